@@ -1,0 +1,1 @@
+"""The embedded AWS: an account and real Kubernetes API servers on one machine."""
