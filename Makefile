@@ -1,0 +1,62 @@
+# The public commands. Each prepares what it needs by itself; the first run on a machine takes longer.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The clusters `make up` brings up, in the order data flows; any of controlplane staging testing production.
+CLUSTERS ?= controlplane staging
+ARGS ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export MYPY_CACHE_DIR := .mypy_cache
+
+inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
+in_local_cloud := eval "$$(localcloud env)"
+
+.PHONY: help setup up down status kubeconfig test test-fast lint sanity bench
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup:
+	@tools/setup
+
+up: setup ## Bring the fleet up in the local cloud (CLUSTERS="controlplane staging", ARGS="--check --diff")
+	@localcloud up
+	@$(in_local_cloud); ansible-playbook site.yml $(inventory) $(ARGS)
+	@localcloud status
+
+down: ## Stop the local cloud and remove its state
+	@tools/setup --python-only
+	@localcloud down
+
+status: ## Show the local cloud and its clusters
+	@tools/setup --python-only
+	@localcloud status $(ARGS)
+
+kubeconfig: setup ## Write ./kubeconfig with one context per cluster
+	@$(in_local_cloud); ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
+
+test: setup lint ## Run every test: lint, sanity, unit, integration, Molecule
+	@pytest -q tests/unit
+	@tools/sanity
+	@pytest -q tests/integration
+	@tools/molecule
+
+test-fast: ## Run lint and the unit tests
+	@tools/setup --python-only
+	@$(MAKE) lint
+	@pytest -q tests/unit
+
+lint: ## Run the linters and type checkers
+	@tools/setup --python-only
+	@tools/lint
+
+sanity: ## Run ansible-test sanity on a built copy of the collection
+	@tools/setup --python-only
+	@tools/sanity
+
+bench: setup ## Measure against peers; writes build/bench.json
+	@python -m tests.benchmarks
