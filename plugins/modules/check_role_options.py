@@ -1,0 +1,62 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check_role_options
+short_description: Refuse misspelt options of a role
+version_added: 0.1.0
+description:
+  - Fails when a variable of the host carries the name of the running role as its prefix but is not in the role's
+    C(meta/argument_specs.yml), and names the nearest option.
+  - Ansible itself validates only the options a role declares. A misspelt one would be a variable nobody reads.
+options:
+  reserved:
+    description:
+      - Variables with the role's prefix that belong to something else, such as an inventory plugin.
+    type: list
+    elements: str
+    default: []
+  entries:
+    description:
+      - For options that are a dictionary of named entries, the keys an entry may have, by option.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same as without it.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is nothing to show.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+notes:
+  - Works only in the tasks of a role, on the controller.
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+EXAMPLES = r"""
+# The first task of a role's tasks/main.yml
+- name: Refuse misspelt options
+  dataplatform.fleet.check_role_options:
+
+- name: Refuse misspelt options, also inside of each node group
+  dataplatform.fleet.check_role_options:
+    reserved: [eks_discovered]
+    entries:
+      eks_nodegroups: [instance_types, min_size, max_size]
+"""
+
+RETURN = r"""
+unknown:
+  description: The names that are no option, sorted.
+  returned: always
+  type: list
+  elements: str
+  sample: ["vpc_az_cuont"]
+"""

@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.action.check_role_options import unknown_keys, unknown_options
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+
+
+def test_names_the_nearest_option() -> None:
+    found = unknown_options("vpc", ["vpc_az_cuont", "vpc_cidr", "aws_region"], ["vpc_az_count", "vpc_cidr"])
+    assert found == {"vpc_az_cuont": "vpc_az_count"}
+
+
+def test_suggests_nothing_when_nothing_is_near() -> None:
+    assert unknown_options("vpc", ["vpc_zzzzzzzzz"], ["vpc_cidr"]) == {"vpc_zzzzzzzzz": None}
+
+
+def test_leaves_internals_and_roles_with_a_longer_name_alone() -> None:
+    names = ["__vpc_net", "vpc_peering_accept", "vpcs"]
+    assert unknown_options("vpc", names, ["vpc_cidr"], ["vpc", "vpc_peering"]) == {}
+
+
+def test_looks_into_named_entries() -> None:
+    groups = {"system": {"min_size": 1, "desired_szie": 2}, "broken": None}
+    assert unknown_keys(groups, ["min_size", "desired_size"]) == {"system.desired_szie": "desired_size"}
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Path:
+    role = tmp_path / "roles" / "cellar"
+    (role / "meta").mkdir(parents=True)
+    (role / "tasks").mkdir()
+    (role / "meta" / "argument_specs.yml").write_text(
+        "argument_specs: {main: {short_description: x, options: "
+        "{cellar_depth: {type: int, description: x}, cellar_racks: {type: dict, description: x}}}}\n"
+    )
+    (role / "tasks" / "main.yml").write_text(
+        "- name: Refuse misspelt options\n"
+        "  dataplatform.fleet.check_role_options:\n"
+        "    reserved: [cellar_discovered]\n"
+        "    entries: {cellar_racks: [bottles]}\n"
+    )
+    playbook = tmp_path / "play.yml"
+    playbook.write_text("- hosts: localhost\n  gather_facts: false\n  roles: [cellar]\n")
+    return playbook
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ('{"cellar_depth": 3, "cellar_discovered": {}, "cellar_racks": {"a": {"bottles": 1}}}', None),
+        ('{"cellar_dept": 3}', "cellar_dept (did you mean cellar_depth?)"),
+        ('{"cellar_racks": {"a": {"botles": 1}}}', "cellar_racks.a.botles (did you mean bottles?)"),
+    ],
+)
+def test_in_a_role(play: Path, extra: str, message: str | None) -> None:
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+        "COLUMNS": "1000",
+    }
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e", extra]
+    done = subprocess.run(command, env=env, cwd=play.parent, capture_output=True, text=True, check=False)
+    output = " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode == 0) is (message is None), output
+    assert (message or "ok=1") in output
