@@ -1,0 +1,135 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all controllers of one cluster share: the client, the local copies of its objects, the account, the log."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from localcloud.controllers.cloud import Cloud, Record
+from localcloud.controllers.kube import Informer, Kube, Object, Unreachable, api_version
+from localcloud.model import ClusterRef
+
+WATCHED = (
+    "DaemonSet",
+    "Deployment",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Pod",
+    "Service",
+    "StorageClass",
+    "VolumeAttachment",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Durations in seconds."""
+
+    tick: float = 1.0
+    """How often the account is looked at when nothing happens in the cluster."""
+    settle: float = 0.2
+    """How long events are collected before the controllers look."""
+    eviction: float = 60.0
+    """How long a PodDisruptionBudget may hold up a node's drain; EKS waits 15 minutes."""
+    auto_mode_idle: float = 30.0
+    """How long an Auto Mode node stays without pods."""
+    unavailable_grace: float = 20.0
+    """How long an add-on's pods may be missing before it counts as unhealthy."""
+
+
+class Context:
+    """The cluster as its controllers see it."""
+
+    def __init__(self, ref: ClusterRef, cloud: Cloud, kube: Kube, log: logging.Logger, settings: Settings) -> None:
+        self.ref = ref
+        self.cloud = cloud
+        self.kube = kube
+        self.log = log
+        self.settings = settings
+        self.wake = threading.Event()
+        self.informers = {kind: Informer(kube, kind, self.wake.set, log) for kind in WATCHED}
+
+    def all(self, kind: str) -> list[Object]:
+        return self.informers[kind].all()
+
+    def cached(self, kind: str, name: str, namespace: str = "") -> Object | None:
+        return self.informers[kind].get(name, namespace)
+
+    def auto_mode(self, cluster: Record) -> bool:
+        return bool((cluster.get("computeConfig") or {}).get("enabled"))
+
+    def event(self, obj: Object, kind: str, reason: str, message: str, source: str) -> None:
+        """Write an Event about an object, counting up the same one as the event recorder does."""
+        meta = obj["metadata"]
+        namespace = meta.get("namespace") or "default"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for known in self.kube.list("Event", namespace, fieldSelector=f"involvedObject.uid={meta['uid']}"):
+            if known.get("reason") == reason and known.get("message") == message:
+                body = {"count": int(known.get("count") or 1) + 1, "lastTimestamp": now}
+                self.kube.patch("Event", known["metadata"]["name"], body, namespace)
+                return
+        involved = {"kind": obj["kind"], "name": meta["name"], "uid": meta["uid"]}
+        self.kube.create(
+            "Event",
+            {
+                "metadata": {"name": f"{meta['name']}.{secrets.token_hex(8)}", "namespace": namespace},
+                "involvedObject": {
+                    "apiVersion": api_version(obj["kind"]),
+                    "namespace": meta.get("namespace", ""),
+                    "resourceVersion": meta.get("resourceVersion", ""),
+                    **involved,
+                },
+                "reason": reason,
+                "message": message,
+                "type": kind,
+                "source": {"component": source},
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+                "count": 1,
+            },
+            namespace,
+        )
+
+
+class Controller(Protocol):
+    """One concern. ``reconcile`` looks at what is there and does the next step; it never waits."""
+
+    def reconcile(self, cluster: Record) -> None: ...
+
+
+class Backoff:
+    """When something that failed is tried again: after 1, 2, 4 … seconds, at most ``limit``."""
+
+    def __init__(self, limit: float = 30.0) -> None:
+        self._limit = limit
+        self._next: dict[str, tuple[float, float]] = {}
+
+    def due(self, key: str) -> bool:
+        return self._next.get(key, (0.0, 0.0))[0] <= time.monotonic()
+
+    def failed(self, key: str) -> None:
+        delay = min(self._limit, self._next.get(key, (0.0, 0.5))[1] * 2)
+        self._next[key] = (time.monotonic() + delay, delay)
+
+    def worked(self, key: str) -> None:
+        self._next.pop(key, None)
+
+
+def guarded(log: logging.Logger, what: str, work: Callable[[], None]) -> None:
+    """Run one step; whatever goes wrong is logged and the next step tries again."""
+    try:
+        work()
+    except Unreachable:
+        log.info("%s: the API server does not answer", what)
+    except Exception:
+        log.exception("%s", what)

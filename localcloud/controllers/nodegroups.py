@@ -1,0 +1,227 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Managed node groups: as many simulated nodes as the account asks for, replaced as EKS replaces them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from localcloud.controllers import nodespec
+from localcloud.controllers.cloud import Issue, NodegroupReport, Record
+from localcloud.controllers.context import Context
+from localcloud.controllers.kube import ApiError, Object
+
+
+class Drains:
+    """Drains of nodes in progress: cordon, evict, remove the node once its pods are gone."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._since: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._since
+
+    def overdue(self, name: str) -> bool:
+        """Whether a drain takes longer than a PodDisruptionBudget may make it."""
+        return name in self._since and time.monotonic() - self._since[name] > self._context.settings.eviction
+
+    def step(self, node: Object, *, force: bool) -> bool:
+        """Do the next step of a drain; true when the node is gone. ``force`` removes what does not leave in time."""
+        name = node["metadata"]["name"]
+        now = time.monotonic()
+        self._since.setdefault(name, now)
+        if not node["spec"].get("unschedulable"):
+            self._remember(self._context.kube.patch("Node", name, {"spec": {"unschedulable": True}}))
+        remaining = [pod for pod in self._pods(name) if _leaves_by_eviction(pod)]
+        if remaining:
+            if now - self._asked.get(name, 0) >= 1:
+                self._asked[name] = now
+                self._ask(remaining, force=force and self.overdue(name))
+            return False
+        self.remove(name)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a node and what is left on it, as when its instance ends."""
+        self._context.kube.delete("Node", name)
+        self._context.informers["Node"].forget(name)
+        for pod in self._pods(name):
+            self._context.kube.delete("Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
+        self._since.pop(name, None)
+        self._asked.pop(name, None)
+
+    def give_up(self, node: Object) -> None:
+        """Make a node schedulable again."""
+        name = node["metadata"]["name"]
+        self._since.pop(name, None)
+        self._asked.pop(name, None)
+        if node["spec"].get("unschedulable"):
+            self._remember(self._context.kube.patch("Node", name, {"spec": {"unschedulable": None}}))
+
+    def _ask(self, pods: list[Object], *, force: bool) -> None:
+        for pod in pods:
+            meta = pod["metadata"]
+            if force:
+                self._context.kube.delete("Pod", meta["name"], meta["namespace"], grace=0)
+            elif "deletionTimestamp" not in meta:
+                try:
+                    self._context.kube.evict(meta["name"], meta["namespace"])
+                except ApiError as error:
+                    self._context.log.warning("eviction of %s/%s: %s", meta["namespace"], meta["name"], error)
+
+    def _pods(self, node: str) -> list[Object]:
+        return [pod for pod in self._context.all("Pod") if pod["spec"].get("nodeName") == node]
+
+    def _remember(self, node: Object) -> None:
+        self._context.informers["Node"].remember(node)
+
+
+class NodegroupController:
+    """Brings the nodes of every managed node group to what its record asks for."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._drains = Drains(context)
+        self._failed: dict[str, str] = {}
+
+    def reconcile(self, cluster: Record) -> None:  # noqa: ARG002
+        groups = {str(group["nodegroupName"]): group for group in self._context.cloud.nodegroups()}
+        nodes: dict[str, list[Object]] = {}
+        for node in self._context.all("Node"):
+            name = node["metadata"].get("labels", {}).get(nodespec.NODEGROUP)
+            if name:
+                nodes.setdefault(name, []).append(node)
+        for name, group in groups.items():
+            # A group that is being deleted, or never came to be, keeps no nodes.
+            leaving = group["status"] in ("DELETING", "DELETE_FAILED", "CREATE_FAILED")
+            report = self._shrink(name, nodes.get(name, [])) if leaving else self._bring(group, nodes.get(name, []))
+            self._context.cloud.report_nodegroup(name, report)
+        for name in nodes.keys() - groups.keys():
+            self._shrink(name, nodes[name])
+
+    def _shrink(self, name: str, nodes: list[Object]) -> NodegroupReport:
+        """Remove all nodes of a node group."""
+        self._failed.pop(name, None)
+        rest = [node for node in nodes if not self._drains.step(node, force=True)]
+        return NodegroupReport(desired=0, nodes=len(rest), ready=0)
+
+    def _bring(self, group: Record, nodes: list[Object]) -> NodegroupReport:
+        name = str(group["nodegroupName"])
+        desired = int((group.get("scalingConfig") or {}).get("desiredSize", 0))
+        unknown = nodespec.unknown_types(group)
+        if unknown:
+            text = f"The following EC2 instance types do not exist: {', '.join(unknown)}"
+            issue = Issue("Ec2InstanceTypeDoesNotExist", text, (name,))
+            return NodegroupReport(desired, len(nodes), 0, issues=(issue,), fatal=True)
+        for node in nodes:
+            self._configure(node, group)
+        outdated = [node for node in nodes if nodespec.is_outdated(node, group)]
+        failure = self._failure(group, outdated)
+        wanted = self._replace(group, nodes, outdated, desired) if outdated and not failure else desired
+        current = [node for node in nodes if node not in outdated]
+        if failure:
+            self._abandon(nodes, current, desired)
+        elif len(nodes) < wanted:
+            nodes = nodes + self._create(group, nodes, wanted - len(nodes))
+        elif not outdated:
+            self._scale_in(nodes, desired)
+        return NodegroupReport(
+            desired=desired,
+            nodes=len(nodes),
+            ready=sum(nodespec.is_ready(node) for node in nodes),
+            outdated=len(outdated),
+            eviction_failed=failure,
+        )
+
+    def _configure(self, node: Object, group: Record) -> None:
+        patch = nodespec.config_patch(node, group)
+        if patch:
+            patched = self._context.kube.patch("Node", node["metadata"]["name"], patch)
+            self._context.informers["Node"].remember(patched)
+
+    def _scale_in(self, nodes: list[Object], desired: int) -> None:
+        order = nodespec.scale_in_order(nodes)
+        for node in order[: max(0, len(nodes) - desired)]:
+            self._drains.step(node, force=True)
+        for node in order[max(0, len(nodes) - desired) :]:
+            # The desired size rose again while the node was being emptied.
+            if node["metadata"]["name"] in self._drains:
+                self._drains.give_up(node)
+
+    def _replace(self, group: Record, nodes: list[Object], outdated: list[Object], desired: int) -> int:
+        """One step of a rolling replacement; returns how many nodes there should be meanwhile.
+
+        New nodes come first; once they are Ready, as many old ones as the update config allows are emptied.
+        """
+        current = [node for node in nodes if node not in outdated]
+        surplus = max(0, len(nodes) - desired)
+        batch = nodespec.surge(group, desired)
+        if desired and len(current) < desired and surplus < batch:
+            return desired + min(batch, len(outdated), desired - len(current) + surplus)
+        if all(nodespec.is_ready(node) for node in current):
+            force = bool((group.get("update") or {}).get("force"))
+            order = sorted(outdated, key=lambda node: (node["metadata"]["name"] not in self._drains, _age(node)))
+            for node in order[: max(batch, surplus)]:
+                self._drains.step(node, force=force)
+        return 0
+
+    def _failure(self, group: Record, outdated: list[Object]) -> Issue | None:
+        """Why the replacement that the group asks for failed, until it asks for another one."""
+        name = str(group["nodegroupName"])
+        update = group.get("update") or {}
+        asked = f"{update.get('id', '')} {nodespec.image_id(group)}"
+        if not outdated:
+            self._failed.pop(name, None)
+            return None
+        stuck = [n["metadata"]["name"] for n in outdated if self._drains.overdue(n["metadata"]["name"])]
+        if stuck and not update.get("force"):
+            self._failed[name] = asked
+        if self._failed.get(name) != asked:
+            return None
+        text = f"Reached max retries while trying to evict pods from nodes in node group {name}"
+        return Issue("PodEvictionFailure", text, tuple(stuck or [n["metadata"]["name"] for n in outdated]))
+
+    def _abandon(self, nodes: list[Object], current: list[Object], desired: int) -> None:
+        """After a failed replacement: old nodes take pods again, the extra new ones go."""
+        surplus = nodespec.scale_in_order(current)[: max(0, len(nodes) - desired)]
+        for node in nodes:
+            if node in surplus:
+                self._drains.step(node, force=True)
+            elif node["metadata"]["name"] in self._drains:
+                self._drains.give_up(node)
+
+    def _create(self, group: Record, nodes: list[Object], count: int) -> list[Object]:
+        ids = set(group.get("subnets") or [])
+        subnets = [subnet for subnet in self._context.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
+        if not subnets:
+            self._context.log.warning("node group %s has no subnets in the cluster's VPC", group["nodegroupName"])
+            return []
+        zones = [nodespec.zone_of(node) for node in nodes]
+        taken = [nodespec.address_of(node) for node in self._context.all("Node")]
+        created = []
+        for _ in range(count):
+            subnet = nodespec.next_subnet(subnets, zones)
+            node = nodespec.nodegroup_node(
+                group, subnet, self._context.ref.region, instance_id=f"i-0{secrets.token_hex(8)}", taken=taken
+            )
+            stored = self._context.kube.create("Node", node)
+            self._context.informers["Node"].remember(stored)
+            zones.append(subnet["AvailabilityZone"])
+            taken.append(nodespec.address_of(node))
+            created.append(stored)
+        return created
+
+
+def _leaves_by_eviction(pod: Object) -> bool:
+    """Whether a drain waits for a pod: not for DaemonSets' pods, not for finished ones."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return not finished and not any(owner["kind"] == "DaemonSet" for owner in owners)
+
+
+def _age(node: Object) -> str:
+    return str(node["metadata"].get("creationTimestamp", "")) + str(node["metadata"]["name"])

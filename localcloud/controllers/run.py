@@ -1,0 +1,69 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thread that runs the controllers of one cluster."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from logging.handlers import RotatingFileHandler
+
+from localcloud.controllers.cloud import Cloud
+from localcloud.controllers.context import Context, Controller, Settings, guarded
+from localcloud.controllers.kube import Kube
+from localcloud.controllers.nodegroups import NodegroupController
+from localcloud.model import ClusterRef
+
+
+class Controllers:
+    """All controllers of one cluster: one thread that decides, one that watches for each kind of object."""
+
+    def __init__(self, ref: ClusterRef, cloud: Cloud, settings: Settings) -> None:
+        self._handler = RotatingFileHandler(ref.directory / "controllers.log", maxBytes=5 << 20, backupCount=1)
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._log = logging.Logger(f"localcloud.controllers.{ref.name}", logging.INFO)
+        self._log.addHandler(self._handler)
+        self._settings = settings
+        self._kube = Kube(ref.kubeconfig)
+        self._context = Context(ref, cloud, self._kube, self._log, settings)
+        self._stopped = threading.Event()
+        self._controllers: list[Controller] = [NodegroupController(self._context)]
+        self._thread = threading.Thread(target=self._run, name=f"controllers-{ref.name}", daemon=True)
+
+    def start(self) -> None:
+        for informer in self._context.informers.values():
+            informer.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the controllers; what they made stays."""
+        self._stopped.set()
+        self._context.wake.set()
+        for informer in self._context.informers.values():
+            informer.stop()
+        self._thread.join(timeout=10)
+        self._kube.close()
+        self._handler.close()
+
+    def _run(self) -> None:
+        for informer in self._context.informers.values():
+            while not informer.synced.wait(0.5):
+                if self._stopped.is_set():
+                    return
+        while not self._stopped.is_set():
+            self._context.wake.wait(self._settings.tick)
+            # Events come in bursts: one look for all of them.
+            self._stopped.wait(self._settings.settle)
+            self._context.wake.clear()
+            guarded(self._log, "cluster", self._reconcile)
+
+    def _reconcile(self) -> None:
+        cluster = self._context.cloud.cluster()
+        if cluster is None or cluster.get("status") == "DELETING":
+            return
+        for controller in self._controllers:
+            if self._stopped.is_set():
+                return
+            guarded(self._log, type(controller).__name__, partial(controller.reconcile, cluster))
