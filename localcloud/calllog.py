@@ -1,0 +1,224 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A log of every mutating AWS call, one JSON object per line.
+
+The service comes from the signature's credential scope, the action from the protocol: ``Action=`` (query),
+``X-Amz-Target`` (JSON), or method and path matched against botocore's service model (REST).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+READ_ACTION = re.compile(
+    r"^(Describe|Get|List|Head|Lookup|Search|Query|Scan|Select|BatchGet|Check|Test|Simulate|Validate|Preview|View"
+    r"|Decode|Filter|Estimate|TransactGet)"
+)
+# Not changes, or not of anything a fleet owns.
+READ_ACTIONS = {
+    "AssumeRole",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoleWithSAML",
+    "Decrypt",
+    "Encrypt",
+    "GenerateDataKey",
+}
+SECRET_NAME = re.compile(
+    r"password|secret(?!Id|ARN|Name)|plaintext|privatekey|token(?!Hop)|credential|userdata", re.IGNORECASE
+)
+# SSM's and Lambda's generic names for values that are secret now and then.
+SECRET_BY_ACTION = {("ssm", "PutParameter"): {"Value"}, ("secretsmanager", "PutSecretValue"): {"SecretBinary"}}
+REDACTED = "***"
+MAXIMUM_BODY = 1 << 20
+# Signing names that differ from botocore's service names.
+SERVICE_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "email": "ses"}
+RESOURCE_NAMES = re.compile(r"(arn|id|name|identifier)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a request asks for."""
+
+    service: str
+    action: str
+    params: dict[str, Any]
+
+    @property
+    def mutating(self) -> bool:
+        return not READ_ACTION.match(self.action) and self.action not in READ_ACTIONS
+
+
+def parse(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call | None:
+    """Read a request; None if it is not a signed AWS call."""
+    scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers.get("authorization", ""))
+    if not scope:
+        return None
+    service = scope.group(2)
+    target = headers.get("x-amz-target", "")
+    if target:
+        return Call(service, target.rpartition(".")[2], _json(body))
+    form = urllib.parse.parse_qs(query, keep_blank_values=True)
+    if "form-urlencoded" in headers.get("content-type", ""):
+        form |= urllib.parse.parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+    values = {name: items[0] if len(items) == 1 else items for name, items in form.items()}
+    if "Action" in values:
+        action = str(values.pop("Action"))
+        values.pop("Version", None)
+        return Call(service, action, values)
+    action, labels = _rest_action(service, method, path, frozenset(form))
+    return Call(service, action, {**values, **_json(body), **labels})
+
+
+def redact(value: Any, service: str = "", action: str = "") -> Any:  # noqa: ANN401 - JSON
+    """Replace the values of secret parameters, at any depth."""
+    if isinstance(value, dict):
+        secret = SECRET_BY_ACTION.get((service, action), set())
+        return {
+            name: REDACTED if SECRET_NAME.search(name) or name in secret else redact(item, service, action)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [redact(item, service, action) for item in value]
+    return value
+
+
+def resource(params: Mapping[str, Any]) -> str:
+    """Guess the most telling identifier among a call's parameters."""
+    for ending in ("arn", "name", "id", "identifier", "bucket"):
+        for name, value in params.items():
+            if isinstance(value, str) and name.rpartition(".")[2].lower().endswith(ending) and value:
+                return value
+    return ""
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    if body.lstrip()[:1] != b"{":
+        return {}
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _rest_action(service: str, method: str, path: str, query: frozenset[str]) -> tuple[str, dict[str, str]]:
+    best: tuple[int, str, dict[str, str]] | None = None
+    for verb, pattern, wanted, fixed, action in _routes(service):
+        match = pattern.fullmatch(path) if verb == method and wanted <= query else None
+        if match and (best is None or len(wanted) * 100 + fixed > best[0]):
+            labels = {name: urllib.parse.unquote(value) for name, value in match.groupdict().items()}
+            best = (len(wanted) * 100 + fixed, action, labels)
+    if best is None:
+        return f"{method} {path}", {}
+    return best[1], best[2]
+
+
+@cache
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], frozenset[str], int, str]]:
+    """Return the REST routes of a service: method, path, required query keys, weight, action."""
+    try:
+        model = botocore.session.get_session().get_service_model(SERVICE_NAMES.get(service, service))
+    except Exception:
+        return []
+    routes = []
+    for name in model.operation_names:
+        http = model.operation_model(name).http
+        uri = str(http.get("requestUri", "/"))
+        path, _, query = uri.partition("?")
+        parts = re.split(r"(\{[^}]+\})", path)
+        pattern = "".join(_segment(part, service) for part in parts)
+        wanted = frozenset(word.partition("=")[0] for word in query.split("&") if word)
+        fixed = sum(len(part) for part in parts if not part.startswith("{"))
+        routes.append((str(http["method"]), re.compile(f"{pattern}/?"), wanted, fixed, name))
+    return routes
+
+
+def _segment(part: str, service: str) -> str:
+    if not part.startswith("{"):
+        return re.escape(part)
+    # EKS gets principal ARNs, with their slashes, within the path.
+    greedy = part.endswith("+}") or service == "eks"
+    return f"(?P<{re.sub(r'[^A-Za-z0-9_]', '_', part[1:-1].rstrip('+'))}>{'.+?' if greedy else '[^/]+'})"
+
+
+class CallLog:
+    """ASGI middleware. ``principal`` names the caller of an access key."""
+
+    def __init__(self, app: App, file: Path, principal: Callable[[str], tuple[str, str]]) -> None:
+        self._app = app
+        self._file = file
+        self._principal = principal
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_"):
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = bytearray()
+        answer: dict[str, Any] = {}
+
+        async def listen() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and len(body) < MAXIMUM_BODY:
+                body.extend(message.get("body", b""))
+            return message
+
+        async def respond(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer["status"] = message["status"]
+                answer["headers"] = {name.lower(): value for name, value in message.get("headers", [])}
+            await send(message)
+
+        try:
+            await self._app(scope, listen, respond)
+        finally:
+            query = scope.get("query_string", b"").decode("latin-1")
+            call = parse(scope["method"], scope["path"], query, headers, bytes(body))
+            self._record(call, headers, answer)
+
+    def _record(self, call: Call | None, headers: Mapping[str, str], answer: Mapping[str, Any]) -> None:
+        if call is None:
+            return
+        self.counts[f"{call.service}:{call.action}"] += 1
+        if not call.mutating:
+            return
+        credential = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", headers.get("authorization", ""))
+        key, region = credential.groups() if credential else ("", "")
+        account, principal = self._principal(key)
+        identifier = answer.get("headers", {}).get(b"x-amzn-requestid", b"").decode("latin-1")
+        line = json.dumps(
+            {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "service": call.service,
+                "action": call.action,
+                "region": region,
+                "account": account,
+                "principal": principal,
+                "status": answer.get("status", 0),
+                "request_id": identifier,
+                "params": redact(call.params, call.service, call.action),
+                "resource": resource(call.params),
+            }
+        )
+        with self._lock, self._file.open("a") as file:
+            file.write(line + "\n")

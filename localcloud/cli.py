@@ -1,0 +1,238 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``localcloud up|down|status|env|logs|binaries``."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from localcloud.binaries import PROGRAMS, Binaries
+from localcloud.controlplane import free_port, port_is_free, ready_timeout
+from localcloud.model import LocalCloudError
+from localcloud.processes import ProcessRecord, end, tail
+from localcloud.server import STATUS_PATH
+from localcloud.state import Daemon, StateDir, environment
+
+DEFAULT_PORT = 4566
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def up(state: StateDir, port: int | None = None) -> Daemon:
+    """Start the daemon and wait until it answers; do nothing if it does."""
+    state.prepare()
+    with state.locked():
+        daemon = state.read()
+        if daemon and daemon.alive and _answers(daemon):
+            if port and port != daemon.port:
+                raise LocalCloudError(f"The local cloud of {state.root} already runs on port {daemon.port}")
+            say(f"The local cloud is running at {daemon.endpoint_url}")
+            return daemon
+        if ended := state.clean():
+            say(f"Cleaned up after a crashed run: ended {ended} processes")
+        state.forget_logs()
+        chosen = _port(port)
+        binaries = Binaries()
+        for name in PROGRAMS:
+            binaries.resolve(name)
+        return _start(state, chosen)
+
+
+def down(state: StateDir) -> None:
+    """Stop the daemon and everything it started, however it ended."""
+    if not state.root.exists():
+        say("The local cloud is not running")
+        return
+    with state.locked():
+        daemon = state.read()
+        if daemon and daemon.alive:
+            end(ProcessRecord("daemon", daemon.pid, daemon.identity), grace=30.0)
+        left = state.clean()
+        say("The local cloud is stopped" if daemon or left else "The local cloud is not running")
+
+
+def status(state: StateDir) -> dict[str, Any] | None:
+    """Ask the daemon how it is; None if it does not run."""
+    daemon = state.read()
+    if not daemon or not daemon.alive:
+        return None
+    try:
+        with urllib.request.urlopen(f"{daemon.endpoint_url}{STATUS_PATH}", timeout=60) as answer:  # noqa: S310
+            content: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError, HTTPException) as error:
+        raise LocalCloudError(f"The local cloud at {daemon.endpoint_url} does not answer: {error}") from None
+    return content
+
+
+def _answers(daemon: Daemon) -> bool:
+    try:
+        with urllib.request.urlopen(f"{daemon.endpoint_url}/_ministack/health", timeout=10) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
+        return False
+
+
+def _port(wanted: int | None) -> int:
+    if wanted:
+        if not port_is_free(wanted):
+            raise LocalCloudError(f"Port {wanted} is in use: name another with --port, or none to take a free one")
+        return wanted
+    if port_is_free(DEFAULT_PORT):
+        return DEFAULT_PORT
+    port = free_port()
+    say(f"Port {DEFAULT_PORT} is in use; taking {port}")
+    return port
+
+
+def _start(state: StateDir, port: int) -> Daemon:
+    started = time.monotonic()
+    with state.server_log.open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "localcloud.server", f"--state-dir={state.root}", f"--port={port}"],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        while True:
+            daemon = state.read()
+            if daemon and daemon.pid == child.pid and _answers(daemon):
+                say(f"The local cloud is ready at {daemon.endpoint_url} ({time.monotonic() - started:.0f} s)")
+                return daemon
+            if child.poll() is not None:
+                raise LocalCloudError(
+                    f"The local cloud did not start; the end of {state.server_log}:\n{tail(state.server_log)}"
+                )
+            if time.monotonic() - started > ready_timeout():
+                raise LocalCloudError(
+                    f"The local cloud was not ready after {ready_timeout():.0f} s; see {state.server_log}"
+                )
+            time.sleep(0.1)
+    except BaseException:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            child.wait(30)
+        state.clean()
+        raise
+
+
+def _print_status(content: dict[str, Any]) -> None:
+    print(f"AWS endpoint   {content['endpoint_url']}   account {content['account']}, {content['region']}")
+    print(f"State          {content['state_dir']}")
+    for cluster in content["clusters"].values():
+        nodes = cluster["nodes"]
+        ready = sum(node["ready"] for node in nodes)
+        simulated = sum(node["simulated"] for node in nodes)
+        kind = " (simulated)" if simulated == len(nodes) and nodes else f" ({simulated} simulated)" if nodes else ""
+        print(
+            f"Cluster        {cluster['name']}   {cluster['region']}   {cluster['status']}   "
+            f"Kubernetes {cluster['version']}   {ready}/{len(nodes)} nodes ready{kind}   {cluster['endpoint']}"
+        )
+        for issue in cluster["issues"]:
+            print(f"               {issue.splitlines()[0]}")
+    if not content["clusters"]:
+        print("Clusters       none")
+    total = sum(content["memory_bytes"].values())
+    print(f"Memory         {total >> 20} MB in {len(content['memory_bytes'])} processes")
+
+
+def _environment(state: StateDir) -> str:
+    daemon = state.read()
+    if not daemon or not daemon.alive:
+        raise LocalCloudError("The local cloud is not running: start it with localcloud up")
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment(daemon).items())
+
+
+def _logs(state: StateDir, lines: int) -> None:
+    for path in [state.server_log, state.aws_calls, *sorted(state.clusters.glob("*/*.log"))]:
+        if path.exists():
+            print(f"==> {path}")
+            print(tail(path, lines))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="localcloud", description="An AWS account with real Kubernetes API servers on this machine"
+    )
+    parser.add_argument("--state-dir", type=Path, help="default: $LOCALCLOUD_STATE, else .localcloud in the checkout")
+    commands = parser.add_subparsers(dest="command", required=True)
+    helps = {
+        "up": "start it and wait until it is ready",
+        "down": "stop it and everything it started",
+        "status": "show the endpoint, the clusters and the memory they take",
+        "env": "print the shell variables for AWS clients",
+        "logs": "print the end of every log",
+        "binaries": "find, download or build the control-plane programs",
+    }
+    for name, text in helps.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--state-dir", type=Path, default=argparse.SUPPRESS)
+        if name == "up":
+            command.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one")
+        if name == "status":
+            command.add_argument("--json", action="store_true")
+        if name == "logs":
+            command.add_argument("--lines", type=int, default=20)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    state = StateDir(options.state_dir) if options.state_dir else StateDir.default()
+    try:
+        return _run(options, state)
+    except LocalCloudError as error:
+        say(f"localcloud: {error}")
+    except OSError as error:
+        full = " (the disk is full)" if error.errno == errno.ENOSPC else ""
+        say(f"localcloud: {error.filename or state.root}: {error.strerror}{full}")
+    except KeyboardInterrupt:
+        say("localcloud: interrupted")
+        return 130
+    return 1
+
+
+def _run(options: argparse.Namespace, state: StateDir) -> int:
+    if options.command == "up":
+        up(state, options.port)
+    elif options.command == "down":
+        down(state)
+    elif options.command == "env":
+        print(_environment(state))
+    elif options.command == "logs":
+        _logs(state, options.lines)
+    elif options.command == "binaries":
+        binaries = Binaries()
+        for name in PROGRAMS:
+            print(f"{name} {binaries.version(name)} {binaries.resolve(name)}", flush=True)
+    elif options.command == "status":
+        content = status(state)
+        if options.json:
+            print(json.dumps(content or {"endpoint_url": None, "clusters": {}}, indent=2))
+        elif content:
+            _print_status(content)
+        else:
+            print("The local cloud is not running")
+        return 0 if content else 3
+    return 0
+
+
+if __name__ == "__main__":
+    os._exit(main())

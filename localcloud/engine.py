@@ -1,0 +1,411 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Native control planes in the place of the containers that ministack would start for EKS clusters.
+
+ministack asks a Docker client for a container per cluster: ``create``, ``put_archive`` of the authentication
+webhook's kubeconfig, ``start``, ``exec_run`` to read the CA and to run kubectl, ``stop`` and ``remove``. The
+classes here have this much of the Docker SDK's surface and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import logging
+import os
+import shutil
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from localcloud.binaries import Binaries
+from localcloud.controlplane import ControlPlane, Etcd, free_port, playable
+from localcloud.model import ClusterRef, LocalCloudError, Stoppable
+from localcloud.processes import Supervisor
+from localcloud.state import StateDir
+
+LOG = logging.getLogger("localcloud.engine")
+KWOK_ANNOTATION = "kwok.x-k8s.io/node"
+WEBHOOK_FILE = "etc/rancher/k3s/eks-auth-webhook.yaml"
+API_SERVER_ARGUMENT = "--kube-apiserver-arg="
+
+
+class ExecResult(NamedTuple):
+    """What ``exec_run`` returns."""
+
+    exit_code: int
+    output: bytes
+
+
+class ControlPlaneFailed(SystemExit):
+    """Ends ministack's thread of a cluster that could not start.
+
+    Not an ``Exception``, which ministack would answer by calling the cluster ACTIVE nevertheless.
+    """
+
+
+@dataclass(frozen=True)
+class ClusterKey:
+    """What identifies an EKS cluster."""
+
+    account: str
+    region: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.account}-{self.region}-{self.name}"
+
+
+@dataclass
+class Container:
+    """A cluster's control plane, as ministack sees it."""
+
+    engine: Engine
+    key: ClusterKey
+    port: int
+    labels: dict[str, str]
+    command: list[str]
+    files: dict[str, bytes] = field(default_factory=dict)
+    plane: ControlPlane | None = None
+    controllers: Stoppable | None = None
+    attrs: dict[str, Any] = field(default_factory=lambda: {"NetworkSettings": {"Networks": {}}})
+
+    @property
+    def id(self) -> str:
+        return f"localcloud-{self.key}"
+
+    @property
+    def name(self) -> str:
+        return self.id
+
+    @property
+    def status(self) -> str:
+        return "running" if self.plane and self.plane.running else "exited"
+
+    def put_archive(self, path: str, data: bytes) -> bool:
+        """Take the files that the control plane will need."""
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for member in archive.getmembers():
+                content = archive.extractfile(member)
+                if content is not None:
+                    self.files[(Path(path) / member.name).as_posix().lstrip("/")] = content.read()
+        return True
+
+    def start(self) -> None:
+        self.engine.start(self)
+
+    def stop(self, timeout: float = 3) -> None:
+        self.engine.stop_container(self, timeout)
+
+    kill = stop
+
+    def remove(self, **_: Any) -> None:  # noqa: ANN401 - Docker's signature
+        self.engine.remove(self)
+
+    def reload(self) -> None:
+        """Do nothing: nothing is cached."""
+
+    def exec_run(self, command: str | list[str], **_: Any) -> ExecResult:  # noqa: ANN401 - Docker's signature
+        """Read the CA, or run a command with kubectl on the PATH and an administrator's kubeconfig."""
+        if self.plane is None:
+            return ExecResult(1, b"the control plane is not running")
+        if isinstance(command, str) and command.startswith("cat ") and command.endswith("server-ca.crt"):
+            return ExecResult(0, self.plane.ca_file.read_bytes())
+        words = ["sh", "-c", command] if isinstance(command, str) else command
+        run = subprocess.run(
+            words, capture_output=True, env=self.engine.exec_environment(self.plane), check=False, timeout=120
+        )
+        return ExecResult(run.returncode, run.stdout if run.returncode == 0 else run.stdout + run.stderr)
+
+
+class Containers:
+    """``client.containers``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        ports: Mapping[str, int],
+        labels: dict[str, str],
+        command: list[str],
+        **_: Any,  # noqa: ANN401
+    ) -> Container:
+        return self._engine.create(ports["6443/tcp"], labels, command)
+
+    def get(self, identifier: str) -> Container:
+        return self._engine.get(identifier)
+
+    def list(self, **_: Any) -> list[Container]:  # noqa: ANN401
+        return self._engine.containers()
+
+
+class Engine:
+    """All control planes of the local cloud."""
+
+    def __init__(self, state: StateDir, binaries: Binaries, changed: Callable[[], None] = lambda: None) -> None:
+        self._state = state
+        self._binaries = binaries
+        self._changed = changed
+        self.supervisor = Supervisor(state.processes)
+        self.etcd = Etcd(binaries, state.etcd, self.supervisor)
+        self._containers: dict[str, Container] = {}
+        self._lock = threading.Lock()
+        self._etcd_lock = threading.Lock()
+        self._eks: Any = None
+        self._tools = state.scratch / "bin"
+
+    # -- towards ministack
+
+    def install(self, eks: Any) -> None:  # noqa: ANN401 - ministack is untyped
+        """Make ministack's EKS module ask this engine instead of Docker."""
+        self._eks = eks
+        client = SimpleNamespace(
+            containers=Containers(self), images=SimpleNamespace(pull=lambda *_a, **_k: None), ping=lambda: True
+        )
+        eks._docker_available = True
+        eks._get_docker = lambda: client
+        eks._next_port = free_port
+
+    def create(self, port: int, labels: dict[str, str], command: list[str]) -> Container:
+        key = ClusterKey(labels["account_id"], labels["region"], labels["cluster_name"])
+        container = Container(self, key, port, labels, command)
+        with self._lock:
+            self._containers[container.id] = container
+        return container
+
+    def get(self, identifier: str) -> Container:
+        with self._lock:
+            return self._containers[identifier]
+
+    def containers(self) -> list[Container]:
+        with self._lock:
+            return list(self._containers.values())
+
+    def exec_environment(self, plane: ControlPlane) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{self._tools}{os.pathsep}{os.environ['PATH']}",
+            "KUBECONFIG": str(plane.system_kubeconfig),
+        }
+
+    # -- life of a control plane
+
+    def start(self, container: Container) -> None:
+        started = time.monotonic()
+        record = self._record(container.key)
+        try:
+            with self._etcd_lock:
+                self.etcd.start(LOG.info)
+            self._provide_kubectl()
+            container.plane = self._plane(container, record)
+            container.plane.start()
+            self._start_controllers(container)
+        except Exception as error:
+            LOG.error("Cluster %s could not start: %s", container.key, error)
+            self._stop(container, 0)
+            record["status"] = "FAILED"
+            issue = {"code": "InternalFailure", "message": str(error), "resourceIds": [container.key.name]}
+            record["health"] = {"issues": [issue]}
+            self._changed()
+            raise ControlPlaneFailed(0) from None
+        if self._eks is not None and self._eks._clusters.get_scoped(*_scope(container.key)) is not record:
+            # Deleted while it was starting.
+            self._stop(container, 0)
+            self.remove(container)
+            raise ControlPlaneFailed(0)
+        LOG.info(
+            "Cluster %s: Kubernetes %s ready after %.1f s",
+            container.key,
+            container.plane.version,
+            time.monotonic() - started,
+        )
+        self._changed()
+
+    def stop_container(self, container: Container, grace: float) -> None:
+        self._stop(container, grace)
+        self._changed()
+
+    def remove(self, container: Container) -> None:
+        with self._lock:
+            self._containers.pop(container.id, None)
+        self._changed()
+
+    def _stop(self, container: Container, grace: float) -> None:
+        if container.controllers is not None:
+            container.controllers.stop()
+            container.controllers = None
+        if container.plane is not None:
+            container.plane.stop(grace)
+
+    def _record(self, key: ClusterKey) -> dict[str, Any]:
+        """Return the emulator's record of a cluster."""
+        record = self._eks._clusters.get_scoped(*_scope(key)) if self._eks is not None else None
+        return record if record is not None else {}
+
+    def _plane(self, container: Container, record: Mapping[str, Any]) -> ControlPlane:
+        # The token is new with every CreateCluster and stays through restarts: the data lives as long as it.
+        generation = hashlib.sha256(str(record.get("_auth_token", "")).encode()).hexdigest()[:12]
+        directory = self._state.clusters / str(container.key)
+        mark = directory / "generation"
+        if directory.exists() and (not mark.exists() or mark.read_text() != generation):
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        mark.write_text(generation)
+        arguments = [
+            f"--{word.removeprefix(API_SERVER_ARGUMENT)}"
+            for word in container.command
+            if word.startswith(f"{API_SERVER_ARGUMENT}oidc-")
+        ]
+        webhook = container.files.get(WEBHOOK_FILE)
+        network = record.get("kubernetesNetworkConfig") or {}
+        return ControlPlane(
+            directory,
+            binaries=self._binaries,
+            supervisor=self.supervisor,
+            etcd=self.etcd,
+            prefix=f"{container.key}-{generation}",
+            version=record.get("version"),
+            port=container.port,
+            webhook=webhook.replace(b"host.docker.internal", b"127.0.0.1") if webhook else None,
+            service_cidr=network.get("serviceIpv4Cidr") or "10.100.0.0/16",
+            arguments=arguments,
+            progress=LOG.info,
+        )
+
+    def _start_controllers(self, container: Container) -> None:
+        try:
+            module = importlib.import_module("localcloud.controllers")
+            start_controllers = module.start_controllers
+        except (ImportError, AttributeError):
+            LOG.warning("No in-cluster controllers")
+            return
+        container.controllers = start_controllers(self._reference(container))
+
+    def _provide_kubectl(self) -> None:
+        with self._lock:
+            link = self._tools / "kubectl"
+            if not link.exists():
+                self._tools.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(self._binaries.resolve("kubectl"))
+
+    # -- towards the emulator and the controllers (model.ClusterEngine)
+
+    def find(self, account: str, region: str, name: str) -> ClusterRef | None:
+        container = self._find(ClusterKey(account, region, name))
+        return self._reference(container) if container and container.plane else None
+
+    def upgrade(self, account: str, region: str, name: str, version: str) -> None:
+        container = self._find(ClusterKey(account, region, name))
+        if container is None or container.plane is None:
+            raise LocalCloudError(f"Cluster {name} has no running control plane")
+        LOG.info("Cluster %s: Kubernetes %s becomes %s", container.key, container.plane.version, version)
+        if container.controllers is not None:
+            container.controllers.stop()
+            container.controllers = None
+        try:
+            container.plane.restart(version)
+        finally:
+            if container.plane.running:
+                self._start_controllers(container)
+            self._changed()
+
+    def versions(self) -> tuple[str, ...]:
+        return playable(self._binaries)
+
+    def _find(self, key: ClusterKey) -> Container | None:
+        return next((container for container in self.containers() if container.key == key), None)
+
+    def _reference(self, container: Container) -> ClusterRef:
+        plane = container.plane
+        if plane is None:
+            raise LocalCloudError(f"Cluster {container.key} has no control plane")
+        return ClusterRef(
+            name=container.key.name,
+            account=container.key.account,
+            region=container.key.region,
+            endpoint=plane.endpoint,
+            kubeconfig=plane.system_kubeconfig,
+            ca_file=plane.ca_file,
+            directory=plane.directory,
+        )
+
+    # -- the daemon
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Describe every cluster, for the state file and ``status``."""
+        return {str(container.key): self._describe(container) for container in self.containers()}
+
+    def _describe(self, container: Container) -> dict[str, Any]:
+        record = self._record(container.key)
+        plane = container.plane
+        return {
+            "name": container.key.name,
+            "account": container.key.account,
+            "region": container.key.region,
+            "status": record.get("status", ""),
+            "version": plane.version if plane else record.get("version", ""),
+            "endpoint": plane.endpoint if plane else "",
+            "directory": str(plane.directory) if plane else "",
+            "kubeconfig": str(plane.kubeconfig) if plane else "",
+            "issues": [issue["message"] for issue in record.get("health", {}).get("issues", [])],
+        }
+
+    def nodes(self, identifier: str) -> list[dict[str, Any]]:
+        """List a cluster's nodes: name, ready, simulated."""
+        container = next((item for item in self.containers() if str(item.key) == identifier), None)
+        if container is None or container.plane is None:
+            return []
+        try:
+            code, body = container.plane.request("GET", "/api/v1/nodes")
+        except (OSError, HTTPException):
+            return []
+        return [_node(item) for item in json.loads(body)["items"]] if code == 200 else []
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for container in self.containers():
+            if container.controllers is not None:
+                container.controllers.stop()
+        self.supervisor.stop(grace=1.0)
+
+
+def _node(item: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = item.get("status", {}).get("conditions", [])
+    return {
+        "name": item["metadata"]["name"],
+        "ready": any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions),
+        "simulated": item["metadata"].get("annotations", {}).get(KWOK_ANNOTATION) == "fake",
+    }
+
+
+def _scope(key: ClusterKey) -> Iterable[str]:
+    return key.account, key.region, key.name
+
+
+def wanted() -> bool:
+    """Tell whether control planes are to run natively.
+
+    ``LOCALCLOUD_ENGINE`` says ``native`` or ``docker``; without it Docker is taken where its SDK is installed and
+    its daemon answers: ministack then runs k3s with real nodes.
+    """
+    choice = os.environ.get("LOCALCLOUD_ENGINE", "auto")
+    if choice not in {"auto", "native", "docker"}:
+        raise LocalCloudError(f"LOCALCLOUD_ENGINE is {choice!r}: it can be auto, native or docker")
+    if choice != "auto":
+        return choice == "native"
+    try:
+        importlib.import_module("docker").from_env(timeout=5).ping()
+    except Exception:
+        return True
+    return False

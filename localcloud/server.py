@@ -1,0 +1,226 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon: ministack behind loopback, with real control planes behind its EKS."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localcloud.binaries import Binaries
+from localcloud.calllog import App, CallLog, Message, Receive, Scope, Send
+from localcloud.controlplane import HOST
+from localcloud.engine import Engine, wanted
+from localcloud.model import (
+    ACCOUNT,
+    ADMIN_ACCESS_KEY,
+    ADMIN_USER,
+    REGION,
+    ROOT_ACCESS_KEY,
+    SECRET_KEY,
+    CloudSettings,
+    LocalCloudError,
+)
+from localcloud.processes import identity, resident_bytes
+from localcloud.state import Daemon, StateDir
+
+LOG = logging.getLogger("localcloud")
+STATUS_PATH = "/_localcloud/status"
+ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def configure(state: StateDir, port: int) -> None:
+    """Set what ministack reads from the environment; it does so when it is imported."""
+    scratch = state.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "PERSIST_STATE": "0",
+        "STATE_DIR": str(scratch / "ministack"),
+        "S3_DATA_DIR": str(scratch / "s3"),
+        "TMPDIR": str(scratch),
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+    }
+    # The user's own AWS settings are none of this process' business.
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+
+
+def create_administrator() -> None:
+    """Give the account an IAM user with fixed keys and every permission."""
+    from ministack.core import responses  # noqa: PLC0415 - after configure()
+    from ministack.services import iam  # noqa: PLC0415
+
+    responses.set_request_account_id(ACCOUNT)
+    iam._create_user({"UserName": [ADMIN_USER]})
+    iam._put_user_policy(
+        {
+            "UserName": [ADMIN_USER],
+            "PolicyName": ["administrator"],
+            "PolicyDocument": [json.dumps(ADMIN_POLICY)],
+        }
+    )
+    iam._access_keys[ADMIN_ACCESS_KEY] = {
+        "UserName": ADMIN_USER,
+        "AccessKeyId": ADMIN_ACCESS_KEY,
+        "Status": "Active",
+        "SecretAccessKey": SECRET_KEY,
+        "CreateDate": "2026-01-01T00:00:00Z",
+    }
+
+
+def principal_of(access_key: str) -> tuple[str, str]:
+    """Return account and principal ARN of an access key, as far as the emulator knows it."""
+    from ministack.core import iam_evaluator, responses  # noqa: PLC0415
+
+    account = (
+        iam_evaluator.find_iam_access_key_account(access_key)
+        or responses._account_from_sts_session(access_key)
+        or (access_key if access_key.isdigit() and len(access_key) == 12 else ACCOUNT)
+    )
+    credential = iam_evaluator.resolve_credential(access_key, account)
+    return account, getattr(credential, "principal_arn", "")
+
+
+class StatusPage:
+    """ASGI middleware that answers the status question itself."""
+
+    def __init__(self, app: App, status: Callable[[], dict[str, Any]]) -> None:
+        self._app = app
+        self._status = status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == STATUS_PATH:
+            body = json.dumps(await asyncio.to_thread(self._status)).encode()
+            headers = [(b"content-type", b"application/json")]
+            start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self._app(scope, receive, send)
+
+
+class Cloud:
+    """The daemon's parts, put together."""
+
+    def __init__(self, state: StateDir, port: int) -> None:
+        self._state = state
+        self._daemon = Daemon(
+            pid=os.getpid(), identity=identity(os.getpid()) or "", port=port, endpoint_url=f"http://{HOST}:{port}"
+        )
+        self.engine = Engine(state, Binaries(), self._save) if wanted() else None
+        self._port = port
+        self._calls: CallLog | None = None
+
+    def app(self) -> App:
+        """Build the ASGI application, from the inside out."""
+        gateway = importlib.import_module("ministack.app").app
+        if self.engine is not None:
+            self.engine.install(importlib.import_module("ministack.services.eks"))
+        create_administrator()
+        settings = CloudSettings(
+            state_dir=self._state.root,
+            port=self._port,
+            endpoint_url=self._daemon.endpoint_url,
+            account=ACCOUNT,
+            region=REGION,
+            engine=self.engine,
+        )
+        gateway = self._extended(gateway, settings)
+        self._calls = CallLog(gateway, self._state.aws_calls, principal_of)
+        return StatusPage(self._calls, self.status)
+
+    @staticmethod
+    def _extended(gateway: App, settings: CloudSettings) -> App:
+        try:
+            install = importlib.import_module("localcloud.emulator").install
+        except (ImportError, AttributeError):
+            LOG.warning("The emulator's extension is missing")
+            return gateway
+        app: App = install(gateway, settings)
+        return app
+
+    def status(self) -> dict[str, Any]:
+        """Describe the daemon, its clusters and what they take."""
+        clusters = self.engine.summary() if self.engine else {}
+        records = self.engine.supervisor.records() if self.engine else []
+        for identifier, cluster in clusters.items():
+            cluster["nodes"] = self.engine.nodes(identifier) if self.engine else []
+        pids = {"daemon": os.getpid()} | {record.name: record.pid for record in records}
+        return {
+            "endpoint_url": self._daemon.endpoint_url,
+            "pid": os.getpid(),
+            "state_dir": str(self._state.root),
+            "account": ACCOUNT,
+            "region": REGION,
+            "clusters": clusters,
+            "memory_bytes": {name: resident_bytes(pid) for name, pid in pids.items()},
+            "requests": dict(self._calls.counts) if self._calls else {},
+        }
+
+    def _save(self) -> None:
+        self._state.write(self._daemon, self.engine.summary() if self.engine else {})
+
+    async def serve(self) -> None:
+        """Serve until a signal comes."""
+        from hypercorn.asyncio import serve  # noqa: PLC0415
+        from hypercorn.config import Config  # noqa: PLC0415
+
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        config = Config()
+        config.bind = [f"{HOST}:{self._port}"]
+        config.keep_alive_timeout = 75
+        config.graceful_timeout = 1
+        config.loglevel = "WARNING"
+        app: Any = self.app()
+        self._save()
+        try:
+            await serve(app, config, shutdown_trigger=stopped.wait)
+        finally:
+            if self.engine is not None:
+                await asyncio.to_thread(self.engine.stop)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="localcloud.server")
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout)
+    state = StateDir(options.state_dir)
+    configure(state, options.port)
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(Cloud(state, options.port).serve())
+        except (LocalCloudError, OSError) as error:
+            LOG.error("%s", error)
+            return 1
+    # ministack leaves threads behind that would hold the interpreter.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A local cloud for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from localcloud.cli import down, up
+from localcloud.controlplane import free_port
+from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY
+from localcloud.state import Daemon, StateDir, environment
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running local cloud."""
+
+    state: StateDir
+    daemon: Daemon
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, directory: Path) -> Iterator[LocalCloud]:
+        """Run one with its own state directory and port."""
+        state = StateDir(directory)
+        try:
+            yield cls(state, up(state, free_port()))
+        finally:
+            down(state)
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.daemon.endpoint_url
+
+    @property
+    def state_dir(self) -> Path:
+        return self.state.root
+
+    @property
+    def env(self) -> dict[str, str]:
+        """A complete environment for a subprocess."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**kept, **environment(self.daemon), "LOCALCLOUD_STATE": str(self.state.root)}
+
+    def session(self, access_key: str = ADMIN_ACCESS_KEY, region: str | None = None) -> boto3.Session:
+        """Return a boto3 session; a 12-digit account number as the access key is that account's root."""
+        return boto3.Session(
+            aws_access_key_id=access_key,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=region or self.daemon.region,
+        )
+
+    def client(self, service: str, region: str | None = None, access_key: str = ADMIN_ACCESS_KEY) -> Any:  # noqa: ANN401
+        """Return a boto3 client of the local cloud."""
+        return self.session(access_key, region).client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+
+    def aws_calls(self) -> list[dict[str, Any]]:
+        """Return the mutating AWS calls so far."""
+        if not self.state.aws_calls.exists():
+            return []
+        return [json.loads(line) for line in self.state.aws_calls.read_text().splitlines()]
