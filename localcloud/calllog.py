@@ -42,7 +42,8 @@ READ_ACTIONS = {
     "GenerateDataKey",
 }
 SECRET_NAME = re.compile(
-    r"password|secret(?!Id|ARN|Name)|plaintext|privatekey|token(?!Hop)|credential|userdata", re.IGNORECASE
+    r"password|secret(?!Id|ARN|Name)|plaintext|privatekey|(session|security|auth|access|bearer|id)token|userdata",
+    re.IGNORECASE,
 )
 # SSM's and Lambda's generic names for values that are secret now and then.
 SECRET_BY_ACTION = {("ssm", "PutParameter"): {"Value"}, ("secretsmanager", "PutSecretValue"): {"SecretBinary"}}
@@ -50,7 +51,6 @@ REDACTED = "***"
 MAXIMUM_BODY = 1 << 20
 # Signing names that differ from botocore's service names.
 SERVICE_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "email": "ses"}
-RESOURCE_NAMES = re.compile(r"(arn|id|name|identifier)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,16 @@ def redact(value: Any, service: str = "", action: str = "") -> Any:  # noqa: ANN
     return value
 
 
-def resource(params: Mapping[str, Any]) -> str:
-    """Guess the most telling identifier among a call's parameters."""
-    for ending in ("arn", "name", "id", "identifier", "bucket"):
-        for name, value in params.items():
-            if isinstance(value, str) and name.rpartition(".")[2].lower().endswith(ending) and value:
-                return value
-    return ""
+def resource(action: str, params: Mapping[str, Any]) -> str:
+    """Return the most telling identifier among a call's parameters: that of the noun in the action's name."""
+    noun = re.sub(r"^[A-Z][a-z]+", "", action).lower()
+    texts = {name.lower(): value for name, value in params.items() if isinstance(value, str) and value}
+    exact = [f"{noun}{ending}" for ending in ("name", "id", "arn")] + ["name", "bucket", "resourcearn"]
+    for name in exact:
+        if name in texts:
+            return texts[name]
+    endings = (r"name", r"id", r"id\.1", r"arn")
+    return next((value for end in endings for name, value in texts.items() if re.search(f"{end}$", name)), "")
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -217,7 +220,7 @@ class CallLog:
                 "status": answer.get("status", 0),
                 "request_id": identifier,
                 "params": redact(call.params, call.service, call.action),
-                "resource": resource(call.params),
+                "resource": resource(call.action, call.params),
             }
         )
         with self._lock, self._file.open("a") as file:

@@ -46,13 +46,6 @@ class ExecResult(NamedTuple):
     output: bytes
 
 
-class ControlPlaneFailed(SystemExit):
-    """Ends ministack's thread of a cluster that could not start.
-
-    Not an ``Exception``, which ministack would answer by calling the cluster ACTIVE nevertheless.
-    """
-
-
 @dataclass(frozen=True)
 class ClusterKey:
     """What identifies an EKS cluster."""
@@ -218,12 +211,13 @@ class Engine:
             issue = {"code": "InternalFailure", "message": str(error), "resourceIds": [container.key.name]}
             record["health"] = {"issues": [issue]}
             self._changed()
-            raise ControlPlaneFailed(0) from None
+            # Ends ministack's thread; any Exception it would answer by calling the cluster ACTIVE nevertheless.
+            raise SystemExit from None
         if self._eks is not None and self._eks._clusters.get_scoped(*_scope(container.key)) is not record:
             # Deleted while it was starting.
             self._stop(container, 0)
             self.remove(container)
-            raise ControlPlaneFailed(0)
+            raise SystemExit
         LOG.info(
             "Cluster %s: Kubernetes %s ready after %.1f s",
             container.key,
@@ -286,11 +280,9 @@ class Engine:
     def _start_controllers(self, container: Container) -> None:
         try:
             module = importlib.import_module("localcloud.controllers")
-            start_controllers = module.start_controllers
-        except (ImportError, AttributeError):
-            LOG.warning("No in-cluster controllers")
-            return
-        container.controllers = start_controllers(self._reference(container))
+            container.controllers = module.start_controllers(self._reference(container))
+        except (ImportError, AttributeError) as error:
+            LOG.warning("No in-cluster controllers: %s", error)
 
     def _provide_kubectl(self) -> None:
         with self._lock:
