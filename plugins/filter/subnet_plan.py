@@ -11,7 +11,8 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
-LARGEST_PREFIX, SMALLEST_PREFIX = 16, 28
+LARGEST_PREFIX = 16
+SMALLEST_PREFIX = 28
 
 
 def _network(cidr: str) -> IPv4Network:

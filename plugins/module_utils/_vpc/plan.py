@@ -1,0 +1,233 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a network should be, and what has to change for it to become so.
+
+State is written in names, never in ids: a route points to ``nat eu-central-1a``. So the plan for resources that do not
+exist yet is the same that is carried out later, and check mode needs no placeholders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Fields = dict[str, Any]
+Key = tuple[str, str]
+State = dict[Key, Fields]
+
+# In the order in which they are created.
+KINDS = (
+    "vpc",
+    "internet_gateway",
+    "subnet",
+    "elastic_ip",
+    "nat_gateway",
+    "security_group",
+    "route_table",
+    "endpoint",
+    "flow_log",
+)
+IMMUTABLE = {"vpc": {"cidr"}, "subnet": {"az"}, "endpoint": {"type"}}
+# Changed by deleting and creating again, which interrupts nothing that runs.
+REPLACEABLE = {"flow_log": {"log_group", "role_arn", "traffic_type"}}
+# Removed when no longer wanted. Subnets are not: something may live in them.
+PRUNED = ("flow_log", "endpoint", "route_table", "nat_gateway", "elastic_ip")
+GATEWAY_SERVICES = ("s3", "dynamodb")
+ENDPOINT_SETS = {"ecr": ("ecr.api", "ecr.dkr")}
+DEFAULT_ROUTE = "routes.0.0.0.0/0"
+# What AWS puts into the default security group of a new VPC.
+DEFAULT_GROUP: Fields = {"ingress": ["all from itself"], "egress": ["all to 0.0.0.0/0"]}
+
+
+class PlanError(Exception):
+    """A difference that cannot be resolved by changing the resource."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The desired network, as the module's options give it."""
+
+    name: str
+    cidr: str
+    region: str
+    subnets: list[dict[str, str]]
+    nat: str = "single"
+    endpoints: list[str] = field(default_factory=list)
+    flow_log: dict[str, str] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    tier_tags: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def of_tier(self, *, public: bool) -> list[dict[str, str]]:
+        return [subnet for subnet in self.subnets if (subnet["tier"] == "public") is public]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource's way from ``before`` to ``after``; only the fields that differ."""
+
+    kind: str
+    name: str
+    action: str
+    before: Fields = field(default_factory=dict)
+    after: Fields = field(default_factory=dict)
+
+    def as_result(self) -> dict[str, Any]:
+        fields = sorted({*self.before, *self.after}) if self.action in ("update", "replace") else []
+        return {"kind": self.kind, "name": self.name, "action": self.action, "fields": fields}
+
+
+def service_name(region: str, service: str) -> str:
+    """Return the name under which a region offers an AWS service to VPC endpoints."""
+    return f"{'cn.' if region.startswith('cn-') else ''}com.amazonaws.{region}.{service}"
+
+
+def _tags(name: str, *tags: Mapping[str, str]) -> Fields:
+    merged: dict[str, str] = {"Name": name}
+    for more in tags:
+        merged.update(more)
+    return {f"tags.{key}": str(value) for key, value in sorted(merged.items())}
+
+
+def _nats(network: Network) -> dict[str, str]:
+    """Return the NAT gateways' names and the public subnets they are in, by zone."""
+    public = network.of_tier(public=True)
+    wanted = {"none": 0, "single": 1, "per_az": len(public)}[network.nat]
+    return {subnet["az"]: subnet["name"] for subnet in public[:wanted]}
+
+
+def desired(network: Network) -> State:
+    """Return every resource of the network and its fields."""
+    name, tags = network.name, network.tags
+    nats = _nats(network)
+    state: State = {
+        ("vpc", name): {"cidr": network.cidr, "dns_support": True, "dns_hostnames": True, **_tags(name, tags)},
+        ("internet_gateway", name): _tags(name, tags),
+        ("security_group", "default"): {"ingress": [], "egress": [], **_tags(f"{name}-default-closed", tags)},
+    }
+    for subnet in network.subnets:
+        tier = network.tier_tags.get(subnet["tier"], {})
+        state["subnet", subnet["name"]] = {
+            "cidr": subnet["cidr"],
+            "az": subnet["az"],
+            "map_public_ip": subnet["tier"] == "public",
+            **_tags(subnet["name"], tags, {"dataplatform.fleet/tier": subnet["tier"]}, tier),
+        }
+    for az, subnet_name in nats.items():
+        nat = f"{name}-nat-{az}"
+        state["elastic_ip", nat] = _tags(nat, tags)
+        state["nat_gateway", nat] = {"subnet": subnet_name, **_tags(nat, tags)}
+    state.update(_route_tables(network, nats))
+    state.update(_endpoints(network, [table for kind, table in state if kind == "route_table"]))
+    if network.flow_log:
+        state["flow_log", f"{name}-flow-logs"] = {**network.flow_log, **_tags(f"{name}-flow-logs", tags)}
+    return state
+
+
+def _route_tables(network: Network, nats: Mapping[str, str]) -> State:
+    name, tags = network.name, network.tags
+    private = network.of_tier(public=False)
+    state: State = {}
+    if public := network.of_tier(public=True):
+        state["route_table", f"{name}-public"] = {
+            DEFAULT_ROUTE: "internet_gateway",
+            "subnets": sorted(subnet["name"] for subnet in public),
+            **_tags(f"{name}-public", tags),
+        }
+    if network.nat == "per_az":
+        tables = {
+            f"{name}-private-{az}": (f"{name}-nat-{az}", [subnet for subnet in private if subnet["az"] == az])
+            for az in nats
+        }
+    else:
+        tables = {f"{name}-private": (f"{name}-nat-{next(iter(nats))}" if nats else "", private)}
+    for table, (nat, subnets) in tables.items():
+        if subnets:
+            state["route_table", table] = {
+                **({DEFAULT_ROUTE: nat} if nat else {}),
+                "subnets": sorted(subnet["name"] for subnet in subnets),
+                **_tags(table, tags),
+            }
+    return state
+
+
+def _endpoints(network: Network, tables: list[str]) -> State:
+    name = network.name
+    services = [one for given in network.endpoints for one in ENDPOINT_SETS.get(given, (given,))]
+    zones: dict[str, str] = {}
+    for subnet in network.of_tier(public=False):
+        zones.setdefault(subnet["az"], subnet["name"])
+    group = f"{name}-endpoints"
+    state: State = {}
+    for service in services:
+        common = _tags(f"{name}-{service}", network.tags)
+        if service in GATEWAY_SERVICES:
+            state["endpoint", service] = {"type": "Gateway", "route_tables": sorted(tables), **common}
+            continue
+        state["endpoint", service] = {
+            "type": "Interface",
+            "subnets": sorted(zones.values()),
+            "security_groups": [group],
+            "private_dns": True,
+            **common,
+        }
+        state["security_group", group] = {
+            "ingress": [f"tcp 443 from {network.cidr}"],
+            "egress": [],
+            **_tags(group, network.tags),
+        }
+    return state
+
+
+def _differences(live: Fields, want: Fields) -> tuple[Fields, Fields]:
+    """Return the fields that differ, before and after. A live None means that the API does not tell."""
+    changed = [key for key in want if live.get(key, ...) != want[key] and live.get(key, ...) is not None]
+    surplus = [key for key in live if key.startswith("routes.") and key not in want]
+    before = {key: live[key] for key in (*changed, *surplus) if key in live}
+    return before, {key: want[key] for key in changed}
+
+
+def owned(fields: Fields, network: Network) -> bool:
+    """Tell whether a live resource was made by this network's plan, by its tags."""
+    return str(fields.get("tags.Name", "")).startswith(f"{network.name}-") and all(
+        fields.get(f"tags.{key}") == str(value) for key, value in network.tags.items()
+    )
+
+
+def plan(live: State, want: State, network: Network) -> list[Change]:
+    """Return the changes that turn ``live`` into ``want``, in the order in which they are possible."""
+    changes: list[Change] = []
+    for key in sorted(want, key=lambda item: KINDS.index(item[0])):
+        kind, name = key
+        if key not in live:
+            changes.append(Change(kind, name, "create", after=want[key]))
+            continue
+        before, after = _differences(live[key], want[key])
+        if not before and not after:
+            continue
+        for fixed in sorted(IMMUTABLE.get(kind, set()) & after.keys()):
+            raise PlanError(
+                f"{kind} {name}: {fixed} is {before.get(fixed)!r} and should be {after[fixed]!r}, "
+                "which AWS cannot change. Nothing was changed."
+            )
+        action = "replace" if REPLACEABLE.get(kind, set()) & after.keys() else "update"
+        changes.append(Change(kind, name, action, before, after))
+    changes.extend(
+        Change(kind, name, "delete", before=fields)
+        for pruned in PRUNED
+        for (kind, name), fields in sorted(live.items())
+        if kind == pruned and (kind, name) not in want and owned(fields, network)
+    )
+    return changes
+
+
+def diff(changes: Iterable[Change]) -> dict[str, dict[str, Fields]]:
+    """Return Ansible's before and after of the changed fields, by resource."""
+    result: dict[str, dict[str, Fields]] = {"before": {}, "after": {}}
+    for change in changes:
+        label = f"{change.kind} {change.name}"
+        if change.before:
+            result["before"][label] = change.before
+        if change.after:
+            result["after"][label] = change.after
+    return result

@@ -1,0 +1,221 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the network as it is, in the names of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .api import Ec2, filters, tags_of
+from .plan import DEFAULT_GROUP, Fields, Key, Network, PlanError, State
+
+Item = dict[str, Any]
+GONE = {"deleted", "deleting", "failed"}
+
+
+@dataclass
+class Live:
+    """The network as it is, and the id of each of its resources."""
+
+    vpc_id: str | None = None
+    state: State = field(default_factory=dict)
+    ids: dict[Key, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str, resource_id: str, fields: Fields, tags: Mapping[str, str]) -> None:
+        self.state[kind, name] = {**fields, **{f"tags.{key}": value for key, value in tags.items()}}
+        self.ids[kind, name] = resource_id
+        self.names[resource_id] = name
+
+    def named(self, resource_ids: Iterable[str] | None) -> list[str] | None:
+        """Return names for ids, or None where the API does not tell."""
+        return None if resource_ids is None else sorted(self.names.get(one, one) for one in resource_ids)
+
+
+def find_vpc(ec2: Ec2, name: str) -> Item | None:
+    """Return the VPC of that name, or None.
+
+    :raises PlanError: when several VPCs have the name.
+    """
+    found = ec2.describe("describe_vpcs", "Vpcs", Filters=filters(tag_Name=name))
+    if len(found) > 1:
+        ids = ", ".join(sorted(vpc["VpcId"] for vpc in found))
+        raise PlanError(f"Several VPCs are named {name} ({ids}). Rename or delete all but one.")
+    return found[0] if found else None
+
+
+def read(ec2: Ec2, network: Network) -> Live:
+    """Read everything the plan knows, with the independent calls at the same time."""
+    live = Live()
+    vpc = find_vpc(ec2, network.name)
+    if vpc is None:
+        live.state["security_group", "default"] = dict(DEFAULT_GROUP)
+        return live
+    vpc_id = str(vpc["VpcId"])
+    live.vpc_id = vpc_id
+    in_vpc = filters(vpc_id=vpc_id)
+
+    def attribute(key: str) -> bool:
+        answer = ec2.client.describe_vpc_attribute(VpcId=vpc_id, Attribute=key)
+        return bool(answer[f"{key[0].upper()}{key[1:]}"]["Value"])
+
+    calls: dict[str, Callable[[], Any]] = {
+        "support": lambda: attribute("enableDnsSupport"),
+        "hostnames": lambda: attribute("enableDnsHostnames"),
+        "igws": lambda: ec2.describe(
+            "describe_internet_gateways", "InternetGateways", Filters=filters(**{"attachment.vpc_id": vpc_id})
+        ),
+        "subnets": lambda: ec2.describe("describe_subnets", "Subnets", Filters=in_vpc),
+        "addresses": lambda: ec2.describe("describe_addresses", "Addresses"),
+        "nats": lambda: ec2.describe("describe_nat_gateways", "NatGateways", Filters=in_vpc),
+        "groups": lambda: ec2.describe("describe_security_groups", "SecurityGroups", Filters=in_vpc),
+        "tables": lambda: ec2.describe("describe_route_tables", "RouteTables", Filters=in_vpc),
+        "endpoints": lambda: ec2.describe("describe_vpc_endpoints", "VpcEndpoints", Filters=in_vpc),
+        "flow_logs": lambda: ec2.describe("describe_flow_logs", "FlowLogs", Filters=filters(resource_id=vpc_id)),
+    }
+    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
+        answers = {key: future.result() for key, future in {k: pool.submit(c) for k, c in calls.items()}.items()}
+
+    live.add(
+        "vpc",
+        network.name,
+        vpc_id,
+        {"cidr": vpc["CidrBlock"], "dns_support": answers["support"], "dns_hostnames": answers["hostnames"]},
+        tags_of(vpc),
+    )
+    for igw in answers["igws"][:1]:
+        live.add("internet_gateway", network.name, igw["InternetGatewayId"], {}, tags_of(igw))
+    _subnets(live, network, answers["subnets"])
+    _nats(live, network, answers["nats"], answers["addresses"])
+    for group in answers["groups"]:
+        rules = {"ingress": rule_names(group, "IpPermissions"), "egress": rule_names(group, "IpPermissionsEgress")}
+        live.add("security_group", group["GroupName"], group["GroupId"], rules, tags_of(group))
+    _tables(live, network, answers["tables"])
+    _endpoints(live, vpc_id, answers["endpoints"])
+    for log in answers["flow_logs"]:
+        if log["ResourceId"] == vpc_id:
+            tags, fields = tags_of(log), _flow_log(log)
+            wanted = network.flow_log and fields["log_group"] == network.flow_log["log_group"]
+            name = f"{network.name}-flow-logs" if wanted else tags.get("Name") or str(log["FlowLogId"])
+            live.add("flow_log", name, log["FlowLogId"], fields, tags)
+    return live
+
+
+def _flow_log(log: Item) -> Fields:
+    """A CloudWatch destination is told as a name by AWS, as an ARN by some of its emulations."""
+    group = log.get("LogGroupName") or str(log.get("LogDestination") or "").split(":log-group:")[-1].removesuffix(":*")
+    return {
+        "log_group": group or None,
+        "role_arn": log.get("DeliverLogsPermissionArn"),
+        "traffic_type": log["TrafficType"],
+    }
+
+
+def _subnets(live: Live, network: Network, subnets: list[Item]) -> None:
+    planned = {subnet["cidr"]: subnet["name"] for subnet in network.subnets}
+    for subnet in subnets:
+        tags = tags_of(subnet)
+        name = planned.get(subnet["CidrBlock"]) or tags.get("Name") or str(subnet["SubnetId"])
+        fields = {
+            "cidr": subnet["CidrBlock"],
+            "az": subnet["AvailabilityZone"],
+            "map_public_ip": subnet["MapPublicIpOnLaunch"],
+        }
+        live.add("subnet", name, subnet["SubnetId"], fields, tags)
+
+
+def _nats(live: Live, network: Network, nats: list[Item], addresses: list[Item]) -> None:
+    zones = {subnet["name"]: subnet["az"] for subnet in network.of_tier(public=True)}
+    allocations: dict[str, str] = {}
+    for nat in nats:
+        if nat["State"] in GONE:
+            continue
+        subnet = live.names.get(nat["SubnetId"], nat["SubnetId"])
+        tags = tags_of(nat)
+        name = (
+            f"{network.name}-nat-{zones[subnet]}" if subnet in zones else tags.get("Name") or str(nat["NatGatewayId"])
+        )
+        live.add("nat_gateway", name, nat["NatGatewayId"], {"subnet": subnet}, tags)
+        allocations.update(
+            {one["AllocationId"]: name for one in nat.get("NatGatewayAddresses") or [] if one.get("AllocationId")}
+        )
+    for address in addresses:
+        tags = tags_of(address)
+        allocation = address.get("AllocationId", "")
+        name = allocations.get(allocation, tags.get("Name", ""))
+        if name.startswith(f"{network.name}-nat-"):
+            live.add("elastic_ip", name, allocation, {}, tags)
+
+
+def _target(live: Live, route: Item) -> str:
+    """Return the name of what a route points to."""
+    gateway = route.get("GatewayId") or ""
+    if gateway.startswith("igw-"):
+        return "internet_gateway" if gateway in live.names else gateway
+    target = route.get("NatGatewayId") or gateway or route.get("TransitGatewayId") or route.get("NetworkInterfaceId")
+    return live.names.get(str(target), str(target))
+
+
+def _tables(live: Live, network: Network, tables: list[Item]) -> None:
+    for table in tables:
+        associations = table.get("Associations") or []
+        if any(association.get("Main") for association in associations):
+            continue
+        routes = {}
+        for route in table.get("Routes") or []:
+            destination = route.get("DestinationCidrBlock")
+            # Routes to peers and transit gateways are others' to manage.
+            ours = destination == "0.0.0.0/0" or str(
+                route.get("NatGatewayId") or route.get("GatewayId") or ""
+            ).startswith(("igw-", "nat-"))
+            if destination and ours:
+                routes[f"routes.{destination}"] = _target(live, route)
+        planned = {subnet["name"] for subnet in network.subnets}
+        subnets = live.named(one["SubnetId"] for one in associations if one.get("SubnetId")) or []
+        tags = tags_of(table)
+        fields = {**routes, "subnets": [name for name in subnets if name in planned]}
+        live.add("route_table", tags.get("Name") or str(table["RouteTableId"]), table["RouteTableId"], fields, tags)
+
+
+def _endpoints(live: Live, vpc_id: str, endpoints: list[Item]) -> None:
+    for endpoint in endpoints:
+        if endpoint["VpcId"] != vpc_id or str(endpoint.get("State", "")).lower() in GONE:
+            continue
+        service = endpoint["ServiceName"].split(".amazonaws.", 1)[-1].split(".", 1)[-1]
+        groups = endpoint.get("Groups")
+        fields: Fields = {"type": endpoint["VpcEndpointType"]}
+        if endpoint["VpcEndpointType"] == "Gateway":
+            fields["route_tables"] = live.named(endpoint.get("RouteTableIds") or [])
+        else:
+            fields["subnets"] = live.named(endpoint.get("SubnetIds") or [])
+            fields["security_groups"] = live.named(None if groups is None else [group["GroupId"] for group in groups])
+            fields["private_dns"] = endpoint.get("PrivateDnsEnabled")
+        live.add("endpoint", service, endpoint["VpcEndpointId"], fields, tags_of(endpoint))
+
+
+def rules(group: Item, key: str) -> dict[str, Item]:
+    """Return a security group's rules one by one: what each says, and the permission that says it."""
+    direction = "from" if key == "IpPermissions" else "to"
+    found: dict[str, Item] = {}
+    for permission in group.get(key) or []:
+        protocol = "all" if permission["IpProtocol"] == "-1" else permission["IpProtocol"]
+        first, last = permission.get("FromPort"), permission.get("ToPort")
+        ports = "" if first is None or protocol == "all" else f" {first}" if first == last else f" {first}-{last}"
+        bare = {name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission}
+        for list_key, value_key in (
+            ("IpRanges", "CidrIp"),
+            ("Ipv6Ranges", "CidrIpv6"),
+            ("PrefixListIds", "PrefixListId"),
+            ("UserIdGroupPairs", "GroupId"),
+        ):
+            for one in permission.get(list_key) or []:
+                peer = "itself" if one[value_key] == group["GroupId"] else one[value_key]
+                found[f"{protocol}{ports} {direction} {peer}"] = {**bare, list_key: [{value_key: one[value_key]}]}
+    return found
+
+
+def rule_names(group: Item, key: str) -> list[str]:
+    return sorted(rules(group, key))
