@@ -1,16 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names for what botocore makes at run time and therefore has no static type."""
+"""Names for what has no static type: botocore makes its classes at run time, and JSON holds anything."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
-Client: TypeAlias = Any
-"""An EKS client: botocore's, or amazon.aws' wrapper around it."""
-
-Session: TypeAlias = Any
-"""A boto3 or botocore session."""
-
-Value: TypeAlias = Any
-"""Whatever JSON can hold."""
+Client = Any  # an EKS client: botocore's, or amazon.aws' wrapper around it
+Session = Any  # a boto3 or botocore session
+Value = Any  # whatever JSON can hold
+State = dict[str, Any]  # a resource, flattened: option name -> canonical value
+Document = dict[str, Any]  # a resource as the API returns it

@@ -1,0 +1,135 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every EKS module does around its plan: connect, apply, wait, report, and fail in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import api
+from .aliases import Client, Document, Value
+from .errors import ApiError, EksError
+from .plan import Plan, Step
+from .waiters import Poller, Probe, gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
+
+BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateException")
+
+
+@dataclass
+class Target:
+    """The resource a module is about: its words, its place in EKS, and how to read it."""
+
+    label: str
+    read: Callable[[], Document | None]
+    cluster: str
+    nodegroup: str | None = None
+    addon: str | None = None
+
+
+class Runner:
+    """Applies a plan step by step.
+
+    EKS allows one update at a time per resource: so each step but the last is always waited for, and the last one
+    if *wait* says so. A step that is refused because something else is still going on is repeated after that has ended.
+    """
+
+    def __init__(self, client: Client, poller: Poller, *, wait: bool) -> None:
+        self.client = client
+        self.poller = poller
+        self.wait = wait
+
+    def settle(self, target: Target) -> bool:
+        """Wait for whatever is going on at *target*; tells whether there was anything."""
+        busy = False
+        if target.nodegroup or target.addon:
+            busy = self._settle_one(Target("cluster " + target.cluster, self._read_cluster(target), target.cluster))
+        return self._settle_one(target) or busy
+
+    def _read_cluster(self, target: Target) -> Callable[[], Document | None]:
+        return lambda: api.describe_cluster(self.client, target.cluster)
+
+    def _settle_one(self, target: Target) -> bool:
+        busy = False
+        if not settled_probe(target.read()).done:
+            busy = True
+            self.poller.until(f"{target.label} (settling)", lambda: settled_probe(target.read()))
+        for update in running_updates(self.client, target.cluster, target.nodegroup, target.addon):
+            busy = True
+
+            def look(update_id: str = update["id"]) -> Probe:
+                found = api.describe_update(self.client, target.cluster, update_id, target.nodegroup, target.addon)
+                status = (found or {}).get("status", "absent")
+                # How someone else's update ends is not this run's affair.
+                return Probe(status, done=status != "InProgress")
+
+            self.poller.until(f"{update.get('type', 'update')} {update['id']} of {target.label}", look)
+        return busy
+
+    def apply(self, plan: Plan, target: Target) -> None:
+        """Do what *plan* says. Raises EksError."""
+        steps = list(plan)
+        for number, step in enumerate(steps):
+            answer = self._send(step, target)
+            if self.wait or number < len(steps) - 1:
+                self._finish(step, answer, target)
+
+    def _send(self, step: Step, target: Target) -> Document:
+        while True:
+            try:
+                return api.send(self.client, step.operation, step.request, target.label)
+            except ApiError as error:
+                if error.code not in BUSY or not self.settle(target):
+                    raise
+
+    def _finish(self, step: Step, answer: Document, target: Target) -> None:
+        if step.ends == "update":
+            update = answer.get("update") or {}
+            wait_for_update(
+                self.poller,
+                self.client,
+                update["id"],
+                f"{update.get('type', step.operation)} {update['id']} of {target.label}",
+                cluster=target.cluster,
+                nodegroup=target.nodegroup,
+                addon=target.addon,
+            )
+            # The record ends a little before the resource leaves UPDATING.
+            self.poller.until(target.label, lambda: settled_probe(target.read()))
+        elif step.ends == "active":
+            self.wait_active(target)
+        elif step.ends == "gone":
+            self.wait_gone(target)
+
+    def wait_active(self, target: Target) -> None:
+        self.poller.until(target.label, lambda: resource_probe(target.read()))
+
+    def wait_gone(self, target: Target) -> None:
+        self.poller.until(target.label, lambda: gone_probe(target.read()))
+
+
+def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # noqa: ANN401 - AnsibleAWSModule
+    """Run *work* and leave the module with its result, or with its error."""
+    from botocore.config import Config  # noqa: PLC0415 - AnsibleAWSModule has checked that botocore is there
+
+    # Over any Config of the user's own, AnsibleAWSModule lets the user win.
+    client = module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+    poller = Poller(float(module.params.get("wait_timeout") or 0), module.log)
+    runner = Runner(client, poller, wait=bool(module.params.get("wait", True)))
+    try:
+        result = work(runner)
+    except EksError as error:
+        module.fail_json(msg=error.message, **{"waited": poller.report(), **error.details})
+    module.exit_json(**result)
+
+
+def outcome(plan: Plan, runner: Runner, **returned: Value) -> dict[str, Value]:
+    """A module's result: what changed comes from the plan, in check mode and in earnest."""
+    return {
+        "changed": bool(plan),
+        "diff": plan.diff(),
+        "actions": plan.as_list(),
+        "waited": runner.poller.report(),
+        **returned,
+    }
