@@ -29,14 +29,15 @@ class NodegroupReport:
     """What there is of a node group in the cluster, seen after every step.
 
     ``outdated`` counts the nodes that are not what the node group's version, release and instance types ask
-    for. ``eviction_failed`` ends a version update with ``PodEvictionFailure``; a ``fatal`` issue is why
-    a node group that is being created cannot be.
+    for; ``image`` is the one they ask for. ``eviction_failed`` ends a version update with
+    ``PodEvictionFailure``; a ``fatal`` issue is why a node group that is being created cannot be.
     """
 
     desired: int
     nodes: int
     ready: int
     outdated: int = 0
+    image: str = ""
     issues: tuple[Issue, ...] = ()
     fatal: bool = False
     eviction_failed: Issue | None = None

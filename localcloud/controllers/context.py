@@ -19,6 +19,7 @@ from localcloud.controllers.kube import Informer, Kube, Object, Unreachable, api
 from localcloud.model import ClusterRef
 
 WATCHED = (
+    "CSINode",
     "DaemonSet",
     "Deployment",
     "Node",

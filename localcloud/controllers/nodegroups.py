@@ -134,6 +134,7 @@ class NodegroupController:
             nodes=len(nodes),
             ready=sum(nodespec.is_ready(node) for node in nodes),
             outdated=len(outdated),
+            image=nodespec.image_id(group),
             eviction_failed=failure,
         )
 

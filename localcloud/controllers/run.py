@@ -13,7 +13,9 @@ from logging.handlers import RotatingFileHandler
 from localcloud.controllers.cloud import Cloud
 from localcloud.controllers.context import Context, Controller, Settings, guarded
 from localcloud.controllers.kube import Kube
+from localcloud.controllers.loadbalancers import LoadBalancerController
 from localcloud.controllers.nodegroups import NodegroupController
+from localcloud.controllers.volumes import VolumeController
 from localcloud.model import ClusterRef
 
 
@@ -29,7 +31,11 @@ class Controllers:
         self._kube = Kube(ref.kubeconfig)
         self._context = Context(ref, cloud, self._kube, self._log, settings)
         self._stopped = threading.Event()
-        self._controllers: list[Controller] = [NodegroupController(self._context)]
+        self._controllers: list[Controller] = [
+            NodegroupController(self._context),
+            LoadBalancerController(self._context),
+            VolumeController(self._context),
+        ]
         self._thread = threading.Thread(target=self._run, name=f"controllers-{ref.name}", daemon=True)
 
     def start(self) -> None:
