@@ -1,0 +1,106 @@
+"""A fleet in a local cloud of its own, and `ansible-playbook` as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished ansible-playbook run: its output and what each task said."""
+
+    returncode: int
+    output: str
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def announced(self) -> set[tuple[str, str, str | None, str]]:
+        """What changed (or, in check mode, would): host, task, item, and each field or object."""
+        rows: set[tuple[str, str, str | None, str]] = set()
+        for result in self.results:
+            if not result["changed"]:
+                continue
+            details = [
+                f"{entry['action']} {entry['kind']} {entry.get('namespace') or ''}/{entry['name']} {name}"
+                for entry in result["objects"]
+                for name in (entry.get("fields") or ["."])
+            ] or result["fields"] or ["."]
+            rows |= {(result["host"], result["task"], result["item"], detail) for detail in details}
+        return rows
+
+    @property
+    def failures(self) -> list[str]:
+        return [f"{r['host']} | {r['task']}: {r['message']}" for r in self.results if r["failed"]]
+
+
+Playbook = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Playbook:
+    """``playbook("site.yml", "staging", "--check", "--diff")``: a run on those inventories and the local overlay."""
+
+    def run(name: str, inventories: str, *args: str, succeed: bool | None = True) -> Run:
+        record = tmp_path_factory.mktemp("run") / "results.jsonl"
+        command = ["ansible-playbook", name]
+        for inventory in (*inventories.split(), "local"):
+            command += ["-i", f"inventories/{inventory}"]
+        done = subprocess.run(
+            [*command, *args],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                **local_cloud.env,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
+                "ANSIBLE_CALLBACKS_ENABLED": "record",
+                "ANSIBLE_NOCOLOR": "1",
+                "RECORD_FILE": str(record),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        finished = Run(done.returncode, done.stdout, results)
+        if succeed is not None:
+            assert (done.returncode == 0) is succeed, done.stdout[-6000:]
+        return finished
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fleet(playbook: Playbook) -> Iterator[Run]:
+    """Two clusters, created by the one command; the first run's record."""
+    return playbook("site.yml", "controlplane staging", "--diff")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(fleet: Run, playbook: Playbook, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("kube") / "kubeconfig"
+    playbook("playbooks/kubeconfig.yml", "controlplane staging", "-e", f"kubeconfig_path={path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubeconfig: Path, local_cloud: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``kubectl(*args)`` on staging, as `make kubeconfig` prepares it."""
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [str(local_cloud.binaries.resolve("kubectl")), "--kubeconfig", str(kubeconfig), "--context", "staging"]
+        return subprocess.run([*command, *args], capture_output=True, text=True, check=False)
+
+    return run

@@ -1,0 +1,71 @@
+"""The main job, as a new user runs it: two clusters from nothing, again without a change, and what is announced is done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.site.conftest import Playbook, Run
+
+pytestmark = pytest.mark.integration
+
+FLEET = "controlplane staging"
+
+
+def test_the_first_run_creates_both_clusters(fleet: Run, local_cloud: Any) -> None:
+    assert {host for host, *_ in fleet.announced} == {"controlplane", "staging"}
+    eks = local_cloud.client("eks")
+    for name in ("dataplatform-controlplane", "dataplatform-staging"):
+        assert eks.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE"
+        for addon in eks.list_addons(clusterName=name)["addons"]:
+            state = eks.describe_addon(clusterName=name, addonName=addon)["addon"]
+            assert state["status"] == "ACTIVE", state
+
+
+def test_the_second_run_changes_nothing(fleet: Run, playbook: Playbook) -> None:
+    again = playbook("site.yml", FLEET, "--diff")
+    assert again.announced == set()
+
+
+def test_the_converged_check_announces_nothing(fleet: Run, playbook: Playbook) -> None:
+    assert playbook("site.yml", FLEET, "--check", "--diff").announced == set()
+
+
+def test_check_mode_of_an_empty_account_announces_what_the_run_does(fleet: Run, playbook: Playbook) -> None:
+    announced = playbook("site.yml", "testing", "--check", "--diff").announced
+    done = playbook("site.yml", "testing", "--diff").announced
+    assert announced == done
+    assert len(done) > 50
+
+
+def test_destroy_needs_the_typed_name(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+    refused = playbook("destroy.yml", "testing", "-e", "destroy=staging", succeed=False)
+    assert "-e destroy=testing" in refused.output
+    assert "dataplatform-testing" in local_cloud.client("eks").list_clusters()["clusters"]
+
+
+def test_destroy_leaves_nothing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+    playbook("destroy.yml", "testing", "-e", "destroy=testing")
+    assert "dataplatform-testing" not in local_cloud.client("eks").list_clusters()["clusters"]
+    tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": ["testing"]}]
+    ec2 = local_cloud.client("ec2")
+    assert ec2.describe_vpcs(Filters=tag)["Vpcs"] == []
+    assert ec2.describe_subnets(Filters=tag)["Subnets"] == []
+    assert ec2.describe_addresses(Filters=tag)["Addresses"] == []
+    assert ec2.describe_security_groups(Filters=tag)["SecurityGroups"] == []
+    roles = [r["RoleName"] for page in local_cloud.client("iam").get_paginator("list_roles").paginate() for r in page["Roles"]]
+    assert [name for name in roles if "testing" in name] == []
+    again = playbook("destroy.yml", "testing", "-e", "destroy=testing")
+    assert again.announced == set()
+
+
+def test_the_wrong_kubectl_delete_is_refused(fleet: Run, kubectl: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    nodes = kubectl("get", "nodes", "-o", "json")
+    assert len(json.loads(nodes.stdout)["items"]) == 2
+    refused = kubectl("delete", "namespace", "ingress-nginx")
+    assert refused.returncode != 0
+    assert "dataplatform.fleet/confirm-delete" in refused.stderr
