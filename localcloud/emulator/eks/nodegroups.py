@@ -1,0 +1,387 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Managed node groups."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from localcloud.emulator import clock, iam, network, store, versions
+from localcloud.emulator.eks import access, lookup, updates
+from localcloud.emulator.eks.call import Call, Handlers, page
+from localcloud.emulator.errors import in_use, invalid_parameter, invalid_request, not_found
+
+_INSTANCE_TYPE = re.compile(r"[a-z]+[a-z0-9]*(-[a-z0-9]+)?\.([a-z0-9]+|metal(-[a-z0-9]+)?)")
+_LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_DEFAULT_SIZES = {"minSize": 1, "maxSize": 2, "desiredSize": 2}
+_LAST_AL2 = 32
+
+
+def require(cluster: str, name: str) -> store.Record:
+    lookup.cluster(cluster)
+    record = store.nodegroups_all.get(f"{cluster}/{name}")
+    if record is None:
+        raise not_found(f"No node group found for name: {name}.", clusterName=cluster, nodegroupName=name)
+    return record
+
+
+def present(record: store.Record) -> dict[str, Any]:
+    shown = store.public(record)
+    shown["status"] = status(record)
+    return shown
+
+
+def status(record: store.Record) -> str:
+    current = str(record.get("_status", record["status"]))
+    return "DEGRADED" if current == "ACTIVE" and record["health"]["issues"] else current
+
+
+def has_nodes(cluster: str) -> bool:
+    """Whether some node group of the cluster runs nodes by now."""
+    return any(
+        group.get("_status", "ACTIVE") in ("ACTIVE", "UPDATING") and group["scalingConfig"]["desiredSize"] > 0
+        for group in store.nodegroups(cluster)
+    )
+
+
+def _create(call: Call) -> dict[str, Any]:
+    cluster_name, name = call["clusterName"], call["nodegroupName"]
+    cluster = lookup.cluster(cluster_name, active=True)
+    key = f"{cluster_name}/{name}"
+    names = {"clusterName": cluster_name, "nodegroupName": name}
+    if key in store.nodegroups_all:
+        message = f"NodeGroup already exists with name {name} and cluster name {cluster_name}"
+        raise in_use(message, **names)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
+        raise invalid_parameter("The nodegroup name must match [A-Za-z0-9][A-Za-z0-9_-]{0,62}", **names)
+    if not call["subnets"]:
+        raise invalid_parameter("Subnets must not be empty", **names)
+    if network.require_subnets(call["subnets"]) != cluster["resourcesVpcConfig"]["vpcId"]:
+        raise invalid_parameter("The node group's subnets must be in the cluster's VPC", **names)
+    _require_role(call)
+    scaling = _scaling(call.get("scalingConfig", {}), _DEFAULT_SIZES, fit_desired=True)
+    version = call.get("version", cluster["version"])
+    if version != cluster["version"]:
+        raise invalid_parameter(
+            f"Nodegroup Kubernetes version {version} must match the cluster's Kubernetes version {cluster['version']}",
+            **names,
+        )
+    ami_type, instance_types = _machines(call, version)
+    template = _launch_template(call.get("launchTemplate"))
+    if template is not None:
+        for member in ("diskSize", "remoteAccess"):
+            if call.get(member) is not None:
+                raise invalid_parameter(f"{member} cannot be specified with a launch template.", **names)
+    labels = call.get("labels", {})
+    _check_labels(labels)
+    record: store.Record = {
+        "nodegroupName": name,
+        "nodegroupArn": store.arn("nodegroup", cluster_name, name, store.new_uuid()),
+        "clusterName": cluster_name,
+        "version": version,
+        "releaseVersion": _release(version, ami_type, call.get("releaseVersion")),
+        "createdAt": clock.now(),
+        "modifiedAt": clock.now(),
+        "status": "ACTIVE",
+        "capacityType": call.get("capacityType", "ON_DEMAND"),
+        "scalingConfig": scaling,
+        "instanceTypes": instance_types,
+        "subnets": call["subnets"],
+        "amiType": ami_type,
+        "nodeRole": call["nodeRole"],
+        "labels": dict(labels),
+        "resources": {"autoScalingGroups": [{"name": f"eks-{name}-{store.new_uuid()}"}]},
+        "health": {"issues": []},
+        "updateConfig": _update_config_of(call.get("updateConfig", {}) or {"maxUnavailable": 1}),
+        "_status": "CREATING",
+    }
+    if template is None:
+        record["diskSize"] = call.get("diskSize", 50 if ami_type.startswith("WINDOWS") else 20)
+    else:
+        record["launchTemplate"] = template
+    if call.get("taints"):
+        record["taints"] = call["taints"]
+    for optional in ("remoteAccess", "nodeRepairConfig", "warmPoolConfig"):
+        if call.get(optional) is not None:
+            record[optional] = call[optional]
+    store.set_tags(record["nodegroupArn"], record, call.get("tags", {}))
+    store.nodegroups_all[key] = record
+    access.add_node_entry(cluster, call["nodeRole"], windows=ami_type.startswith("WINDOWS"))
+    resume(record, call.settings.nodegroup_seconds)
+    return {"nodegroup": present(record)}
+
+
+def _require_role(call: Call) -> None:
+    role_arn = call["nodeRole"]
+    role = store.role(role_arn)
+    if role is None:
+        raise invalid_parameter(
+            f"The role with name {role_arn.rsplit('/', 1)[-1]} cannot be found. "
+            "(Service: AmazonIdentityManagement; Status Code: 404; Error Code: NoSuchEntity)",
+            clusterName=call["clusterName"],
+        )
+    if not iam.assumable(role_arn, "ec2.amazonaws.com", call.settings.consistency_delay):
+        raise invalid_parameter(
+            "Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of "
+            f"nodeRole {role_arn}",
+            clusterName=call["clusterName"],
+        )
+
+
+def _scaling(requested: dict[str, Any], current: dict[str, int], *, fit_desired: bool) -> dict[str, int]:
+    """The sizes after a request; ``fit_desired`` moves a desired size that was not asked for between the limits."""
+    after = {**current, **{key: value for key, value in requested.items() if value is not None}}
+    if fit_desired and "desiredSize" not in requested:
+        after["desiredSize"] = max(after["minSize"], min(after["desiredSize"], after["maxSize"]))
+    if after["minSize"] > after["maxSize"]:
+        raise invalid_parameter(
+            f"Minimum capacity {after['minSize']} can't be greater than max size {after['maxSize']}"
+        )
+    if after["desiredSize"] < after["minSize"]:
+        raise invalid_parameter(
+            f"Minimum capacity {after['minSize']} can't be greater than desired size {after['desiredSize']}"
+        )
+    if after["desiredSize"] > after["maxSize"]:
+        raise invalid_parameter(
+            f"desired capacity {after['desiredSize']} can't be greater than max size {after['maxSize']}"
+        )
+    return after
+
+
+def _machines(call: Call, version: str) -> tuple[str, list[str]]:
+    """The AMI type and instance types, defaulted and held against each other."""
+    instance_types = call.get("instanceTypes") or ["t3.medium"]
+    unknown = [kind for kind in instance_types if not _INSTANCE_TYPE.fullmatch(kind)]
+    if unknown:
+        raise invalid_parameter(f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
+    ami_type = call.get("amiType", "AL2023_x86_64_STANDARD")
+    if ami_type.startswith("AL2_") and versions.number(version) > _LAST_AL2:
+        raise invalid_parameter(
+            f"AMI Type {ami_type} is only supported for kubernetes versions 1.{_LAST_AL2} or earlier"
+        )
+    if ami_type == "CUSTOM" and call.get("launchTemplate") is None:
+        raise invalid_parameter("The AMI type CUSTOM requires a launch template with an image id.")
+    arm = "ARM" in ami_type
+    wrong = [kind for kind in instance_types if versions.is_arm(kind) != arm]
+    if wrong and ami_type != "CUSTOM":
+        raise invalid_parameter(f"[{', '.join(wrong)}] is not a valid instance type for requested amiType {ami_type}")
+    return ami_type, list(instance_types)
+
+
+def _release(version: str, ami_type: str, asked: str | None) -> str:
+    known = versions.releases(version, ami_type)
+    if asked is not None and asked not in known:
+        raise invalid_parameter(f"Requested release version {asked} is not valid for kubernetes version {version}.")
+    return asked or (known[-1] if known else "")
+
+
+def _launch_template(asked: dict[str, Any] | None) -> dict[str, str] | None:
+    """The template with its name, id and version as numbers; raises if EC2 does not have it."""
+    if asked is None:
+        return None
+    if bool(asked.get("id")) == bool(asked.get("name")):
+        raise invalid_parameter("You must specify either the launch template ID or the launch template name, not both.")
+    for template in store.launch_templates.values():
+        if asked.get("id") == template["LaunchTemplateId"] or asked.get("name") == template["LaunchTemplateName"]:
+            break
+    else:
+        raise invalid_parameter(f"Launch template {asked.get('id') or asked.get('name')} was not found")
+    numbers = {str(entry["VersionNumber"]) for entry in template.get("Versions", [])}
+    version = {"$Latest": "LatestVersionNumber", "$Default": "DefaultVersionNumber"}.get(asked.get("version") or "")
+    number = str(template[version]) if version else str(asked.get("version") or template["DefaultVersionNumber"])
+    if numbers and number not in numbers:
+        raise invalid_parameter(f"Launch template version {number} was not found")
+    return {"name": template["LaunchTemplateName"], "id": template["LaunchTemplateId"], "version": number}
+
+
+def _update_config_of(asked: dict[str, Any], current: dict[str, Any] | None = None) -> dict[str, Any]:
+    if asked.get("maxUnavailable") and asked.get("maxUnavailablePercentage"):
+        raise invalid_parameter("maxUnavailable and maxUnavailablePercentage cannot both be specified.")
+    kept = dict(current or {})
+    if asked.get("maxUnavailable") or asked.get("maxUnavailablePercentage"):
+        kept.pop("maxUnavailable", None)
+        kept.pop("maxUnavailablePercentage", None)
+    return {**kept, **{key: value for key, value in asked.items() if value is not None}}
+
+
+def _check_labels(labels: dict[str, str]) -> None:
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            raise invalid_parameter(f"Label {key}={value} is not a valid Kubernetes label.")
+        if key.startswith(("eks.amazonaws.com/", "kubernetes.io/", "k8s.io/", "node-role.kubernetes.io/")):
+            raise invalid_parameter(f"Label cannot contain reserved prefixes: {key}")
+
+
+def _describe(call: Call) -> dict[str, Any]:
+    return {"nodegroup": present(require(call["clusterName"], call["nodegroupName"]))}
+
+
+def _list(call: Call) -> dict[str, Any]:
+    lookup.cluster(call["clusterName"])
+    names = sorted(group["nodegroupName"] for group in store.nodegroups(call["clusterName"]))
+    return page(call, "nodegroups", names)
+
+
+def _delete(call: Call) -> dict[str, Any]:
+    record = require(call["clusterName"], call["nodegroupName"])
+    _require_idle(record)
+    if record["_status"] != "DELETING":
+        record["_status"] = "DELETING"
+        resume(record, call.settings.nodegroup_seconds)
+    return {"nodegroup": present(record)}
+
+
+def resume(record: store.Record, seconds: float) -> None:
+    """Let the node group's present state run its course."""
+
+    def step() -> None:
+        if record["_status"] == "CREATING":
+            record["_status"] = "ACTIVE"
+        elif record["_status"] == "DELETING":
+            store.nodegroups_all.pop(f"{record['clusterName']}/{record['nodegroupName']}", None)
+            store.tags.pop(record["nodegroupArn"], None)
+            access.remove_node_entry(record["clusterName"], record["nodeRole"])
+
+    updates.fail_interrupted(record)
+    if record.get("_status") == "UPDATING":
+        record["_status"] = "ACTIVE"
+    elif record.get("_status") in ("CREATING", "DELETING"):
+        clock.scheduler.later(seconds, step)
+
+
+def _require_idle(record: store.Record) -> None:
+    names = {"clusterName": record["clusterName"], "nodegroupName": record["nodegroupName"]}
+    running = updates.in_progress(record)
+    if running is not None:
+        message = f"Nodegroup {record['nodegroupName']} currently has update {running['id']} in progress"
+        raise in_use(message, **names)
+    if record.get("_status") == "CREATING":
+        raise in_use(f"Nodegroup {record['nodegroupName']} is currently being created", **names)
+
+
+def _require_updatable(call: Call) -> store.Record:
+    record = require(call["clusterName"], call["nodegroupName"])
+    _require_idle(record)
+    if record.get("_status") == "DELETING":
+        raise invalid_request(
+            f"Nodegroup {record['nodegroupName']} cannot be updated as it is currently not in Active State",
+            clusterName=record["clusterName"],
+            nodegroupName=record["nodegroupName"],
+        )
+    return record
+
+
+def _update_config(call: Call) -> dict[str, Any]:
+    record = _require_updatable(call)
+    params: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    if call.get("scalingConfig"):
+        after["scalingConfig"] = _scaling(call["scalingConfig"], record["scalingConfig"], fit_desired=False)
+        for member, param in (("minSize", "MinSize"), ("maxSize", "MaxSize"), ("desiredSize", "DesiredSize")):
+            params[param] = str(after["scalingConfig"][member])
+    if call.get("labels"):
+        after["labels"], changed = _labels(call["labels"], record["labels"])
+        params.update(changed)
+    if call.get("taints"):
+        after["taints"], changed = _taints(call["taints"], record.get("taints", []))
+        params.update(changed)
+    if call.get("updateConfig"):
+        after["updateConfig"] = _update_config_of(call["updateConfig"], record["updateConfig"])
+        for member in ("maxUnavailable", "maxUnavailablePercentage", "updateStrategy"):
+            if call["updateConfig"].get(member) is not None:
+                params[member[0].upper() + member[1:]] = str(call["updateConfig"][member])
+    for member, param in (("nodeRepairConfig", "NodeRepairConfig"), ("warmPoolConfig", "WarmPoolEnabled")):
+        if call.get(member) is not None:
+            after[member] = {**record.get(member, {}), **call[member]}
+            params[param] = call[member]
+    if not after:
+        raise invalid_parameter("No update was specified.", clusterName=call["clusterName"])
+    return updates.start(
+        record, "ConfigUpdate", params, lambda: record.update(after), seconds=call.settings.update_seconds
+    )
+
+
+def _labels(asked: dict[str, Any], current: dict[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    add, remove = asked.get("addOrUpdateLabels") or {}, asked.get("removeLabels") or []
+    _check_labels(add)
+    both = sorted(set(add) & set(remove))
+    if both:
+        raise invalid_parameter(f"Labels cannot be added and removed in one update: {', '.join(both)}")
+    after = {key: value for key, value in current.items() if key not in remove} | add
+    params: dict[str, Any] = {}
+    if add:
+        params["LabelsToAdd"] = add
+    if remove:
+        params["LabelsToRemove"] = remove
+    return after, params
+
+
+def _taints(asked: dict[str, Any], current: list[dict[str, str]]) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """Taints are identified by key and effect; a removal must name one that is there."""
+    add, remove = asked.get("addOrUpdateTaints") or [], asked.get("removeTaints") or []
+    after = {(taint["key"], taint["effect"]): taint for taint in current}
+    for taint in remove:
+        if after.pop((taint["key"], taint["effect"]), None) is None:
+            raise invalid_parameter(f"Taint {taint['key']}:{taint['effect']} to remove does not exist")
+    for taint in add:
+        after[taint["key"], taint["effect"]] = taint
+    params: dict[str, Any] = {}
+    if add:
+        params["TaintsToAdd"] = add
+    if remove:
+        params["TaintsToRemove"] = remove
+    return list(after.values()), params
+
+
+def _update_version(call: Call) -> dict[str, Any]:
+    record = _require_updatable(call)
+    cluster = lookup.cluster(call["clusterName"])
+    names = {"clusterName": call["clusterName"], "nodegroupName": call["nodegroupName"]}
+    after: dict[str, Any] = {}
+    template = call.get("launchTemplate")
+    if template is not None:
+        if "launchTemplate" not in record:
+            raise invalid_parameter("A launch template cannot be added to a node group made without one.", **names)
+        after["launchTemplate"] = _launch_template(template)
+        if after["launchTemplate"]["id"] != record["launchTemplate"]["id"]:
+            raise invalid_parameter("A node group's launch template cannot be changed, only its version.", **names)
+    if template is None or call.get("version") or call.get("releaseVersion"):
+        version = call.get("version", cluster["version"])
+        if versions.number(version) > versions.number(cluster["version"]):
+            raise invalid_parameter(
+                f"Requested Kubernetes version {version} is newer than the cluster's version {cluster['version']}",
+                **names,
+            )
+        if versions.number(version) < versions.number(record["version"]):
+            raise invalid_parameter(
+                f"Nodegroup Kubernetes version cannot be downgraded from {record['version']} to {version}", **names
+            )
+        if version not in (record["version"], cluster["version"]):
+            raise invalid_parameter(
+                f"Requested Kubernetes version {version} must be the node group's or the cluster's version", **names
+            )
+        after["version"] = version
+        after["releaseVersion"] = _release(version, record["amiType"], call.get("releaseVersion"))
+    params = {
+        name: after[member] for name, member in (("Version", "version"), ("ReleaseVersion", "releaseVersion"))
+        if after.get(member)
+    }  # fmt: skip
+    if "launchTemplate" in after:
+        params["LaunchTemplateName"] = after["launchTemplate"]["name"]
+        params["LaunchTemplateVersion"] = after["launchTemplate"]["version"]
+    return updates.start(
+        record, "VersionUpdate", params, lambda: record.update(after), seconds=call.settings.update_seconds
+    )
+
+
+HANDLERS: Handlers = {
+    "CreateNodegroup": _create,
+    "DeleteNodegroup": _delete,
+    "DescribeNodegroup": _describe,
+    "ListNodegroups": _list,
+    "UpdateNodegroupConfig": _update_config,
+    "UpdateNodegroupVersion": _update_version,
+}

@@ -1,0 +1,81 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IAM as EKS sees it: who exists, who may be assumed by whom, and that a new role takes a moment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ministack.services import iam
+
+from localcloud.emulator import clock, store
+from localcloud.emulator.jsontypes import Json
+
+_seen: dict[str, float] = {}
+"""When a role's trust was last written (role ARN → time), for those written by this process."""
+
+
+def install() -> None:
+    for action in ("CreateRole", "UpdateAssumeRolePolicy"):
+        iam._IAM_HANDLERS[action] = _noting(iam._IAM_HANDLERS[action])
+
+
+def _noting(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def wrapped(params: Json) -> Json:
+        response = handler(params)
+        name = iam._p(params, "RoleName")
+        if response[0] == 200 and name in store.roles:
+            _seen[str(store.roles[name]["Arn"])] = clock.now()
+        return response
+
+    return wrapped
+
+
+def assumable(role_arn: str, service: str, delay: float, actions: Iterable[str] = ("sts:AssumeRole",)) -> bool:
+    """Whether an AWS service can assume the role by now: it exists, trusts the service, and has spread."""
+    role = store.role(role_arn)
+    if role is None or clock.now() - _seen.get(role_arn, 0.0) < delay:
+        return False
+    granted = trusted_actions(role, service)
+    return all(any(_covers(pattern, action) for pattern in granted) for action in actions)
+
+
+def trusted_actions(role: store.Record, service: str) -> set[str]:
+    """The actions a role's trust policy allows to an AWS service."""
+    document = role.get("AssumeRolePolicyDocument") or "{}"
+    try:
+        policy = json.loads(document) if isinstance(document, str) else document
+    except ValueError:
+        return set()
+    allowed: set[str] = set()
+    for statement in _list(policy.get("Statement")):
+        principal = statement.get("Principal")
+        services = _list(principal.get("Service")) if isinstance(principal, dict) else _list(principal)
+        if statement.get("Effect") == "Allow" and (service in services or "*" in services):
+            allowed.update(_list(statement.get("Action")))
+    return allowed
+
+
+def principal_exists(arn: str) -> bool:
+    """Whether an IAM principal ARN can be given access: a role or user of this account, or any of another's."""
+    match = re.fullmatch(r"arn:aws[\w-]*:iam::(\d{12}):(root|(role|user)(/.*)?/([^/]+))", arn)
+    if not match:
+        return False
+    if match[1] != store.account() or match[2] == "root":
+        return True
+    known = (store.roles if match[3] == "role" else store.users).get(match[5])
+    return known is not None and known.get("Arn") == arn
+
+
+def _covers(pattern: str, action: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), action, re.IGNORECASE) is not None
+
+
+def _list(value: Json) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,106 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The records behind the emulated account: ministack's own stores, behind typed names.
+
+Only this package's network, iam and eks parts touch them. Keys that start with ``_`` are the emulator's own and
+never leave it. EKS sub-resources are keyed as ministack keys them, so that its authentication webhook and its
+persistence go on working.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, MutableMapping
+from typing import Any, cast
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import ec2, eks, iam
+
+Record = dict[str, Any]
+Store = MutableMapping[str, Record]
+
+clusters = cast(Store, eks._clusters)
+nodegroups_all = cast(Store, eks._nodegroups)
+addons_all = cast(Store, eks._addons)
+access_entries_all = cast(Store, eks._access_entries)
+access_policies_all = cast(Store, eks._access_policies)
+pod_identities_all = cast(Store, eks._pod_identity_associations)
+tags = cast(MutableMapping[str, dict[str, str]], eks._tags)
+
+vpcs = cast(Store, ec2._vpcs)
+subnets = cast(Store, ec2._subnets)
+security_groups = cast(Store, ec2._security_groups)
+network_interfaces = cast(Store, ec2._network_interfaces)
+launch_templates = cast(Store, ec2._launch_templates)
+ec2_tags = cast(MutableMapping[str, list[dict[str, str]]], ec2._tags)
+roles = cast(Store, iam._roles)
+users = cast(Store, iam._users)
+
+
+def account() -> str:
+    return str(get_account_id())
+
+
+def region() -> str:
+    return str(get_region())
+
+
+def arn(kind: str, *parts: str) -> str:
+    return f"arn:aws:eks:{region()}:{account()}:{kind}/{'/'.join(parts)}"
+
+
+def children(store: Store, cluster: str, separator: str) -> Iterator[tuple[str, Record]]:
+    """The records of one cluster with their keys, in the order of creation."""
+    prefix = f"{cluster}{separator}"
+    return ((key, record) for key, record in list(store.items()) if key.startswith(prefix))
+
+
+def nodegroups(cluster: str) -> list[Record]:
+    return [record for _, record in children(nodegroups_all, cluster, "/")]
+
+
+def addons(cluster: str) -> list[Record]:
+    return [record for _, record in children(addons_all, cluster, "/")]
+
+
+def access_entries(cluster: str) -> list[Record]:
+    return [record for _, record in children(access_entries_all, cluster, "\x00")]
+
+
+def pod_identities(cluster: str) -> list[Record]:
+    return [record for _, record in children(pod_identities_all, cluster, "\x00")]
+
+
+def set_tags(resource_arn: str, record: Record, values: dict[str, str]) -> None:
+    """Keep a resource's tags where Describe reads them and where the tagging APIs do."""
+    record["tags"] = dict(values)
+    if values:
+        tags[resource_arn] = dict(values)
+    else:
+        tags.pop(resource_arn, None)
+
+
+def public(record: Record) -> Record:
+    return {key: value for key, value in record.items() if not key.startswith("_")}
+
+
+def resource_tags(resource_id: str) -> dict[str, str]:
+    """The tags of an EC2 resource."""
+    return {tag["Key"]: tag["Value"] for tag in ec2_tags.get(resource_id) or []}
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:17]}"
+
+
+def new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def role(role_arn: str) -> Record | None:
+    """The IAM role an ARN of this account names, or None."""
+    match = re.fullmatch(rf"arn:aws[\w-]*:iam::{account()}:role(/.*)?/([^/]+)", role_arn)
+    found = roles.get(match.group(2)) if match else None
+    return found if found is not None and found.get("Arn") == role_arn else None
