@@ -157,13 +157,20 @@ vpc:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier, ApplyError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
+    KINDS,
+    Change,
+    Network,
+    PlanError,
+    desired,
+    diff,
+    plan,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live, find_vpc, read
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.remove import Remover
 from botocore.exceptions import BotoCoreError, ClientError
-
-from ..module_utils._vpc.api import Ec2
-from ..module_utils._vpc.apply import Applier, ApplyError
-from ..module_utils._vpc.plan import KINDS, Change, Network, PlanError, desired, diff, plan
-from ..module_utils._vpc.read import Live, find_vpc, read
-from ..module_utils._vpc.remove import Remover
 
 
 def argument_spec() -> dict[str, Any]:
