@@ -60,15 +60,3 @@ class ClusterEngine(Protocol):
 
     def versions(self) -> tuple[str, ...]:
         """Return the minors the control planes can play, oldest first, such as ``("1.35", "1.36", "1.37")``."""
-
-
-@dataclass(frozen=True)
-class CloudSettings:
-    """What the daemon was started with."""
-
-    state_dir: Path
-    port: int
-    endpoint_url: str
-    account: str
-    region: str
-    engine: ClusterEngine | None

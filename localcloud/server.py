@@ -20,6 +20,7 @@ from typing import Any
 from localcloud.binaries import Binaries
 from localcloud.calllog import App, CallLog, Message, Receive, Scope, Send
 from localcloud.controlplane import HOST
+from localcloud.emulator import EmulatorSettings, install
 from localcloud.engine import Engine, wanted
 from localcloud.model import (
     ACCOUNT,
@@ -28,7 +29,6 @@ from localcloud.model import (
     REGION,
     ROOT_ACCESS_KEY,
     SECRET_KEY,
-    CloudSettings,
     LocalCloudError,
 )
 from localcloud.processes import identity, resident_bytes
@@ -137,27 +137,16 @@ class Cloud:
         if self.engine is not None:
             self.engine.install(importlib.import_module("ministack.services.eks"))
         create_administrator()
-        settings = CloudSettings(
-            state_dir=self._state.root,
-            port=self._port,
-            endpoint_url=self._daemon.endpoint_url,
-            account=ACCOUNT,
-            region=REGION,
-            engine=self.engine,
-        )
-        gateway = self._extended(gateway, settings)
+        gateway = self._extended(gateway)
         self._calls = CallLog(gateway, self._state.aws_calls, principal_of)
         return StatusPage(self._calls, self.status)
 
-    @staticmethod
-    def _extended(gateway: App, settings: CloudSettings) -> App:
+    def _extended(self, gateway: App) -> App:
         try:
-            install = importlib.import_module("localcloud.emulator").install
-        except (ImportError, AttributeError):
-            LOG.warning("The emulator's extension is missing")
-            return gateway
-        app: App = install(gateway, settings)
-        return app
+            settings = EmulatorSettings.from_env(upgrade=self.engine.upgrade if self.engine else None)
+        except ValueError as error:
+            raise LocalCloudError(str(error)) from None
+        return install(gateway, settings)
 
     def status(self) -> dict[str, Any]:
         """Describe the daemon, its clusters and what they take."""
