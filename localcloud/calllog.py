@@ -13,6 +13,7 @@ import re
 import threading
 import time
 import urllib.parse
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+from botocore.model import OperationModel
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,6 +51,7 @@ SECRET_NAME = re.compile(
 SECRET_BY_ACTION = {("ssm", "PutParameter"): {"Value"}, ("secretsmanager", "PutSecretValue"): {"SecretBinary"}}
 REDACTED = "***"
 MAXIMUM_BODY = 1 << 20
+MAXIMUM_ANSWER = 1 << 16
 # Signing names that differ from botocore's service names.
 SERVICE_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "email": "ses"}
 
@@ -84,7 +87,11 @@ def parse(method: str, path: str, query: str, headers: Mapping[str, str], body: 
         values.pop("Version", None)
         return Call(service, action, values)
     action, labels = _rest_action(service, method, path, frozenset(form))
-    return Call(service, action, {**values, **_json(body), **labels})
+    if service == "s3":
+        action = _s3_action(action, copy="x-amz-copy-source" in headers)
+    # The body of an object is nobody's parameter.
+    content = {} if action in {"PutObject", "UploadPart"} else _json(body) or _xml(body)
+    return Call(service, action, {**values, **content, **labels})
 
 
 def redact(value: Any, service: str = "", action: str = "") -> Any:  # noqa: ANN401 - JSON
@@ -100,12 +107,22 @@ def redact(value: Any, service: str = "", action: str = "") -> Any:  # noqa: ANN
     return value
 
 
-def resource(action: str, params: Mapping[str, Any]) -> str:
-    """Return the most telling identifier among a call's parameters: that of the noun in the action's name."""
+def resource(action: str, params: Mapping[str, Any], answer: bytes = b"") -> str:
+    """Return what a call is about: the identifier of the noun in the action's name.
+
+    What is created gets its identifier in the answer.
+    """
     noun = re.sub(r"^[A-Z][a-z]+", "", action).lower()
     texts = {name.lower(): value for name, value in params.items() if isinstance(value, str) and value}
-    exact = [f"{noun}{ending}" for ending in ("name", "id", "arn")] + ["name", "bucket", "resourcearn"]
-    for name in exact:
+    own = [f"{noun}{ending}" for ending in ("name", "id", "arn")]
+    for name in own:
+        if name in texts:
+            return texts[name]
+    text = answer.decode(errors="replace")
+    for name in (f"{noun}id", f"{noun}arn", "keyid", "allocationid"):
+        if found := re.search(rf"""<{name}>([^<]+)<|"{name}"\s*:\s*"([^"]+)""", text, re.IGNORECASE):
+            return found.group(1) or found.group(2)
+    for name in ("name", "bucket", "resourcearn"):
         if name in texts:
             return texts[name]
     endings = (r"name", r"id", r"id\.1", r"arn")
@@ -122,12 +139,46 @@ def _json(body: bytes) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _xml(body: bytes) -> dict[str, Any]:
+    if body.lstrip()[:1] != b"<":
+        return {}
+    try:
+        content = _element(ET.fromstring(body))  # noqa: S314 - the user's own request
+    except ET.ParseError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _element(element: ET.Element) -> Any:  # noqa: ANN401 - JSON
+    if not len(element):
+        return element.text or ""
+    content: dict[str, Any] = {}
+    for child in element:
+        name, value = child.tag.rpartition("}")[2], _element(child)
+        if name not in content:
+            content[name] = value
+        elif isinstance(content[name], list):
+            content[name].append(value)
+        else:
+            content[name] = [content[name], value]
+    return content
+
+
+def _s3_action(action: str, *, copy: bool) -> str:
+    """Tell operations apart that share method and path."""
+    if action in {"PutObject", "CopyObject"}:
+        return "CopyObject" if copy else "PutObject"
+    if action in {"UploadPart", "UploadPartCopy"}:
+        return "UploadPartCopy" if copy else "UploadPart"
+    return action
+
+
 def _rest_action(service: str, method: str, path: str, query: frozenset[str]) -> tuple[str, dict[str, str]]:
     best: tuple[int, str, dict[str, str]] | None = None
-    for verb, pattern, wanted, fixed, action in _routes(service):
+    for verb, pattern, wanted, fixed, action, names in _routes(service):
         match = pattern.fullmatch(path) if verb == method and wanted <= query else None
         if match and (best is None or len(wanted) * 100 + fixed > best[0]):
-            labels = {name: urllib.parse.unquote(value) for name, value in match.groupdict().items()}
+            labels = {names.get(name, name): urllib.parse.unquote(value) for name, value in match.groupdict().items()}
             best = (len(wanted) * 100 + fixed, action, labels)
     if best is None:
         return f"{method} {path}", {}
@@ -135,23 +186,34 @@ def _rest_action(service: str, method: str, path: str, query: frozenset[str]) ->
 
 
 @cache
-def _routes(service: str) -> list[tuple[str, re.Pattern[str], frozenset[str], int, str]]:
-    """Return the REST routes of a service: method, path, required query keys, weight, action."""
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], frozenset[str], int, str, dict[str, str]]]:
+    """Return the REST routes of a service: method, path, required query keys, weight, action, parameters by label."""
     try:
         model = botocore.session.get_session().get_service_model(SERVICE_NAMES.get(service, service))
     except Exception:
         return []
     routes = []
     for name in model.operation_names:
-        http = model.operation_model(name).http
+        operation = model.operation_model(name)
+        http = operation.http
         uri = str(http.get("requestUri", "/"))
         path, _, query = uri.partition("?")
         parts = re.split(r"(\{[^}]+\})", path)
         pattern = "".join(_segment(part, service) for part in parts)
         wanted = frozenset(word.partition("=")[0] for word in query.split("&") if word)
         fixed = sum(len(part) for part in parts if not part.startswith("{"))
-        routes.append((str(http["method"]), re.compile(f"{pattern}/?"), wanted, fixed, name))
+        routes.append((str(http["method"]), re.compile(f"{pattern}/?"), wanted, fixed, name, _members(operation)))
     return routes
+
+
+def _members(operation: OperationModel) -> dict[str, str]:
+    """Return the parameter behind each label of an operation's path."""
+    members = operation.input_shape.members if operation.input_shape else {}
+    return {
+        re.sub(r"[^A-Za-z0-9_]", "_", shape.serialization.get("name", member)): member
+        for member, shape in members.items()
+        if shape.serialization.get("location") == "uri"
+    }
 
 
 def _segment(part: str, service: str) -> str:
@@ -179,6 +241,7 @@ class CallLog:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         body = bytearray()
         answer: dict[str, Any] = {}
+        text = bytearray()
 
         async def listen() -> Message:
             message = await receive()
@@ -190,6 +253,8 @@ class CallLog:
             if message["type"] == "http.response.start":
                 answer["status"] = message["status"]
                 answer["headers"] = {name.lower(): value for name, value in message.get("headers", [])}
+            elif len(text) < MAXIMUM_ANSWER:
+                text.extend(message.get("body", b"")[:MAXIMUM_ANSWER])
             await send(message)
 
         try:
@@ -197,7 +262,7 @@ class CallLog:
         finally:
             query = scope.get("query_string", b"").decode("latin-1")
             call = parse(scope["method"], scope["path"], query, headers, bytes(body))
-            self._record(call, headers, answer)
+            self._record(call, headers, {**answer, "body": bytes(text)})
 
     def _record(self, call: Call | None, headers: Mapping[str, str], answer: Mapping[str, Any]) -> None:
         if call is None:
@@ -220,7 +285,7 @@ class CallLog:
                 "status": answer.get("status", 0),
                 "request_id": identifier,
                 "params": redact(call.params, call.service, call.action),
-                "resource": resource(call.action, call.params),
+                "resource": resource(call.action, call.params, answer.get("body", b"")),
             }
         )
         with self._lock, self._file.open("a") as file:

@@ -278,11 +278,9 @@ class Engine:
         )
 
     def _start_controllers(self, container: Container) -> None:
-        try:
-            module = importlib.import_module("localcloud.controllers")
-            container.controllers = module.start_controllers(self._reference(container))
-        except (ImportError, AttributeError) as error:
-            LOG.warning("No in-cluster controllers: %s", error)
+        from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
+
+        container.controllers = start_controllers(self._reference(container))
 
     def _provide_kubectl(self) -> None:
         with self._lock:

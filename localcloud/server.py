@@ -20,7 +20,6 @@ from typing import Any
 from localcloud.binaries import Binaries
 from localcloud.calllog import App, CallLog, Message, Receive, Scope, Send
 from localcloud.controlplane import HOST
-from localcloud.emulator import EmulatorSettings, install
 from localcloud.engine import Engine, wanted
 from localcloud.model import (
     ACCOUNT,
@@ -142,6 +141,8 @@ class Cloud:
         return StatusPage(self._calls, self.status)
 
     def _extended(self, gateway: App) -> App:
+        from localcloud.emulator import EmulatorSettings, install  # noqa: PLC0415 - after configure()
+
         try:
             settings = EmulatorSettings.from_env(upgrade=self.engine.upgrade if self.engine else None)
         except ValueError as error:
@@ -197,7 +198,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
+    )
+    logging.getLogger("localcloud").setLevel(logging.INFO)
     state = StateDir(options.state_dir)
     configure(state, options.port)
     with contextlib.suppress(KeyboardInterrupt):
