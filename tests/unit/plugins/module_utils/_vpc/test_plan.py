@@ -1,0 +1,191 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.filter.subnet_plan import subnet_plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
+    DEFAULT_GROUP,
+    DEFAULT_ROUTE,
+    KINDS,
+    Change,
+    Network,
+    PlanError,
+    State,
+    desired,
+    diff,
+    plan,
+    service_name,
+)
+
+ZONES = ["eu-central-1a", "eu-central-1b"]
+NETWORK = Network(
+    name="fleet",
+    cidr="10.42.0.0/16",
+    region="eu-central-1",
+    subnets=subnet_plan("10.42.0.0/16", ZONES, {"public": 24, "private": 19}, prefix="fleet-"),
+    nat="single",
+    endpoints=["s3", "ecr"],
+    flow_log={"log_group": "/aws/vpc/fleet", "role_arn": "arn:aws:iam::1:role/fleet", "traffic_type": "ALL"},
+    tags={"team": "data"},
+    tier_tags={"public": {"kubernetes.io/role/elb": "1"}},
+)
+
+
+def live(network: Network = NETWORK) -> State:
+    return copy.deepcopy(desired(network))
+
+
+def changes(before: State, network: Network = NETWORK) -> list[tuple[str, str, str, list[str]]]:
+    return [
+        (result["action"], result["kind"], result["name"], result["fields"])
+        for result in (change.as_result() for change in plan(before, desired(network), network))
+    ]
+
+
+def names(kind: str, network: Network) -> list[str]:
+    return sorted(name for one, name in desired(network) if one == kind)
+
+
+def test_creates_everything_in_an_order_that_works() -> None:
+    created = plan({("security_group", "default"): dict(DEFAULT_GROUP)}, desired(NETWORK), NETWORK)
+    order = [KINDS.index(change.kind) for change in created]
+    assert order == sorted(order)
+    assert {(change.kind, change.name) for change in created} == set(desired(NETWORK))
+    assert [change.name for change in created if change.action == "update"] == ["default"]
+
+
+def test_a_converged_network_needs_nothing() -> None:
+    assert changes(live()) == []
+
+
+@pytest.mark.parametrize(
+    ("nat", "gateways", "tables"),
+    [
+        ("none", [], ["fleet-private", "fleet-public"]),
+        ("single", ["fleet-nat-eu-central-1a"], ["fleet-private", "fleet-public"]),
+        (
+            "per_az",
+            ["fleet-nat-eu-central-1a", "fleet-nat-eu-central-1b"],
+            ["fleet-private-eu-central-1a", "fleet-private-eu-central-1b", "fleet-public"],
+        ),
+    ],
+)
+def test_nat_decides_on_gateways_and_tables(nat: str, gateways: list[str], tables: list[str]) -> None:
+    network = replace(NETWORK, nat=nat)
+    assert names("nat_gateway", network) == names("elastic_ip", network) == gateways
+    assert names("route_table", network) == tables
+    routes = {name: fields.get(DEFAULT_ROUTE) for (kind, name), fields in desired(network).items() if "route" in kind}
+    assert routes["fleet-public"] == "internet_gateway"
+    for table in set(tables) - {"fleet-public"}:
+        assert routes[table] == (
+            None
+            if nat == "none"
+            else f"fleet-nat-{table.split('-', 2)[-1]}"
+            if nat == "per_az"
+            else "fleet-nat-eu-central-1a"
+        )
+
+
+def test_ecr_is_two_interface_endpoints_behind_one_group() -> None:
+    state = desired(NETWORK)
+    assert names("endpoint", NETWORK) == ["ecr.api", "ecr.dkr", "s3"]
+    assert state["endpoint", "s3"]["route_tables"] == ["fleet-private", "fleet-public"]
+    assert state["endpoint", "ecr.api"]["subnets"] == [f"fleet-private-{zone}" for zone in ZONES]
+    assert state["security_group", "fleet-endpoints"]["ingress"] == ["tcp 443 from 10.42.0.0/16"]
+    assert ("security_group", "fleet-endpoints") not in desired(replace(NETWORK, endpoints=["s3"]))
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value", "expected"),
+    [
+        (("route_table", "fleet-private"), DEFAULT_ROUTE, ..., ["routes.0.0.0.0/0"]),
+        (("route_table", "fleet-private"), DEFAULT_ROUTE, "nat-0gone", ["routes.0.0.0.0/0"]),
+        (("route_table", "fleet-private"), "routes.8.8.8.8/32", "internet_gateway", ["routes.8.8.8.8/32"]),
+        (("route_table", "fleet-public"), "subnets", [], ["subnets"]),
+        (("subnet", "fleet-public-eu-central-1a"), "tags.kubernetes.io/role/elb", ..., ["tags.kubernetes.io/role/elb"]),
+        (("subnet", "fleet-public-eu-central-1a"), "map_public_ip", False, ["map_public_ip"]),
+        (("vpc", "fleet"), "dns_hostnames", False, ["dns_hostnames"]),
+        (("security_group", "default"), "ingress", ["all from itself"], ["ingress"]),
+        (("endpoint", "ecr.api"), "security_groups", [], ["security_groups"]),
+    ],
+)
+def test_repairs_exactly_what_drifted(key: tuple[str, str], field: str, value: Any, expected: list[str]) -> None:
+    before = live()
+    if value is ...:
+        del before[key][field]
+    else:
+        before[key][field] = value
+    assert changes(before) == [("update", *key, expected)]
+
+
+def test_a_deleted_subnet_is_created_and_routed_again() -> None:
+    before = live()
+    del before["subnet", "fleet-private-eu-central-1b"]
+    before["route_table", "fleet-private"]["subnets"] = ["fleet-private-eu-central-1a"]
+    assert [change[:3] for change in changes(before)] == [
+        ("create", "subnet", "fleet-private-eu-central-1b"),
+        ("update", "route_table", "fleet-private"),
+    ]
+
+
+def test_a_flow_log_is_replaced_not_edited() -> None:
+    before = live()
+    before["flow_log", "fleet-flow-logs"]["traffic_type"] = "REJECT"
+    assert changes(before) == [("replace", "flow_log", "fleet-flow-logs", ["traffic_type"])]
+
+
+def test_what_the_api_does_not_tell_is_no_difference() -> None:
+    before = live()
+    before["endpoint", "ecr.api"]["private_dns"] = None
+    assert changes(before) == []
+
+
+def test_foreign_tags_stay() -> None:
+    before = live()
+    before["subnet", "fleet-public-eu-central-1a"]["tags.karpenter.sh/discovery"] = "yes"
+    assert changes(before) == []
+
+
+def test_removes_own_gateways_that_are_no_longer_wanted() -> None:
+    before = live(replace(NETWORK, nat="per_az"))
+    deleted = [change[1:3] for change in changes(before) if change[0] == "delete"]
+    assert deleted == [
+        ("route_table", "fleet-private-eu-central-1a"),
+        ("route_table", "fleet-private-eu-central-1b"),
+        ("nat_gateway", "fleet-nat-eu-central-1b"),
+        ("elastic_ip", "fleet-nat-eu-central-1b"),
+    ]
+
+
+def test_leaves_foreign_resources_and_subnets_alone() -> None:
+    before = live()
+    before["nat_gateway", "theirs"] = {"subnet": "x", "tags.Name": "fleet-like"}
+    before["subnet", "fleet-private-eu-central-1c"] = {"tags.Name": "fleet-private-eu-central-1c", "tags.team": "data"}
+    assert changes(before) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [(("vpc", "fleet"), "cidr", "10.50.0.0/16"), (("subnet", "fleet-public-eu-central-1a"), "az", "eu-central-1c")],
+)
+def test_refuses_what_cannot_be_changed(key: tuple[str, str], field: str, value: str) -> None:
+    before = live()
+    wanted = before[key][field]
+    before[key][field] = value
+    with pytest.raises(PlanError, match=f"{key[1]}: {field} is '{value}' and should be '{wanted}'"):
+        changes(before)
+
+
+def test_diff_shows_only_what_changes() -> None:
+    change = Change("route_table", "fleet-private", "update", {}, {DEFAULT_ROUTE: "fleet-nat"})
+    assert diff([change]) == {"before": {}, "after": {"route_table fleet-private": {DEFAULT_ROUTE: "fleet-nat"}}}
+
+
+def test_china_has_service_names_of_its_own() -> None:
+    assert service_name("cn-north-1", "s3") == "cn.com.amazonaws.cn-north-1.s3"
+    assert service_name("eu-central-1", "s3") == "com.amazonaws.eu-central-1.s3"
