@@ -1,0 +1,251 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take a cluster's lock for the length of a run. Documented in the module of the same name."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import constants, context
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_region
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Table
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError, LostError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock import (
+    acquire,
+    confirm,
+    lost_text,
+    refusal_text,
+    release,
+    remove,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs in a worker process, whose parent is the run: that one's life is what the lock is bound to."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(
+            argument_spec={
+                **aws_argument_spec(),
+                "name": {"type": "str", "required": True, "aliases": ["cluster"]},
+                "table": {"type": "str", "required": True},
+                "state": {"type": "str", "choices": ["present", "absent", "broken"], "default": "present"},
+                "ttl": {"type": "int", "default": 300},
+                "heartbeat": {"type": "int", "default": 20},
+                "wait_timeout": {"type": "int", "default": 0},
+                "tags": {"type": "dict", "default": {}, "aliases": ["resource_tags"]},
+            }
+        )
+        if options["heartbeat"] < 1 or options["ttl"] < 3 * options["heartbeat"]:
+            raise AnsibleActionFail(
+                f"ttl ({options['ttl']}) must be at least three times heartbeat ({options['heartbeat']}), or a run "
+                "whose heartbeat is late once loses its lock."
+            )
+        connection = connection_of(options)
+        try:
+            table = Table(heartbeat.connect(connection), options["table"])
+            keeper = Keeper(connection, options, lock_of(options, task_vars or {}))
+            result.update(changed=False)
+            result.update(getattr(self, f"_{options['state']}")(table, keeper, options))
+        except LockError as error:
+            raise AnsibleActionFail(str(error)) from error
+        except ImportError as error:
+            raise AnsibleActionFail(f"run_lock needs botocore on the controller: {error}") from error
+        except Exception as error:
+            if type(error).__module__.startswith("botocore"):
+                raise AnsibleActionFail(f"The lock table {options['table']} could not be reached: {error}") from error
+            raise
+        return result
+
+    def _present(self, table: Table, keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
+        if self._task.check_mode:
+            held = table.get(options["name"]) if table.exists() else None
+            if held and held.run_id != keeper.lock.run_id and not held.stale(table.now()):
+                display.warning(f"{refusal_text(held, table.now())} A run with --check goes on without it.")
+            return {"lock": held and held.public(table.now())}
+        mine = keeper.remembered()
+        if mine:
+            if keeper.lost():
+                raise LostError(lost_text(mine, table.get(mine.cluster), table.now()))
+            confirm(table, mine)
+            keeper.ensure(table.skew)
+            return {"lock": mine.public(table.now())}
+        table.ensure(options["tags"])
+        taken = acquire(table, keeper.lock, options["wait_timeout"])
+        if taken.previous:
+            display.warning(
+                f"The lock on cluster {options['name']} was taken over from {taken.previous.describe(table.now())}, "
+                f"which has been silent for longer than its {taken.previous.ttl} s."
+            )
+        try:
+            keeper.start(taken.lock, table.skew)
+        except LockError:
+            release(table, taken.lock)
+            raise
+        return {"lock": taken.lock.public(table.now())}
+
+    def _absent(self, table: Table, keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
+        held = table.get(options["name"]) if table.exists() else None
+        if self._task.check_mode:
+            return {"lock": held and held.public(table.now())}
+        mine = keeper.remembered() or keeper.lock
+        keeper.stop()
+        other = release(table, mine) if held else None
+        if keeper.forget() and (other or not held):
+            display.warning(lost_text(mine, other, table.now()))
+        return {"lock": other and other.public(table.now())}
+
+    def _broken(self, table: Table, _keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
+        if not table.exists():
+            return {"lock": None, "msg": f"Nobody holds the lock on cluster {options['name']}."}
+        held = table.get(options["name"]) if self._task.check_mode else remove(table, options["name"])
+        if held is None:
+            return {"lock": None, "msg": f"Nobody holds the lock on cluster {options['name']}."}
+        text = f"The lock on cluster {options['name']} was taken from {held.describe(table.now())}."
+        if not self._task.check_mode:
+            display.warning(text)
+        return {"changed": True, "lock": held.public(table.now()), "msg": text}
+
+
+class Keeper:
+    """What this run remembers of one lock, in its temporary directory, and the process that keeps it."""
+
+    def __init__(self, connection: dict[str, Any], options: Mapping[str, Any], lock: Lock) -> None:
+        self.lock = lock
+        self._connection = connection
+        self._interval = options["heartbeat"]
+        self._table = options["table"]
+        place = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
+        name = hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]
+        self._memory = Path(constants.DEFAULT_LOCAL_TMP) / f"run_lock-{name}.json"
+        self._mark = self._memory.with_suffix(".lost")
+
+    def remembered(self) -> Lock | None:
+        """The lock as this run took it, if it did."""
+        memory = self._read()
+        return Lock(**memory["lock"]) if memory else None
+
+    def lost(self) -> bool:
+        """Whether the keeping process found the lock to be another's."""
+        return self._mark.exists()
+
+    def ensure(self, skew: float) -> None:
+        """Start the keeping process again if somebody has killed it."""
+        memory = self._read()
+        if memory and heartbeat.started(memory["pid"]) != memory["started"]:
+            self.start(Lock(**memory["lock"]), skew)
+
+    def start(self, lock: Lock, skew: float) -> None:
+        """Start the keeping process and wait until it works."""
+        run = os.getppid()
+        settings = {
+            "connection": self._connection,
+            "table": self._table,
+            "cluster": lock.cluster,
+            "run_id": lock.run_id,
+            "interval": self._interval,
+            "skew": skew,
+            "pid": run,
+            "started": heartbeat.started(run),
+            "mark": str(self._mark),
+        }
+        program = subprocess.Popen(
+            [sys.executable, "-P", heartbeat.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            text=True,
+        )
+        assert program.stdin and program.stdout  # noqa: S101 - both are pipes
+        program.stdin.write(json.dumps(settings))
+        program.stdin.close()
+        answer = program.stdout.readline()
+        if answer != heartbeat.READY:
+            answer += program.stdout.read()
+            raise LockError(f"The process that keeps the lock did not start: {answer.strip()[-500:]}")
+        memory = {"lock": vars(lock), "pid": program.pid, "started": heartbeat.started(program.pid)}
+        self._memory.write_text(json.dumps(memory), encoding="utf-8")
+
+    def stop(self) -> None:
+        """End the keeping process."""
+        memory = self._read()
+        if memory and heartbeat.started(memory["pid"]) == memory["started"]:
+            os.kill(memory["pid"], signal.SIGKILL)
+
+    def forget(self) -> bool:
+        """Forget the lock; whether there was one to forget."""
+        known = self._memory.exists()
+        self._memory.unlink(missing_ok=True)
+        self._mark.unlink(missing_ok=True)
+        return known
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            memory: dict[str, Any] = json.loads(self._memory.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return memory
+
+
+def connection_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """How to reach DynamoDB, in a form that can be handed to another process."""
+    keys = ("access_key", "secret_key", "session_token", "profile", "endpoint_url")
+    connection = {key: options.get(key) or None for key in keys}
+    if connection["profile"] and connection["access_key"]:
+        raise AnsibleActionFail("profile and access_key are mutually exclusive: give one of them.")
+    region = _aws_region(dict(options))
+    if not region:
+        raise AnsibleActionFail("run_lock needs a region: give the option region, or set AWS_REGION.")
+    verify = options["aws_ca_bundle"] if options["validate_certs"] and options["aws_ca_bundle"] else None
+    return {**connection, "region": region, "verify": verify if options["validate_certs"] else False}
+
+
+def lock_of(options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Lock:
+    """The lock as this run would hold it."""
+    host = socket.gethostname()
+    user = task_vars.get("awx_user_name") or task_vars.get("tower_user_name") or _user()
+    job = task_vars.get("awx_job_id") or task_vars.get("tower_job_id")
+    # Never the whole command line: extra variables may be secrets.
+    playbooks = " ".join(Path(name).name for name in context.CLIARGS.get("args", ())) or "ansible"
+    return Lock(
+        cluster=options["name"],
+        # The directory's name is random and the same in all workers of a run.
+        run_id=f"{host}/{Path(constants.DEFAULT_LOCAL_TMP).name}",
+        holder=f"{user}@{host}",
+        command=f"AWX job {job}: {playbooks}" if job else playbooks,
+        acquired_at=0,
+        heartbeat_at=0,
+        ttl=options["ttl"],
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,180 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process that keeps a lock while a run lives, and gives it back when the run has ended in whatever way.
+
+It runs as a program of its own, so it imports nothing of the collection. Its settings, credentials among them, come
+over standard input; once it works it writes a line to standard output and lets go of all three streams.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+READY = "ready\n"
+POLL_SECONDS = 1.0
+# A heartbeat that failed is tried again sooner than the next one is due.
+RETRY_SECONDS = 2.0
+RELEASE_TRIES = 5
+
+
+def main() -> int:
+    """Keep the lock that standard input describes; the exit status is 0 once it was given back."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends when the run does, or nobody would give the lock back
+    settings = json.loads(sys.stdin.read())
+    client = connect(settings["connection"])
+    run = Process(settings["pid"], settings["started"])
+    sys.stdout.write(READY)
+    sys.stdout.flush()
+    let_go_of_streams()
+    while not run.wait(settings["interval"]):
+        if not beat(client, settings, run):
+            return 1
+    for _ in range(RELEASE_TRIES):
+        if release(client, settings):
+            return 0
+        time.sleep(RETRY_SECONDS)
+    return 1
+
+
+def connect(connection: dict[str, Any]) -> Any:
+    """A DynamoDB client."""
+    import botocore.config  # noqa: PLC0415 - the functions below serve a process that needs no botocore
+    import botocore.session  # noqa: PLC0415
+
+    session = botocore.session.Session(profile=connection.get("profile"))
+    return session.create_client(
+        "dynamodb",
+        region_name=connection.get("region"),
+        endpoint_url=connection.get("endpoint_url"),
+        aws_access_key_id=connection.get("access_key"),
+        aws_secret_access_key=connection.get("secret_key"),
+        aws_session_token=connection.get("session_token"),
+        verify=connection.get("verify"),
+        config=botocore.config.Config(connect_timeout=10, read_timeout=10, retries={"mode": "standard"}),
+    )
+
+
+def beat(client: Any, settings: dict[str, Any], run: Process) -> bool:
+    """Say that the run lives; False when the lock is not ours any more."""
+    while True:
+        try:
+            answer = client.update_item(
+                TableName=settings["table"],
+                Key={"cluster": {"S": settings["cluster"]}},
+                UpdateExpression="SET #beat = :now",
+                ConditionExpression="#id = :id",
+                ExpressionAttributeNames={"#beat": "heartbeat_at", "#id": "run_id"},
+                ExpressionAttributeValues={
+                    ":now": {"N": str(round(time.time() + settings["skew"]))},
+                    ":id": {"S": settings["run_id"]},
+                },
+            )
+        except Exception as error:
+            if refused(error):
+                leave_mark(settings["mark"])
+                return False
+        else:
+            settings["skew"] = skew(answer)
+            return True
+        if run.wait(RETRY_SECONDS):
+            return True
+
+
+def release(client: Any, settings: dict[str, Any]) -> bool:
+    """Give the lock back if it is still ours; False to try again."""
+    try:
+        client.delete_item(
+            TableName=settings["table"],
+            Key={"cluster": {"S": settings["cluster"]}},
+            ConditionExpression="#id = :id",
+            ExpressionAttributeNames={"#id": "run_id"},
+            ExpressionAttributeValues={":id": {"S": settings["run_id"]}},
+        )
+    except Exception as error:
+        return refused(error)
+    return True
+
+
+def skew(answer: dict[str, Any]) -> float:
+    """By how many seconds the clock of AWS, to which all contenders of a lock refer, is ahead of this machine's."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+
+
+def refused(error: Exception) -> bool:
+    """Whether the condition of a write did not hold, or the table is gone: the lock is another's, or nobody's."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return code in ("ConditionalCheckFailedException", "ResourceNotFoundException")
+
+
+def leave_mark(path: str) -> None:
+    """Tell the run that its lock is lost. Its temporary directory may be gone: then nobody is left to be told."""
+    with contextlib.suppress(OSError):
+        Path(path).touch(mode=0o600)
+
+
+def let_go_of_streams() -> None:
+    """Neither keep a terminal or pipe open nor write to it."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.close(null)
+
+
+def started(pid: int) -> str | None:
+    """When a process started, in any form that stays the same; None when there is no such process.
+
+    Tells a process from a later one with the same number.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        pass
+    else:
+        # The name, in parentheses, may contain anything; state is the first field after it, the start the twentieth.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in ("Z", "X") else fields[19]
+    if Path("/proc/self/stat").exists():
+        return None
+    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None
+
+
+class Process:
+    """A process of somebody else's that will end some day."""
+
+    def __init__(self, pid: int, start: str | None) -> None:
+        self._pid = pid
+        self._start = start
+        self._handle: int | None = None
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._handle = os.pidfd_open(pid)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for its end; whether it has ended."""
+        deadline = time.monotonic() + seconds
+        while started(self._pid) == self._start:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            if self._handle is None:
+                time.sleep(min(POLL_SECONDS, left))
+            else:
+                select.select([self._handle], [], [], left)
+        return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

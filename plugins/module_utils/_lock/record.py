@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lock as it is stored: who holds it, since when, and when its holder was last heard of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KEY = "cluster"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """One item of the table. Times are seconds since the epoch on the clock of AWS; `ttl` is in seconds."""
+
+    cluster: str
+    run_id: str
+    holder: str
+    command: str
+    acquired_at: int
+    heartbeat_at: int
+    ttl: int
+
+    def stale(self, now: int) -> bool:
+        """Whether the holder has been silent for longer than it promised to be."""
+        return now - self.heartbeat_at > self.ttl
+
+    def describe(self, now: int) -> str:
+        """Who holds it, for how long, and when it was last heard of.
+
+        >>> Lock("dp-staging", "r1", "ann@laptop", "site.yml", 1000, 1085, 300).describe(1090)
+        'ann@laptop (site.yml) since 1m30s ago, last heartbeat 5s ago'
+        """
+        since, heard = age(now - self.acquired_at), age(now - self.heartbeat_at)
+        return f"{self.holder} ({self.command}) since {since} ago, last heartbeat {heard} ago"
+
+    def public(self, now: int) -> dict[str, Any]:
+        """What a task returns of it."""
+        return {**asdict(self), "age": max(0, now - self.acquired_at), "heartbeat_age": max(0, now - self.heartbeat_at)}
+
+    def to_item(self) -> dict[str, dict[str, str]]:
+        """The item in DynamoDB's JSON."""
+        return {
+            name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Mapping[str, str]]) -> Lock:
+        """Read an item; an attribute that is missing, as in an item edited by hand, is empty."""
+
+        def text(name: str) -> str:
+            return item.get(name, {}).get("S", "")
+
+        def number(name: str) -> int:
+            return int(float(item.get(name, {}).get("N", "0")))
+
+        return cls(
+            cluster=text("cluster"),
+            run_id=text("run_id"),
+            holder=text("holder") or "somebody unknown",
+            command=text("command") or "unknown command",
+            acquired_at=number("acquired_at"),
+            heartbeat_at=number("heartbeat_at"),
+            ttl=number("ttl"),
+        )
+
+
+def age(seconds: float) -> str:
+    """A duration in words a person takes in at once.
+
+    >>> [age(s) for s in (-2, 5, 90, 3600, 93784)]
+    ['0s', '5s', '1m30s', '1h00m', '26h03m']
+    """
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -1,0 +1,273 @@
+"""The lock as runs of ansible-playbook meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+TABLE = "fleet-locks"
+PLAYBOOK = """
+- hosts: all
+  gather_facts: false
+  tags: [always]
+  module_defaults:
+    group/dataplatform.fleet.all:
+      region: eu-central-1
+      endpoint_url: "{{ endpoint_url }}"
+      access_key: test
+      secret_key: the-secret-key
+  tasks:
+    - dataplatform.fleet.run_lock: &lock
+        name: "{{ cluster }}"
+        table: fleet-locks
+        heartbeat: "{{ beat | default(1) | int }}"
+        ttl: "{{ ttl | default(60) | int }}"
+        wait_timeout: "{{ wait | default(0) | int }}"
+        tags: {owner: tests}
+      when: "'unlock' not in ansible_run_tags"
+    - dataplatform.fleet.run_lock: *lock
+      when: "'unlock' not in ansible_run_tags"
+    - ansible.builtin.command: "touch {{ here }}"
+      when: here is defined and 'unlock' not in ansible_run_tags
+    - ansible.builtin.wait_for: {path: "{{ until }}", timeout: 120, sleep: 1}
+      when: until is defined and 'unlock' not in ansible_run_tags
+    - dataplatform.fleet.run_lock: *lock
+      when: "'unlock' not in ansible_run_tags"
+    - dataplatform.fleet.run_lock:
+        name: "{{ cluster }}"
+        table: fleet-locks
+        state: absent
+      when: give_back is defined
+- hosts: all
+  gather_facts: false
+  tags: [unlock, never]
+  tasks:
+    - dataplatform.fleet.run_lock:
+        name: "{{ cluster }}"
+        table: fleet-locks
+        region: eu-central-1
+        endpoint_url: "{{ endpoint_url }}"
+        state: broken
+"""
+
+
+class Runs:
+    """Runs of one playbook on one cluster."""
+
+    def __init__(self, emulator: Any, directory: Path, cluster: str) -> None:
+        self.emulator = emulator
+        self.cluster = cluster
+        self.directory = directory
+        self.started: list[subprocess.Popen[str]] = []
+        (directory / "site.yml").write_text(PLAYBOOK)
+        (directory / "hosts.yml").write_text("all: {hosts: {here: {ansible_connection: local}}}\n")
+
+    def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
+        extra = {"endpoint_url": self.emulator.endpoint_url, "cluster": self.cluster, **variables}
+        command = ["ansible-playbook", "-i", str(self.directory / "hosts.yml"), "-e", json.dumps(extra), *arguments]
+        run = subprocess.Popen(
+            [*command, str(self.directory / "site.yml")],
+            env=self.emulator.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(run)
+        return run
+
+    def run(self, *arguments: str, **variables: Any) -> tuple[int, str]:
+        process = self.start(*arguments, **variables)
+        output, _ = process.communicate(timeout=180)
+        return process.returncode, " ".join(output.split())
+
+    def start_long(self, name: str, **variables: Any) -> tuple[subprocess.Popen[str], Path]:
+        """A run that holds the lock until the returned file exists."""
+        here, until = self.directory / f"{name}.here", self.directory / f"{name}.until"
+        run = self.start(here=str(here), until=str(until), **variables)
+        eventually(lambda: here.exists() or run.poll() is not None)
+        assert run.poll() is None, run.communicate()[0]
+        return run, until
+
+    def lock(self) -> dict[str, str] | None:
+        try:
+            item = self.emulator.client("dynamodb").get_item(TableName=TABLE, Key={"cluster": {"S": self.cluster}})
+        except Exception:
+            return None
+        return {key: next(iter(value.values())) for key, value in item["Item"].items()} if "Item" in item else None
+
+    def keepers(self) -> list[int]:
+        """The processes that keep locks of runs of this test."""
+        pids = [run.pid for run in self.started]
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_text()
+            except OSError:
+                continue
+            if "_lock/heartbeat.py" in command and pids:
+                found.append(int(entry.name))
+        return found
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.1)
+    return answer
+
+
+@pytest.fixture
+def runs(emulator: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Runs]:
+    runs = Runs(emulator, tmp_path, request.node.name)
+    yield runs
+    for run in runs.started:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+
+
+def test_a_run_takes_the_lock_and_gives_it_back(runs: Runs) -> None:
+    run, until = runs.start_long("first")
+    lock = runs.lock()
+    assert lock and lock["command"] == "site.yml" and "@" in lock["holder"]
+    until.touch()
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, output
+    assert "changed=1 " in output  # only the test's own command
+    eventually(lambda: runs.lock() is None)
+    table = runs.emulator.client("dynamodb").describe_table(TableName=TABLE)["Table"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    tags = runs.emulator.client("dynamodb").list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
+    assert tags == [{"Key": "owner", "Value": "tests"}]
+    eventually(lambda: not runs.keepers())
+
+
+def test_a_second_run_is_refused_and_told_by_whom(runs: Runs) -> None:
+    _run, until = runs.start_long("first")
+    status, output = runs.run()
+    assert status == 2
+    lock = runs.lock()
+    assert lock
+    assert f"The lock on cluster {runs.cluster} is held by {lock['holder']} (site.yml) since" in output
+    assert "last heartbeat" in output and "--tags unlock" in output
+    until.touch()
+
+
+def test_of_two_runs_that_start_at_once_one_goes_on(runs: Runs) -> None:
+    until = runs.directory / "until"
+    both = [runs.start(until=str(until)) for _ in range(2)]
+    loser = eventually(lambda: next((run for run in both if run.poll() is not None), None))
+    assert loser.returncode == 2
+    until.touch()
+    winner = next(run for run in both if run is not loser)
+    output, _ = winner.communicate(timeout=60)
+    assert winner.returncode == 0, output
+
+
+def test_a_waiting_run_goes_on_when_the_first_ends(runs: Runs) -> None:
+    run, until = runs.start_long("first")
+    second = runs.start(wait=90)
+    until.touch()
+    run.communicate(timeout=60)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output
+
+
+def test_the_heartbeat_goes_on(runs: Runs) -> None:
+    run, until = runs.start_long("first")
+    first = runs.lock()
+    assert first
+    eventually(lambda: int((runs.lock() or first)["heartbeat_at"]) >= int(first["heartbeat_at"]) + 2)
+    lock = runs.lock()
+    assert lock and lock["acquired_at"] == first["acquired_at"]
+    until.touch()
+    assert run.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_run_gives_the_lock_back(runs: Runs, number: signal.Signals) -> None:
+    run, _until = runs.start_long("first")
+    assert runs.lock()
+    os.killpg(run.pid, number)
+    run.wait(60)
+    eventually(lambda: runs.lock() is None)
+    eventually(lambda: not runs.keepers())
+
+
+def test_a_silent_holder_is_taken_over(runs: Runs) -> None:
+    runs.run()
+    eventually(lambda: runs.lock() is None)
+    long_ago = int(time.time()) - 400
+    item = {"cluster": runs.cluster, "run_id": "other", "holder": "ann@laptop", "command": "site.yml"}
+    numbers = {"acquired_at": long_ago - 60, "heartbeat_at": long_ago, "ttl": 300}
+    runs.emulator.client("dynamodb").put_item(
+        TableName=TABLE,
+        Item={**{k: {"S": v} for k, v in item.items()}, **{k: {"N": str(v)} for k, v in numbers.items()}},
+    )
+    status, output = runs.run()
+    assert status == 0, output
+    assert "was taken over from ann@laptop (site.yml)" in output
+    assert "silent for longer than its 300 s" in output
+
+
+def test_unlock_names_the_holder_and_the_run_that_lost_stops(runs: Runs) -> None:
+    run, until = runs.start_long("first")
+    holder = (runs.lock() or {})["holder"]
+    status, output = runs.run("--check", "--tags", "unlock")
+    assert status == 0 and "changed=1" in output
+    assert runs.lock()
+    status, output = runs.run("--tags", "unlock")
+    assert status == 0, output
+    assert f"The lock on cluster {runs.cluster} was taken from {holder}" in output
+    status, output = runs.run("--tags", "unlock")
+    assert status == 0 and "changed=0" in output
+    until.touch()
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert "This run has lost its lock" in output
+
+
+def test_check_mode_takes_no_lock_and_warns(runs: Runs) -> None:
+    status, output = runs.run("--check")
+    assert status == 0, output
+    assert runs.lock() is None
+    _run, until = runs.start_long("first")
+    status, output = runs.run("--check")
+    assert status == 0, output
+    assert f"[WARNING]: The lock on cluster {runs.cluster} is held by" in output
+    until.touch()
+
+
+def test_a_lock_can_be_given_back_early(runs: Runs) -> None:
+    status, output = runs.run(give_back=True)
+    assert status == 0, output
+    assert "[WARNING]: This run has lost" not in output
+    assert runs.lock() is None
+
+
+def test_secrets_are_in_no_argument_list(runs: Runs) -> None:
+    _run, until = runs.start_long("first")
+    keepers = runs.keepers()
+    assert keepers
+    for pid in keepers:
+        assert "the-secret-key" not in Path(f"/proc/{pid}/cmdline").read_text()
+        assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
+    until.touch()
+
+
+def test_an_endpoint_that_is_down_is_named(runs: Runs) -> None:
+    status, output = runs.run(endpoint_url="http://127.0.0.1:9")
+    assert status == 2
+    assert "The lock table fleet-locks could not be reached" in output
