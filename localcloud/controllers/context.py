@@ -111,7 +111,7 @@ class Controller(Protocol):
 class Backoff:
     """When something that failed is tried again: after 1, 2, 4 … seconds, at most ``limit``."""
 
-    def __init__(self, limit: float = 30.0) -> None:
+    def __init__(self, limit: float = 8.0) -> None:
         self._limit = limit
         self._next: dict[str, tuple[float, float]] = {}
 

@@ -10,6 +10,7 @@ import threading
 from functools import partial
 from logging.handlers import RotatingFileHandler
 
+from localcloud.controllers.addons import AddonController
 from localcloud.controllers.cloud import Cloud
 from localcloud.controllers.context import Context, Controller, Settings, guarded
 from localcloud.controllers.kube import Kube
@@ -32,6 +33,7 @@ class Controllers:
         self._context = Context(ref, cloud, self._kube, self._log, settings)
         self._stopped = threading.Event()
         self._controllers: list[Controller] = [
+            AddonController(self._context),
             NodegroupController(self._context),
             LoadBalancerController(self._context),
             VolumeController(self._context),

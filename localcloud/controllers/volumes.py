@@ -204,12 +204,10 @@ class VolumeController:
             self._register(node, drivers)
         for claim in self._context.all("PersistentVolumeClaim"):
             storage_class = self._context.cached("StorageClass", claim["spec"].get("storageClassName") or "")
-            uid = claim["metadata"]["uid"]
-            if not self._backoff.due(uid):
-                continue
             if needs_provisioning(claim, storage_class):
                 access = drivers.get(provisioner_of(claim))
-                if access is not None and storage_class is not None:
+                due = self._backoff.due(claim["metadata"]["uid"])
+                if due and access is not None and storage_class is not None:
                     self._provision(claim, storage_class, access, str(cluster["name"]))
             elif self._grows(claim, drivers):
                 self._expand(claim)
@@ -279,14 +277,15 @@ class VolumeController:
             self._context.event(claim, "Warning", "ProvisioningFailed", text, source)
             return
         name = f"pvc-{meta['uid']}"
-        if self._context.kube.get("PersistentVolume", name) is None:
-            volume = volume_of(claim, storage_class, zone, cluster)
-            volume_id = self._context.cloud.create_volume(volume)
-            self._context.kube.create("PersistentVolume", volume_object(claim, storage_class, volume, volume_id))
-            text = f"Successfully provisioned volume {name}"
-            self._context.event(claim, "Normal", "ProvisioningSucceeded", text, source)
-        # The volume controller binds; there is nothing to do until it has.
-        self._backoff.failed(meta["uid"])
+        if self._context.cached("PersistentVolume", name) is not None:
+            return  # the volume controller is about to bind it
+        volume = volume_of(claim, storage_class, zone, cluster)
+        volume_id = self._context.cloud.create_volume(volume)
+        body = volume_object(claim, storage_class, volume, volume_id)
+        self._context.informers["PersistentVolume"].remember(self._context.kube.create("PersistentVolume", body))
+        self._backoff.worked(meta["uid"])
+        text = f"Successfully provisioned volume {name}"
+        self._context.event(claim, "Normal", "ProvisioningSucceeded", text, source)
 
     def _zone(self, claim: Object) -> str:
         """The zone of the node the scheduler chose, else of any node."""

@@ -1,0 +1,425 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects EKS puts into a cluster, by itself and for its add-ons: true in names, images and labels."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from localcloud.controllers.kube import RESOURCES, Object, api_version
+
+ADDON_LABEL = "localcloud.dataplatform.fleet/addon"
+_SYSTEM = "kube-system"
+_ANYWHERE = [{"operator": "Exists"}]
+_CRITICAL = [
+    {"key": "CriticalAddonsOnly", "operator": "Exists"},
+    {"effect": "NoSchedule", "key": "node-role.kubernetes.io/control-plane"},
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an add-on's objects depend on beside its own version and configuration."""
+
+    region: str
+    dns_ip: str
+    auto_mode: bool = False
+
+    def image(self, name: str, tag: str) -> str:
+        return f"602401143452.dkr.ecr.{self.region}.amazonaws.com/{name}:{tag}"
+
+
+@dataclass
+class Workload:
+    """One Deployment or DaemonSet with its containers ``{name: (image, cpu, memory)}``."""
+
+    name: str
+    labels: Mapping[str, str]
+    containers: Mapping[str, tuple[str, str, str]]
+    replicas: int = 0
+    account: str = ""
+    priority: str = "system-cluster-critical"
+    host_network: bool = False
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Object] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    resources: Object | None = None
+    namespace: str = _SYSTEM
+
+
+def dns_ip(service_cidr: str) -> str:
+    """The address of the cluster's DNS: the tenth of the Service range."""
+    return str(ipaddress.ip_network(service_cidr)[10])
+
+
+def cluster_objects() -> list[Object]:
+    """What every EKS cluster has from the start; gp2 is not the default class since 1.30."""
+    return [
+        _object(
+            "StorageClass",
+            "gp2",
+            namespace="",
+            provisioner="kubernetes.io/aws-ebs",
+            parameters={"type": "gp2", "fsType": "ext4"},
+            reclaimPolicy="Delete",
+            volumeBindingMode="WaitForFirstConsumer",
+        ),
+    ]
+
+
+def auto_mode_objects() -> list[Object]:
+    """What Auto Mode adds: its volume driver and the class of its load balancers for Ingress is the user's."""
+    return [_csi_driver("ebs.csi.eks.amazonaws.com")]
+
+
+def addon_objects(name: str, version: str, values: str, place: Place) -> list[Object]:
+    """The objects of an add-on in one version and configuration; none for add-ons that are not played."""
+    build = _BUILDERS.get(name)
+    if build is None:
+        return []
+    settings = yaml.safe_load(values) if values else {}
+    objects: list[Object] = build(version, settings if isinstance(settings, dict) else {}, place)
+    for obj in objects:
+        obj["metadata"].setdefault("labels", {})[ADDON_LABEL] = name
+    return objects
+
+
+def known_addons() -> list[str]:
+    return sorted(_BUILDERS)
+
+
+def _coredns(version: str, settings: Object, place: Place) -> list[Object]:
+    labels = {"eks.amazonaws.com/component": "coredns", "k8s-app": "kube-dns"}
+    workload = Workload(
+        "coredns",
+        labels,
+        {"coredns": (place.image("eks/coredns", version), "100m", "70Mi")},
+        replicas=int(settings.get("replicaCount", 2)),
+        arguments=("-conf", "/etc/coredns/Corefile"),
+        tolerations=settings.get("tolerations") or _CRITICAL,
+        node_selector=settings.get("nodeSelector") or {},
+        resources=settings.get("resources"),
+    )
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+        {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+    ]
+    service_labels = {
+        **labels,
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+    }
+    corefile = settings.get("corefile") or _COREFILE
+    return [
+        _object("ServiceAccount", "coredns", labels),
+        _object("ConfigMap", "coredns", labels, data={"Corefile": corefile}),
+        _object("Service", "kube-dns", service_labels, spec={
+            "clusterIP": place.dns_ip, "ports": ports, "selector": {"k8s-app": "kube-dns"}, "type": "ClusterIP",
+        }),
+        _budget("coredns", {"eks.amazonaws.com/component": "coredns", "k8s-app": "kube-dns"}),
+        _deployment(workload),
+    ]  # fmt: skip
+
+
+def _vpc_cni(version: str, settings: Object, place: Place) -> list[Object]:
+    labels = {
+        "app.kubernetes.io/instance": "aws-vpc-cni",
+        "app.kubernetes.io/name": "aws-node",
+        "app.kubernetes.io/version": version.split("-", 1)[0],
+        "k8s-app": "aws-node",
+    }
+    policy = str(settings.get("enableNetworkPolicy", "false")).lower()
+    workload = Workload(
+        "aws-node",
+        labels,
+        {
+            "aws-node": (place.image("amazon-k8s-cni", version), "25m", ""),
+            "aws-eks-nodeagent": (place.image("amazon/aws-network-policy-agent", "v1.3.1-eksbuild.1"), "25m", ""),
+        },
+        priority="system-node-critical",
+        host_network=True,
+        arguments=(f"--enable-network-policy={policy}",),
+        environment={str(k): str(v) for k, v in (settings.get("env") or {}).items()},
+        tolerations=_ANYWHERE,
+    )
+    return [
+        _object("ServiceAccount", "aws-node", labels),
+        _object("ConfigMap", "amazon-vpc-cni", labels, data={
+            "enable-network-policy-controller": policy, "enable-windows-ipam": "false",
+        }),
+        _daemon_set(workload, {"k8s-app": "aws-node"}),
+    ]  # fmt: skip
+
+
+def _kube_proxy(version: str, settings: Object, place: Place) -> list[Object]:
+    labels = {"eks.amazonaws.com/component": "kube-proxy", "k8s-app": "kube-proxy"}
+    tag = version.replace("-eksbuild", "-minimal-eksbuild")
+    workload = Workload(
+        "kube-proxy",
+        labels,
+        {"kube-proxy": (place.image("eks/kube-proxy", tag), "100m", "")},
+        priority="system-node-critical",
+        host_network=True,
+        tolerations=_ANYWHERE,
+        resources=settings.get("resources"),
+    )
+    mode = settings.get("mode", "iptables")
+    return [
+        _object("ServiceAccount", "kube-proxy", labels),
+        _object("ConfigMap", "kube-proxy-config", labels, data={"config": f"mode: {mode}\n"}),
+        _daemon_set(workload, {"k8s-app": "kube-proxy"}),
+    ]
+
+
+def _pod_identity_agent(version: str, settings: Object, place: Place) -> list[Object]:
+    labels = {
+        "app.kubernetes.io/instance": "eks-pod-identity-agent",
+        "app.kubernetes.io/name": "eks-pod-identity-agent",
+    }
+    workload = Workload(
+        "eks-pod-identity-agent",
+        labels,
+        {"eks-pod-identity-agent": (place.image("eks/eks-pod-identity-agent", version), "", "")},
+        priority="system-node-critical",
+        host_network=True,
+        tolerations=_ANYWHERE,
+        resources=settings.get("resources"),
+    )
+    return [_object("ServiceAccount", "eks-pod-identity-agent", labels), _daemon_set(workload, labels)]
+
+
+def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
+    base = {"app.kubernetes.io/component": "csi-driver", "app.kubernetes.io/name": "aws-ebs-csi-driver"}
+    tag = version.split("-", 1)[0]
+    driver = place.image("eks/aws-ebs-csi-driver", tag)
+    sidecars = ("csi-provisioner", "csi-attacher", "csi-snapshotter", "csi-resizer")
+    probe = place.image("eks-distro/kubernetes-csi/livenessprobe", "v2.17.0-eks-1-36-1")
+    controller = settings.get("controller") or {}
+    deployment = Workload(
+        "ebs-csi-controller",
+        base | {"app": "ebs-csi-controller"},
+        {"ebs-plugin": (driver, "10m", "40Mi")}
+        | {s: (place.image(f"eks-distro/kubernetes-csi/external-{s[4:]}", "v6.0.0-eks-1-36-1"), "10m", "40Mi")
+           for s in sidecars}
+        | {"liveness-probe": (probe, "10m", "40Mi")},
+        replicas=int(controller.get("replicaCount", 2)),
+        account="ebs-csi-controller-sa",
+        tolerations=controller.get("tolerations") or _CRITICAL,
+        node_selector=controller.get("nodeSelector") or {},
+        resources=controller.get("resources"),
+    )  # fmt: skip
+    registrar = place.image("eks-distro/kubernetes-csi/node-driver-registrar", "v2.15.0-eks-1-36-1")
+    daemon_set = Workload(
+        "ebs-csi-node",
+        base | {"app": "ebs-csi-node"},
+        {
+            "ebs-plugin": (driver, "10m", "40Mi"),
+            "node-driver-registrar": (registrar, "10m", "40Mi"),
+            "liveness-probe": (probe, "10m", "40Mi"),
+        },
+        account="ebs-csi-node-sa",
+        priority="system-node-critical",
+        tolerations=_ANYWHERE,
+    )
+    objects = [
+        _object("ServiceAccount", "ebs-csi-controller-sa", base),
+        _object("ServiceAccount", "ebs-csi-node-sa", base),
+        _csi_driver("ebs.csi.aws.com"),
+        _budget("ebs-csi-controller", {"app": "ebs-csi-controller"}),
+        _deployment(deployment, {"app": "ebs-csi-controller"}),
+        _daemon_set(daemon_set, {"app": "ebs-csi-node"}),
+    ]
+    if (settings.get("defaultStorageClass") or {}).get("enabled"):
+        objects.append(
+            _object(
+                "StorageClass",
+                "ebs-csi-default-sc",
+                namespace="",
+                annotations={"storageclass.kubernetes.io/is-default-class": "true"},
+                provisioner="ebs.csi.aws.com",
+                allowVolumeExpansion=True,
+                reclaimPolicy="Delete",
+                volumeBindingMode="WaitForFirstConsumer",
+            )
+        )
+    return objects
+
+
+def _metrics_server(version: str, settings: Object, place: Place) -> list[Object]:
+    """Without its APIService: no kubelet here has metrics, and one that does not answer breaks discovery."""
+    labels = {"app.kubernetes.io/instance": "metrics-server", "app.kubernetes.io/name": "metrics-server"}
+    workload = Workload(
+        "metrics-server",
+        labels,
+        {"metrics-server": (place.image("eks/metrics-server", version), "100m", "200Mi")},
+        replicas=int(settings.get("replicas", 2)),
+        tolerations=settings.get("tolerations") or (),
+        resources=settings.get("resources"),
+    )
+    ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": "https"}]
+    return [
+        _object("ServiceAccount", "metrics-server", labels),
+        _object("Service", "metrics-server", labels, spec={"ports": ports, "selector": dict(labels)}),
+        _budget("metrics-server", labels),
+        _deployment(workload, labels),
+    ]
+
+
+def _generic(name: str, repository: str, deployment: str, daemon_set: str = "", account: str = "") -> Any:  # noqa: ANN401
+    """A builder for an add-on of which only the pods matter here."""
+
+    def build(version: str, settings: Object, place: Place) -> list[Object]:
+        labels = {"app.kubernetes.io/name": name}
+        namespace = _NAMESPACES.get(name, _SYSTEM)
+        objects = [] if namespace == _SYSTEM else [_object("Namespace", namespace, namespace="")]
+        objects.append(_object("ServiceAccount", account or name, labels, namespace=namespace))
+        for kind, workload in ((_deployment, deployment), (_daemon_set, daemon_set)):
+            if workload:
+                selector = labels | {"app": workload}
+                spec = Workload(
+                    workload, selector, {workload: (place.image(repository, version), "10m", "40Mi")},
+                    replicas=int(settings.get("replicaCount", 1)), account=account or name, namespace=namespace,
+                    tolerations=_ANYWHERE if kind is _daemon_set else (),
+                )  # fmt: skip
+                objects.append(kind(spec, selector))
+        return objects
+
+    return build
+
+
+_NAMESPACES = {
+    "amazon-cloudwatch-observability": "amazon-cloudwatch",
+    "cert-manager": "cert-manager",
+    "external-dns": "external-dns",
+    "kube-state-metrics": "kube-state-metrics",
+    "prometheus-node-exporter": "prometheus-node-exporter",
+}
+_BUILDERS = {
+    "aws-ebs-csi-driver": _ebs_csi,
+    "aws-efs-csi-driver": _generic(
+        "aws-efs-csi-driver", "eks/aws-efs-csi-driver", "efs-csi-controller", "efs-csi-node", "efs-csi-controller-sa"
+    ),
+    "amazon-cloudwatch-observability": _generic(
+        "amazon-cloudwatch-observability",
+        "eks/observability/cloudwatch-agent",
+        "amazon-cloudwatch-observability-controller-manager",
+        "cloudwatch-agent",
+        "cloudwatch-agent",
+    ),
+    "cert-manager": _generic("cert-manager", "eks/cert-manager-controller", "cert-manager"),
+    "coredns": _coredns,
+    "eks-node-monitoring-agent": _generic(
+        "eks-node-monitoring-agent", "eks/eks-node-monitoring-agent", "", "eks-node-monitoring-agent"
+    ),
+    "eks-pod-identity-agent": _pod_identity_agent,
+    "external-dns": _generic("external-dns", "eks/external-dns", "external-dns"),
+    "kube-proxy": _kube_proxy,
+    "kube-state-metrics": _generic("kube-state-metrics", "eks/kube-state-metrics", "kube-state-metrics"),
+    "metrics-server": _metrics_server,
+    "prometheus-node-exporter": _generic(
+        "prometheus-node-exporter", "eks/prometheus-node-exporter", "", "prometheus-node-exporter"
+    ),
+    "snapshot-controller": _generic("snapshot-controller", "eks/snapshot-controller", "snapshot-controller"),
+    "vpc-cni": _vpc_cni,
+}
+_COREFILE = """.:53 {
+    errors
+    health {
+        lameduck 5s
+      }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+      pods insecure
+      fallthrough in-addr.arpa ip6.arpa
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+"""
+
+
+def _object(
+    kind: str,
+    name: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    namespace: str = _SYSTEM,
+    annotations: Mapping[str, str] | None = None,
+    **fields: Any,  # noqa: ANN401 - the object's own fields
+) -> Object:
+    metadata: Object = {"name": name}
+    if RESOURCES[kind].namespaced:
+        metadata["namespace"] = namespace
+    if labels:
+        metadata["labels"] = dict(labels)
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": api_version(kind), "kind": kind, "metadata": metadata, **fields}
+
+
+def _csi_driver(name: str) -> Object:
+    spec = {"attachRequired": True, "fsGroupPolicy": "ReadWriteOnceWithFSType", "podInfoOnMount": False}
+    return _object("CSIDriver", name, namespace="", spec=spec)
+
+
+def _budget(name: str, selector: Mapping[str, str]) -> Object:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(selector)}}
+    return _object("PodDisruptionBudget", name, selector, spec=spec)
+
+
+def _deployment(workload: Workload, selector: Mapping[str, str] | None = None) -> Object:
+    spec = {
+        "replicas": workload.replicas,
+        "selector": {"matchLabels": dict(selector or workload.labels)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
+        "template": _template(workload),
+    }
+    return _object("Deployment", workload.name, workload.labels, namespace=workload.namespace, spec=spec)
+
+
+def _daemon_set(workload: Workload, selector: Mapping[str, str]) -> Object:
+    spec = {
+        "selector": {"matchLabels": dict(selector)},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
+        "template": _template(workload),
+    }
+    return _object("DaemonSet", workload.name, workload.labels, namespace=workload.namespace, spec=spec)
+
+
+def _template(workload: Workload) -> Object:
+    containers = []
+    for index, (name, (image, cpu, memory)) in enumerate(workload.containers.items()):
+        requests = {key: value for key, value in (("cpu", cpu), ("memory", memory)) if value}
+        container: Object = {"name": name, "image": image, "imagePullPolicy": "IfNotPresent"}
+        container["resources"] = {"requests": requests} if requests else {}
+        last = index == len(workload.containers) - 1
+        if index == 0:
+            container["resources"] = workload.resources or container["resources"]
+            if workload.environment:
+                container["env"] = [{"name": k, "value": v} for k, v in sorted(workload.environment.items())]
+        if last and workload.arguments:
+            container["args"] = list(workload.arguments)
+        containers.append(container)
+    return {
+        "metadata": {"labels": dict(workload.labels)},
+        "spec": {
+            "containers": containers,
+            "hostNetwork": workload.host_network,
+            "nodeSelector": {"kubernetes.io/os": "linux", **workload.node_selector},
+            "priorityClassName": workload.priority,
+            "serviceAccountName": workload.account or workload.name,
+            "tolerations": list(workload.tolerations),
+        },
+    }
