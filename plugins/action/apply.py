@@ -1,0 +1,145 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of dataplatform.fleet.apply: templating and results; the rest is module_utils/_apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.template import generate_ansible_template_vars, trust_as_template
+from ansible.utils.display import Display
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
+    connection,
+    engine,
+    fieldpath,
+    options,
+    render,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Applies a set of Kubernetes objects from the controller."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec(
+            options.argument_spec(),
+            mutually_exclusive=options.MUTUALLY_EXCLUSIVE,
+            required_one_of=options.REQUIRED_ONE_OF,
+            required_if=options.REQUIRED_IF,
+            required_by=options.REQUIRED_BY,
+        )
+        try:
+            outcome = self._apply(args, task_vars or {})
+        except ApplyError as error:
+            self._fail(error)
+        result.update(changed=outcome.changed, objects=outcome.objects(), requests=outcome.requests)
+        if self._task.diff:
+            result["diff"] = outcome.diff()
+        return result
+
+    def _fail(self, error: ApplyError) -> NoReturn:
+        # The cause may hold what must not be shown (an answer's text, a credential), so it is not chained.
+        raise AnsibleActionFail(str(error)) from None
+
+    def _apply(self, args: dict[str, Any], task_vars: dict[str, Any]) -> engine.Result:
+        settings = _settings(args, check=self._task.check_mode)
+        absent = args["state"] == "absent"
+        found = [] if absent else self._render(args, task_vars)
+        try:
+            server = connection.server_for(args)
+        except ClusterMissingError as error:
+            if absent:
+                return engine.Result()
+            if settings.check:
+                return engine.preview_of_new_cluster(settings, found)
+            raise ApplyError(f"{error} Create it first (the eks role does), or check cluster and region.") from None
+        with Client(server) as client:
+            work = engine.Engine(
+                client, settings, report=lambda text: display.display(f"apply {settings.name}: {text}")
+            )
+            return work.absent() if absent else work.present(found)
+
+    def _render(self, args: dict[str, Any], task_vars: dict[str, Any]) -> list[tuple[Json, Source]]:
+        if args.get("definition") is not None:
+            return render.from_definition(_plain(args["definition"]))
+        root = self._template_root()
+        found: list[tuple[Json, Source]] = []
+        for file in render.select(root, [str(pattern) for pattern in args["templates"]]):
+            text = self._loader.get_text_file_contents(str(file))
+            rendered = self._template(file, text, task_vars)
+            found += render.parse(rendered, render.shown(file), str(text))
+        return found
+
+    def _template_root(self) -> Path:
+        role = self._task._role
+        base = Path(role._role_path if role else self._loader.get_basedir())
+        return base / "templates" if role or (base / "templates").is_dir() else base
+
+    def _template(self, file: Path, text: str, task_vars: dict[str, Any]) -> str:
+        """As ansible.builtin.template does: includes are searched beside the file and along the task's search path."""
+        places = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), str(file.parent)]
+        searchpath = [path for place in places for path in (str(Path(place) / "templates"), str(place))]
+        variables = {
+            **generate_ansible_template_vars(str(file), str(file)),
+            **task_vars,
+        }
+        templar = self._templar.copy_with_new_env(searchpath=searchpath, available_variables=variables)
+        rendered = templar.template(
+            trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
+        )
+        return "" if rendered is None else str(rendered)
+
+
+def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:
+    ignore = [
+        Ignore(
+            item.get("kind") or "",
+            item.get("name") or "",
+            item.get("namespace") or "",
+            [fieldpath.parse(str(text)) for text in item["fields"]],
+        )
+        for item in args.get("ignore_fields") or ()
+    ]
+    return engine.Settings(
+        name=str(args["name"]),
+        namespace=str(args["namespace"]),
+        cluster=str(args.get("cluster") or ""),
+        wait=args["wait"],
+        wait_timeout=args["wait_timeout"],
+        force=args["force"],
+        ignore=ignore,
+        prune=args["prune"],
+        prune_limit=args["prune_limit"],
+        confirm=str(args.get("confirm") or ""),
+        allow_namespaces=args["allow_namespaces"],
+        check=check,
+    )
+
+
+def _plain(value: Value) -> Value:
+    """A variable's value without Ansible's data tags."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)

@@ -1,0 +1,83 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What changes, for people: objects without the server's bookkeeping, secrets recognisable but unreadable."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+from .objects import Json, Key, Value
+
+_NOISE: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def clean(obj: Json | None) -> Json:
+    """An object as a diff shows it."""
+    if not obj:
+        return {}
+    shown = {name: value for name, value in obj.items() if name != "status"}
+    metadata = {name: value for name, value in (obj.get("metadata") or {}).items() if name not in _NOISE}
+    annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
+    if annotations:
+        metadata["annotations"] = annotations
+    else:
+        metadata.pop("annotations", None)
+    shown["metadata"] = metadata
+    if is_secret(obj):
+        for name in ("data", "stringData"):
+            if isinstance(shown.get(name), dict):
+                shown[name] = {key: redacted(value) for key, value in shown[name].items()}
+    return shown
+
+
+def is_secret(obj: Json) -> bool:
+    return obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1"
+
+
+def redacted(value: Value) -> str:
+    """Stands for a secret value: another value gives another text."""
+    raw = str(value).encode()
+    with contextlib.suppress(binascii.Error, ValueError):
+        raw = base64.b64decode(raw, validate=True)
+    return f"<redacted sha256:{hashlib.sha256(raw).hexdigest()[:8]}>"
+
+
+def entry(key: Key, before: Json | None, after: Json | None) -> Json:
+    """One element of a task's diff."""
+    header = str(key)
+    return {
+        "before": clean(before),
+        "after": clean(after),
+        "before_header": header,
+        "after_header": header,
+    }
+
+
+def secret_values(bodies: Iterable[Json]) -> list[str]:
+    """Every form in which a secret of these objects could show up in a text, longest first."""
+    found: set[str] = set()
+    for body in bodies:
+        if not is_secret(body):
+            continue
+        for name in ("data", "stringData"):
+            for value in (body.get(name) or {}).values() if isinstance(body.get(name), dict) else ():
+                text = str(value)
+                found.add(text)
+                try:
+                    found.add(base64.b64decode(text, validate=True).decode())
+                except (binascii.Error, ValueError):
+                    continue
+    return sorted((value for value in found if len(value) >= 4), key=len, reverse=True)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """A message of the server without secret values."""
+    for secret in secrets:
+        text = text.replace(secret, "<redacted>")
+    return text

@@ -1,0 +1,172 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the server would store a rendered value as the value that is live.
+
+Every rule here says "surely equal"; what no rule covers counts as different, and the server is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from .fields import Path, element
+from .objects import Json, Value
+from .schema import UNTYPED, Type
+
+_SUFFIXES: Final = {
+    "": Decimal(1),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("kMGTPE", 1)},
+    **{f"{suffix}i": Decimal(2) ** (10 * power) for power, suffix in enumerate("KMGTPE", 1)},
+}
+_QUANTITY: Final = re.compile(r"([+-]?[0-9]*\.?[0-9]*)([numkMGTPE]|[KMGTPE]i|)|([+-]?[0-9]*\.?[0-9]+[eE][+-]?[0-9]+)")
+# Defaults that the server fills in inside atomic lists without saying so in its schema: (field, value).
+_SILENT_DEFAULTS: Final[tuple[tuple[str, Any], ...]] = (
+    ("protocol", "TCP"),
+    ("creationTimestamp", None),
+    ("volumeMode", "Filesystem"),
+    ("apiVersion", "v1"),
+    ("kind", "PersistentVolumeClaim"),
+    ("status", {"phase": "Pending"}),
+    ("expirationSeconds", 3600),
+    ("metadata", {}),
+    ("metadata", {"creationTimestamp": None}),
+    ("scope", "*"),
+)
+
+
+def canonical(body: Json, type_: Type) -> Json:
+    """A rendered object as it is sent: without nulls, a Secret's stringData folded into data."""
+    body = _without_nulls(body, type_)
+    if body.get("kind") == "Secret" and body.get("apiVersion") == "v1" and isinstance(body.get("stringData"), dict):
+        text: Json = body.pop("stringData")
+        encoded = {name: base64.b64encode(str(value).encode()).decode() for name, value in text.items()}
+        if encoded or "data" in body:
+            body["data"] = {**(body.get("data") or {}), **encoded}
+    body.pop("status", None)
+    return body
+
+
+def _without_nulls(value: Value, type_: Type) -> Value:
+    if isinstance(value, dict):
+        kept = {}
+        for name, item in value.items():
+            field = type_.field(name) or UNTYPED
+            if item is not None or field.nullable:
+                kept[name] = _without_nulls(item, field)
+        return kept
+    if isinstance(value, list):
+        return [_without_nulls(item, type_.element) for item in value]
+    return value
+
+
+def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> Iterator[Path]:
+    """The paths whose rendered value is not surely what is live."""
+    if isinstance(rendered, dict) and isinstance(live, dict) and type_.kind != "scalar" and not type_.quantity:
+        if type_.kind == "map" and type_.atomic:
+            if not _same_whole(rendered, live, type_):
+                yield path
+            return
+        for name, item in rendered.items():
+            here = (*path, f"f:{name}")
+            if name in live:
+                yield from differences(item, live[name], type_.field(name) or UNTYPED, here)
+            elif item not in ({}, []):
+                yield here
+        return
+    if isinstance(rendered, list) and isinstance(live, list) and type_.kind == "list" and not type_.atomic:
+        present = {element(item, type_): item for item in live}
+        for item in rendered:
+            name = element(item, type_)
+            if name in present:
+                yield from differences(item, present[name], type_.element, (*path, name))
+            else:
+                yield (*path, name)
+        return
+    if not _same_whole(rendered, live, type_):
+        yield path
+
+
+def _same_whole(rendered: Value, live: Value, type_: Type) -> bool:
+    """Equality of a value that is replaced as one; the live one may have more fields where those are defaults."""
+    if isinstance(rendered, dict) and isinstance(live, dict) and not type_.quantity:
+        for name, item in rendered.items():
+            field = type_.field(name) or UNTYPED
+            if name not in live:
+                if item not in ({}, []):
+                    return False
+            elif not _same_whole(item, live[name], field):
+                return False
+        return all(
+            name in rendered or (type_.declares(name) and _is_default(name, value, type_.field(name) or UNTYPED))
+            for name, value in live.items()
+        )
+    if isinstance(rendered, list) and isinstance(live, list):
+        inner = type_.element if type_.kind == "list" else UNTYPED
+        return len(rendered) == len(live) and all(_same_whole(a, b, inner) for a, b in zip(rendered, live, strict=True))
+    return same_scalar(rendered, live, type_)
+
+
+def _is_default(name: str, value: Value, type_: Type) -> bool:
+    if type_.default is not None and type_.default == value and type(type_.default) is type(value):
+        return True
+    return (name, value) in _SILENT_DEFAULTS
+
+
+def same_scalar(rendered: Value, live: Value, type_: Type) -> bool:
+    """Equality of two values of a field without children."""
+    if type(rendered) is type(live) and rendered == live:
+        return True
+    if type_.quantity:
+        left, right = quantity(rendered), quantity(live)
+        return left is not None and left == right
+    if type_.format == "byte" and isinstance(rendered, str) and isinstance(live, str):
+        return _decoded(rendered) == _decoded(live) is not None
+    if isinstance(rendered, bool) or isinstance(live, bool):
+        return False
+    # JSON has one kind of number.
+    return isinstance(rendered, int | float) and isinstance(live, int | float) and rendered == live
+
+
+def quantity(value: Value) -> Decimal | None:
+    """The amount that a Kubernetes quantity stands for: ``500m`` → 0.5. None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    match = _QUANTITY.fullmatch(str(value))
+    if match is None:
+        return None
+    try:
+        if match[3]:
+            return Decimal(match[3])
+        return Decimal(match[1]) * _SUFFIXES[match[2]]
+    except InvalidOperation:
+        return None
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def unknown_fields(body: Value, type_: Type, path: Path = ()) -> Iterator[Path]:
+    """The fields that no schema declares; the server would refuse the object for them."""
+    if isinstance(body, dict) and type_.kind == "map":
+        for name, item in body.items():
+            field = type_.field(name)
+            here = (*path, f"f:{name}")
+            if field is None:
+                yield here
+            else:
+                yield from unknown_fields(item, field, here)
+    elif isinstance(body, list) and type_.kind == "list":
+        for index, item in enumerate(body):
+            yield from unknown_fields(item, type_.element, (*path, f"i:{index}"))

@@ -1,0 +1,94 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nouns of an apply: resources, keys and members of the set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+Value = Any  # whatever JSON or YAML can hold
+
+
+class Key(NamedTuple):
+    """Names one object of a cluster, independent of the API version it is read in."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        kind = f"{self.kind}.{self.group}" if self.group else self.kind
+        return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind as the API server serves it."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def group_kind(self) -> str:
+        """How ApplySet parents list a kind: ``Deployment.apps``, ``ConfigMap``."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """URL path of an object, of a namespace's collection or of the whole collection."""
+        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
+        if namespace and self.namespaced:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        if name:
+            parts.append(name)
+        return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an object was written down. Lines count from 1."""
+
+    file: str
+    line: int
+    text: str = ""
+    template: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(slots=True)
+class Member:
+    """An object that the set shall have."""
+
+    key: Key
+    resource: Resource
+    body: Json
+    source: Source
+
+    @property
+    def path(self) -> str:
+        return self.resource.path(self.key.namespace, self.key.name)
+
+
+def split_api_version(api_version: str) -> tuple[str, str]:
+    """``apps/v1`` → (apps, v1), ``v1`` → ("", v1)."""
+    group, _, version = api_version.rpartition("/")
+    return group, version
+
+
+def key_of(obj: Json) -> Key:
+    """The key of an object that has apiVersion and kind."""
+    meta = obj.get("metadata") or {}
+    group = split_api_version(obj["apiVersion"])[0]
+    return Key(group, obj["kind"], meta.get("namespace", ""), meta.get("name", ""))

@@ -1,0 +1,256 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to happen: create, patch, prune or nothing; and what must not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import applyset
+from .errors import PlanError
+from .fields import MANAGER, Fields, contains, leaves, lookup, managed_by, others, owned_by_apply, readable
+from .normalise import differences
+from .objects import Json, Key, Member, Resource, Value
+from .schema import UNTYPED, Type
+
+CREATED, PATCHED, PRUNED, UNCHANGED = "created", "patched", "pruned", "unchanged"
+
+# Marks that other tools leave on what they own: (label or annotation, what it says).
+_FOREIGN_MARKS: Final = (
+    ("meta.helm.sh/release-name", "Helm release"),
+    ("argocd.argoproj.io/tracking-id", "Argo CD application"),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux kustomization"),
+    ("helm.toolkit.fluxcd.io/name", "Flux Helm release"),
+)
+_PRECIOUS: Final = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "PersistentVolume"),
+        ("", "PersistentVolumeClaim"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+
+
+@dataclass(slots=True)
+class Action:
+    """What happens to one object."""
+
+    key: Key
+    resource: Resource
+    action: str
+    member: Member | None = None
+    before: Json | None = None
+    after: Json | None = None
+    fields: list[str] = field(default_factory=list)
+    taken_from: list[Json] = field(default_factory=list)
+
+    def report(self) -> Json:
+        return {
+            "apiVersion": self.resource.api_version,
+            "kind": self.key.kind,
+            "namespace": self.key.namespace,
+            "name": self.key.name,
+            "action": self.action,
+            "fields": self.fields,
+            "taken_from": self.taken_from,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Fields of some objects that are left to others. Empty parts match everything."""
+
+    kind: str
+    name: str
+    namespace: str
+    paths: Sequence[tuple[str, ...]]
+
+    def matches(self, key: Key) -> bool:
+        return self.kind in {"", key.kind} and self.name in {"", key.name} and self.namespace in {"", key.namespace}
+
+
+def surely_unchanged(body: Json, live: Json, type_: Type | None) -> bool:
+    """Whether applying *body* would change nothing. False means: ask the server."""
+    if type_ is None:
+        return False
+    entries = managed_by(live, MANAGER)
+    if len(entries) != 1 or entries[0].get("apiVersion") != body["apiVersion"]:
+        return False
+    if entries[0].get("fieldsV1") != owned_by_apply(body, type_):
+        return False
+    return next(differences(body, live, type_), None) is None
+
+
+def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], key: Key) -> Json:
+    """The object to apply when some fields are left to others.
+
+    A new object gets the rendered values as its start. Later the live value is sent for as long as this manager still
+    owns the field (leaving it out would remove it), and nothing once somebody else has changed it.
+    """
+    if live is None:
+        return body
+    paths = [path for ignore in ignores if ignore.matches(key) for path in ignore.paths]
+    if not paths:
+        return body
+    body = copy.deepcopy(body)
+    owned: Fields = next((entry["fieldsV1"] for entry in managed_by(live, MANAGER)), {})
+    for path in paths:
+        found, value = lookup(live, path)
+        parent_found, parent = lookup(body, path[:-1])
+        name = path[-1].partition(":")[2]
+        if not parent_found or not isinstance(parent, dict) or name not in parent:
+            continue
+        if found and contains(owned, path):
+            parent[name] = value
+        else:
+            del parent[name]
+    return body
+
+
+def taken_from(body: Json, live: Json, type_: Type | None) -> list[Json]:
+    """Whose values a forced apply of *body* replaces: manager and fields."""
+    rendered = set(leaves(owned_by_apply(body, type_ or UNTYPED)))
+    changed = [path for path in rendered if not _equal(body, live, path, type_)]
+    found: dict[str, list[str]] = {}
+    for entry in others(live):
+        owned = entry.get("fieldsV1") or {}
+        for path in changed:
+            if contains(owned, path):
+                found.setdefault(str(entry.get("manager")), []).append(readable(path))
+    return [{"manager": manager, "fields": sorted(set(paths))} for manager, paths in sorted(found.items())]
+
+
+def _equal(body: Json, live: Json, path: tuple[str, ...], type_: Type | None) -> bool:
+    theirs, live_value = lookup(live, path)
+    _, value = lookup(body, path)
+    return theirs and next(differences(value, live_value, _type_at(type_, path)), None) is None
+
+
+def _type_at(type_: Type | None, path: tuple[str, ...]) -> Type:
+    current = type_ or UNTYPED
+    for step in path:
+        kind, _, rest = step.partition(":")
+        current = (current.field(rest) or UNTYPED) if kind == "f" else current.element
+    return current
+
+
+def changed_fields(before: Json, after: Json, type_: Type | None) -> list[str]:
+    """The fields in which two states of an object differ, without the server's own."""
+    found: list[str] = []
+    _compare(_content(before), _content(after), type_ or UNTYPED, (), found)
+    return sorted(set(found))
+
+
+def _content(obj: Json) -> Json:
+    content = {name: value for name, value in obj.items() if name not in {"status", "apiVersion", "kind"}}
+    metadata = obj.get("metadata") or {}
+    content["metadata"] = {
+        name: metadata[name] for name in ("labels", "annotations", "finalizers", "ownerReferences") if name in metadata
+    }
+    return content
+
+
+def _compare(before: Value, after: Value, type_: Type, path: tuple[str, ...], found: list[str]) -> None:
+    from .fields import element  # noqa: PLC0415
+
+    if isinstance(before, dict) and isinstance(after, dict) and not type_.atomic:
+        for name in [*before, *(name for name in after if name not in before)]:
+            here = (*path, f"f:{name}")
+            if name in before and name in after:
+                _compare(before[name], after[name], type_.field(name) or UNTYPED, here, found)
+            elif (before.get(name) or after.get(name)) not in (None, {}, []):
+                found.append(readable(here))
+        return
+    if isinstance(before, list) and isinstance(after, list) and type_.kind == "list" and not type_.atomic:
+        old = {element(item, type_): item for item in before}
+        new = {element(item, type_): item for item in after}
+        for name in [*old, *(name for name in new if name not in old)]:
+            if name in old and name in new:
+                _compare(old[name], new[name], type_.element, (*path, name), found)
+            else:
+                found.append(readable((*path, name)))
+        return
+    if before != after:
+        found.append(readable(path))
+
+
+def same_state(before: Json, after: Json) -> bool:
+    """Whether the server's answer to a (dry-run) apply is the object as it was, ownership included."""
+    return _state(before) == _state(after)
+
+
+def _state(obj: Json) -> Json:
+    metadata = dict(obj["metadata"])
+    for name in ("resourceVersion", "generation"):
+        metadata.pop(name, None)
+    metadata["managedFields"] = [
+        {name: value for name, value in entry.items() if name != "time"}
+        for entry in metadata.get("managedFields") or ()
+    ]
+    return {**obj, "metadata": metadata}
+
+
+def owner_of(live: Json, own_id: str) -> str:
+    """Who else an existing object belongs to; empty when to nobody or to this set."""
+    metadata = live.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    part_of = labels.get(applyset.PART_OF, "")
+    if part_of and part_of != own_id:
+        return f"ApplySet {part_of}"
+    for mark, what in _FOREIGN_MARKS:
+        value = annotations.get(mark) or labels.get(mark)
+        if value:
+            return f"{what} {value}"
+    return ""
+
+
+def check_removal(
+    removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str], whole: bool = False
+) -> None:
+    """Refuse to remove precious objects without the typed name, or too large a part of the set."""
+    precious = [key for key, live in removed.items() if is_precious(key, live)]
+    if precious and confirm not in accepted:
+        names = " or ".join(repr(name) for name in accepted)
+        given = f", not {confirm!r}" if confirm else ""
+        raise PlanError(
+            *(f"{key} would be removed, and data with it." for key in precious),
+            f"If that is meant, type the name: confirm={names}{given}. Nothing was changed.",
+        )
+    if not whole and total and len(removed) > limit * total and len(removed) > 1:
+        names = ", ".join(str(key) for key in list(removed)[:5]) + (", ..." if len(removed) > 5 else "")
+        raise PlanError(
+            f"{len(removed)} of the set's {total} objects are no longer rendered ({names}):"
+            f" more than prune_limit={limit:g} allows."
+            " If that is meant, raise prune_limit. Nothing was changed."
+        )
+
+
+def is_precious(key: Key, live: Json) -> bool:
+    """Whether removing an object can lose data."""
+    if (key.group, key.kind) in _PRECIOUS:
+        return True
+    return (key.group, key.kind) == ("apps", "StatefulSet") and bool(
+        (live.get("spec") or {}).get("volumeClaimTemplates")
+    )
+
+
+__all__ = [
+    "CREATED",
+    "PATCHED",
+    "PRUNED",
+    "UNCHANGED",
+    "Action",
+    "Ignore",
+    "changed_fields",
+    "check_removal",
+    "is_precious",
+    "owner_of",
+    "same_state",
+    "surely_unchanged",
+    "taken_from",
+    "without_ignored",
+]

@@ -1,0 +1,264 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Carried out on the controller by the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apply
+short_description: Apply a set of Kubernetes objects
+version_added: 0.1.0
+description:
+  - Makes a named set of Kubernetes objects what is rendered, in as few requests as possible.
+  - Objects are rendered from the calling role's templates, ordered, read with one list per kind, planned, applied
+    concurrently by server-side apply, and waited for together.
+  - What is no longer rendered is removed. Which objects belong to the set is recorded as the ApplySet specification
+    (KEP-3659) says, on a ConfigMap named O(name) with the suffix C(-applyset) in O(namespace).
+  - An object is unchanged when the fields this module owns are exactly the rendered ones and their live values are the
+    same after normalisation. In any doubt the API server decides, by a dry run of that object alone.
+  - Fields that others changed are taken back, and the result names whom they were taken from.
+  - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
+author:
+  - The dataplatform.fleet authors
+options:
+  name:
+    description:
+      - The set's name. Two sets of one namespace have different names.
+    type: str
+    required: true
+  namespace:
+    description:
+      - The namespace of the set's parent object, and of objects that name none.
+    type: str
+    required: true
+  templates:
+    description:
+      - Templates of the calling role, as names or globs relative to its C(templates) folder; V(.) is every
+        C(*.yaml.j2) in it. Outside roles, relative to C(templates) beside the playbook.
+      - Each file may hold several YAML documents, and objects of kind List.
+      - Required, or O(definition), if O(state=present).
+    type: list
+    elements: str
+  definition:
+    description:
+      - The objects themselves, instead of templates. An object, YAML text, or a list of both.
+    type: raw
+  state:
+    description:
+      - V(present) makes the set what is rendered; V(absent) removes the whole set, its parent last.
+    type: str
+    choices: [present, absent]
+    default: present
+  cluster:
+    description:
+      - An EKS cluster. Its endpoint and certificate are looked up when the task runs, and tokens are made when they are
+        used, so it may have been created earlier in the same play and a task may outlive a token.
+    type: str
+  kubeconfig:
+    description:
+      - A kubeconfig file, instead of O(cluster).
+    type: path
+  context:
+    description:
+      - The context of O(kubeconfig); its current one by default.
+    type: str
+  host:
+    description:
+      - An API server's URL, instead of O(cluster).
+    type: str
+  ca_cert:
+    description:
+      - With O(host), the certificates to trust; a file or PEM text.
+    type: str
+  api_key:
+    description:
+      - With O(host), a bearer token.
+    type: str
+  client_cert:
+    description:
+      - With O(host), a client certificate; a file or PEM text.
+    type: str
+  client_key:
+    description:
+      - The key of O(client_cert); a file or PEM text.
+    type: str
+  proxy_url:
+    description:
+      - An HTTP proxy through which the API server is reached.
+    type: str
+  tls_server_name:
+    description:
+      - The name that the API server's certificate is checked for, when it is not the one in its URL.
+    type: str
+  wait:
+    description:
+      - Wait until all objects of the set are ready, or with O(state=absent) gone.
+      - Known are Deployment, StatefulSet, DaemonSet, Job, PersistentVolumeClaim, Service of type LoadBalancer, Pod,
+        Namespace and CustomResourceDefinition; any other object by its status conditions.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait for all objects together. When they are over, the error says what hangs and why.
+    type: int
+    default: 600
+  force:
+    description:
+      - Take fields over that other managers changed; with V(false) such a conflict is an error.
+    type: bool
+    default: true
+  ignore_fields:
+    description:
+      - Fields that are left to others, such as C(spec.replicas) to an autoscaler. A new object gets them as rendered.
+    type: list
+    elements: dict
+    suboptions:
+      kind:
+        description:
+          - Only objects of this kind.
+        type: str
+      name:
+        description:
+          - Only objects of this name.
+        type: str
+      namespace:
+        description:
+          - Only objects of this namespace.
+        type: str
+      fields:
+        description:
+          - Paths, such as C(spec.replicas), C(metadata.annotations['a.b/c']) or C(spec.containers[name=app].image).
+        type: list
+        elements: str
+        required: true
+  prune:
+    description:
+      - Remove what is no longer rendered.
+    type: bool
+    default: true
+  prune_limit:
+    description:
+      - The largest share of the set that may be removed.
+    type: float
+    default: 0.5
+  confirm:
+    description:
+      - The name of O(cluster) or of the set, typed, without which no Namespace, CustomResourceDefinition,
+        PersistentVolume, PersistentVolumeClaim, or StatefulSet with claim templates is removed.
+    type: str
+  allow_namespaces:
+    description:
+      - Whether the set may have Namespaces. They belong to the guardrails role alone.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - dataplatform.fleet.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+requirements:
+  - python >= 3.12
+  - urllib3
+  - boto3 for O(cluster)
+  - kubernetes for a O(kubeconfig) with an exec plugin
+"""
+
+EXAMPLES = r"""
+- name: Apply the Fluent Bit objects
+  dataplatform.fleet.apply:
+    name: fluent-bit
+    namespace: logging
+    cluster: dataplatform-staging
+    templates: .
+
+- name: Leave the replicas to an autoscaler
+  dataplatform.fleet.apply:
+    name: web
+    namespace: web
+    cluster: dataplatform-staging
+    templates: [web.yaml.j2, config/*.yaml.j2]
+    ignore_fields:
+      - kind: Deployment
+        name: web
+        fields: [spec.replicas]
+
+- name: Apply one object from a variable
+  dataplatform.fleet.apply:
+    name: motd
+    namespace: default
+    kubeconfig: ~/.kube/config
+    context: staging
+    definition:
+      apiVersion: v1
+      kind: ConfigMap
+      metadata:
+        name: motd
+      data:
+        text: hello
+
+- name: Remove a set and the data in its volumes
+  dataplatform.fleet.apply:
+    name: kafka
+    namespace: kafka
+    cluster: dataplatform-testing
+    state: absent
+    confirm: dataplatform-testing
+"""
+
+RETURN = r"""
+objects:
+  description: Every object of the set, its parent included, and what happened to it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    apiVersion:
+      description: The object's API version.
+      returned: always
+      type: str
+      sample: apps/v1
+    kind:
+      description: The object's kind.
+      returned: always
+      type: str
+      sample: Deployment
+    namespace:
+      description: The object's namespace, empty for kinds that have none.
+      returned: always
+      type: str
+      sample: web
+    name:
+      description: The object's name.
+      returned: always
+      type: str
+      sample: web
+    action:
+      description: What happened; V(created), V(patched), V(pruned) or V(unchanged).
+      returned: always
+      type: str
+      sample: patched
+    fields:
+      description: The fields that a patch changed.
+      returned: always
+      type: list
+      elements: str
+      sample: ["spec.replicas"]
+    taken_from:
+      description: Other managers whose values were replaced, with the fields.
+      returned: always
+      type: list
+      elements: dict
+      sample: [{"manager": "kubectl-edit", "fields": ["spec.replicas"]}]
+requests:
+  description: How many requests the API server was sent.
+  returned: success
+  type: int
+  sample: 9
+diff:
+  description: The changed objects before and after, without the server's bookkeeping; secret values only as hashes.
+  returned: in diff mode
+  type: list
+  elements: dict
+  sample: [{"before_header": "ConfigMap web/web", "after_header": "ConfigMap web/web", "before": {}, "after": {}}]
+"""
