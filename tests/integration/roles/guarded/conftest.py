@@ -1,0 +1,38 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real API server with its controllers, and the guardrails in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import (
+    GUARDRAILS,
+    Kubectl,
+    eventually,
+)
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
+
+from localcloud.binaries import Binaries
+from localcloud.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    """The administrator of a cluster whose objects live and die as on EKS, but without nodes."""
+    directory = tmp_path_factory.mktemp("controllers")
+    with ControlPlane.temporary(directory, extras=["kube-controller-manager"]) as plane:
+        yield Kubectl(Binaries().resolve("kubectl"), plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def guarded(kubectl: Kubectl) -> Kubectl:
+    """The same cluster with the guardrails applied and in force."""
+    kubectl.apply(render_role("guardrails", **GUARDRAILS))
+    # The API server compiles policies in its own time.
+    eventually(
+        lambda: kubectl.run("delete", "namespace", "ingress-nginx", "--dry-run=server").returncode != 0,
+        "the policies are in force",
+    )
+    return kubectl

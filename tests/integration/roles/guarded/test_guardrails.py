@@ -1,0 +1,370 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guardrails do to those who run into them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import (
+    GUARDRAILS,
+    Kubectl,
+    eventually,
+)
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
+
+pytestmark = pytest.mark.integration
+
+CONFIRM = "dataplatform.fleet/confirm-delete"
+COUNTER = itertools.count()
+
+
+def claim(namespace: str, name: str, **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+def custom_resource_definition(plural: str, **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.example.com", "labels": labels},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"kind": plural.capitalize(), "plural": plural},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+            ],
+        },
+    }
+
+
+def pod(namespace: str, **spec: Any) -> str:
+    container = {
+        "name": "main",
+        "image": "registry.example.com/main:1",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"pod-{next(COUNTER)}", "namespace": namespace},
+            "spec": {
+                "automountServiceAccountToken": False,
+                "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                "containers": [container],
+                **spec,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def protected(guarded: Kubectl) -> Iterator[str]:
+    """A protected namespace of the test's own, with two claims."""
+    name = f"protected-{next(COUNTER)}"
+    guarded.apply(render_role("guardrails", guardrails_namespaces=[{"name": name}], guardrails_tenants=[]))
+    guarded.apply([claim(name, "data-0"), claim(name, "data-1")])
+    yield name
+    # Some tests have deleted it.
+    guarded.run("annotate", "--overwrite", "namespace", name, f"{CONFIRM}={name}")
+    guarded.run("delete", "namespace", name, "--wait=false")
+
+
+# -- deletions that cannot be undone
+
+
+def test_an_unconfirmed_namespace_deletion_says_what_to_type(guarded: Kubectl) -> None:
+    answer = guarded.refused("delete", "namespace", "ingress-nginx")
+    assert "Namespace ingress-nginx is protected: deleting it deletes everything in it." in answer
+    assert (
+        "kubectl annotate --overwrite namespace ingress-nginx dataplatform.fleet/confirm-delete=ingress-nginx" in answer
+    )
+    assert guarded.get("namespace", "ingress-nginx")["status"]["phase"] == "Active"
+
+
+def test_what_the_sentence_says_to_type_works(guarded: Kubectl, protected: str) -> None:
+    answer = guarded.refused("delete", "namespace", protected)
+    typed = answer.split("run: kubectl ")[1].split(" and delete it again")[0]
+    guarded.do(*typed.split())
+    guarded.do("delete", "namespace", protected, "--wait=false")
+
+
+def test_the_confirmation_of_another_object_is_none(guarded: Kubectl, protected: str) -> None:
+    guarded.do("annotate", "namespace", protected, f"{CONFIRM}=true")
+    assert "is protected" in guarded.refused("delete", "namespace", protected)
+    guarded.do("annotate", "--overwrite", "namespace", protected, f"{CONFIRM}=ingress-nginx")
+    assert "is protected" in guarded.refused("delete", "namespace", protected)
+
+
+def test_a_confirmed_namespace_with_claims_is_gone_in_the_end(guarded: Kubectl, protected: str) -> None:
+    guarded.do("annotate", "namespace", protected, f"{CONFIRM}={protected}")
+    guarded.do("delete", "namespace", protected, "--timeout=90s")
+    assert "NotFound" in guarded.refused("get", "namespace", protected)
+    assert guarded.names("pvc", f"--namespace={protected}") == []
+
+
+def test_deleting_all_claims_unconfirmed_is_refused(guarded: Kubectl, protected: str) -> None:
+    answer = guarded.refused("delete", "pvc", "--all", f"--namespace={protected}", "--wait=false")
+    for name in ("data-0", "data-1"):
+        assert (
+            f"kubectl annotate --overwrite --namespace {protected} pvc {name} dataplatform.fleet/confirm-delete={name}"
+            in answer
+        )
+    assert guarded.names("pvc", f"--namespace={protected}") == ["data-0", "data-1"]
+
+
+def test_deleting_the_collection_of_claims_is_refused_too(guarded: Kubectl, protected: str) -> None:
+    answer = guarded.refused("delete", f"--raw=/api/v1/namespaces/{protected}/persistentvolumeclaims")
+    assert "is protected" in answer
+    for item in guarded.get("pvc", f"--namespace={protected}")["items"]:
+        assert "deletionTimestamp" not in item["metadata"]
+
+
+def test_one_confirmed_claim_goes_and_the_other_stays(guarded: Kubectl, protected: str) -> None:
+    guarded.do("annotate", "pvc", "data-0", f"{CONFIRM}=data-0", f"--namespace={protected}")
+    guarded.refused("delete", "pvc", "--all", f"--namespace={protected}", "--wait=false")
+    eventually(
+        lambda: guarded.names("pvc", f"--namespace={protected}") == ["data-1"], "only the unconfirmed claim is left"
+    )
+
+
+def test_the_garbage_collector_is_not_stopped(guarded: Kubectl, protected: str) -> None:
+    """A claim that belongs to a StatefulSet with ``whenDeleted: Delete`` goes with it."""
+    guarded.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": protected}}])
+    owner = guarded.get("configmap", "owner", f"--namespace={protected}")["metadata"]
+    owned = claim(protected, "owned")
+    owned["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["uid"]}
+    ]
+    guarded.apply([owned])
+    guarded.do("delete", "configmap", "owner", f"--namespace={protected}")
+    eventually(lambda: "owned" not in guarded.names("pvc", f"--namespace={protected}"), "the owned claim is collected")
+
+
+def test_claims_elsewhere_are_free_unless_labelled(guarded: Kubectl) -> None:
+    guarded.apply(
+        [
+            claim("default", "free"),
+            claim("default", "kept", **{"dataplatform.fleet/protected": "true"}),
+            claim("scratch", "free"),
+        ]
+    )
+    guarded.do("delete", "pvc", "free", "--namespace=default", "--wait=false")
+    guarded.do("delete", "pvc", "free", "--namespace=scratch", "--wait=false")
+    assert "default/kept is protected" in guarded.refused("delete", "pvc", "kept", "--namespace=default")
+
+
+def test_namespaces_that_are_not_protected_are_free(guarded: Kubectl) -> None:
+    guarded.do("create", "namespace", "somebodys")
+    guarded.do("delete", "namespace", "somebodys", "--wait=false")
+    guarded.do("delete", "namespace", "scratch", "--dry-run=server")
+
+
+def test_a_custom_resource_definition_is_protected_unless_it_says_otherwise(guarded: Kubectl) -> None:
+    guarded.apply(
+        [
+            custom_resource_definition("widgets"),
+            custom_resource_definition("toys", **{"dataplatform.fleet/protected": "false"}),
+        ]
+    )
+    guarded.do("delete", "crd", "toys.example.com", "--wait=false")
+    answer = guarded.refused("delete", "crd", "widgets.example.com")
+    assert "deleting it deletes every Widgets on the cluster" in answer
+    guarded.do("annotate", "crd", "widgets.example.com", f"{CONFIRM}=widgets.example.com")
+    guarded.do("delete", "crd", "widgets.example.com", "--timeout=60s")
+
+
+def test_eks_itself_and_named_users_are_exempt(guarded: Kubectl) -> None:
+    guarded.apply([custom_resource_definition("addons")])
+    eks = Kubectl(guarded.program, guarded.kubeconfig, "eks:addon-manager", ("system:masters",))
+    gitops = Kubectl(guarded.program, guarded.kubeconfig, "gitops", ("system:masters",))
+    assert "is protected" in gitops.refused("delete", "crd", "addons.example.com", "--dry-run=server")
+    eks.do("delete", "crd", "addons.example.com", "--dry-run=server")
+
+    guarded.apply(render_role("guardrails", guardrails_exempt_users=["gitops"], **GUARDRAILS))
+    eventually(
+        lambda: gitops.run("delete", "crd", "addons.example.com", "--dry-run=server").returncode == 0,
+        "the named user is exempt",
+    )
+    guarded.apply(render_role("guardrails", **GUARDRAILS))
+
+
+def test_policies_cannot_guard_policies(guarded: Kubectl) -> None:
+    """The README says so. Should Kubernetes ever change it, the role can protect itself."""
+    rules = [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["DELETE"], "resources": ["*"]}]
+    guarded.apply(
+        [
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": "ValidatingAdmissionPolicy",
+                "metadata": {"name": "guard"},
+                "spec": {
+                    "failurePolicy": "Fail",
+                    "matchConstraints": {"resourceRules": rules},
+                    "matchConditions": [{"name": "probe", "expression": "request.name.startsWith('guard')"}],
+                    "validations": [{"expression": "false", "message": "guarded"}],
+                },
+            },
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": "ValidatingAdmissionPolicyBinding",
+                "metadata": {"name": "guard"},
+                "spec": {"policyName": "guard", "validationActions": ["Deny"]},
+            },
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "guard", "namespace": "default"}},
+        ]
+    )
+    eventually(
+        lambda: guarded.run("delete", "configmap", "guard", "--dry-run=server").returncode != 0, "it is in force"
+    )
+    guarded.do("delete", "validatingadmissionpolicybinding", "guard")
+    guarded.do("delete", "validatingadmissionpolicy", "guard")
+
+
+# -- namespaces
+
+
+def test_applying_again_changes_nothing(guarded: Kubectl) -> None:
+    def state() -> list[dict[str, Any]]:
+        items = guarded.read(render_role("guardrails", **GUARDRAILS))
+        moving = ("resourceVersion", "managedFields")
+        return [
+            {key: value for key, value in item.items() if key not in ("metadata", "status")}
+            | {"metadata": {key: value for key, value in item["metadata"].items() if key not in moving}}
+            for item in items
+        ]
+
+    before = state()
+    guarded.apply(render_role("guardrails", **GUARDRAILS))
+    assert state() == before
+
+
+def test_pod_security_is_enforced_at_the_level_of_each_namespace(guarded: Kubectl) -> None:
+    host = {"hostNetwork": True}
+    guarded.do("create", "--filename=-", "--dry-run=server", content=pod("ingress-nginx"))
+    assert "violates PodSecurity" in guarded.refused(
+        "create", "--filename=-", "--dry-run=server", content=pod("ingress-nginx", **host)
+    )
+    guarded.do("create", "--filename=-", "--dry-run=server", content=pod("agents", **host))
+
+
+def test_pods_get_the_default_priority_and_limits(guarded: Kubectl) -> None:
+    made = json.loads(
+        guarded.do("create", "--filename=-", "--dry-run=server", "--output=json", content=pod("analytics"))
+    )
+    assert made["spec"]["priorityClassName"] == "tenant"
+    assert made["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "500m", "memory": "256Mi"}
+
+
+def test_the_default_storage_class_is_encrypted(guarded: Kubectl) -> None:
+    guarded.apply([claim("default", "of-the-default-class")])
+    made = guarded.get("pvc", "of-the-default-class", "--namespace=default")
+    assert made["spec"]["storageClassName"] == "gp3"
+    storage = guarded.get("storageclass", "gp3")
+    assert storage["parameters"] == {"type": "gp3", "encrypted": "true"}
+    assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
+    assert storage["allowVolumeExpansion"] is True
+
+
+# -- teams
+
+
+@pytest.fixture
+def team(guarded: Kubectl) -> Kubectl:
+    """Somebody of the team analytics."""
+    return guarded.member_of("system:authenticated", "tenant:analytics")
+
+
+def test_a_team_works_in_its_own_namespace(team: Kubectl) -> None:
+    for verb, resource in [
+        ("create", "deployments.apps"),
+        ("delete", "pods"),
+        ("get", "pods/log"),
+        ("create", "pods/exec"),
+        ("create", "ingresses.networking.k8s.io"),
+        ("patch", "statefulsets.apps/scale"),
+        ("get", "networkpolicies.networking.k8s.io"),
+    ]:
+        assert team.can(verb, resource, "analytics"), f"{verb} {resource}"
+
+
+def test_a_team_cannot_open_its_cage(team: Kubectl) -> None:
+    for verb, resource in [
+        ("create", "networkpolicies.networking.k8s.io"),
+        ("delete", "networkpolicies.networking.k8s.io"),
+        ("update", "resourcequotas"),
+        ("delete", "limitranges"),
+        ("create", "rolebindings.rbac.authorization.k8s.io"),
+        ("create", "roles.rbac.authorization.k8s.io"),
+        ("patch", "namespaces"),
+        ("delete", "namespaces"),
+        ("impersonate", "users"),
+        ("get", "nodes"),
+        ("create", "persistentvolumes"),
+        ("create", "validatingadmissionpolicies.admissionregistration.k8s.io"),
+        ("create", "serviceaccounts/token"),
+    ]:
+        assert not team.can(verb, resource, "analytics"), f"{verb} {resource}"
+
+
+def test_a_team_sees_nothing_of_another(team: Kubectl) -> None:
+    for namespace in ("research", "ingress-nginx", "kube-system", "default"):
+        for resource in ("pods", "secrets", "configmaps"):
+            assert not team.can("get", resource, namespace)
+            assert not team.can("create", resource, namespace)
+
+
+def test_the_groups_of_an_identity_provider_are_the_team_too(guarded: Kubectl) -> None:
+    assert guarded.member_of("oidc:research").can("create", "deployments.apps", "research")
+    assert not guarded.member_of("oidc:research").can("create", "deployments.apps", "analytics")
+
+
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        ({"externalIPs": ["192.0.2.7"]}, "must not claim spec.externalIPs"),
+        ({"type": "NodePort"}, "exceeded quota"),
+        ({"type": "LoadBalancer"}, "exceeded quota"),
+    ],
+)
+def test_a_team_cannot_take_traffic_from_outside(team: Kubectl, service: dict[str, Any], reason: str) -> None:
+    content = json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "way-in", "namespace": "analytics"},
+            "spec": {"ports": [{"port": 80}], **service},
+        }
+    )
+    # The quota controller must have counted once.
+    eventually(
+        lambda: bool(team.get("resourcequota", "quota", "--namespace=analytics").get("status")), "the quota is counted"
+    )
+    assert reason in team.refused("create", "--filename=-", content=content)
+
+
+@pytest.mark.parametrize("name", ["platform-critical", "platform", "system-node-critical"])
+def test_a_team_cannot_push_the_platform_off_its_nodes(team: Kubectl, name: str) -> None:
+    eventually(
+        lambda: bool(team.get("resourcequota", "no-foreign-priority", "--namespace=analytics").get("status")),
+        "the quota is counted",
+    )
+    answer = team.refused("create", "--filename=-", content=pod("analytics", priorityClassName=name))
+    assert "exceeded quota: no-foreign-priority" in answer
+    team.do("create", "--filename=-", "--dry-run=server", content=pod("analytics", priorityClassName="tenant-batch"))
+
+
+def test_a_team_runs_restricted_pods_only(team: Kubectl) -> None:
+    answer = team.refused("create", "--filename=-", content=pod("analytics", hostPID=True))
+    assert "violates PodSecurity" in answer

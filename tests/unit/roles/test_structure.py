@@ -1,0 +1,180 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules of the house that every role keeps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    ROLES,
+    Objects,
+    render_role,
+    render_template,
+    role_names,
+    template_files,
+)
+
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+every_role = pytest.mark.parametrize("role", role_names())
+every_template = pytest.mark.parametrize(
+    "path",
+    [path for role in role_names() for path in template_files(role)],
+    ids=lambda path: f"{path.parts[-3]}-{path.stem}",
+)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def specification(role: str) -> dict[str, Any]:
+    entry: dict[str, Any] = load(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]
+    return entry
+
+
+def pod_templates(objects: Objects) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return each workload with its pod template."""
+    found = []
+    for item in objects:
+        if item["kind"] in WORKLOADS:
+            spec = item["spec"]["jobTemplate"]["spec"] if item["kind"] == "CronJob" else item["spec"]
+            found.append((item, spec["template"]))
+    return found
+
+
+@every_role
+def test_has_its_pages(role: str) -> None:
+    for name in ("README.md", "defaults/main.yml", "meta/argument_specs.yml", "tasks/main.yml"):
+        assert (ROLES / role / name).is_file(), name
+
+
+@every_role
+def test_specification_and_defaults_name_the_same_options(role: str) -> None:
+    options = specification(role).get("options", {})
+    defaults = load(ROLES / role / "defaults" / "main.yml") or {}
+    required = {name for name, option in options.items() if option.get("required")}
+    assert set(options) - required == set(defaults)
+
+
+@every_role
+def test_specification_and_defaults_agree_on_values(role: str) -> None:
+    options = specification(role).get("options", {})
+    defaults = load(ROLES / role / "defaults" / "main.yml") or {}
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert documented == {name: defaults[name] for name in documented}
+
+
+@every_role
+def test_options_carry_the_prefix_and_a_description(role: str) -> None:
+    for name, option in specification(role).get("options", {}).items():
+        assert name.startswith(f"{role}_")
+        assert option["description"]
+        assert option["type"]
+        assert option["type"] != "list" or option["elements"]
+
+
+@every_role
+def test_main_is_a_table_of_contents(role: str) -> None:
+    tasks = ROLES / role / "tasks"
+    lines = [line for line in (tasks / "main.yml").read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert len(lines) < 15
+    assert len(load(tasks / "main.yml")) == len({task["name"] for task in load(tasks / "main.yml")})
+
+
+@every_role
+def test_component_tasks_are_prefixed_by_their_file(role: str) -> None:
+    def names(tasks: list[dict[str, Any]]) -> list[str]:
+        return [
+            name
+            for task in tasks
+            for name in [
+                task["name"],
+                *(n for part in ("block", "rescue", "always") for n in names(task.get(part, []))),
+            ]
+        ]
+
+    for path in (ROLES / role / "tasks").rglob("*.yml"):
+        if path.name != "main.yml":
+            for name in names(load(path)):
+                assert name.startswith(f"{path.stem} | "), f"{path}: {name}"
+
+
+@every_role
+def test_internals_are_private(role: str) -> None:
+    path = ROLES / role / "vars" / "main.yml"
+    for name in (load(path) or {}) if path.exists() else {}:
+        assert name.startswith(f"__{role}_")
+
+
+@every_role
+def test_no_role_reads_another_roles_variables(role: str) -> None:
+    foreign = re.compile(r"(?<![\w.])_*(" + "|".join(other for other in role_names() if other != role) + r")_[a-z]\w*")
+    for path in (ROLES / role).rglob("*"):
+        if path.suffix in (".yml", ".j2") and path.parent.name != "meta":
+            text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+            for expression in re.findall(r"{{.*?}}|{%.*?%}|when: .*|that: .*", text, re.DOTALL):
+                assert not foreign.search(re.sub(r"'[^']*'", "''", expression)), f"{path}: {expression}"
+
+
+@every_template
+def test_template_renders(path: Path) -> None:
+    for item in render_template(path):
+        assert {"apiVersion", "kind", "metadata"} <= set(item)
+        assert item["metadata"]["name"]
+        assert item["kind"] != "Namespace" or path.parts[-3] == "guardrails"
+
+
+@every_role
+def test_rendering_twice_gives_the_same(role: str) -> None:
+    assert render_role(role) == render_role(role)
+
+
+@every_role
+def test_no_object_is_rendered_twice(role: str) -> None:
+    keys = [
+        (i["apiVersion"], i["kind"], i["metadata"].get("namespace"), i["metadata"]["name"]) for i in render_role(role)
+    ]
+    assert len(keys) == len(set(keys))
+
+
+@every_role
+def test_workloads_are_hardened(role: str) -> None:
+    for item, template in pod_templates(render_role(role)):
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["serviceAccountName"] != "default"
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"]["drop"] == ["ALL"]
+            assert set(container["resources"]) == {"requests", "limits"}
+            assert re.fullmatch(r".+/.+:\d[^:]*(@sha256:[0-9a-f]{64})?", container["image"])
+        if item["kind"] in ("Deployment", "StatefulSet", "DaemonSet"):
+            for container in pod["containers"]:
+                assert {"readinessProbe", "livenessProbe"} <= set(container)
+
+
+@every_role
+def test_replicated_workloads_are_spread_and_have_a_budget(role: str) -> None:
+    objects = render_role(role)
+    budgets = [item["spec"]["selector"]["matchLabels"] for item in objects if item["kind"] == "PodDisruptionBudget"]
+    for item, template in pod_templates(objects):
+        if item["spec"].get("replicas", 1) > 1:
+            assert item["spec"]["selector"]["matchLabels"] in budgets
+            keys = {constraint["topologyKey"] for constraint in template["spec"]["topologySpreadConstraints"]}
+            assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+@every_role
+def test_workloads_have_a_network_policy(role: str) -> None:
+    objects = render_role(role)
+    selected = [item["spec"]["podSelector"].get("matchLabels") for item in objects if item["kind"] == "NetworkPolicy"]
+    for item, _template in pod_templates(objects):
+        assert item["spec"]["selector"]["matchLabels"] in selected
