@@ -3,8 +3,8 @@
 """Native control planes in the place of the containers that ministack would start for EKS clusters.
 
 ministack asks a Docker client for a container per cluster: ``create``, ``put_archive`` of the authentication
-webhook's kubeconfig, ``start``, ``exec_run`` to read the CA and to run kubectl, ``stop`` and ``remove``. The
-classes here have this much of the Docker SDK's surface and nothing else.
+webhook's kubeconfig, ``start``, ``exec_run`` to read the CA, ``stop`` and ``remove``. The classes here have this
+much of the Docker SDK's surface and nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import tarfile
 import threading
 import time
@@ -27,6 +26,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from localcloud import rbac
 from localcloud.binaries import Binaries
 from localcloud.controlplane import ControlPlane, Etcd, free_port, playable
 from localcloud.model import ClusterRef, LocalCloudError, Stoppable
@@ -36,6 +36,7 @@ from localcloud.state import StateDir
 LOG = logging.getLogger("localcloud.engine")
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 WEBHOOK_FILE = "etc/rancher/k3s/eks-auth-webhook.yaml"
+STOP_GRACE = 0.5
 API_SERVER_ARGUMENT = "--kube-apiserver-arg="
 
 
@@ -70,6 +71,7 @@ class Container:
     files: dict[str, bytes] = field(default_factory=dict)
     plane: ControlPlane | None = None
     controllers: Stoppable | None = None
+    access_lock: threading.Lock = field(default_factory=threading.Lock)
     attrs: dict[str, Any] = field(default_factory=lambda: {"NetworkSettings": {"Networks": {}}})
 
     @property
@@ -96,8 +98,9 @@ class Container:
     def start(self) -> None:
         self.engine.start(self)
 
-    def stop(self, timeout: float = 3) -> None:
-        self.engine.stop_container(self, timeout)
+    def stop(self, timeout: float = STOP_GRACE) -> None:
+        # etcd holds the data: nothing is lost by impatience.
+        self.engine.stop_container(self, min(timeout, STOP_GRACE))
 
     kill = stop
 
@@ -108,16 +111,10 @@ class Container:
         """Do nothing: nothing is cached."""
 
     def exec_run(self, command: str | list[str], **_: Any) -> ExecResult:  # noqa: ANN401 - Docker's signature
-        """Read the CA, or run a command with kubectl on the PATH and an administrator's kubeconfig."""
-        if self.plane is None:
-            return ExecResult(1, b"the control plane is not running")
-        if isinstance(command, str) and command.startswith("cat ") and command.endswith("server-ca.crt"):
-            return ExecResult(0, self.plane.ca_file.read_bytes())
-        words = ["sh", "-c", command] if isinstance(command, str) else command
-        run = subprocess.run(
-            words, capture_output=True, env=self.engine.exec_environment(self.plane), check=False, timeout=120
-        )
-        return ExecResult(run.returncode, run.stdout if run.returncode == 0 else run.stdout + run.stderr)
+        """Show the CA, the only thing for which ministack still looks into the container."""
+        if self.plane is None or not (isinstance(command, str) and command.endswith("server-ca.crt")):
+            return ExecResult(126, b"not available")
+        return ExecResult(0, self.plane.ca_file.read_bytes())
 
 
 class Containers:
@@ -156,7 +153,6 @@ class Engine:
         self._lock = threading.Lock()
         self._etcd_lock = threading.Lock()
         self._eks: Any = None
-        self._tools = state.scratch / "bin"
 
     # -- towards ministack
 
@@ -169,6 +165,7 @@ class Engine:
         eks._docker_available = True
         eks._get_docker = lambda: client
         eks._next_port = free_port
+        eks._reconcile_access_policy_rbac = self.reconcile_access
 
     def create(self, port: int, labels: dict[str, str], command: list[str]) -> Container:
         key = ClusterKey(labels["account_id"], labels["region"], labels["cluster_name"])
@@ -185,12 +182,21 @@ class Engine:
         with self._lock:
             return list(self._containers.values())
 
-    def exec_environment(self, plane: ControlPlane) -> dict[str, str]:
-        return {
-            **os.environ,
-            "PATH": f"{self._tools}{os.pathsep}{os.environ['PATH']}",
-            "KUBECONFIG": str(plane.system_kubeconfig),
-        }
+    def reconcile_access(self, name: str, account: str, region: str) -> bool:
+        """Turn a cluster's access policies into RBAC; the answer tells whether that worked."""
+        container = self._find(ClusterKey(account, region, name))
+        if container is None or container.plane is None or not container.plane.running:
+            return False
+        server = container.plane
+        with container.access_lock:
+            try:
+                desired = self._eks._access_policy_rbac_objects(name, account, region, rbac.namespaces(server))
+                labels = self._eks._ACCESS_POLICY_MANAGED_LABEL, self._eks._ACCESS_POLICY_BINDING_LABEL
+                rbac.execute(server, rbac.plan(desired, rbac.managed(server, *labels)))
+            except (OSError, HTTPException) as error:
+                LOG.debug("Cluster %s: access policies are not in place: %s", container.key, error)
+                return False
+        return True
 
     # -- life of a control plane
 
@@ -200,9 +206,10 @@ class Engine:
         try:
             with self._etcd_lock:
                 self.etcd.start(LOG.info)
-            self._provide_kubectl()
             container.plane = self._plane(container, record)
             container.plane.start()
+            # ACTIVE has to mean that the creator gets in.
+            self.reconcile_access(container.key.name, container.key.account, container.key.region)
             self._start_controllers(container)
         except Exception as error:
             LOG.error("Cluster %s could not start: %s", container.key, error)
@@ -233,6 +240,12 @@ class Engine:
     def remove(self, container: Container) -> None:
         with self._lock:
             self._containers.pop(container.id, None)
+        record = self._eks._clusters.get_scoped(*_scope(container.key)) if self._eks is not None else None
+        # A restart removes its container too, and wants its data back.
+        if container.plane is not None and (
+            record is None or "DELETING" in (record.get("status"), record.get("_status"))
+        ):
+            self.etcd.purge(container.plane.prefix)
         self._changed()
 
     def _stop(self, container: Container, grace: float) -> None:
@@ -281,13 +294,6 @@ class Engine:
         from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
 
         container.controllers = start_controllers(self._reference(container))
-
-    def _provide_kubectl(self) -> None:
-        with self._lock:
-            link = self._tools / "kubectl"
-            if not link.exists():
-                self._tools.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(self._binaries.resolve("kubectl"))
 
     # -- towards the emulator and the controllers (model.ClusterEngine)
 
