@@ -34,6 +34,7 @@ class EmulatedCloud:
 
     def __init__(self, ref: ClusterRef) -> None:
         self._ref = ref
+        self._addons: dict[str, Record] = {}
 
     @contextlib.contextmanager
     def _account(self) -> Iterator[None]:
@@ -55,8 +56,12 @@ class EmulatedCloud:
 
     def addons(self) -> list[Record]:
         with self._account():
+            present = {str(record["addonName"]): record for record in store.addons(self._ref.name)}
+            # One that went between two looks is shown once more, because it says whether its objects are to stay.
+            gone = [record for name, record in self._addons.items() if name not in present]
+            self._addons = present
             return [
-                {**_shown(record), "preserve": bool(record.get("_preserve"))} for record in store.addons(self._ref.name)
+                {**_shown(record), "preserve": bool(record.get("_preserve"))} for record in [*present.values(), *gone]
             ]
 
     def pod_identities(self) -> list[Record]:
@@ -112,7 +117,8 @@ class EmulatedCloud:
             if record is None:
                 return
             record["_workload"] = {"installed": report.installed, "available": report.available}
-            record["health"] = {"issues": [_issue(issue) for issue in report.issues]}
+            if report.available or report.issues:
+                record["_issues"] = [_issue(issue) for issue in report.issues]
 
     def create_load_balancer(self, load_balancer: LoadBalancer) -> None:
         """Make the records AWS would show: the load balancer, its security group, its network interfaces.
