@@ -16,6 +16,17 @@ options:
     default: present
 """
 
+    # The cluster that a resource belongs to.
+    CLUSTER = r"""
+options:
+  cluster_name:
+    description:
+      - The name of the cluster.
+    type: str
+    required: true
+    aliases: [cluster]
+"""
+
     TAGS = r"""
 options:
   tags:

@@ -13,7 +13,7 @@ from .aliases import Document, Value
 from .cluster_plan import plan_absent, plan_present, wanted_state
 from .errors import FailedError, issues_text
 from .plan import Plan
-from .runner import Runner, Target, outcome
+from .runner import Runner, Target, outcome, overlay, predict_tags
 from .transformations import result
 
 
@@ -96,17 +96,7 @@ def _predicted(name: str, found: Document | None, plan: Plan) -> dict[str, Value
     for step in plan:
         request = {key: value for key, value in step.request.items() if key not in ("clusterName", "force")}
         if step.operation in ("CreateCluster", "UpdateClusterConfig", "UpdateClusterVersion"):
-            before = _overlay(before, result(request))
+            before = overlay(before, result(request))
     if plan and found is None:
         before = {"name": name, "status": "CREATING", **before}
-    return before
-
-
-def _overlay(below: dict[str, Value], above: Mapping[str, Value]) -> dict[str, Value]:
-    merged = dict(below)
-    for key, value in above.items():
-        if key in ("logging", "tags") or not isinstance(value, Mapping):
-            merged[key] = value
-        else:
-            merged[key] = _overlay(merged.get(key) or {}, value)
-    return merged
+    return predict_tags(before, plan)

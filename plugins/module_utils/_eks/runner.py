@@ -133,3 +133,26 @@ def outcome(plan: Plan, runner: Runner, **returned: Value) -> dict[str, Value]:
         "waited": runner.poller.report(),
         **returned,
     }
+
+
+def overlay(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str, Value]:
+    """*above* over *below*, key by key; lists, tags and logging are replaced as a whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        if key in ("logging", "tags") or not isinstance(value, Mapping):
+            merged[key] = value
+        else:
+            merged[key] = overlay(merged.get(key) or {}, value)
+    return merged
+
+
+def predict_tags(predicted: Mapping[str, Value], plan: Plan) -> dict[str, Value]:
+    """*predicted* with the tags that *plan* puts and takes away."""
+    tags = dict(predicted.get("tags") or {})
+    for step in plan:
+        for name, change in step.changes.items():
+            if name.startswith("tags."):
+                tags.pop(name.removeprefix("tags."), None)
+                if change.after is not None:
+                    tags[name.removeprefix("tags.")] = change.after
+    return {**predicted, "tags": tags} if tags or "tags" in predicted else dict(predicted)

@@ -1,0 +1,118 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules eks_access_entry and eks_pod_identity_association: from the options to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from . import api
+from .access_plan import (
+    plan_association,
+    plan_association_absent,
+    plan_entry,
+    plan_entry_absent,
+    wanted_association,
+    wanted_entry,
+)
+from .aliases import Client, Document, Value
+from .nodegroup_module import cluster_version
+from .plan import Plan
+from .runner import Runner, Target, outcome, predict_tags
+from .transformations import result
+
+
+def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
+    """Make the access entry what *options* say. Raises EksError."""
+    cluster, principal = options["cluster_name"], options["principal_arn"]
+    read = partial(api.describe_access_entry, runner.client, cluster, principal)
+    target = Target(f"access entry {cluster}/{principal}", read, cluster)
+    found = read()
+    policies = api.list_associated_access_policies(runner.client, cluster, principal) if found else []
+    if options["state"] == "absent":
+        plan = plan_entry_absent(cluster, principal, found, policies)
+        if not check_mode:
+            runner.apply(plan, target)
+        return outcome(plan, runner, access_entry={})
+    wanted = wanted_entry(options)
+    if found is None:
+        cluster_version(runner, cluster, check_mode=check_mode)
+    plan = plan_entry(
+        cluster,
+        principal,
+        found,
+        policies,
+        wanted,
+        purge_policies=options["purge_policies"],
+        purge_tags=options["purge_tags"],
+    )
+    if check_mode:
+        predicted = _predicted({"cluster_name": cluster, "principal_arn": principal}, found, plan)
+        return outcome(plan, runner, access_entry={**predicted, "policies": _predicted_policies(policies, plan)})
+    if plan:
+        runner.apply(plan, target)
+    return outcome(plan, runner, access_entry=described_entry(runner.client, cluster, read() if plan else found))
+
+
+def described_entry(client: Client, cluster: str, entry: Document | None) -> dict[str, Value]:
+    """An access entry as the modules return it: with its associated policies."""
+    if entry is None:
+        return {}
+    policies = api.list_associated_access_policies(client, cluster, entry["principalArn"])
+    return {**result(entry), "policies": [result(policy) for policy in policies]}
+
+
+def reconcile_association(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
+    """Make the pod identity association what *options* say. Raises EksError."""
+    cluster, namespace, account = options["cluster_name"], options["namespace"], options["service_account"]
+    read = partial(find_association, runner.client, cluster, namespace, account)
+    target = Target(f"pod identity association {cluster}/{namespace}/{account}", read, cluster)
+    found = read()
+    if options["state"] == "absent":
+        plan = plan_association_absent(cluster, namespace, account, found)
+        if not check_mode:
+            runner.apply(plan, target)
+        return outcome(plan, runner, association={})
+    if found is None:
+        cluster_version(runner, cluster, check_mode=check_mode)
+    wanted = wanted_association(options)
+    plan = plan_association(cluster, namespace, account, found, wanted, purge_tags=options["purge_tags"])
+    if check_mode:
+        place = {"cluster_name": cluster, "namespace": namespace, "service_account": account}
+        return outcome(plan, runner, association=_predicted(place, found, plan))
+    if plan:
+        runner.apply(plan, target)
+    return outcome(plan, runner, association=result(read() if plan else found))
+
+
+def find_association(client: Client, cluster: str, namespace: str, service_account: str) -> Document | None:
+    """The one association that a service account of a namespace can have."""
+    for summary in api.list_pod_identity_associations(client, cluster, namespace, service_account):
+        if (summary["namespace"], summary["serviceAccount"]) == (namespace, service_account):
+            return api.describe_pod_identity_association(client, cluster, summary["associationId"])
+    return None
+
+
+def _predicted(place: dict[str, Value], found: Document | None, plan: Plan) -> dict[str, Value]:
+    predicted: dict[str, Value] = result(found) if found else dict(place) if plan else {}
+    for step in plan:
+        for name, change in step.changes.items():
+            if not name.startswith(("tags.", "policies.")):
+                predicted[name] = change.after
+    return predict_tags(predicted, plan)
+
+
+def _predicted_policies(policies: list[Document], plan: Plan) -> list[dict[str, Value]]:
+    by_arn = {policy["policyArn"]: result(policy) for policy in policies}
+    for step in plan:
+        for name, change in step.changes.items():
+            if not name.startswith("policies."):
+                continue
+            arn = name.removeprefix("policies.")
+            if change.after is None:
+                by_arn.pop(arn, None)
+            else:
+                by_arn[arn] = {"policy_arn": arn, "access_scope": change.after}
+    return list(by_arn.values())

@@ -1,0 +1,120 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module eks_addon: from the options to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from . import api
+from .addon_plan import is_symbol, plan_absent, plan_present, resolve_version, wanted_state
+from .aliases import Client, Document, State, Value
+from .nodegroup_module import cluster_version
+from .plan import Plan
+from .runner import Runner, Target, outcome, overlay, predict_tags
+from .transformations import result
+
+
+def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
+    """Make the add-on what *options* say. Raises EksError."""
+    cluster, name = options["cluster_name"], options["name"]
+    target = Target(
+        f"add-on {cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name
+    )
+    found = target.read()
+    if options["state"] == "absent":
+        return _absent(options, found, runner, target, check_mode=check_mode)
+    wanted = wanted_state(options)
+    found = _ready_to_plan(found, runner, target, check_mode=check_mode)
+    _resolve(wanted, name, found, runner, cluster, check_mode=check_mode)
+    plan = plan_present(
+        cluster,
+        name,
+        found,
+        wanted,
+        associations=associations_of(runner.client, cluster, found),
+        resolve_conflicts=options["resolve_conflicts"],
+        purge_tags=options["purge_tags"],
+    )
+    if check_mode:
+        return outcome(plan, runner, addon=_predicted(cluster, name, found, plan))
+    if plan:
+        runner.apply(plan, target)
+    # An update may be done and the add-on still be DEGRADED.
+    if runner.wait and (plan or (found or {}).get("status") != "ACTIVE"):
+        runner.wait_active(target)
+    found = target.read() if plan or runner.poller.waited else found
+    return outcome(plan, runner, addon=described(runner.client, cluster, found))
+
+
+def associations_of(client: Client, cluster: str, addon: Document | None) -> list[Document]:
+    """The pod identity associations that belong to *addon*, which shows their ARNs only."""
+    found = []
+    for arn in (addon or {}).get("podIdentityAssociations") or []:
+        association = api.describe_pod_identity_association(client, cluster, arn.rsplit("/", 1)[-1])
+        if association is not None:
+            found.append(association)
+    return found
+
+
+def described(client: Client, cluster: str, addon: Document | None) -> dict[str, Value]:
+    """An add-on as the modules return it: with what its associations are instead of their ARNs alone."""
+    if addon is None:
+        return {}
+    pairs = [
+        {"service_account": a["serviceAccount"], "role_arn": a["roleArn"], "association_arn": a["associationArn"]}
+        for a in associations_of(client, cluster, addon)
+    ]
+    return {**result(addon), "pod_identity_associations": pairs}
+
+
+def _absent(
+    options: Mapping[str, Any], found: Document | None, runner: Runner, target: Target, *, check_mode: bool
+) -> dict[str, Value]:
+    cluster, name = options["cluster_name"], options["name"]
+    owned = associations_of(runner.client, cluster, found)
+    plan = plan_absent(cluster, name, found, owned, preserve=options["preserve"])
+    if not check_mode:
+        if plan:
+            runner.apply(plan, target)
+        elif found and runner.wait:
+            runner.wait_gone(target)
+    return outcome(plan, runner, addon={})
+
+
+def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
+    status = (found or {}).get("status")
+    if status == "DELETING":
+        if not check_mode:
+            runner.wait_gone(target)
+        return None
+    if status == "UPDATING" and not check_mode:
+        runner.settle(target)
+        return target.read()
+    return found
+
+
+def _resolve(
+    wanted: State, name: str, found: Document | None, runner: Runner, cluster: str, *, check_mode: bool
+) -> None:
+    """Resolve the wanted version, asking EKS only where the answer matters."""
+    version = wanted.get("version")
+    if found is None or is_symbol(version) or (version and version != found.get("addonVersion")):
+        kubernetes = cluster_version(runner, cluster, check_mode=check_mode)
+        if version and kubernetes:
+            offered = api.describe_addon_versions(runner.client, name, kubernetes)
+            wanted["version"] = resolve_version(name, version, kubernetes, offered)
+
+
+def _predicted(cluster: str, name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
+    """The add-on as it will be, as far as that can be said without doing it."""
+    predicted = result(found)
+    for step in plan:
+        if step.operation in ("CreateAddon", "UpdateAddon"):
+            request = {k: v for k, v in step.request.items() if k != "resolveConflicts"}
+            predicted = overlay(predicted, result(request))
+    if plan and found is None:
+        predicted = {"cluster_name": cluster, "addon_name": name, "status": "CREATING", **predicted}
+    return predict_tags(predicted, plan)

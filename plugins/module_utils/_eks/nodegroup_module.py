@@ -1,0 +1,165 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module eks_nodegroup: from the options to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from . import api
+from .aliases import Client, Document, State, Value
+from .errors import ClusterNotFoundError, EksError, FailedError, issues_text
+from .nodegroup_plan import plan_absent, plan_present, wanted_state
+from .plan import Plan
+from .runner import Runner, Target, outcome, overlay, predict_tags
+from .transformations import result
+
+Clients = Callable[[str], Client]
+"""Makes a client of another service (``ssm``, ``ec2``) with the module's options."""
+
+# Public SSM parameters with the newest release of an AMI type.
+# Sources: https://docs.aws.amazon.com/eks/latest/userguide/retrieve-ami-id.html (Amazon Linux),
+# retrieve-ami-id-bottlerocket.html and retrieve-windows-ami-id.html beside it.
+_RELEASES = {
+    "AL2023_x86_64_STANDARD": "eks/optimized-ami/{v}/amazon-linux-2023/x86_64/standard/recommended/release_version",
+    "AL2023_ARM_64_STANDARD": "eks/optimized-ami/{v}/amazon-linux-2023/arm64/standard/recommended/release_version",
+    "AL2023_x86_64_NEURON": "eks/optimized-ami/{v}/amazon-linux-2023/x86_64/neuron/recommended/release_version",
+    "AL2023_x86_64_NVIDIA": "eks/optimized-ami/{v}/amazon-linux-2023/x86_64/nvidia/recommended/release_version",
+    "AL2023_ARM_64_NVIDIA": "eks/optimized-ami/{v}/amazon-linux-2023/arm64/nvidia/recommended/release_version",
+    "AL2_x86_64": "eks/optimized-ami/{v}/amazon-linux-2/recommended/release_version",
+    "AL2_x86_64_GPU": "eks/optimized-ami/{v}/amazon-linux-2-gpu/recommended/release_version",
+    "AL2_ARM_64": "eks/optimized-ami/{v}/amazon-linux-2-arm64/recommended/release_version",
+    "BOTTLEROCKET_x86_64": "bottlerocket/aws-k8s-{v}/x86_64/latest/image_version",
+    "BOTTLEROCKET_ARM_64": "bottlerocket/aws-k8s-{v}/arm64/latest/image_version",
+    "BOTTLEROCKET_x86_64_FIPS": "bottlerocket/aws-k8s-{v}-fips/x86_64/latest/image_version",
+    "BOTTLEROCKET_ARM_64_FIPS": "bottlerocket/aws-k8s-{v}-fips/arm64/latest/image_version",
+    "BOTTLEROCKET_x86_64_NVIDIA": "bottlerocket/aws-k8s-{v}-nvidia/x86_64/latest/image_version",
+    "BOTTLEROCKET_ARM_64_NVIDIA": "bottlerocket/aws-k8s-{v}-nvidia/arm64/latest/image_version",
+}
+
+
+def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, check_mode: bool) -> dict[str, Value]:
+    """Make the node group what *options* say. Raises EksError."""
+    cluster, name = options["cluster_name"], options["name"]
+    target = Target(
+        f"node group {cluster}/{name}",
+        partial(api.describe_nodegroup, runner.client, cluster, name),
+        cluster,
+        nodegroup=name,
+    )
+    if options["state"] == "absent":
+        return _absent(cluster, name, runner, target, check_mode=check_mode)
+    wanted = wanted_state(options)
+    found = _ready_to_plan(target.read(), runner, target, check_mode=check_mode)
+    version = None
+    if found is None or wanted.get("version", found.get("version")) != found.get("version"):
+        version = cluster_version(runner, cluster, check_mode=check_mode)
+    _resolve(wanted, found, version, clients)
+    plan = plan_present(
+        cluster,
+        name,
+        found,
+        wanted,
+        cluster_version=version,
+        desired_size_policy=options["desired_size_policy"],
+        purge_labels=options["purge_labels"],
+        purge_tags=options["purge_tags"],
+        force=options["force"],
+        ordered_types=options.get("instance_types"),
+    )
+    if check_mode:
+        return outcome(plan, runner, nodegroup=_predicted(cluster, name, found, plan))
+    if plan:
+        runner.apply(plan, target)
+        found = target.read()
+    elif runner.wait and found and found.get("status") != "ACTIVE":
+        runner.wait_active(target)
+        found = target.read()
+    return outcome(plan, runner, nodegroup=result(found))
+
+
+def cluster_version(runner: Runner, cluster: str, *, check_mode: bool) -> str | None:
+    """The control plane's version; None for a cluster that check mode only pretends to have created."""
+    found = api.describe_cluster(runner.client, cluster)
+    if found is None:
+        if check_mode:
+            return None
+        region = runner.client.meta.region_name
+        raise ClusterNotFoundError(f"There is no EKS cluster {cluster!r} in {region}. Nothing was changed.")
+    version: str = found["version"]
+    return version
+
+
+def _absent(cluster: str, name: str, runner: Runner, target: Target, *, check_mode: bool) -> dict[str, Value]:
+    found = target.read()
+    plan = plan_absent(cluster, name, found)
+    if not check_mode:
+        if plan:
+            runner.apply(plan, target)
+        elif found and runner.wait:
+            runner.wait_gone(target)
+    return outcome(plan, runner, nodegroup={})
+
+
+def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
+    status = (found or {}).get("status")
+    if found and status == "CREATE_FAILED":
+        issues = issues_text((found.get("health") or {}).get("issues") or [])
+        raise FailedError(
+            f"{target.label} is CREATE_FAILED: {issues or 'no reason given'}. Delete it (state=absent), then retry."
+        )
+    if status == "DELETING":
+        if not check_mode:
+            runner.wait_gone(target)
+        return None
+    if status == "UPDATING" and not check_mode:
+        runner.settle(target)
+        return target.read()
+    return found
+
+
+def _resolve(wanted: State, found: Document | None, cluster: str | None, clients: Clients) -> None:
+    """Replace what stands for a version (latest, $Latest, $Default) by the version it stands for now."""
+    if wanted.get("release_version") == "latest":
+        if found is None:
+            # A new node group gets the newest release anyway.
+            del wanted["release_version"]
+        else:
+            version = wanted.get("version") or found.get("version") or cluster or ""
+            wanted["release_version"] = _latest_release(found.get("amiType") or "", version, clients)
+    if wanted.get("launch_template.version") in ("$Latest", "$Default"):
+        key = "LatestVersionNumber" if wanted["launch_template.version"] == "$Latest" else "DefaultVersionNumber"
+        asked = {"id": wanted.get("launch_template.id"), "name": wanted.get("launch_template.name")}
+        template = api.launch_template(clients("ec2"), asked)
+        if template is None:
+            raise EksError(f"There is no launch template {asked['id'] or asked['name']}. Nothing was changed.")
+        wanted["launch_template.version"] = str(template[key])
+
+
+def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
+    path = _RELEASES.get(ami_type)
+    if path is None:
+        raise EksError(
+            f"release_version=latest: AWS publishes no latest release for ami_type {ami_type}; name the release. "
+            "Nothing was changed."
+        )
+    parameter = f"/aws/service/{path.format(v=version)}"
+    # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
+    return api.ssm_parameter(clients("ssm"), parameter)
+
+
+def _predicted(cluster: str, name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
+    """The node group as it will be, as far as that can be said without doing it."""
+    predicted = result(found)
+    for step in plan:
+        request = {k: v for k, v in step.request.items() if k not in ("labels", "taints", "force")}
+        if step.operation in ("CreateNodegroup", "UpdateNodegroupConfig", "UpdateNodegroupVersion"):
+            predicted = overlay(predicted, result(request))
+            for field in ("labels", "taints"):
+                if field in step.changes:
+                    predicted[field] = step.changes[field].after
+    if plan and found is None:
+        predicted = {"cluster_name": cluster, "nodegroup_name": name, "status": "CREATING", **predicted}
+    return predict_tags(predicted, plan)
