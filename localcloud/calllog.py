@@ -200,10 +200,22 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], frozenset[str], in
         path, _, query = uri.partition("?")
         parts = re.split(r"(\{[^}]+\})", path)
         pattern = "".join(_segment(part, service) for part in parts)
-        wanted = frozenset(word.partition("=")[0] for word in query.split("&") if word)
+        wanted = frozenset(word.partition("=")[0] for word in query.split("&") if word) | _required_query(operation)
         fixed = sum(len(part) for part in parts if not part.startswith("{"))
         routes.append((str(http["method"]), re.compile(f"{pattern}/?"), wanted, fixed, name, _members(operation)))
     return routes
+
+
+def _required_query(operation: OperationModel) -> frozenset[str]:
+    shape = operation.input_shape
+    if shape is None:
+        return frozenset()
+    required = [shape.members[name] for name in shape.required_members]
+    return frozenset(
+        str(member.serialization["name"])
+        for member in required
+        if member.serialization.get("location") == "querystring" and "name" in member.serialization
+    )
 
 
 def _members(operation: OperationModel) -> dict[str, str]:

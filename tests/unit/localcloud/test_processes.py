@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from localcloud.model import LocalCloudError
+from localcloud.processes import (
+    ProcessRecord,
+    Supervisor,
+    end,
+    identity,
+    read_records,
+    resident_bytes,
+    tail,
+    write_records,
+)
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)",
+]
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path):
+    supervisor = Supervisor(tmp_path / "processes.json")
+    yield supervisor
+    supervisor.stop(grace=0)
+
+
+def test_started_processes_are_recorded_until_they_stop(supervisor: Supervisor, tmp_path: Path) -> None:
+    process = supervisor.start("sleeper", SLEEP, tmp_path / "log")
+    assert read_records(tmp_path / "processes.json") == [process.record]
+    assert identity(process.record.pid) == process.record.identity
+    assert eventually(lambda: resident_bytes(process.record.pid) > 0)
+    process.stop()
+    assert not process.running
+    assert read_records(tmp_path / "processes.json") == []
+    assert identity(process.record.pid) is None
+
+
+def test_a_process_that_ignores_sigterm_is_killed(supervisor: Supervisor, tmp_path: Path) -> None:
+    process = supervisor.start("stubborn", STUBBORN, tmp_path / "log")
+    assert eventually(lambda: tail(tmp_path / "log") == "up")
+    process.stop(grace=0.1)
+    assert not process.running
+
+
+def test_an_ended_process_is_reported_with_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
+    process = supervisor.start("failing", ["/bin/sh", "-c", "echo address already in use; exit 3"], tmp_path / "log")
+    assert eventually(lambda: not process.running)
+    with pytest.raises(LocalCloudError, match=r"(?s)failing ended with status 3.*address already in use"):
+        process.check()
+
+
+def test_end_spares_a_later_process_with_the_same_id(supervisor: Supervisor, tmp_path: Path) -> None:
+    process = supervisor.start("sleeper", SLEEP, tmp_path / "log")
+    assert end(ProcessRecord("sleeper", process.record.pid, "another start")) is False
+    assert process.running
+
+
+def test_end_stops_what_was_recorded(tmp_path: Path) -> None:
+    child = subprocess.Popen(STUBBORN, stdout=subprocess.DEVNULL)
+    record = ProcessRecord("stubborn", child.pid, identity(child.pid) or "")
+    assert end(record, grace=0.2) is True
+    assert child.wait() in (-signal.SIGKILL, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux; elsewhere the record is used")
+def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
+    script = f"""
+        import os, signal, threading
+        from pathlib import Path
+        from localcloud.processes import Supervisor
+        supervisor = Supervisor(Path({str(tmp_path / "processes.json")!r}))
+        # As the emulator does: the thread that asks for the process ends long before it.
+        thread = threading.Thread(target=supervisor.start, args=("sleeper", {SLEEP!r}, Path({str(tmp_path / "log")!r})))
+        thread.start()
+        thread.join()
+        print("started", flush=True)
+        signal.pause()
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "started\n"
+    assert eventually(lambda: tail(tmp_path / "log") == "up")
+    (record,) = read_records(tmp_path / "processes.json")
+    assert identity(record.pid) == record.identity
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    assert eventually(lambda: identity(record.pid) is None)
+
+
+def test_records_survive_a_round_trip_and_damage(tmp_path: Path) -> None:
+    path = tmp_path / "processes.json"
+    records = [ProcessRecord("a", 1, "x"), ProcessRecord("b", 2, "y")]
+    write_records(path, records)
+    assert read_records(path) == records
+    path.write_text("{half a fi")
+    assert read_records(path) == []
+    assert read_records(tmp_path / "none") == []
+
+
+def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("\n".join(str(number) for number in range(10000)))
+    assert tail(log, 3) == "9997\n9998\n9999"
+    assert tail(tmp_path / "none") == ""
