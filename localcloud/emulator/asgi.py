@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from localcloud.emulator import iam
+from localcloud.emulator import ec2, iam, route53
 from localcloud.emulator.eks import api
 from localcloud.emulator.settings import EmulatorSettings
 
@@ -25,27 +25,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 def install(app: App, settings: EmulatorSettings) -> App:
     """Give the account of ``ministack.app:app`` the behaviour of AWS; call once, in the process that serves it."""
     iam.install()
+    ec2.install(settings)
+    route53.install()
     api.install(settings)
     faults = FaultInjector(settings.throttle_rate, settings.seed)
 
     async def emulated(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await app(scope, receive, _after_startup(send, lambda: api.resume(settings)))
-        elif scope["type"] == "http" and (fault := faults.next(scope)) is not None:
+        if scope["type"] == "http" and (fault := faults.next(scope)) is not None:
             await _respond(send, *fault)
         else:
             await app(scope, receive, send)
 
     return emulated
-
-
-def _after_startup(send: Send, work: Callable[[], None]) -> Send:
-    async def wrapped(message: Message) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            work()
-        await send(message)
-
-    return wrapped
 
 
 async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

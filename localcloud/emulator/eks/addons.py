@@ -24,8 +24,8 @@ def require(cluster: str, name: str) -> store.Record:
 
 def issues(record: store.Record) -> list[dict[str, Any]]:
     """What is wrong with the add-on: as reported from inside the cluster, else judged by whether nodes are there."""
-    reported: list[dict[str, Any]] | None = record.get("_issues")
-    if reported is not None:
+    if _workload(record) is not None:
+        reported: list[dict[str, Any]] = record["health"]["issues"]
         return reported
     cluster = store.clusters.get(record["clusterName"])
     if cluster is None or not catalog.CATALOG[record["addonName"]].needs_replicas:
@@ -130,7 +130,7 @@ def _create(call: Call) -> dict[str, Any]:
     store.set_tags(record["addonArn"], record, call.get("tags", {}))
     store.addons_all[key] = record
     _set_identities(call, record, namespace)
-    resume(record, call.settings.addon_seconds)
+    _run(record, call.settings.addon_seconds)
     return {"addon": present(record)}
 
 
@@ -174,14 +174,14 @@ def _update(call: Call) -> dict[str, Any]:
         _check_identities(call, name, namespace, record)
         params["PodIdentityAssociations"] = call["podIdentityAssociations"]
 
-    def apply() -> None:
-        record.update(after)
-        if not record.get("configurationValues"):
-            record.pop("configurationValues", None)
-        if identities:
-            _set_identities(call, record, namespace)
-
-    return updates.start(record, "AddonUpdate", params, apply, seconds=call.settings.update_seconds)
+    record.update(after)
+    record["_since"] = clock.now()
+    if not record.get("configurationValues"):
+        record.pop("configurationValues", None)
+    if identities:
+        _set_identities(call, record, namespace)
+    seconds = call.settings.update_seconds
+    return updates.start(record, "AddonUpdate", params, lambda: None, seconds=seconds, done=lambda: _settled(record))
 
 
 def _delete(call: Call) -> dict[str, Any]:
@@ -190,27 +190,45 @@ def _delete(call: Call) -> dict[str, Any]:
         _require_idle(record)
         record["_status"] = "DELETING"
         record["_preserve"] = bool(call.get("preserve"))
-        resume(record, call.settings.addon_seconds)
+        _run(record, call.settings.addon_seconds)
     return {"addon": present(record)}
 
 
-def resume(record: store.Record, seconds: float) -> None:
-    """Let the add-on's present state run its course."""
+def _run(record: store.Record, seconds: float) -> None:
+    """Let CREATING or DELETING take its time and, where a control plane runs, wait for the workload."""
+    record["_since"] = clock.now()
 
     def step() -> None:
         if record["_status"] == "CREATING":
-            record["_status"] = "ACTIVE"
+            if _settled(record):
+                record["_status"] = "ACTIVE"
+            else:
+                clock.scheduler.later(0.1, step)
         elif record["_status"] == "DELETING":
             for association in _owned(record):
                 podidentity.remove(association)
             store.addons_all.pop(f"{record['clusterName']}/{record['addonName']}", None)
             store.tags.pop(record["addonArn"], None)
 
-    updates.fail_interrupted(record)
-    if record["_status"] == "UPDATING":
-        record["_status"] = "ACTIVE"
-    elif record["_status"] in ("CREATING", "DELETING"):
-        clock.scheduler.later(seconds, step)
+    clock.scheduler.later(seconds, step)
+
+
+_GRACE = 6.0
+"""Seconds an add-on's pods may take before their absence counts as a health issue."""
+
+
+def _workload(record: store.Record) -> store.Record | None:
+    """What the in-cluster controllers last said of the add-on's pods, if there are controllers."""
+    return record.get("_workload")
+
+
+def _settled(record: store.Record) -> bool:
+    """Whether the add-on runs, or has had its time to."""
+    cluster = store.clusters.get(record["clusterName"])
+    if cluster is None or not cluster.get("_docker_id") or clock.now() - record["_since"] > _GRACE:
+        return True
+    workload = _workload(record)
+    return bool(workload and workload["available"] and workload["installed"] == record["addonVersion"])
 
 
 def _versions(call: Call) -> dict[str, Any]:

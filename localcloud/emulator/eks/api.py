@@ -14,7 +14,7 @@ from ministack.core.iam_evaluator import resolve_caller_identity
 from ministack.core.router import extract_access_key_id
 from ministack.services import eks as backend
 
-from localcloud.emulator import clock, store, validate
+from localcloud.emulator import clock, validate
 from localcloud.emulator.eks import access, addons, clusters, nodegroups, podidentity, readiness, tags, updates
 from localcloud.emulator.eks.call import Call, Handlers
 from localcloud.emulator.errors import AwsError, Response, dump, invalid_parameter
@@ -94,18 +94,3 @@ def _principal(headers: dict[str, str], query: dict[str, list[str]]) -> str | No
     identity = resolve_caller_identity(extract_access_key_id(headers, query))
     arn = identity["userArn"] if identity else None
     return backend._role_arn_from_assumed_role(arn) or arn
-
-
-def resume(settings: EmulatorSettings) -> None:
-    """Take up, after a restart, what the stopped process left in a passing state."""
-    from ministack.core.responses import request_scope  # noqa: PLC0415 - needs the loaded account
-
-    steps: tuple[tuple[store.Store, Callable[[store.Record, float], None], float], ...] = (
-        (store.clusters, clusters.resume, settings.cluster_seconds),
-        (store.nodegroups_all, nodegroups.resume, settings.nodegroup_seconds),
-        (store.addons_all, addons.resume, settings.addon_seconds),
-    )
-    for records, step, seconds in steps:
-        for (account, region, _), record in records.all_items():  # type: ignore[attr-defined]
-            with request_scope(account, region), clock.lock:
-                step(record, seconds)

@@ -71,7 +71,8 @@ def _create(call: Call) -> dict[str, Any]:
     endpoint = config.endpoint_access(
         wanted, {"endpointPublicAccess": True, "endpointPrivateAccess": False, "publicAccessCidrs": []}
     )
-    backend._create_cluster({**call.params, "version": version}, call.principal)
+    # The control plane starts at once, by what ministack's own record says of it.
+    backend._create_cluster({**call.params, **members, "accessConfig": call.get("accessConfig", {})}, call.principal)
     record = store.clusters[name]
     security_group = network.create_cluster_security_group(name, vpc_id)
     record.update(members)
@@ -120,7 +121,9 @@ def _await_control_plane(record: store.Record) -> None:
     if record.get("_status") != "CREATING":
         return
     authority = record["certificateAuthority"].get("data")
-    if record["status"] != "ACTIVE" or (backend._get_docker() is not None and not authority):
+    if record["status"] == "FAILED":
+        record["_status"] = "FAILED"
+    elif record["status"] != "ACTIVE" or (backend._get_docker() is not None and not authority):
         clock.scheduler.later(0.1, lambda: _await_control_plane(record))
     elif authority == _NO_CONTROL_PLANE:
         record["_status"] = "FAILED"
@@ -154,11 +157,11 @@ def _delete(call: Call) -> dict[str, Any]:
     updates.require_idle(record, "DeleteCluster", name)
     if record.get("_status") != "DELETING":
         record["_status"] = "DELETING"
-        resume_deletion(record, call.settings.cluster_seconds)
+        _finish_deletion(record, call.settings.cluster_seconds)
     return {"cluster": present(record)}
 
 
-def resume_deletion(record: store.Record, seconds: float) -> None:
+def _finish_deletion(record: store.Record, seconds: float) -> None:
     def stop() -> None:
         backend._delete_cluster(record["name"])
         with clock.lock:
@@ -168,17 +171,6 @@ def resume_deletion(record: store.Record, seconds: float) -> None:
             network.remove_cluster_network(record)
 
     clock.scheduler.later(seconds, lambda: clock.in_background(stop, f"delete-{record['name']}"))
-
-
-def resume(record: store.Record, seconds: float) -> None:
-    """Take up what a stopped process left half done."""
-    updates.fail_interrupted(record)
-    if record.get("_status") == "DELETING":
-        resume_deletion(record, seconds)
-    elif record.get("_status") == "UPDATING":
-        record["_status"] = "ACTIVE"
-    elif record.get("_status") == "CREATING":
-        clock.scheduler.later(seconds, lambda: _await_control_plane(record))
 
 
 # --- UpdateClusterConfig -----------------------------------------------------------------------------------------

@@ -41,40 +41,31 @@ def status(record: store.Record) -> str:
 
 def has_nodes(cluster: str) -> bool:
     """Whether some node group of the cluster runs nodes by now."""
-    return any(
-        group.get("_status", "ACTIVE") in ("ACTIVE", "UPDATING") and group["scalingConfig"]["desiredSize"] > 0
-        for group in store.nodegroups(cluster)
-    )
+    return any(_runs_nodes(group) for group in store.nodegroups(cluster))
+
+
+def _runs_nodes(group: store.Record) -> bool:
+    nodes = seen(group)
+    if nodes is not None:
+        return bool(nodes["ready"])
+    return group["_status"] in ("ACTIVE", "UPDATING") and group["scalingConfig"]["desiredSize"] > 0
 
 
 def _create(call: Call) -> dict[str, Any]:
     cluster_name, name = call["clusterName"], call["nodegroupName"]
     cluster = lookup.cluster(cluster_name, active=True)
-    key = f"{cluster_name}/{name}"
-    names = {"clusterName": cluster_name, "nodegroupName": name}
-    if key in store.nodegroups_all:
-        message = f"NodeGroup already exists with name {name} and cluster name {cluster_name}"
-        raise in_use(message, **names)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
-        raise invalid_parameter("The nodegroup name must match [A-Za-z0-9][A-Za-z0-9_-]{0,62}", **names)
-    if not call["subnets"]:
-        raise invalid_parameter("Subnets must not be empty", **names)
-    if network.require_subnets(call["subnets"]) != cluster["resourcesVpcConfig"]["vpcId"]:
-        raise invalid_parameter("The node group's subnets must be in the cluster's VPC", **names)
+    _check_name(cluster_name, name)
+    _check_subnets(call, cluster)
     _require_role(call)
     scaling = _scaling(call.get("scalingConfig", {}), _DEFAULT_SIZES, fit_desired=True)
     version = call.get("version", cluster["version"])
     if version != cluster["version"]:
         raise invalid_parameter(
             f"Nodegroup Kubernetes version {version} must match the cluster's Kubernetes version {cluster['version']}",
-            **names,
+            clusterName=cluster_name,
+            nodegroupName=name,
         )
     ami_type, instance_types = _machines(call, version)
-    template = _launch_template(call.get("launchTemplate"))
-    if template is not None:
-        for member in ("diskSize", "remoteAccess"):
-            if call.get(member) is not None:
-                raise invalid_parameter(f"{member} cannot be specified with a launch template.", **names)
     labels = call.get("labels", {})
     _check_labels(labels)
     record: store.Record = {
@@ -96,22 +87,42 @@ def _create(call: Call) -> dict[str, Any]:
         "resources": {"autoScalingGroups": [{"name": f"eks-{name}-{store.new_uuid()}"}]},
         "health": {"issues": []},
         "updateConfig": _update_config_of(call.get("updateConfig", {}) or {"maxUnavailable": 1}),
+        **_disk_or_template(call, ami_type),
         "_status": "CREATING",
     }
-    if template is None:
-        record["diskSize"] = call.get("diskSize", 50 if ami_type.startswith("WINDOWS") else 20)
-    else:
-        record["launchTemplate"] = template
-    if call.get("taints"):
-        record["taints"] = call["taints"]
-    for optional in ("remoteAccess", "nodeRepairConfig", "warmPoolConfig"):
-        if call.get(optional) is not None:
+    for optional in ("taints", "remoteAccess", "nodeRepairConfig", "warmPoolConfig"):
+        if call.get(optional):
             record[optional] = call[optional]
     store.set_tags(record["nodegroupArn"], record, call.get("tags", {}))
-    store.nodegroups_all[key] = record
+    store.nodegroups_all[f"{cluster_name}/{name}"] = record
     access.add_node_entry(cluster, call["nodeRole"], windows=ami_type.startswith("WINDOWS"))
-    resume(record, call.settings.nodegroup_seconds)
+    _run(record, call.settings.nodegroup_seconds)
     return {"nodegroup": present(record)}
+
+
+def _check_name(cluster: str, name: str) -> None:
+    names = {"clusterName": cluster, "nodegroupName": name}
+    if f"{cluster}/{name}" in store.nodegroups_all:
+        raise in_use(f"NodeGroup already exists with name {name} and cluster name {cluster}", **names)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
+        raise invalid_parameter("The nodegroup name must match [A-Za-z0-9][A-Za-z0-9_-]{0,62}", **names)
+
+
+def _check_subnets(call: Call, cluster: store.Record) -> None:
+    if not call["subnets"]:
+        raise invalid_parameter("Subnets must not be empty", clusterName=call["clusterName"])
+    if network.require_subnets(call["subnets"]) != cluster["resourcesVpcConfig"]["vpcId"]:
+        raise invalid_parameter("The node group's subnets must be in the cluster's VPC")
+
+
+def _disk_or_template(call: Call, ami_type: str) -> dict[str, Any]:
+    template = _launch_template(call.get("launchTemplate"))
+    if template is None:
+        return {"diskSize": call.get("diskSize", 50 if ami_type.startswith("WINDOWS") else 20)}
+    for member in ("diskSize", "remoteAccess"):
+        if call.get(member) is not None:
+            raise invalid_parameter(f"{member} cannot be specified with a launch template.")
+    return {"launchTemplate": template}
 
 
 def _require_role(call: Call) -> None:
@@ -230,26 +241,44 @@ def _delete(call: Call) -> dict[str, Any]:
     _require_idle(record)
     if record["_status"] != "DELETING":
         record["_status"] = "DELETING"
-        resume(record, call.settings.nodegroup_seconds)
+        record.pop("_nodes", None)
+        _run(record, call.settings.nodegroup_seconds)
     return {"nodegroup": present(record)}
 
 
-def resume(record: store.Record, seconds: float) -> None:
-    """Let the node group's present state run its course."""
+def _run(record: store.Record, seconds: float) -> None:
+    """Let CREATING or DELETING take its time and, where a control plane runs, wait for the nodes."""
+    began = record["_since"] = clock.now()
 
     def step() -> None:
-        if record["_status"] == "CREATING":
+        nodes = seen(record)
+        if record["_since"] != began:
+            return
+        if record["_status"] == "CREATING" and (nodes is None or nodes["ready"] >= nodes["desired"]):
             record["_status"] = "ACTIVE"
-        elif record["_status"] == "DELETING":
+        elif record["_status"] == "DELETING" and (nodes is None or nodes["nodes"] == 0):
             store.nodegroups_all.pop(f"{record['clusterName']}/{record['nodegroupName']}", None)
             store.tags.pop(record["nodegroupArn"], None)
             access.remove_node_entry(record["clusterName"], record["nodeRole"])
+        elif record["_status"] in ("CREATING", "DELETING"):
+            clock.scheduler.later(0.1, step)
 
-    updates.fail_interrupted(record)
-    if record.get("_status") == "UPDATING":
-        record["_status"] = "ACTIVE"
-    elif record.get("_status") in ("CREATING", "DELETING"):
-        clock.scheduler.later(seconds, step)
+    clock.scheduler.later(seconds, step)
+
+
+_NOT_SEEN = {"desired": 1, "nodes": 1, "ready": 0, "outdated": 1, "image": "", "failure": None}
+_REPORT_WITHIN = 15.0
+"""Seconds after which a control plane that reports no nodes is taken for one that never will."""
+
+
+def seen(record: store.Record) -> store.Record | None:
+    """What the in-cluster controllers last said of the nodes; None where nobody runs nodes."""
+    report: store.Record | None = record.get("_nodes")
+    if report is not None:
+        return report
+    cluster = store.clusters.get(record["clusterName"])
+    silent = clock.now() - record.get("_since", 0.0) > _REPORT_WITHIN
+    return None if cluster is None or not cluster.get("_docker_id") or silent else _NOT_SEEN
 
 
 def _require_idle(record: store.Record) -> None:
@@ -372,9 +401,49 @@ def _update_version(call: Call) -> dict[str, Any]:
     if "launchTemplate" in after:
         params["LaunchTemplateName"] = after["launchTemplate"]["name"]
         params["LaunchTemplateVersion"] = after["launchTemplate"]["version"]
-    return updates.start(
-        record, "VersionUpdate", params, lambda: record.update(after), seconds=call.settings.update_seconds
+    return _replace_nodes(call, record, after, params)
+
+
+def _replace_nodes(call: Call, record: store.Record, after: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Run a version update: the controllers read ``_target`` and report when no node is of the old image."""
+    before = {member: record.get(member) for member in after}
+    old_image = (record.get("_nodes") or {}).get("image") if before != after else None
+    body = updates.start(
+        record,
+        "VersionUpdate",
+        params,
+        lambda: _end_target(record, after),
+        seconds=call.settings.update_seconds,
+        done=lambda: _replaced(record, before, old_image),
     )
+    record["_since"] = clock.now()
+    record.pop("_nodes", None)
+    record["_target"] = {
+        "id": body["update"]["id"],
+        "version": after.get("version", record["version"]),
+        "releaseVersion": after.get("releaseVersion", record["releaseVersion"]),
+        "force": call.get("force", False),
+    }
+    if "launchTemplate" in after:
+        record["launchTemplate"] = after["launchTemplate"]
+    return body
+
+
+def _end_target(record: store.Record, members: dict[str, Any]) -> None:
+    record.update(members)
+    record.pop("_target", None)
+
+
+def _replaced(record: store.Record, before: dict[str, Any], old_image: str | None) -> bool:
+    nodes = seen(record)
+    if nodes is None:
+        return True
+    failure = nodes["failure"]
+    if failure:
+        _end_target(record, before)
+        raise updates.UpdateFailedError(failure["code"], failure["message"], failure["resourceIds"])
+    settled = not nodes["outdated"] and nodes["ready"] >= nodes["desired"] and nodes["nodes"] == nodes["desired"]
+    return settled and (old_image is None or nodes["image"] != old_image)
 
 
 HANDLERS: Handlers = {

@@ -16,6 +16,10 @@ from localcloud.emulator.jsontypes import Json
 
 #: What an update of a resource is done by: called when its time has come, may raise UpdateFailedError.
 Apply = Callable[[], None]
+#: Whether what an update waits for has happened; may raise UpdateFailedError.
+Done = Callable[[], bool]
+
+_POLL = 0.1
 
 
 class UpdateFailedError(Exception):
@@ -38,9 +42,9 @@ def start(
     *,
     seconds: float,
     own_thread: bool = False,
-    on_end: Apply | None = None,
+    done: Done = lambda: True,
 ) -> dict[str, Any]:
-    """Begin an update: the resource is UPDATING until ``apply`` has run.
+    """Begin an update: the resource is UPDATING for at least ``seconds``, until ``done`` and until ``apply`` has run.
 
     ``own_thread`` is for an ``apply`` that takes long and takes the lock itself. Returns the response's body.
     """
@@ -58,22 +62,31 @@ def start(
     def finish() -> None:
         try:
             apply()
-            update["status"] = "Successful"
-        except UpdateFailedError as failure:
-            update.update(status="Failed", errors=[failure.error])
+            end({"status": "Successful"})
         except Exception as error:
-            update.update(status="Failed", errors=[{"errorCode": "Unknown", "errorMessage": str(error)}])
+            end({"status": "Failed", "errors": [{"errorCode": "Unknown", "errorMessage": str(error)}]})
+
+    def end(outcome: dict[str, Any]) -> None:
         with clock.lock:
+            update.update(outcome)
             if record["_status"] == "UPDATING":
                 record["_status"] = "ACTIVE"
             record["modifiedAt"] = clock.now()
-            if on_end is not None:
-                on_end()
 
-    if own_thread:
-        clock.scheduler.later(seconds, lambda: clock.in_background(finish, f"update-{update['id']}"))
-    else:
-        clock.scheduler.later(seconds, finish)
+    def step() -> None:
+        try:
+            if not done():
+                clock.scheduler.later(_POLL, step)
+                return
+        except UpdateFailedError as failure:
+            end({"status": "Failed", "errors": [failure.error]})
+        else:
+            if own_thread:
+                clock.in_background(finish, f"update-{update['id']}")
+            else:
+                finish()
+
+    clock.scheduler.later(seconds, step)
     return {"update": dict(update)}
 
 
@@ -89,14 +102,6 @@ def require_idle(record: store.Record, kind: str, cluster: str) -> None:
             f"Cannot {kind} because cluster {cluster} currently has update {running['id']} in progress",
             clusterName=cluster,
         )
-
-
-def fail_interrupted(record: store.Record) -> None:
-    """Close updates whose process ended in the middle."""
-    for update in record.get("_updates", []):
-        if update["status"] == "InProgress":
-            error = {"errorCode": "Unknown", "errorMessage": "The update was interrupted."}
-            update.update(status="Failed", errors=[error])
 
 
 def _resource(call: Call) -> store.Record:

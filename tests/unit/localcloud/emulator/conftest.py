@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
@@ -211,3 +212,18 @@ def finished(eks: Any, cluster: str, update: dict[str, Any], **resource: str) ->
 
     found: dict[str, Any] = eventually(over)
     return found
+
+
+def refused(operation: Callable[..., Any], **arguments: Any) -> str:
+    """The code of the error that a call must answer with."""
+    with pytest.raises(ClientError) as caught:
+        operation(**arguments)
+    return str(caught.value.response["Error"]["Code"])
+
+
+def reason(operation: Callable[..., Any], **arguments: Any) -> str:
+    """Code and message of the error that a call must answer with."""
+    with pytest.raises(ClientError) as caught:
+        operation(**arguments)
+    error = caught.value.response["Error"]
+    return f"{error['Code']}: {error['Message']}"

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import pytest
-from botocore.exceptions import ClientError
-
-from .conftest import eventually, finished, status
+from .conftest import eventually, status
 
 
 def test_creating_then_active(eks, make_cluster):

@@ -1,0 +1,17 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EC2's rules around a VPC that ministack leaves out."""
+
+from __future__ import annotations
+
+from localcloud.emulator.ec2 import dependencies, endpoints, filters, flowlogs, gateways
+from localcloud.emulator.settings import EmulatorSettings
+
+
+def install(settings: EmulatorSettings) -> None:
+    gateways.install(settings)
+    endpoints.install()
+    flowlogs.install()
+    dependencies.install()
+    filters.install()
