@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -187,10 +188,14 @@ def _state(obj: Json) -> Json:
     metadata = dict(obj["metadata"])
     for name in ("resourceVersion", "generation"):
         metadata.pop(name, None)
-    metadata["managedFields"] = [
-        {name: value for name, value in entry.items() if name != "time"}
-        for entry in metadata.get("managedFields") or ()
-    ]
+    # Every write, even one that changes nothing, may sort the entries anew.
+    metadata["managedFields"] = sorted(
+        (
+            {name: value for name, value in entry.items() if name != "time"}
+            for entry in metadata.get("managedFields") or ()
+        ),
+        key=lambda entry: json.dumps(entry, sort_keys=True),
+    )
     return {**obj, "metadata": metadata}
 
 
