@@ -1,0 +1,86 @@
+"""The roles `vpc` and `eks`, unchanged, against `terraform plan` of the same resources.
+
+Needs Terraform and its AWS provider (a provider mirror may be named in TF_PLUGIN_DIR); without them there is no row.
+Both talk to the same local cloud in turn, so that they meet the same API at the same speed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from localcloud.testing import LocalCloud
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = Path(__file__).parent / "terraform" / "main.tf"
+ROUNDS = 3
+
+
+def rows() -> list[dict[str, Any]]:
+    """One row, or none where there is no Terraform to compare with."""
+    with tempfile.TemporaryDirectory() as scratch, LocalCloud.running(Path(scratch) / "cloud") as cloud:
+        ours = ["ansible-playbook", "playbooks/clusters.yml", "--tags", "vpc,eks"]
+        ours += ["-i", "inventories/staging", "-i", "inventories/local"]
+        workspace = Path(scratch) / "terraform"
+        if not (plan := prepare_terraform(workspace, cloud)):
+            print("no Terraform with the AWS provider here: not compared", file=sys.stderr)
+            return []
+        environment = {**cloud.env, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        timed(ours, ROOT, environment)
+
+        before = len(cloud.aws_calls())
+        ours_s, peer_s = [], []
+        for _ in range(ROUNDS):
+            ours_s.append(timed(ours, ROOT, environment))
+            peer_s.append(timed(plan, workspace, cloud.env))
+        # The lock's own bookkeeping is DynamoDB; anything else means that the run was not unchanged.
+        changed = [call for call in cloud.aws_calls()[before:] if call["service"] != "dynamodb"]
+        if changed:
+            raise RuntimeError(f"the measured runs were to change nothing, but called {changed[0]}")
+
+    mine, theirs = statistics.median(ours_s), statistics.median(peer_s)
+    return [
+        {
+            "work": "VPC and EKS cluster unchanged",
+            "peer": "terraform plan",
+            "ours_s": round(mine, 3),
+            "peer_s": round(theirs, 3),
+            "ratio": round(theirs / mine, 2),
+            "target": None,
+            "ours_requests": None,
+            "peer_requests": None,
+        }
+    ]
+
+
+def prepare_terraform(workspace: Path, cloud: LocalCloud) -> list[str] | None:
+    """Apply the peer's configuration once; returns the `terraform plan` to time, None where it cannot run."""
+    terraform = shutil.which("terraform")
+    if not terraform:
+        return None
+    workspace.mkdir()
+    shutil.copy(CONFIGURATION, workspace)
+    init = [terraform, "init", "-input=false", "-no-color"]
+    if mirror := os.environ.get("TF_PLUGIN_DIR"):
+        init.append(f"-plugin-dir={mirror}")
+    if subprocess.run(init, cwd=workspace, env=cloud.env, capture_output=True, check=False).returncode:
+        return None
+    inputs = [f"-var=endpoint={cloud.endpoint_url}", f"-var=region={cloud.daemon.region}", "-input=false", "-no-color"]
+    timed([terraform, "apply", "-auto-approve", *inputs], workspace, cloud.env)
+    return [terraform, "plan", "-detailed-exitcode", *inputs]
+
+
+def timed(command: list[str], directory: Path, environment: dict[str, str]) -> float:
+    """Wall seconds of a command that has to succeed."""
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[:2])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return time.monotonic() - start
