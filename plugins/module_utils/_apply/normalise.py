@@ -27,23 +27,34 @@ _SUFFIXES: Final = {
     **{f"{suffix}i": Decimal(2) ** (10 * power) for power, suffix in enumerate("KMGTPE", 1)},
 }
 _QUANTITY: Final = re.compile(r"([+-]?[0-9]*\.?[0-9]*)([numkMGTPE]|[KMGTPE]i|)|([+-]?[0-9]*\.?[0-9]+[eE][+-]?[0-9]+)")
-# Defaults that the server fills in inside atomic lists without saying so in its schema: (field, value).
-_SILENT_DEFAULTS: Final[tuple[tuple[str, Any], ...]] = (
-    ("protocol", "TCP"),
-    ("creationTimestamp", None),
-    ("volumeMode", "Filesystem"),
-    ("apiVersion", "v1"),
-    ("kind", "PersistentVolumeClaim"),
-    ("status", {"phase": "Pending"}),
-    ("expirationSeconds", 3600),
-    ("metadata", {}),
-    ("metadata", {"creationTimestamp": None}),
-    ("scope", "*"),
-)
+_RBAC: Final = "rbac.authorization.k8s.io"
+# Defaults that the server fills in inside atomic values without saying so in its schema. Leaving one of these fields
+# out must always mean this value, or a template's change would be missed.
+_SILENT_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "api.admissionregistration.v1.MatchResources": {
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": {},
+        "objectSelector": {},
+    },
+    "api.admissionregistration.v1.NamedRuleWithOperations": {"scope": "*"},
+    "api.admissionregistration.v1.RuleWithOperations": {"scope": "*"},
+    "api.core.v1.ObjectFieldSelector": {"apiVersion": "v1"},
+    "api.core.v1.PersistentVolumeClaim": {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "status": {"phase": "Pending"},
+    },
+    "api.core.v1.PersistentVolumeClaimSpec": {"volumeMode": "Filesystem"},
+    "api.core.v1.ResourceFieldSelector": {"divisor": "0"},
+    "api.core.v1.ServiceAccountTokenProjection": {"expirationSeconds": 3600},
+    "api.discovery.v1.EndpointPort": {"name": "", "protocol": "TCP"},
+    "api.networking.v1.NetworkPolicyPort": {"protocol": "TCP"},
+    "apimachinery.pkg.apis.meta.v1.ObjectMeta": {"creationTimestamp": None},
+}
 
 
 def canonical(body: Json, type_: Type) -> Json:
-    """A rendered object as it is sent: without nulls, a Secret's stringData folded into data."""
+    """A rendered object as it is sent: without nulls and what means nothing, a Secret's stringData folded into data."""
     body = _without_nulls(body, type_)
     if body.get("kind") == "Secret" and body.get("apiVersion") == "v1" and isinstance(body.get("stringData"), dict):
         text: Json = body.pop("stringData")
@@ -59,12 +70,31 @@ def _without_nulls(value: Value, type_: Type) -> Value:
         kept = {}
         for name, item in value.items():
             field = type_.field(name) or UNTYPED
-            if item is not None or field.nullable:
-                kept[name] = _without_nulls(item, field)
+            if item is None and not field.nullable:
+                continue
+            if item == [] and type_.builtin and field.kind == "list" and not field.atomic:
+                continue  # owns nothing and is not stored
+            kept[name] = _without_nulls(item, field)
         return kept
     if isinstance(value, list):
         return [_without_nulls(item, type_.element) for item in value]
     return value
+
+
+def as_stored(body: Json) -> Json:
+    """A sent object with the defaults that depend on its other fields: those of a LimitRange."""
+    if (body.get("apiVersion"), body.get("kind")) != ("v1", "LimitRange"):
+        return body
+    limits = [_limits(item) if item.get("type") == "Container" else item for item in body["spec"].get("limits") or ()]
+    return {**body, "spec": {**body["spec"], "limits": limits}}
+
+
+def _limits(item: Json) -> Json:
+    # Source: SetDefaults_LimitRangeItem in k8s.io/kubernetes/pkg/apis/core/v1/defaults.go.
+    default = {**(item.get("max") or {}), **(item.get("default") or {})}
+    request = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
+    filled = {**item, "default": default, "defaultRequest": request}
+    return {name: value for name, value in filled.items() if value}
 
 
 def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> Iterator[Path]:
@@ -78,20 +108,33 @@ def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> I
             here = (*path, f"f:{name}")
             if name in live:
                 yield from differences(item, live[name], type_.field(name) or UNTYPED, here)
-            elif item not in ({}, []):
+            elif not _stored_as_absent(item, type_.field(name) or UNTYPED):
                 yield here
         return
     if isinstance(rendered, list) and isinstance(live, list) and type_.kind == "list" and not type_.atomic:
-        present = {element(item, type_): item for item in live}
+        present = {element(item, type_): (place, item) for place, item in enumerate(live)}
+        last = -1
         for item in rendered:
             name = element(item, type_)
-            if name in present:
-                yield from differences(item, present[name], type_.element, (*path, name))
-            else:
+            place, there = present.get(name, (-1, None))
+            if place <= last:  # missing, or in another order, which apply restores
                 yield (*path, name)
+                continue
+            last = place
+            yield from differences(item, there, type_.element, (*path, name))
         return
     if not _same_whole(rendered, live, type_):
         yield path
+
+
+def _stored_as_absent(value: Value, type_: Type) -> bool:
+    """Whether an owned field that is not there live was dropped for being empty.
+
+    Had somebody else removed it, it would no longer be owned.
+    """
+    if isinstance(value, list) and type_.kind == "list" and not type_.atomic:
+        return False  # empty lists of separate items are not owned
+    return not value and value is not None
 
 
 def _same_whole(rendered: Value, live: Value, type_: Type) -> bool:
@@ -99,25 +142,26 @@ def _same_whole(rendered: Value, live: Value, type_: Type) -> bool:
     if isinstance(rendered, dict) and isinstance(live, dict) and not type_.quantity:
         for name, item in rendered.items():
             field = type_.field(name) or UNTYPED
-            if name not in live:
-                if item not in ({}, []):
-                    return False
-            elif not _same_whole(item, live[name], field):
+            if name not in live or not _same_whole(item, live[name], field):
                 return False
-        return all(
-            name in rendered or (type_.declares(name) and _is_default(name, value, type_.field(name) or UNTYPED))
-            for name, value in live.items()
-        )
+        return all(name in rendered or _is_default(name, value, rendered, type_) for name, value in live.items())
     if isinstance(rendered, list) and isinstance(live, list):
         inner = type_.element if type_.kind == "list" else UNTYPED
         return len(rendered) == len(live) and all(_same_whole(a, b, inner) for a, b in zip(rendered, live, strict=True))
     return same_scalar(rendered, live, type_)
 
 
-def _is_default(name: str, value: Value, type_: Type) -> bool:
-    if type_.default is not None and type_.default == value and type(type_.default) is type(value):
+def _is_default(name: str, value: Value, rendered: Json, type_: Type) -> bool:
+    """Whether the server adds *name* with *value* to *rendered* by itself."""
+    field = type_.field(name) if type_.declares(name) else None
+    if field is None:
+        return False
+    if field.default is not None and field.default == value and type(field.default) is type(value):
         return True
-    return (name, value) in _SILENT_DEFAULTS
+    if type_.component == "io.k8s.api.rbac.v1.Subject" and name == "apiGroup":
+        return value == _RBAC and rendered.get("kind") in {"User", "Group"}
+    defaults = _SILENT_DEFAULTS.get(type_.component.removeprefix("io.k8s."), {})
+    return name in defaults and defaults[name] == value
 
 
 def same_scalar(rendered: Value, live: Value, type_: Type) -> bool:

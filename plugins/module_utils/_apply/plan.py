@@ -13,7 +13,7 @@ from typing import Final
 from . import applyset
 from .errors import PlanError
 from .fields import MANAGER, Fields, contains, leaves, lookup, managed_by, others, owned_by_apply, readable
-from .normalise import differences
+from .normalise import as_stored, differences
 from .objects import Json, Key, Member, Resource, Value
 from .schema import UNTYPED, Type
 
@@ -83,7 +83,7 @@ def surely_unchanged(body: Json, live: Json, type_: Type | None) -> bool:
         return False
     if entries[0].get("fieldsV1") != owned_by_apply(body, type_):
         return False
-    return next(differences(body, live, type_), None) is None
+    return next(differences(as_stored(body), live, type_), None) is None
 
 
 def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], key: Key) -> Json:

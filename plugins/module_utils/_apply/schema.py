@@ -20,17 +20,14 @@ _PROSE: Final = frozenset({"description", "example", "examples", "externalDocs",
 class Type:
     """One field's type. ``kind`` is scalar, list, map or any (deduced from the value)."""
 
-    __slots__ = ("_components", "_element", "_fields", "_node", "_overrides", "format", "kind", "preserve", "quantity")
+    __slots__ = ("_components", "_element", "_fields", "_node", "_overrides", "component", "format", "kind", "preserve")
 
     def __init__(self, node: Json, components: Json, *, preserve: bool = False) -> None:
         self._components = components
         self._overrides = node
-        self.quantity = False
-        while True:
-            ref = _reference(node)
-            if not ref:
-                break
-            self.quantity = ref == QUANTITY
+        self.component = ""
+        while ref := _reference(node):
+            self.component = ref
             node = components.get(ref, {})
         self._node = node
         self.preserve = preserve or node.get("x-kubernetes-preserve-unknown-fields") is True
@@ -42,6 +39,15 @@ class Type:
 
     def _extension(self, name: str) -> Value:
         return self._overrides.get(name, self._node.get(name))
+
+    @property
+    def quantity(self) -> bool:
+        return self.component == QUANTITY
+
+    @property
+    def builtin(self) -> bool:
+        """Whether the server decodes it into a Go struct (custom resources are kept as they are sent)."""
+        return self.component.startswith("io.k8s.")
 
     @property
     def atomic(self) -> bool:

@@ -1,0 +1,171 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict "unchanged" against the judge: a dry-run PATCH on a real API server."""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Member
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import Cluster
+from .objects import NAMESPACE, curated
+
+pytestmark = pytest.mark.integration
+SET = "verdict"
+# Kinds whose values the server rewrites so that only it can tell; each costs one dry run.
+ASKED: set[str] = set()
+
+
+class Applied:
+    """The curated objects as members, applied once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
+        self.engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
+        self.engine._read_server()
+        self.members = self.engine._members(render.from_definition(curated()))
+        self.engine._types(self.members)
+        # The server publishes a new kind's schema a moment later.
+        deadline = time.monotonic() + 30
+        while any(self.engine._discovery.type_of(m.resource) is None for m in self.members) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            self.engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
+            self.engine._read_server()
+        self.members = self.engine._members(render.from_definition(curated()))
+        self.engine._types(self.members)
+
+    def live(self, member: Member) -> Json:
+        return self.cluster.client.get(member.path)
+
+    def sure(self, member: Member, body: Json, live: Json) -> bool:
+        return plan.surely_unchanged(body, live, self.engine._discovery.type_of(member.resource))
+
+    def judge(self, member: Member, body: Json, live: Json) -> bool:
+        """Whether the server would change nothing."""
+        query = {"fieldManager": MANAGER, "force": "true", "dryRun": "All", "fieldValidation": "Strict"}
+        answer = self.cluster.client.request(
+            "PATCH", member.path, query, body=body, content_type="application/apply-patch+yaml"
+        )
+        return plan.same_state(live, answer.json())
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: Cluster) -> Iterator[Applied]:
+    yield Applied(cluster)
+    for _ in range(2):
+        cluster.absent(SET, NAMESPACE, confirm=SET)
+
+
+def test_applied_again_everything_is_surely_unchanged(applied: Applied) -> None:
+    asked = {str(member.key) for member in applied.members if not applied.sure(member, member.body, applied.live(member))}
+    wrong = {str(m.key) for m in applied.members if not applied.judge(m, m.body, applied.live(m))}
+    assert not wrong, "the server changes these on every apply"
+    assert asked == ASKED
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from paths(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from paths(item, (*path, index))
+
+
+NAMES = ["added", "namespaceSelector", "podSelector", "protocol", "optional", "mode", "items", "tags", "ports", "emptyDir"]
+
+
+def changed_value(value: Any, chooser: random.Random) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 2
+    if isinstance(value, str):
+        options = [value + "x", value.upper(), value + "0", "1" + value, "", value[:-1], value + "m", value + "Mi"]
+        return chooser.choice([option for option in options if option != value])
+    if isinstance(value, list):
+        if len(value) > 1 and chooser.random() < 0.3:
+            return value[::-1]
+        return [*value, *copy.deepcopy(value[:1])] if value and chooser.random() < 0.3 else value[:-1]
+    if isinstance(value, dict):
+        if value and chooser.random() < 0.5:
+            return dict(list(value.items())[1:])
+        return {**value, chooser.choice(NAMES): chooser.choice(["x", "", {}, [], 0, False])}
+    return "was-null"
+
+
+def mutate(body: Json, chooser: random.Random) -> Json:
+    body = copy.deepcopy(body)
+    content = [path for path in paths(body) if path[0] not in {"apiVersion", "kind"} and path[:2] != ("metadata", "name")]
+    content = [path for path in content if path[:2] != ("metadata", "namespace") and path != ("metadata",)]
+    path = chooser.choice(content)
+    parent: Any = body
+    for step in path[:-1]:
+        parent = parent[step]
+    if chooser.random() < 0.3:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = changed_value(parent[path[-1]], chooser)
+    return body
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_a_changed_template_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
+    """Rendered values that differ from what was applied: "surely unchanged" must mean that for the server, too."""
+    chooser = random.Random(seed)
+    member = chooser.choice(applied.members)
+    live = applied.live(member)
+    body = mutate(member.body, chooser)
+    if not applied.sure(member, body, live):
+        return
+    try:
+        assert applied.judge(member, body, live), f"missed: {body}"
+    except ApiError as error:
+        pytest.fail(f"the server refuses what was taken for unchanged: {error}\n{body}")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
+    """Somebody edits, adds or removes something; and the next apply brings it back."""
+    chooser = random.Random(seed)
+    member = chooser.choice(applied.members)
+    live = applied.live(member)
+    edited = mutate({key: value for key, value in live.items() if key != "status"}, chooser)
+    edited["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+    try:
+        applied.cluster.send("PUT", member.path, edited, manager=chooser.choice(["kubectl-edit", "robot"]))
+    except ApiError:
+        return  # not an edit the server allows
+    after = applied.live(member)
+    if applied.sure(member, member.body, after):
+        assert applied.judge(member, member.body, after), f"missed: {edited}"
+    query = {"fieldManager": MANAGER, "force": "true"}
+    try:
+        applied.cluster.client.request(
+            "PATCH", member.path, query, body=member.body, content_type="application/apply-patch+yaml"
+        )
+    except ApiError:
+        # Immutable now: begin anew.
+        applied.cluster.client.request("DELETE", member.path)
+        applied.cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
+        return
+    assert applied.judge(member, member.body, applied.live(member))
