@@ -157,7 +157,10 @@ def _environment(state: StateDir) -> str:
     daemon = state.read()
     if not daemon or not daemon.alive:
         raise LocalCloudError("The local cloud is not running: start it with localcloud up")
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment(daemon).items())
+    # Left from another account they would spoil the credentials below.
+    lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment(daemon).items()]
+    return "\n".join(lines)
 
 
 def _logs(state: StateDir, lines: int) -> None:

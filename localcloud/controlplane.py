@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -160,14 +161,21 @@ class Etcd:
 
     def purge(self, prefix: str) -> None:
         """Delete all keys of a control plane that is gone."""
-        start = f"{prefix}/".encode()
-        end = start[:-1] + bytes([start[-1] + 1])
-        body = {"key": base64.b64encode(start).decode(), "range_end": base64.b64encode(end).decode()}
+        # "0" follows "/" in ASCII.
+        self.call("deleterange", {"key": self.encode(f"{prefix}/"), "range_end": self.encode(f"{prefix}0")})
+
+    def call(self, method: str, body: dict[str, str]) -> dict[str, Any]:
+        """Use the key-value API (https://etcd.io/docs/latest/dev-guide/api_grpc_gateway)."""
         request = urllib.request.Request(  # noqa: S310
-            f"{self.endpoint}/v3/kv/deleterange", data=json.dumps(body).encode(), method="POST"
+            f"{self.endpoint}/v3/kv/{method}", data=json.dumps(body).encode(), method="POST"
         )
-        with urllib.request.urlopen(request, timeout=60):  # noqa: S310
-            pass
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            content: dict[str, Any] = json.load(answer)
+        return content
+
+    @staticmethod
+    def encode(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
 
     def stop(self) -> None:
         if self._process:

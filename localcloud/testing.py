@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,14 @@ class LocalCloud:
     def env(self) -> dict[str, str]:
         """A complete environment for a subprocess."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**kept, **environment(self.daemon), "LOCALCLOUD_STATE": str(self.state.root)}
+        return {
+            **kept,
+            **environment(self.daemon),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "LOCALCLOUD_STATE": str(self.state.root),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
 
     def session(self, access_key: str = ADMIN_ACCESS_KEY, region: str | None = None) -> boto3.Session:
         """Return a boto3 session; a 12-digit account number as the access key is that account's root."""

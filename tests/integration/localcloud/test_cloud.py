@@ -1,0 +1,310 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole local cloud, from ``up`` to ``down``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.signers import RequestSigner
+
+from localcloud import cli
+from localcloud.binaries import Binaries
+from localcloud.controlplane import free_port
+from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, SECRET_KEY
+from localcloud.processes import identity, read_records
+from localcloud.state import StateDir
+from localcloud.testing import LocalCloud
+
+pytestmark = pytest.mark.integration
+
+NAME = "core-test"
+
+
+def trust(**principal: str) -> str:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def eventually(check: Callable[[], Any], what: str, limit: float = 180) -> Any:
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if result := check():
+            return result
+        time.sleep(0.2)
+    pytest.fail(f"{what} did not happen")
+
+
+def token(cluster: str, session: boto3.Session) -> str:
+    """Mint an EKS token as ``aws eks get-token`` does: a presigned GetCallerIdentity."""
+    sts = session.client("sts", endpoint_url=f"https://sts.{session.region_name}.amazonaws.com")
+    signer = RequestSigner(
+        sts.meta.service_model.service_id, session.region_name, "sts", "v4", session.get_credentials(), session.events
+    )
+    url = signer.generate_presigned_url(
+        {
+            "method": "GET",
+            "url": f"https://sts.{session.region_name}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+            "body": {},
+            "headers": {"x-k8s-aws-id": cluster},
+            "context": {},
+        },
+        region_name=session.region_name,
+        expires_in=60,
+        operation_name="",
+    )
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+def create_network(cloud: LocalCloud) -> list[str]:
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    return [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{index}.0/24", AvailabilityZone=f"eu-central-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for index, zone in enumerate("ab")
+    ]
+
+
+def create_cluster(cloud: LocalCloud, name: str, version: str = "1.36", **more: Any) -> dict[str, Any]:
+    iam = cloud.client("iam")
+    role = f"{name}-control-plane"
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust(Service="eks.amazonaws.com"))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
+    subnets = create_network(cloud)
+    eks = cloud.client("eks")
+
+    def create() -> bool:
+        try:
+            eks.create_cluster(
+                name=name, version=version, roleArn=arn, resourcesVpcConfig={"subnetIds": subnets}, **more
+            )
+        except eks.exceptions.InvalidParameterException as error:
+            # A new role takes a moment before EKS may assume it.
+            assert "could not be assumed" in str(error)
+            return False
+        return True
+
+    eventually(create, "CreateCluster", 30)
+    return settled(cloud, name)
+
+
+def settled(cloud: LocalCloud, name: str) -> dict[str, Any]:
+    def check() -> dict[str, Any] | None:
+        cluster = cloud.client("eks").describe_cluster(name=name)["cluster"]
+        return cluster if cluster["status"] in {"ACTIVE", "FAILED"} else None
+
+    return eventually(check, f"the start of {name}")
+
+
+def kubectl(cluster: dict[str, Any], credential: str, directory: Path, *arguments: str) -> tuple[int, str]:
+    ca = directory / f"{cluster['name']}.crt"
+    ca.write_bytes(base64.b64decode(cluster["certificateAuthority"]["data"]))
+    run = subprocess.run(
+        [
+            Binaries().resolve("kubectl"),
+            "--kubeconfig=/dev/null",
+            f"--server={cluster['endpoint']}",
+            f"--certificate-authority={ca}",
+            f"--token={credential}",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stdout + run.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster(local_cloud: LocalCloud) -> Iterator[dict[str, Any]]:
+    yield create_cluster(local_cloud, NAME, accessConfig={"authenticationMode": "API_AND_CONFIG_MAP"})
+    eks = local_cloud.client("eks")
+    eks.delete_cluster(name=NAME)
+
+    def gone() -> bool:
+        return NAME not in eks.list_clusters()["clusters"]
+
+    eventually(gone, "DeleteCluster")
+    left = [record.name for record in read_records(local_cloud.state.processes) if NAME in record.name]
+    assert left == []
+
+
+def test_the_creator_is_administrator(local_cloud: LocalCloud, cluster: dict[str, Any], tmp_path: Path) -> None:
+    assert cluster["status"] == "ACTIVE", cluster
+    credential = token(NAME, local_cloud.session())
+    assert kubectl(cluster, credential, tmp_path, "auth", "can-i", "*", "*") == (0, "yes\n")
+    code, names = kubectl(cluster, credential, tmp_path, "get", "namespaces", "-o", "name")
+    assert code == 0
+    assert "namespace/kube-system" in names
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"), [(NAME, "wrong"), ("another-cluster", SECRET_KEY)], ids=["wrong secret", "other cluster"]
+)
+def test_a_bad_token_is_refused(cluster: dict[str, Any], tmp_path: Path, name: str, secret: str) -> None:
+    session = boto3.Session(ADMIN_ACCESS_KEY, secret, region_name="eu-central-1")
+    code, output = kubectl(cluster, token(name, session), tmp_path, "get", "namespaces")
+    assert code != 0
+    assert "must be logged in" in output
+
+
+def test_an_access_entry_lets_a_role_in_as_far_as_its_policy(
+    local_cloud: LocalCloud, cluster: dict[str, Any], tmp_path: Path
+) -> None:
+    iam, eks = local_cloud.client("iam"), local_cloud.client("eks")
+    arn = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust(AWS=f"arn:aws:iam::{ACCOUNT}:user/admin"))[
+        "Role"
+    ]["Arn"]
+    assumed = local_cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(
+        assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"], region_name="eu-central-1"
+    )
+    credential = token(NAME, session)
+    assert "must be logged in" in kubectl(cluster, credential, tmp_path, "get", "pods")[1]
+
+    eks.create_access_entry(clusterName=NAME, principalArn=arn)
+    eks.associate_access_policy(
+        clusterName=NAME,
+        principalArn=arn,
+        policyArn="arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy",
+        accessScope={"type": "namespace", "namespaces": ["default"]},
+    )
+    eventually(lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] == 0, "access to the namespace", 60)
+    code, output = kubectl(cluster, credential, tmp_path, "get", "pods", "-n", "kube-system")
+    assert code != 0
+    assert "Forbidden" in output
+    code, output = kubectl(cluster, credential, tmp_path, "create", "configmap", "x")
+    assert code != 0
+    assert "Forbidden" in output
+
+    eks.delete_access_entry(clusterName=NAME, principalArn=arn)
+    eventually(lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] != 0, "the loss of access", 60)
+
+
+def test_calls_are_logged(local_cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    created = [call for call in local_cloud.aws_calls() if call["action"] == "CreateCluster" and call["status"] == 200]
+    assert [call["resource"] for call in created] == [NAME]
+    (call,) = created
+    assert (call["service"], call["region"], call["account"]) == ("eks", "eu-central-1", ACCOUNT)
+    assert call["principal"] == f"arn:aws:iam::{ACCOUNT}:user/admin"
+    assert call["params"]["name"] == NAME
+    assert not [call for call in local_cloud.aws_calls() if call["action"].startswith(("Describe", "List", "Get"))]
+
+
+def test_secrets_do_not_reach_the_log(local_cloud: LocalCloud) -> None:
+    secrets = local_cloud.client("secretsmanager")
+    secrets.create_secret(Name="core/test", SecretString="a-very-secret-value")
+    assert secrets.get_secret_value(SecretId="core/test")["SecretString"] == "a-very-secret-value"
+    log = local_cloud.state.aws_calls.read_text()
+    assert "core/test" in log
+    assert "a-very-secret-value" not in log
+
+
+def test_accounts_are_apart(local_cloud: LocalCloud) -> None:
+    other = "222233334444"
+    local_cloud.client("ssm").put_parameter(Name="/core/mine", Value="1", Type="String")
+    theirs = local_cloud.client("ssm", access_key=other)
+    with pytest.raises(theirs.exceptions.ParameterNotFound):
+        theirs.get_parameter(Name="/core/mine")
+
+    iam = local_cloud.client("iam", access_key=other)
+    arn = iam.create_role(RoleName="fleet", AssumeRolePolicyDocument=trust(AWS=f"arn:aws:iam::{ACCOUNT}:root"))["Role"][
+        "Arn"
+    ]
+    assumed = local_cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(
+        assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"], region_name="eu-central-1"
+    )
+    identity_there = session.client("sts", endpoint_url=local_cloud.endpoint_url).get_caller_identity()
+    assert identity_there["Account"] == other
+
+
+def test_unknown_credentials_are_refused(local_cloud: LocalCloud) -> None:
+    client = local_cloud.client("ec2", access_key="SOMEBODYELSE00000001")
+    with pytest.raises(client.exceptions.ClientError, match=r"AuthFailure|InvalidClientTokenId|Unrecognized"):
+        client.describe_vpcs()
+
+
+def test_status_tells_what_runs(local_cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "localcloud", "status", "--json"],
+        env=local_cloud.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    content = json.loads(run.stdout)
+    (shown,) = [item for item in content["clusters"].values() if item["name"] == NAME]
+    assert (shown["status"], shown["version"], shown["endpoint"]) == ("ACTIVE", "1.36", cluster["endpoint"])
+    assert shown["nodes"] == []
+    assert sum(content["memory_bytes"].values()) > 100 << 20
+    assert content["requests"]["eks:CreateCluster"] >= 1
+
+
+def test_up_again_changes_nothing(local_cloud: LocalCloud) -> None:
+    assert cli.up(local_cloud.state).pid == local_cloud.daemon.pid
+
+
+@pytest.fixture
+def own_state(tmp_path: Path) -> Iterator[StateDir]:
+    state = StateDir(tmp_path / "state")
+    yield state
+    cli.down(state)
+
+
+def processes(state: StateDir) -> list[int]:
+    """Return the ids of everything that belongs to a state directory, daemon included."""
+    daemon = state.read()
+    own = [daemon.pid] if daemon else []
+    return own + [record.pid for record in read_records(state.processes)]
+
+
+def test_a_cluster_without_a_control_plane_is_failed_and_down_leaves_nothing(
+    own_state: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache = tmp_path / "dataplatform-fleet" / "bin"
+    cache.mkdir(parents=True)
+    binaries = Binaries()
+    for name in ("etcd", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"):
+        (cache / f"{name}-{binaries.version(name)}-{binaries.os}-{binaries.architecture}").symlink_to(
+            binaries.resolve(name)
+        )
+    broken = cache / f"kube-apiserver-{binaries.version('kube-apiserver')}-{binaries.os}-{binaries.architecture}"
+    broken.write_text("#!/bin/sh\necho out of luck\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
+    failed = create_cluster(cloud, "unlucky")
+    assert failed["status"] == "FAILED"
+    assert "out of luck" in json.dumps(failed["health"])
+    running = processes(own_state)
+    assert len(running) == 2
+    cli.down(own_state)
+    assert [pid for pid in running if identity(pid)] == []
+
+
+def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    cloud = LocalCloud(own_state, cli.up(own_state, port))
+    create_cluster(cloud, "orphan")
+    left = processes(own_state)
+    assert len(left) >= 6
+    os.kill(cloud.daemon.pid, signal.SIGKILL)
+    assert cli.main(["status", "--state-dir", str(own_state.root)]) == 3
+    again = cli.up(own_state, port)
+    assert again.pid != cloud.daemon.pid
+    assert [pid for pid in left if identity(pid)] == []
+    assert cloud.client("eks").list_clusters()["clusters"] == []
