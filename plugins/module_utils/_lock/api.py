@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import skew
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import Client, skew
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import KEY, Lock
 
-try:
+with contextlib.suppress(ImportError):  # said when a client is made
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # said when a client is made
 
 CREATE_SECONDS = 120
+
+Value = Any  # whatever a request or an answer holds
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -31,7 +32,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 class Table:
     """The table that holds one item per locked cluster."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Client, name: str) -> None:
         self._client = client
         self._name = name
         self.skew = 0.0
@@ -105,7 +106,7 @@ class Table:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
-    def _call(self, operation: str, absent: Any = ..., ignore: str = "", **parameters: Any) -> Any:
+    def _call(self, operation: str, absent: Value = ..., ignore: str = "", **parameters: Value) -> Value:
         """Call `operation`; `absent` is the answer for a table that is not there or an ignored error code."""
         try:
             answer = getattr(self._client, operation)(TableName=self._name, **parameters)

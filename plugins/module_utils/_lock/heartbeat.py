@@ -26,6 +26,8 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 RELEASE_TRIES = 5
 
+Client = Any  # botocore makes its classes at run time
+
 
 def main() -> int:
     """Keep the lock that standard input describes; the exit status is 0 once it was given back."""
@@ -47,7 +49,7 @@ def main() -> int:
     return 1
 
 
-def connect(connection: dict[str, Any]) -> Any:
+def connect(connection: dict[str, Any]) -> Client:
     """A DynamoDB client."""
     import botocore.config  # noqa: PLC0415 - the functions below serve a process that needs no botocore
     import botocore.session  # noqa: PLC0415
@@ -65,7 +67,7 @@ def connect(connection: dict[str, Any]) -> Any:
     )
 
 
-def beat(client: Any, settings: dict[str, Any], run: Process) -> bool:
+def beat(client: Client, settings: dict[str, Any], run: Process) -> bool:
     """Say that the run lives; False when the lock is not ours any more."""
     while True:
         try:
@@ -91,7 +93,7 @@ def beat(client: Any, settings: dict[str, Any], run: Process) -> bool:
             return True
 
 
-def release(client: Any, settings: dict[str, Any]) -> bool:
+def release(client: Client, settings: dict[str, Any]) -> bool:
     """Give the lock back if it is still ours; False to try again."""
     try:
         client.delete_item(

@@ -107,15 +107,14 @@ class Runs:
         return {key: next(iter(value.values())) for key, value in item["Item"].items()} if "Item" in item else None
 
     def keepers(self) -> list[int]:
-        """The processes that keep locks of runs of this test."""
-        pids = [run.pid for run in self.started]
+        """The processes that keep locks in this emulator."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                command = (entry / "cmdline").read_text()
+                command, environment = ((entry / name).read_text() for name in ("cmdline", "environ"))
             except OSError:
                 continue
-            if "_lock/heartbeat.py" in command and pids:
+            if "_lock/heartbeat.py" in command and self.emulator.endpoint_url in environment:
                 found.append(int(entry.name))
         return found
 
@@ -263,7 +262,7 @@ def test_secrets_are_in_no_argument_list(runs: Runs) -> None:
     assert keepers
     for pid in keepers:
         assert "the-secret-key" not in Path(f"/proc/{pid}/cmdline").read_text()
-        assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
+        assert {Path(f"/proc/{pid}/fd/{number}").readlink() for number in (0, 1, 2)} == {Path(os.devnull)}
     until.touch()
 
 

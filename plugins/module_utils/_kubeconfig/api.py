@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the clusters' Kubernetes APIs are, asked of EKS."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import Server, Target
+
+with contextlib.suppress(ImportError):  # AnsibleAWSModule says so
+    import botocore.config
+    import botocore.session
+    from botocore.exceptions import BotoCoreError, ClientError
+
+Client = Any  # botocore makes its classes at run time
+
+
+class DescribeError(Exception):
+    """A cluster could not be asked for."""
+
+
+def describe_all(targets: Sequence[Target], verify: bool | str | None) -> list[tuple[Target, Server | str]]:
+    """Per target its server, or in words why it has none yet. Raises DescribeError."""
+    with ThreadPoolExecutor(max_workers=10) as pool:
+        return list(zip(targets, pool.map(lambda target: describe(target, verify), targets), strict=True))
+
+
+def describe(target: Target, verify: bool | str | None) -> Server | str:
+    """The cluster's server, or in words why it has none yet. Raises DescribeError."""
+    where = f"cluster {target.cluster} in {target.region} (context {target.context})"
+    try:
+        cluster = _client(target, verify).describe_cluster(name=target.cluster)["cluster"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
+            return "it does not exist"
+        raise DescribeError(f"Could not describe {where}: {error}") from error
+    except BotoCoreError as error:
+        raise DescribeError(f"Could not describe {where}: {error}") from error
+    ca_data = (cluster.get("certificateAuthority") or {}).get("data")
+    if not cluster.get("endpoint") or not ca_data:
+        return f"it has no endpoint yet, it is {cluster.get('status')}"
+    return Server(cluster["endpoint"], ca_data)
+
+
+def _client(target: Target, verify: bool | str | None) -> Client:
+    session = botocore.session.Session(profile=target.profile)
+    keys: dict[str, Any] = {
+        "aws_access_key_id": target.access_key,
+        "aws_secret_access_key": target.secret_key,
+        "aws_session_token": target.session_token,
+    }
+    common: dict[str, Any] = {
+        "region_name": target.region,
+        "endpoint_url": target.endpoint_url,
+        "verify": verify,
+        "config": botocore.config.Config(retries={"mode": "standard", "max_attempts": 5}),
+    }
+    if target.role_arn:
+        sts = session.create_client("sts", **common, **keys)
+        answer = sts.assume_role(RoleArn=target.role_arn, RoleSessionName="dataplatform-fleet-kubeconfig")
+        keys = {
+            "aws_access_key_id": answer["Credentials"]["AccessKeyId"],
+            "aws_secret_access_key": answer["Credentials"]["SecretAccessKey"],
+            "aws_session_token": answer["Credentials"]["SessionToken"],
+        }
+    return session.create_client("eks", **common, **keys)

@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A kubeconfig with one context per cluster. Pure.
+
+Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+OWNER = "dataplatform.fleet"
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+EXEC_API = "client.authentication.k8s.io/v1beta1"
+
+
+class ForeignContextError(Exception):
+    """The file holds contexts that are not ours."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster, its context's name, and how a user of the file reaches AWS for a token."""
+
+    context: str
+    cluster: str
+    region: str
+    profile: str | None = None
+    role_arn: str | None = None
+    endpoint_url: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    proxy_url: str | None = None
+    tls_server_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a cluster's Kubernetes API is; `ca_data` is its certificate authority in base64."""
+
+    endpoint: str
+    ca_data: str
+
+
+def document(
+    found: Iterable[tuple[Target, Server]], token_command: Sequence[str], existing: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The file's content. What the user chose in the existing file, the current context and namespaces, is kept.
+
+    Raises ForeignContextError if the existing file has contexts of others.
+    """
+    foreign = foreign_contexts(existing)
+    if foreign:
+        raise ForeignContextError(", ".join(foreign))
+    namespaces = {
+        entry.get("name"): (entry.get("context") or {}).get("namespace") for entry in existing.get("contexts") or []
+    }
+    clusters, contexts, users = [], [], []
+    for target, server in found:
+        clusters.append({"name": target.context, "cluster": _cluster(target, server)})
+        users.append({"name": target.context, "user": {"exec": exec_plugin(target, token_command)}})
+        context = {"cluster": target.context, "user": target.context}
+        if namespaces.get(target.context):
+            context["namespace"] = namespaces[target.context]
+        contexts.append({"name": target.context, "context": context})
+    names = [entry["name"] for entry in contexts]
+    current = existing.get("current-context")
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": clusters,
+        "contexts": contexts,
+        "users": users,
+        "current-context": current if current in names else next(iter(names), ""),
+    }
+
+
+def foreign_contexts(existing: Mapping[str, Any]) -> list[str]:
+    """The names of the contexts that somebody else wrote."""
+    ours = {
+        entry.get("name")
+        for entry in existing.get("clusters") or []
+        if any(extension.get("name") == OWNER for extension in (entry.get("cluster") or {}).get("extensions") or [])
+    }
+    return sorted(
+        str(entry.get("name"))
+        for entry in existing.get("contexts") or []
+        if (entry.get("context") or {}).get("cluster") not in ours
+    )
+
+
+def exec_plugin(target: Target, token_command: Sequence[str]) -> dict[str, Any]:
+    """How kubectl gets a token whenever it needs one; `token_command` empty means the AWS CLI."""
+    if token_command:
+        command, *arguments = token_command
+        arguments += ["--cluster", target.cluster, "--region", target.region]
+        if target.profile:
+            arguments += ["--profile", target.profile]
+    else:
+        command, arguments = "aws", ["--region", target.region]
+        if target.profile:
+            arguments += ["--profile", target.profile]
+        arguments += ["eks", "get-token", "--cluster-name", target.cluster, "--output", "json"]
+    if target.role_arn:
+        arguments += ["--role-arn", target.role_arn]
+    plugin: dict[str, Any] = {
+        "apiVersion": EXEC_API,
+        "command": command,
+        "args": arguments,
+        "interactiveMode": "Never",
+    }
+    environment = token_environment(target)
+    if environment:
+        plugin["env"] = [{"name": name, "value": value} for name, value in environment.items()]
+    return plugin
+
+
+def token_environment(target: Target) -> dict[str, str]:
+    """What the token program must be told beyond its arguments.
+
+    Keys are written for an emulator on this machine only: those of a real account stay where the user keeps them.
+    """
+    if not target.endpoint_url:
+        return {}
+    environment = {"AWS_ENDPOINT_URL": target.endpoint_url}
+    if is_loopback(target.endpoint_url):
+        keys = {
+            "AWS_ACCESS_KEY_ID": target.access_key,
+            "AWS_SECRET_ACCESS_KEY": target.secret_key,
+            "AWS_SESSION_TOKEN": target.session_token,
+        }
+        environment.update({name: value for name, value in keys.items() if value})
+    return environment
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an URL leads to this machine.
+
+    >>> [is_loopback(u) for u in ("http://127.0.0.1:4566", "http://[::1]:1", "https://localhost.example.com")]
+    [True, True, False]
+    """
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def redacted(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content as it may be shown."""
+
+    def user(entry: Mapping[str, Any]) -> dict[str, Any]:
+        plugin = (entry.get("user") or {}).get("exec") or {}
+        shown = [
+            {**item, "value": "********"} if item.get("name") in SECRETS else item for item in plugin.get("env") or []
+        ]
+        return {"name": entry.get("name"), "exec": {**plugin, **({"env": shown} if shown else {})}}
+
+    return {**content, "users": [user(entry) for entry in content.get("users") or []]}
+
+
+def _cluster(target: Target, server: Server) -> dict[str, Any]:
+    cluster: dict[str, Any] = {
+        "server": server.endpoint,
+        "certificate-authority-data": server.ca_data,
+        "extensions": [{"name": OWNER, "extension": {"cluster": target.cluster, "region": target.region}}],
+    }
+    if target.proxy_url:
+        cluster["proxy-url"] = target.proxy_url
+    if target.tls_server_name:
+        cluster["tls-server-name"] = target.tls_server_name
+    return cluster
