@@ -28,7 +28,6 @@ WATCHED = (
     "Pod",
     "Service",
     "StorageClass",
-    "VolumeAttachment",
 )
 
 

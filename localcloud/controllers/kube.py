@@ -54,7 +54,6 @@ RESOURCES: dict[str, Resource] = {
     "Service": Resource("api/v1", "services", True),
     "ServiceAccount": Resource("api/v1", "serviceaccounts", True),
     "StorageClass": Resource("apis/storage.k8s.io/v1", "storageclasses", False),
-    "VolumeAttachment": Resource("apis/storage.k8s.io/v1", "volumeattachments", False),
 }
 
 

@@ -192,7 +192,7 @@ def volume_object(claim: Object, storage_class: Object, volume: Volume, volume_i
 
 
 class VolumeController:
-    """Provisions, attaches, grows and deletes EBS volumes."""
+    """Provisions, grows and deletes EBS volumes. Nothing is attached: simulated nodes start pods without it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -215,9 +215,6 @@ class VolumeController:
             driver = (volume["metadata"].get("annotations") or {}).get(_PROVISIONED_BY, "")
             if driver in drivers:
                 self._reclaim(volume)
-        for attachment in self._context.all("VolumeAttachment"):
-            if attachment["spec"]["attacher"] in drivers and not attachment.get("status", {}).get("attached"):
-                self._attach(attachment)
 
     def _drivers(self, cluster: Record) -> dict[str, Access]:
         """The drivers that run, with what they may do."""
@@ -325,7 +322,7 @@ class VolumeController:
         meta, spec = volume["metadata"], volume["spec"]
         released = volume.get("status", {}).get("phase") == "Released"
         deleting = "deletionTimestamp" in meta
-        if released and spec.get("persistentVolumeReclaimPolicy") == "Delete" and not self._attached(meta["name"]):
+        if released and spec.get("persistentVolumeReclaimPolicy") == "Delete":
             self._context.cloud.delete_volume(spec["csi"]["volumeHandle"])
             if not deleting:
                 self._context.kube.delete("PersistentVolume", meta["name"])
@@ -334,13 +331,3 @@ class VolumeController:
             rest = [finalizer for finalizer in meta["finalizers"] if finalizer != _FINALIZER]
             self._context.kube.patch("PersistentVolume", meta["name"], {"metadata": {"finalizers": rest}})
             self._context.informers["PersistentVolume"].forget(meta["name"])
-
-    def _attached(self, volume: str) -> bool:
-        attachments = self._context.all("VolumeAttachment")
-        return any(a["spec"]["source"].get("persistentVolumeName") == volume for a in attachments)
-
-    def _attach(self, attachment: Object) -> None:
-        name = attachment["metadata"]["name"]
-        body = {"status": {"attached": True, "attachmentMetadata": {"devicePath": "/dev/xvdaa"}}}
-        stored = self._context.kube.patch("VolumeAttachment", name, body, subresource="status")
-        self._context.informers["VolumeAttachment"].remember(stored)
