@@ -75,6 +75,8 @@ def status(state: StateDir) -> dict[str, Any] | None:
         with urllib.request.urlopen(f"{daemon.endpoint_url}{STATUS_PATH}", timeout=60) as answer:  # noqa: S310
             content: dict[str, Any] = json.load(answer)
     except (OSError, ValueError, HTTPException) as error:
+        if not daemon.alive:
+            return None
         raise LocalCloudError(f"The local cloud at {daemon.endpoint_url} does not answer: {error}") from None
     return content
 

@@ -166,6 +166,13 @@ class Engine:
         eks._get_docker = lambda: client
         eks._next_port = free_port
         eks._reconcile_access_policy_rbac = self.reconcile_access
+        find_entry = eks._access_entry_for_principal
+
+        def entry(cluster: str, account: str, region: str, principal: str) -> dict[str, Any] | None:
+            found = find_entry(cluster, account, region, principal)
+            return found and {**found, "username": rbac.username(found.get("username") or "", principal)}
+
+        eks._access_entry_for_principal = entry
 
     def create(self, port: int, labels: dict[str, str], command: list[str]) -> Container:
         key = ClusterKey(labels["account_id"], labels["region"], labels["cluster_name"])

@@ -73,6 +73,18 @@ def execute(server: Requester, steps: Iterable[Step]) -> None:
             raise OSError(f"{step.method} {step.path} answered {status}: {answer.decode(errors='replace')[:200]}")
 
 
+def username(template: str, principal: str) -> str:
+    """Fill in an access entry's username for a caller, such as ``arn:aws:sts::1:assumed-role/dev/jane``.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+    """
+    account, session = principal.split(":")[4] if principal.count(":") >= 5 else "", principal.rpartition("/")[2]
+    values = {"{{SessionName}}": session.replace("@", "-"), "{{SessionNameRaw}}": session, "{{AccountID}}": account}
+    for name, value in values.items():
+        template = template.replace(name, value)
+    return template
+
+
 def _get(server: Requester, path: str) -> list[dict[str, Any]]:
     status, answer = server.request("GET", path)
     if status != 200:
