@@ -40,7 +40,9 @@ class Settings:
     settle: float = 0.2
     """How long events are collected before the controllers look."""
     eviction: float = 60.0
-    """How long a PodDisruptionBudget may hold up a node's drain; EKS waits 15 minutes."""
+    """How long a PodDisruptionBudget may hold up the replacement of a node; EKS waits 15 minutes."""
+    removal: float = 8.0
+    """How long it may hold up a node that goes for good; EKS waits 15 minutes here, too."""
     auto_mode_idle: float = 30.0
     """How long an Auto Mode node stays without pods."""
     unavailable_grace: float = 20.0

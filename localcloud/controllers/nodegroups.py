@@ -25,22 +25,25 @@ class Drains:
     def __contains__(self, name: str) -> bool:
         return name in self._since
 
-    def overdue(self, name: str) -> bool:
-        """Whether a drain takes longer than a PodDisruptionBudget may make it."""
-        return name in self._since and time.monotonic() - self._since[name] > self._context.settings.eviction
+    def overdue(self, name: str, limit: float) -> bool:
+        """Whether a drain takes longer than ``limit`` seconds."""
+        return name in self._since and time.monotonic() - self._since[name] > limit
 
-    def step(self, node: Object, *, force: bool) -> bool:
-        """Do the next step of a drain; true when the node is gone. ``force`` removes what does not leave in time."""
+    def step(self, node: Object, *, force_after: float | None) -> bool:
+        """Do the next step of a drain; true when the node is gone.
+
+        Pods that a PodDisruptionBudget keeps are removed all the same after ``force_after`` seconds, if given.
+        """
         name = node["metadata"]["name"]
         now = time.monotonic()
         self._since.setdefault(name, now)
         if not node["spec"].get("unschedulable"):
             self._remember(self._context.kube.patch("Node", name, {"spec": {"unschedulable": True}}))
-        remaining = [pod for pod in self._pods(name) if _leaves_by_eviction(pod)]
+        remaining = [pod for pod in self._pods(name) if leaves_by_eviction(pod)]
         if remaining:
             if now - self._asked.get(name, 0) >= 1:
                 self._asked[name] = now
-                self._ask(remaining, force=force and self.overdue(name))
+                self._ask(remaining, force=force_after is not None and self.overdue(name, force_after))
             return False
         self.remove(name)
         return True
@@ -106,7 +109,7 @@ class NodegroupController:
     def _shrink(self, name: str, nodes: list[Object]) -> NodegroupReport:
         """Remove all nodes of a node group."""
         self._failed.pop(name, None)
-        rest = [node for node in nodes if not self._drains.step(node, force=True)]
+        rest = [node for node in nodes if not self._drains.step(node, force_after=self._context.settings.removal)]
         return NodegroupReport(desired=0, nodes=len(rest), ready=0)
 
     def _bring(self, group: Record, nodes: list[Object]) -> NodegroupReport:
@@ -147,7 +150,7 @@ class NodegroupController:
     def _scale_in(self, nodes: list[Object], desired: int) -> None:
         order = nodespec.scale_in_order(nodes)
         for node in order[: max(0, len(nodes) - desired)]:
-            self._drains.step(node, force=True)
+            self._drains.step(node, force_after=self._context.settings.removal)
         for node in order[max(0, len(nodes) - desired) :]:
             # The desired size rose again while the node was being emptied.
             if node["metadata"]["name"] in self._drains:
@@ -165,9 +168,10 @@ class NodegroupController:
             return desired + min(batch, len(outdated), desired - len(current) + surplus)
         if all(nodespec.is_ready(node) for node in current):
             force = bool((group.get("update") or {}).get("force"))
+            limit = self._context.settings.removal if force else None
             order = sorted(outdated, key=lambda node: (node["metadata"]["name"] not in self._drains, _age(node)))
             for node in order[: max(batch, surplus)]:
-                self._drains.step(node, force=force)
+                self._drains.step(node, force_after=limit)
         return 0
 
     def _failure(self, group: Record, outdated: list[Object]) -> Issue | None:
@@ -178,7 +182,8 @@ class NodegroupController:
         if not outdated:
             self._failed.pop(name, None)
             return None
-        stuck = [n["metadata"]["name"] for n in outdated if self._drains.overdue(n["metadata"]["name"])]
+        limit = self._context.settings.eviction
+        stuck = [n["metadata"]["name"] for n in outdated if self._drains.overdue(n["metadata"]["name"], limit)]
         if stuck and not update.get("force"):
             self._failed[name] = asked
         if self._failed.get(name) != asked:
@@ -191,7 +196,7 @@ class NodegroupController:
         surplus = nodespec.scale_in_order(current)[: max(0, len(nodes) - desired)]
         for node in nodes:
             if node in surplus:
-                self._drains.step(node, force=True)
+                self._drains.step(node, force_after=self._context.settings.removal)
             elif node["metadata"]["name"] in self._drains:
                 self._drains.give_up(node)
 
@@ -217,7 +222,7 @@ class NodegroupController:
         return created
 
 
-def _leaves_by_eviction(pod: Object) -> bool:
+def leaves_by_eviction(pod: Object) -> bool:
     """Whether a drain waits for a pod: not for DaemonSets' pods, not for finished ones."""
     owners = pod["metadata"].get("ownerReferences") or []
     finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

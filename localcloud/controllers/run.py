@@ -11,6 +11,7 @@ from functools import partial
 from logging.handlers import RotatingFileHandler
 
 from localcloud.controllers.addons import AddonController
+from localcloud.controllers.automode import AutoModeController
 from localcloud.controllers.cloud import Cloud
 from localcloud.controllers.context import Context, Controller, Settings, guarded
 from localcloud.controllers.kube import Kube
@@ -35,6 +36,7 @@ class Controllers:
         self._controllers: list[Controller] = [
             AddonController(self._context),
             NodegroupController(self._context),
+            AutoModeController(self._context),
             LoadBalancerController(self._context),
             VolumeController(self._context),
         ]

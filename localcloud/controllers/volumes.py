@@ -15,6 +15,7 @@ from localcloud.controllers.cloud import Record, Volume
 from localcloud.controllers.context import Backoff, Context
 from localcloud.controllers.kube import Object
 from localcloud.controllers.nodespec import ZONE, digest, zone_of
+from localcloud.controllers.quantities import bytes_of
 
 ADDON = "aws-ebs-csi-driver"
 AGENT = "eks-pod-identity-agent"
@@ -27,10 +28,6 @@ _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 # Constraint of EBS itself.
 _MAX_SIZE_GIB = 65536
-_UNITS = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
-    "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50,
-}  # fmt: skip
 # Nitro instances attach 28 devices, one of which is the root volume and at least one a network interface.
 VOLUMES_PER_NODE = 25
 _UNAUTHORIZED = (
@@ -114,16 +111,6 @@ def refusal(claim: Object, parameters: Mapping[str, str]) -> str:
 def size_gib(claim: Object) -> int:
     """The requested size in whole GiB, rounded up as EBS needs it."""
     return max(1, -(-bytes_of(claim["spec"]["resources"]["requests"]["storage"]) // (1 << 30)))
-
-
-def bytes_of(quantity: str) -> int:
-    """A Kubernetes quantity as a number of bytes.
-
-    :raises ValueError: it is none
-    """
-    text = str(quantity)
-    digits = text.rstrip("kKMGTPi")
-    return int(float(digits) * _UNITS[text[len(digits) :]])
 
 
 def volume_of(claim: Object, storage_class: Object, zone: str, cluster: str) -> Volume:
