@@ -51,13 +51,18 @@ def _absent(options: Mapping[str, Any], runner: Runner, target: Target, *, check
     dependents: list[str] = []
     if found and found.get("status") != "DELETING":
         dependents = _dependents(name, runner, check_mode=check_mode)
+    warnings: dict[str, Value] = {}
+    if check_mode and dependents:
+        # A task before this one may be about to delete them, which check mode only pretends.
+        warnings["warnings"] = [f"Unless this run deletes them first, the cluster is kept: {', '.join(dependents)}."]
+        dependents = []
     plan = plan_absent(name, found, {"deletion_protection": options.get("deletion_protection")}, dependents)
     if not check_mode:
         if plan:
             runner.apply(plan, target)
         elif found and runner.wait:
             runner.wait_gone(target)
-    return outcome(plan, runner, cluster={})
+    return outcome(plan, runner, cluster={}, **warnings)
 
 
 def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
