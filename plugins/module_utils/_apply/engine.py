@@ -10,20 +10,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import applyset, diff, order, plan, render, wait
+from . import applyset, diff, drift, order, plan, render, wait
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
 from .errors import ApiError, ApplyError, PlanError, RenderError
-from .fields import MANAGER
+from .fields import MANAGER, Path, readable
 from .normalise import canonical, unknown_fields
-from .objects import Json, Key, Member, Resource, Source, Value, key_of, split_api_version
+from .objects import Json, Key, Member, Resource, Source, key_of, split_api_version
 from .plan import CREATED, PATCHED, PRUNED, UNCHANGED, Action, Ignore
+from .schema import UNTYPED
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 # The guardrails role refuses to delete namespaces, claims and CRDs that do not carry their own name in it.
 CONFIRMATION: Final = "dataplatform.fleet/confirm-delete"
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_CONFIRMATION: Final = "dataplatform.fleet/confirm-delete"
+_JSON_PATCH: Final = "application/json-patch+json"
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SERVER_PATH: Final = re.compile(r'(?:unknown field "|: )\.?([A-Za-z][\w.\[\]=",:/-]*?)(?:"|: field not declared)')
 # Above so many unknown objects of a kind, listing metadata is cheaper than asking for each.
@@ -77,14 +81,8 @@ def preview_of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Sourc
     for body, _ in found:
         group, version = split_api_version(body["apiVersion"])
         resource = Resource(group, version, body["kind"], "", bool(body["metadata"].get("namespace")))
-        actions.append(Action(key_of(body), resource, CREATED, after=canonical(body, _untyped())))
+        actions.append(Action(key_of(body), resource, CREATED, after=canonical(body, UNTYPED)))
     return Result(actions)
-
-
-def _untyped() -> Value:
-    from .schema import UNTYPED  # noqa: PLC0415
-
-    return UNTYPED
 
 
 def _refuse_duplicates(found: Sequence[tuple[Json, Source]], namespace: str) -> None:
@@ -152,8 +150,13 @@ class Engine:
                     selector=f"{applyset.PART_OF}={self._parent.id}",
                     timeout=self._settings.wait_timeout,
                     report=self._report,
+                    reports_conditions=self._reports_conditions,
                 )
         return Result([parent_action, *actions, *prunes], self._client.requests)
+
+    def _reports_conditions(self, resource: Resource) -> bool:
+        type_ = self._discovery.type_of(resource)
+        return type_ is not None and type_.reports_conditions
 
     def _accepted_names(self) -> list[str]:
         return [name for name in (self._settings.cluster, self._settings.name) if name]
@@ -237,7 +240,7 @@ class Engine:
                     line = render.field_line(member.source, member.body, steps)
                     text = ".".join(str(step) for step in steps)
                     findings.append(f"{member.source.file}:{line}: {member.key}: unknown field {text}.")
-            member.body = canonical(member.body, type_ or _untyped())
+            member.body = canonical(member.body, type_ or UNTYPED)
             labels = {**(member.body["metadata"].get("labels") or {}), applyset.PART_OF: self._parent.id}
             member.body["metadata"] = {**member.body["metadata"], "labels": labels}
         if findings:
@@ -347,10 +350,27 @@ class Engine:
                 action.after = member.body
                 if self._settings.check and self._discovery.served(member.resource):
                     asked.append(action)
-            elif not plan.surely_unchanged(member.body, live, type_):
+                continue
+            action.added = self._added(member, live)
+            if action.added or not plan.surely_unchanged(member.body, live, type_):
                 asked.append(action)
         self._each(asked, self._dry_run)
         return actions
+
+    def _added(self, member: Member, live: Json) -> dict[str, list[Path]]:
+        found = drift.additions(member.body, live, self._discovery.type_of(member.resource))
+        kept = {
+            manager: [path for path in paths if not plan.is_ignored(path, self._settings.ignore, member.key)]
+            for manager, paths in found.items()
+        }
+        added = {manager: paths for manager, paths in kept.items() if paths}
+        if added and not self._settings.force:
+            texts = [f"{manager} ({', '.join(readable(path) for path in paths)})" for manager, paths in added.items()]
+            raise PlanError(
+                f"{member.source}: {member.key} has additions by {', '.join(texts)}; force=true removes them."
+                " Nothing was changed."
+            )
+        return added
 
     def _dry_run(self, action: Action) -> None:
         try:
@@ -370,19 +390,24 @@ class Engine:
             return
         type_ = self._discovery.type_of(action.resource)
         action.fields = plan.changed_fields(action.before, action.after, type_)
-        action.taken_from = plan.taken_from(action.member.body, action.before, type_)
+        action.taken_from = plan.taken_from(action.member.body, action.before, type_, action.added)
 
     def _send(self, action: Action, *, dry_run: bool = False) -> Json:
         member = action.member
         if member is None:
             raise AssertionError("only members are applied")
-        query = {
-            "fieldManager": MANAGER,
-            "fieldValidation": "Strict",
-            "force": "true" if self._settings.force else "false",
-        }
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
+        if action.added and action.before is not None:
+            added = [path for paths in action.added.values() for path in paths]
+            if dry_run:
+                type_ = self._discovery.type_of(member.resource) or UNTYPED
+                body = drift.predicted(member.body, action.before, type_, added)
+                return self._client.request("PUT", member.path, query, body=body).json()
+            handover = drift.hand_over(action.before, added)
+            self._client.request("PATCH", member.path, body=handover, content_type=_JSON_PATCH)
+        query["force"] = "true" if self._settings.force else "false"
         return self._client.request("PATCH", member.path, query, body=member.body, content_type=_APPLY).json()
 
     def _each(self, actions: Sequence[Action], call: Callable[[Action], None]) -> None:

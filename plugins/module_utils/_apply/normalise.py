@@ -93,8 +93,8 @@ def _limits(item: Json) -> Json:
     # Source: SetDefaults_LimitRangeItem in k8s.io/kubernetes/pkg/apis/core/v1/defaults.go.
     default = {**(item.get("max") or {}), **(item.get("default") or {})}
     request = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
-    filled = {**item, "default": default, "defaultRequest": request}
-    return {name: value for name, value in filled.items() if value}
+    filled = {"default": default, "defaultRequest": request}
+    return {**item, **{name: value for name, value in filled.items() if value}}
 
 
 def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> Iterator[Path]:

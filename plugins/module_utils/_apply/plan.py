@@ -12,7 +12,19 @@ from typing import Final
 
 from . import applyset
 from .errors import PlanError
-from .fields import MANAGER, Fields, contains, leaves, lookup, managed_by, others, owned_by_apply, readable
+from .fields import (
+    MANAGER,
+    Fields,
+    Path,
+    contains,
+    element,
+    leaves,
+    lookup,
+    managed_by,
+    others,
+    owned_by_apply,
+    readable,
+)
 from .normalise import as_stored, differences
 from .objects import Json, Key, Member, Resource, Value
 from .schema import UNTYPED, Type
@@ -48,6 +60,7 @@ class Action:
     after: Json | None = None
     fields: list[str] = field(default_factory=list)
     taken_from: list[Json] = field(default_factory=list)
+    added: dict[str, list[Path]] = field(default_factory=dict)
 
     def report(self) -> Json:
         return {
@@ -86,6 +99,11 @@ def surely_unchanged(body: Json, live: Json, type_: Type | None) -> bool:
     return next(differences(as_stored(body), live, type_), None) is None
 
 
+def is_ignored(path: Path, ignores: Iterable[Ignore], key: Key) -> bool:
+    """Whether a field is left to others."""
+    return any(path[: len(left)] == tuple(left) for ignore in ignores if ignore.matches(key) for left in ignore.paths)
+
+
 def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], key: Key) -> Json:
     """The object to apply when some fields are left to others.
 
@@ -112,11 +130,11 @@ def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], ke
     return body
 
 
-def taken_from(body: Json, live: Json, type_: Type | None) -> list[Json]:
-    """Whose values a forced apply of *body* replaces: manager and fields."""
+def taken_from(body: Json, live: Json, type_: Type | None, added: Mapping[str, Sequence[Path]]) -> list[Json]:
+    """Whose values a forced apply of *body* replaces, and whose additions it removes: manager and fields."""
     rendered = set(leaves(owned_by_apply(body, type_ or UNTYPED)))
     changed = [path for path in rendered if not _equal(body, live, path, type_)]
-    found: dict[str, list[str]] = {}
+    found = {manager: [readable(path) for path in paths] for manager, paths in added.items()}
     for entry in others(live):
         owned = entry.get("fieldsV1") or {}
         for path in changed:
@@ -128,6 +146,8 @@ def taken_from(body: Json, live: Json, type_: Type | None) -> list[Json]:
 def _equal(body: Json, live: Json, path: tuple[str, ...], type_: Type | None) -> bool:
     theirs, live_value = lookup(live, path)
     _, value = lookup(body, path)
+    if theirs and path[-1].startswith("k:"):
+        return True  # its fields are compared one by one
     return theirs and next(differences(value, live_value, _type_at(type_, path)), None) is None
 
 
@@ -156,8 +176,6 @@ def _content(obj: Json) -> Json:
 
 
 def _compare(before: Value, after: Value, type_: Type, path: tuple[str, ...], found: list[str]) -> None:
-    from .fields import element  # noqa: PLC0415
-
     if isinstance(before, dict) and isinstance(after, dict) and not type_.atomic:
         for name in [*before, *(name for name in after if name not in before)]:
             here = (*path, f"f:{name}")
@@ -252,6 +270,7 @@ __all__ = [
     "Ignore",
     "changed_fields",
     "check_removal",
+    "is_ignored",
     "is_precious",
     "owner_of",
     "same_state",

@@ -116,6 +116,12 @@ class Type:
         return found
 
     @property
+    def reports_conditions(self) -> bool:
+        """Whether this is a custom object's type and its controller writes status.conditions."""
+        status = None if self.builtin else self.field("status")
+        return status is not None and status.declares("conditions")
+
+    @property
     def element(self) -> Type:
         """The type of a list's items."""
         if self._element is None:

@@ -51,7 +51,9 @@ class Cluster:
                 return None
             raise
 
-    def send(self, method: str, path: str, body: Any = None, manager: str = "kubectl-edit", **query: str) -> dict[str, Any]:
+    def send(
+        self, method: str, path: str, body: Any = None, manager: str = "kubectl-edit", **query: str
+    ) -> dict[str, Any]:
         """What another person or program does."""
         content = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
         query = {"fieldManager": manager, **query}

@@ -40,7 +40,10 @@ class Applied:
         self.engine._types(self.members)
         # The server publishes a new kind's schema a moment later.
         deadline = time.monotonic() + 30
-        while any(self.engine._discovery.type_of(m.resource) is None for m in self.members) and time.monotonic() < deadline:
+        while (
+            any(self.engine._discovery.type_of(m.resource) is None for m in self.members)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.2)
             self.engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
             self.engine._read_server()
@@ -70,7 +73,9 @@ def applied(cluster: Cluster) -> Iterator[Applied]:
 
 
 def test_applied_again_everything_is_surely_unchanged(applied: Applied) -> None:
-    asked = {str(member.key) for member in applied.members if not applied.sure(member, member.body, applied.live(member))}
+    asked = {
+        str(member.key) for member in applied.members if not applied.sure(member, member.body, applied.live(member))
+    }
     wrong = {str(m.key) for m in applied.members if not applied.judge(m, m.body, applied.live(m))}
     assert not wrong, "the server changes these on every apply"
     assert asked == ASKED
@@ -87,7 +92,18 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from paths(item, (*path, index))
 
 
-NAMES = ["added", "namespaceSelector", "podSelector", "protocol", "optional", "mode", "items", "tags", "ports", "emptyDir"]
+NAMES = [
+    "added",
+    "namespaceSelector",
+    "podSelector",
+    "protocol",
+    "optional",
+    "mode",
+    "items",
+    "tags",
+    "ports",
+    "emptyDir",
+]
 
 
 def changed_value(value: Any, chooser: random.Random) -> Any:
@@ -113,7 +129,9 @@ def changed_value(value: Any, chooser: random.Random) -> Any:
 
 def mutate(body: Json, chooser: random.Random) -> Json:
     body = copy.deepcopy(body)
-    content = [path for path in paths(body) if path[0] not in {"apiVersion", "kind"} and path[:2] != ("metadata", "name")]
+    content = [
+        path for path in paths(body) if path[0] not in {"apiVersion", "kind"} and path[:2] != ("metadata", "name")
+    ]
     content = [path for path in content if path[:2] != ("metadata", "namespace") and path != ("metadata",)]
     path = chooser.choice(content)
     parent: Any = body
@@ -126,7 +144,9 @@ def mutate(body: Json, chooser: random.Random) -> Json:
     return body
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(seed=st.integers(0, 2**32))
 def test_a_changed_template_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
     """Rendered values that differ from what was applied: "surely unchanged" must mean that for the server, too."""
@@ -142,7 +162,9 @@ def test_a_changed_template_is_never_taken_for_unchanged(applied: Applied, seed:
         pytest.fail(f"the server refuses what was taken for unchanged: {error}\n{body}")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(seed=st.integers(0, 2**32))
 def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
     """Somebody edits, adds or removes something; and the next apply brings it back."""
