@@ -236,6 +236,12 @@ def _list(call: Call) -> dict[str, Any]:
     return page(call, "nodegroups", names)
 
 
+def _list_fargate_profiles(call: Call) -> dict[str, Any]:
+    """None: there is no Fargate here, but the deletion of a cluster asks."""
+    lookup.cluster(call["clusterName"])
+    return page(call, "fargateProfileNames", [])
+
+
 def _delete(call: Call) -> dict[str, Any]:
     record = require(call["clusterName"], call["nodegroupName"])
     _require_idle(record)
@@ -450,6 +456,7 @@ HANDLERS: Handlers = {
     "CreateNodegroup": _create,
     "DeleteNodegroup": _delete,
     "DescribeNodegroup": _describe,
+    "ListFargateProfiles": _list_fargate_profiles,
     "ListNodegroups": _list,
     "UpdateNodegroupConfig": _update_config,
     "UpdateNodegroupVersion": _update_version,
