@@ -445,6 +445,8 @@ class ControlPlane:
                 f"--kubeconfig={kubeconfig}",
                 "--manage-all-nodes=false",
                 f"--manage-nodes-with-annotation-selector={KWOK_NODES}",
+                # A restarted kwok plays its nodes only once the leases of its predecessor have run out.
+                "--node-lease-duration-seconds=8",
             ]
             self._run(name, arguments, {"GOMEMLIMIT": "90MiB", "GOGC": "50", "GOMAXPROCS": "2"})
         else:
