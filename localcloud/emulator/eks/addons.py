@@ -24,8 +24,8 @@ def require(cluster: str, name: str) -> store.Record:
 
 def issues(record: store.Record) -> list[dict[str, Any]]:
     """What is wrong with the add-on: as reported from inside the cluster, else judged by whether nodes are there."""
-    if _workload(record) is not None:
-        reported: list[dict[str, Any]] = record["health"]["issues"]
+    reported: list[dict[str, Any]] | None = record.get("_issues")
+    if reported is not None:
         return reported
     cluster = store.clusters.get(record["clusterName"])
     if cluster is None or not catalog.CATALOG[record["addonName"]].needs_replicas:
@@ -175,6 +175,8 @@ def _update(call: Call) -> dict[str, Any]:
         params["PodIdentityAssociations"] = call["podIdentityAssociations"]
 
     record.update(after)
+    record.pop("_workload", None)
+    record.pop("_issues", None)
     record["_since"] = clock.now()
     if not record.get("configurationValues"):
         record.pop("configurationValues", None)
@@ -213,22 +215,18 @@ def _run(record: store.Record, seconds: float) -> None:
     clock.scheduler.later(seconds, step)
 
 
-_GRACE = 6.0
-"""Seconds an add-on's pods may take before their absence counts as a health issue."""
-
-
-def _workload(record: store.Record) -> store.Record | None:
-    """What the in-cluster controllers last said of the add-on's pods, if there are controllers."""
-    return record.get("_workload")
+_REPORT_WITHIN = 15.0
+"""Seconds after which a control plane that reports nothing of an add-on is taken for one that never will."""
 
 
 def _settled(record: store.Record) -> bool:
     """Whether the add-on runs, or has had its time to."""
     cluster = store.clusters.get(record["clusterName"])
-    if cluster is None or not cluster.get("_docker_id") or clock.now() - record["_since"] > _GRACE:
+    if cluster is None or not cluster.get("_docker_id") or clock.now() - record["_since"] > _REPORT_WITHIN:
         return True
-    workload = _workload(record)
-    return bool(workload and workload["available"] and workload["installed"] == record["addonVersion"])
+    workload = record.get("_workload") or {}
+    installed = workload.get("installed") == record["addonVersion"]
+    return installed and bool(workload["available"] or record.get("_issues"))
 
 
 def _versions(call: Call) -> dict[str, Any]:

@@ -47,12 +47,12 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state: Path = tmp_path_factory.mktemp("ministack")
     os.environ.update(IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING", STATE_DIR=str(state))
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config as ServerConfig
-    from ministack.app import app
-    from ministack.services import eks
+    from hypercorn.asyncio import serve  # noqa: PLC0415 - after the environment is set
+    from hypercorn.config import Config as ServerConfig  # noqa: PLC0415 - after the environment is set
+    from ministack.app import app  # noqa: PLC0415 - after the environment is set
+    from ministack.services import eks  # noqa: PLC0415 - after the environment is set
 
-    from localcloud.emulator import EmulatorSettings, install
+    from localcloud.emulator import EmulatorSettings, install  # noqa: PLC0415 - after the environment is set
 
     eks._docker_available = False
     settings = EmulatorSettings(
