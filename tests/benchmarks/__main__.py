@@ -42,7 +42,9 @@ def table(rows: list[Row]) -> str:
         for row in rows
     ]
     widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *lines))
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *lines)
+    )
 
 
 def main(names: list[str]) -> int:

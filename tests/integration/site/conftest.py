@@ -30,11 +30,15 @@ class Run:
         for result in self.results:
             if not result["changed"]:
                 continue
-            details = [
-                f"{entry['action']} {entry['kind']} {entry.get('namespace') or ''}/{entry['name']} {name}"
-                for entry in result["objects"]
-                for name in (entry.get("fields") or ["."])
-            ] or result["fields"] or ["."]
+            details = (
+                [
+                    f"{entry['action']} {entry['kind']} {entry.get('namespace') or ''}/{entry['name']} {name}"
+                    for entry in result["objects"]
+                    for name in (entry.get("fields") or ["."])
+                ]
+                or result["fields"]
+                or ["."]
+            )
             rows |= {(result["host"], result["task"], result["item"], detail) for detail in details}
         return rows
 
@@ -100,7 +104,13 @@ def kubectl(kubeconfig: Path, local_cloud: Any) -> Callable[..., subprocess.Comp
     """``kubectl(*args)`` on staging, as `make kubeconfig` prepares it."""
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [str(local_cloud.binaries.resolve("kubectl")), "--kubeconfig", str(kubeconfig), "--context", "staging"]
+        command = [
+            str(local_cloud.binaries.resolve("kubectl")),
+            "--kubeconfig",
+            str(kubeconfig),
+            "--context",
+            "staging",
+        ]
         return subprocess.run([*command, *args], capture_output=True, text=True, check=False)
 
     return run

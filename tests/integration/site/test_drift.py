@@ -82,10 +82,20 @@ def drift_in_kubernetes(kubectl: Kubectl) -> dict[str, str]:
     policies = json.loads(must(*namespace, "get", "networkpolicies", "-o", "json"))["items"]
     policy = next(item["metadata"]["name"] for item in policies if item["spec"].get("ingress"))
     must(*namespace, "patch", "networkpolicy", policy, "--type=json", '-p=[{"op":"remove","path":"/spec/ingress/0"}]')
-    maps = json.loads(must(*namespace, "get", "configmaps", "-l", "applyset.kubernetes.io/part-of", "-o", "json"))["items"]
+    maps = json.loads(must(*namespace, "get", "configmaps", "-l", "applyset.kubernetes.io/part-of", "-o", "json"))[
+        "items"
+    ]
     config = next(item for item in maps if item.get("data"))
     key = sorted(config["data"])[0]
-    must(*namespace, "patch", "configmap", config["metadata"]["name"], "--type=merge", "-p", json.dumps({"data": {key: "edited"}}))
+    must(
+        *namespace,
+        "patch",
+        "configmap",
+        config["metadata"]["name"],
+        "--type=merge",
+        "-p",
+        json.dumps({"data": {key: "edited"}}),
+    )
     return {
         "replicas": "spec.replicas",
         "image": "image",

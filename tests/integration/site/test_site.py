@@ -1,4 +1,4 @@
-"""The main job, as a new user runs it: two clusters from nothing, again without a change, and what is announced is done."""
+"""The main job, as a new user runs it: two clusters from nothing, again without a change, announced and done alike."""
 
 from __future__ import annotations
 
@@ -57,13 +57,19 @@ def test_destroy_leaves_nothing(fleet: Run, playbook: Playbook, local_cloud: Any
     assert ec2.describe_subnets(Filters=tag)["Subnets"] == []
     assert ec2.describe_addresses(Filters=tag)["Addresses"] == []
     assert ec2.describe_security_groups(Filters=tag)["SecurityGroups"] == []
-    roles = [r["RoleName"] for page in local_cloud.client("iam").get_paginator("list_roles").paginate() for r in page["Roles"]]
+    roles = [
+        r["RoleName"]
+        for page in local_cloud.client("iam").get_paginator("list_roles").paginate()
+        for r in page["Roles"]
+    ]
     assert [name for name in roles if "testing" in name] == []
     again = playbook("destroy.yml", "testing", "-e", "destroy=testing")
     assert again.announced == set()
 
 
-def test_the_wrong_kubectl_delete_is_refused(fleet: Run, kubectl: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_the_wrong_kubectl_delete_is_refused(
+    fleet: Run, kubectl: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     nodes = kubectl("get", "nodes", "-o", "json")
     assert len(json.loads(nodes.stdout)["items"]) == 2
     refused = kubectl("delete", "namespace", "ingress-nginx")

@@ -74,7 +74,7 @@ class CallbackModule(CallbackBase):
         if "results" not in result.result or not result.task.loop:
             self._write(result, None)
 
-    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002
         self._write(result, None)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
