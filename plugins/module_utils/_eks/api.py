@@ -34,6 +34,7 @@ TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 TRANSIENT_SECONDS = 120.0
 # IAM is eventually consistent: a role that exists already may be unknown to EKS for some seconds.
 CONSISTENCY_SECONDS = 60.0
@@ -110,13 +111,19 @@ def describe_cluster_versions(client: Client) -> list[Document] | None:
     try:
         return _list(client, "DescribeClusterVersions", "clusterVersions", includeAll=True)
     except ApiError as error:
-        if error.code in ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation"):
+        if error.code in DENIED:
             return None
         raise
 
 
-def list_fargate_profiles(client: Client, cluster: str) -> list[str]:
-    return _list(client, "ListFargateProfiles", "fargateProfileNames", clusterName=cluster)
+def list_fargate_profiles(client: Client, cluster: str) -> list[str] | None:
+    """The names of a cluster's Fargate profiles; None where the caller may not ask."""
+    try:
+        return _list(client, "ListFargateProfiles", "fargateProfileNames", clusterName=cluster)
+    except ApiError as error:
+        if error.code in DENIED:
+            return None
+        raise
 
 
 def describe_nodegroup(client: Client, cluster: str, name: str) -> Document | None:

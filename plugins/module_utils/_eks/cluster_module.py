@@ -74,7 +74,7 @@ def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
             staying.append(f"node group {nodegroup}")
         elif not check_mode:
             runner.wait_gone(Target(f"node group {name}/{nodegroup}", read, name, nodegroup))
-    return staying + [f"Fargate profile {p}" for p in api.list_fargate_profiles(runner.client, name)]
+    return staying + [f"Fargate profile {p}" for p in api.list_fargate_profiles(runner.client, name) or []]
 
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:

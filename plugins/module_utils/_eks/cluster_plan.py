@@ -202,6 +202,9 @@ def _plan_create(name: str, resource: str, wanted: State, offered: Callable[[], 
         raise EksError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
     if "version" in wanted:
         check_offered(wanted["version"], offered())
+    if wanted.get("auto_mode.enabled"):
+        # EKS insists, since Auto Mode brings what these add-ons do.
+        wanted = {"bootstrap_self_managed_addons": False, **wanted}
     return Plan(resource, (Step("CreateCluster", create_request(name, wanted), creation(wanted), "active"),))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import api
 from .aliases import Client, Document, State, Value
-from .errors import ClusterNotFoundError, EksError, FailedError, issues_text
+from .errors import ApiError, ClusterNotFoundError, EksError, FailedError, issues_text
 from .nodegroup_plan import plan_absent, plan_present, wanted_state
 from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
@@ -146,8 +146,14 @@ def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
             "Nothing was changed."
         )
     parameter = f"/aws/service/{path.format(v=version)}"
-    # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
-    return api.ssm_parameter(clients("ssm"), parameter)
+    try:
+        # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
+        return api.ssm_parameter(clients("ssm"), parameter)
+    except ApiError as error:
+        raise EksError(
+            f"release_version=latest is looked up in the SSM parameter {parameter}, which failed: {error.code}: "
+            f"{error.text}. Name the release instead, or allow ssm:GetParameter. Nothing was changed."
+        ) from error
 
 
 def _predicted(cluster: str, name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
