@@ -84,7 +84,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             plane.ca_file,
             plane.directory,
         )
-        settings = Settings(eviction=4.0, auto_mode_idle=2.0, unavailable_grace=5.0)
+        settings = Settings(eviction=4.0, removal=4.0, auto_mode_idle=2.0, unavailable_grace=5.0)
         kube = Kube(plane.kubeconfig)
         running = Bench(plane, cloud, kube, ref, settings, start_controllers(ref, cloud, settings))
         yield running
@@ -418,6 +418,33 @@ def test_claim_is_refused_without_permission_then_bound_grown_and_reclaimed(benc
     assert bench.cloud.volumes == {}
     for name in ("aws-ebs-csi-driver", "eks-pod-identity-agent"):
         del bench.cloud.addon_records[name]
+
+
+# -- Auto Mode
+
+
+def test_auto_mode_starts_nodes_for_pods_that_fit_nowhere_and_removes_empty_ones(bench: Bench) -> None:
+    bench.cloud.cluster_record["computeConfig"] = {"enabled": True, "nodePools": ["general-purpose", "system"]}
+    bench.kube.create("Deployment", _deployment("elastic", 3), "default")
+    bench.kube.create("Service", _service("auto", loadBalancerClass="eks.amazonaws.com/nlb"), "default")
+    bench.kube.create("Service", _service("classless"), "default")
+
+    def available() -> int:
+        found = bench.kube.get("Deployment", "elastic", "default") or {}
+        return int(found["status"].get("availableReplicas", 0))
+
+    def nodes() -> list[Object]:
+        return bench.kube.list("Node", labelSelector="eks.amazonaws.com/compute-type=auto")
+
+    bench.eventually(lambda: available() == 3)
+    assert [node["metadata"]["labels"]["karpenter.sh/nodepool"] for node in nodes()] == ["general-purpose"]
+    bench.eventually(lambda: bench.hostname("auto"))
+    assert bench.hostname("classless") == ""
+    for name in ("auto", "classless"):
+        bench.kube.delete("Service", name, "default")
+    bench.kube.delete("Deployment", "elastic", "default")
+    bench.eventually(lambda: not nodes())
+    bench.cloud.cluster_record.pop("computeConfig")
 
 
 # -- the API server goes and comes back

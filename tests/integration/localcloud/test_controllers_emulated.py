@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from localcloud.controllers.kube import Kube
+from localcloud.emulator import versions
 from localcloud.testing import LocalCloud
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,7 @@ def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
         nodeRole=node,
         instanceTypes=["m5.large"],
         scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 2},
+        releaseVersion=_releases()[0],
     )
     cluster = next(entry for entry in _status(local_cloud).values() if entry["name"] == CLUSTER)
     kube = Kube(Path(cluster["kubeconfig"]))
@@ -87,6 +89,10 @@ def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
 def _status(cloud: LocalCloud) -> dict[str, Any]:
     clusters: dict[str, Any] = json.loads(cloud.state.file.read_text())["clusters"]
     return clusters
+
+
+def _releases() -> tuple[str, ...]:
+    return versions.VERSIONS[versions.DEFAULT].ami_releases
 
 
 def _nodegroup(eks: Any) -> dict[str, Any]:
@@ -180,9 +186,8 @@ def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kub
     eks = local_cloud.client("eks")
     kube = vpc_and_kube[1]
     before = {node["metadata"]["name"] for node in kube.list("Node")}
-    group = _nodegroup(eks)
-    releases = eks.update_nodegroup_version(clusterName=CLUSTER, nodegroupName="main", force=True)
-    update = releases["update"]["id"]
+    request = eks.update_nodegroup_version(clusterName=CLUSTER, nodegroupName="main", force=True)
+    update = request["update"]["id"]
 
     def status() -> str:
         shown = eks.describe_update(name=CLUSTER, nodegroupName="main", updateId=update)["update"]
@@ -190,6 +195,8 @@ def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kub
 
     _eventually(lambda: status() != "InProgress")
     assert status() == "Successful"
+    assert len(_releases()) > 1
     after = {node["metadata"]["name"] for node in kube.list("Node")}
-    same = _nodegroup(eks)["releaseVersion"] == group["releaseVersion"]
-    assert (after == before) if same else not (after & before)
+    assert len(after) == 2
+    assert not after & before
+    assert _nodegroup(eks)["releaseVersion"] == _releases()[-1]
