@@ -222,9 +222,10 @@ _REPORT_WITHIN = 15.0
 def _settled(record: store.Record) -> bool:
     """Whether the add-on runs, or has had its time to."""
     cluster = store.clusters.get(record["clusterName"])
-    if cluster is None or not cluster.get("_docker_id") or clock.now() - record["_since"] > _REPORT_WITHIN:
-        return True
     workload = record.get("_workload") or {}
+    silent = not workload and clock.now() - record["_since"] > _REPORT_WITHIN
+    if cluster is None or not cluster.get("_docker_id") or silent:
+        return True
     installed = workload.get("installed") == record["addonVersion"]
     return installed and bool(workload["available"] or record.get("_issues"))
 
