@@ -22,6 +22,7 @@ class AddonController:
         self._context = context
         self._applied: dict[str, tuple[str, str, str]] = {}
         self._missing_since: dict[str, float] = {}
+        self._starting = False
         self._prepared = ""
 
     def reconcile(self, cluster: Record) -> None:
@@ -31,6 +32,7 @@ class AddonController:
         place = manifests.Place(
             self._context.ref.region, manifests.dns_ip(network.get("serviceIpv4Cidr") or "10.100.0.0/16"), auto_mode
         )
+        self._starting = auto_mode or bool(self._context.all("Node"))
         addons = {str(addon["addonName"]): addon for addon in self._context.cloud.addons()}
         for name, addon in addons.items():
             if addon["status"] == "DELETING":
@@ -101,7 +103,7 @@ class AddonController:
             self._missing_since.pop(name, None)
             return AddonReport(version, available=True)
         since = self._missing_since.setdefault(name, time.monotonic())
-        if self._context.all("Node") and time.monotonic() - since < self._context.settings.unavailable_grace:
+        if self._starting and time.monotonic() - since < self._context.settings.unavailable_grace:
             return AddonReport(version, available=False)
         text = "The add-on is unhealthy because it doesn't have the desired number of replicas."
         return AddonReport(

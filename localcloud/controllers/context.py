@@ -45,8 +45,8 @@ class Settings:
     """How long it may hold up a node that goes for good; EKS waits 15 minutes here, too."""
     auto_mode_idle: float = 30.0
     """How long an Auto Mode node stays without pods."""
-    unavailable_grace: float = 20.0
-    """How long an add-on's pods may be missing before it counts as unhealthy."""
+    unavailable_grace: float = 45.0
+    """How long an add-on's pods may be missing, where there are nodes, before it counts as unhealthy."""
 
 
 class Context:
