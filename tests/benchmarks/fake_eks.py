@@ -1,8 +1,8 @@
 """A small AWS with EKS clusters that takes a given time to answer: what discovery sees, and nothing else.
 
-``python fake_eks.py WORLD LATENCY`` serves the JSON file WORLD on a free port of the loopback, says which, and ends with
-its standard input. A world is ``{account: {region: [cluster, ...] or {"error": [status, code, message]}}}``. Access keys
-are account numbers; a role can be assumed if its account is in the world and its name is not ``denied``.
+``python fake_eks.py WORLD LATENCY`` serves the JSON file WORLD on a free port of the loopback, says which, and ends
+with its standard input. A world is ``{account: {region: [cluster, ...] or {"error": [status, code, message]}}}``.
+Access keys are account numbers; a role can be assumed if its account is in the world and its name is not ``denied``.
 ``GET /requests`` tells how many calls there were.
 """
 
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 World = dict[str, dict[str, Any]]
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
-REGIONS = "http://ec2.amazonaws.com/doc/2016-11-15/"
+EC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 
 class Server(ThreadingHTTPServer):
@@ -131,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
             )
             self.xml(
                 200,
-                f'<DescribeRegionsResponse xmlns="{REGIONS}"><regionInfo>{items}</regionInfo></DescribeRegionsResponse>',
+                f'<DescribeRegionsResponse xmlns="{EC2}"><regionInfo>{items}</regionInfo></DescribeRegionsResponse>',
             )
 
     def xml(self, status: int, text: str) -> None:

@@ -1,0 +1,294 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the EKS clusters of several accounts and regions at once.
+
+Calls run in threads; which calls to make is decided in one. What comes back are plain dictionaries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.normalise import (
+    normalise_addon,
+    normalise_cluster,
+    normalise_insight,
+    normalise_nodegroup,
+)
+
+with contextlib.suppress(ImportError):  # the plugin says so
+    import botocore.config
+    import botocore.session
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+HOME_REGION = "us-east-1"
+# What a region answers that the account has not opted in to.
+NOT_OPTED_IN = ("UnrecognizedClientException", "InvalidClientTokenId")
+
+Client = Any  # botocore makes its classes at run time
+Cluster = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to look for, and how to reach it. No regions means all; no roles, the account of the credentials."""
+
+    regions: Sequence[str] = ()
+    role_arns: Sequence[str] = ()
+    include: Sequence[str] = ()
+    region: str | None = None
+    profile: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    endpoint_url: str | None = None
+    verify: bool | str | None = None
+    workers: int = 50
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The clusters found, ordered by account, region and name, and what could not be asked, in words."""
+
+    clusters: list[Cluster]
+    problems: list[str]
+
+
+Job = Callable[[], list[Any]]  # a call and what follows from it: further jobs
+
+
+def discover(query: Query) -> Discovery:
+    """Ask every account and region of the query."""
+    return _Run(query).discover()
+
+
+class _Run:
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._clusters: dict[str, Cluster] = {}
+        self._problems: list[str] = []
+        self._config = botocore.config.Config(
+            max_pool_connections=query.workers,
+            connect_timeout=10,
+            read_timeout=30,
+            retries={"mode": "standard", "max_attempts": 8},
+        )
+
+    def discover(self) -> Discovery:
+        accounts: list[Job] = [lambda arn=arn: self._account(arn) for arn in self._query.role_arns]  # type: ignore[misc]
+        self._all(accounts or [lambda: self._account(None)])
+        order = sorted(self._clusters.values(), key=lambda each: (each["account_id"], each["region"], each["name"]))
+        return Discovery(order, sorted(set(self._problems)))
+
+    def _all(self, jobs: Iterable[Job]) -> None:
+        """Run jobs and those that follow from them."""
+        with ThreadPoolExecutor(max_workers=self._query.workers) as pool:
+            pending: set[Future[list[Job]]] = {pool.submit(job) for job in jobs}
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    pending |= {pool.submit(job) for job in future.result()}
+
+    def _account(self, role_arn: str | None) -> list[Job]:
+        """Log in and find the regions."""
+        try:
+            account = _Account(self._query, self._config, role_arn)
+            regions, sure = self._regions(account)
+        except (BotoCoreError, ClientError) as error:
+            what = f"The role {role_arn} could not be assumed" if role_arn else "AWS could not be asked"
+            self._problems.append(f"{what}: {error}")
+            return []
+        return [lambda region=region: self._region(account, region, sure) for region in regions]  # type: ignore[misc]
+
+    def _regions(self, account: _Account) -> tuple[Sequence[str], bool]:
+        """The regions to ask, and whether the account is sure to have them."""
+        if self._query.regions:
+            return self._query.regions, True
+        home = self._query.region or HOME_REGION
+        try:
+            answer = account.client("ec2", home).describe_regions()
+        except ClientError as error:
+            if _code(error) not in ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"):
+                raise
+            return account.known_regions(home), False
+        return [entry["RegionName"] for entry in answer["Regions"]], True
+
+    def _region(self, account: _Account, region: str, sure: bool) -> list[Job]:
+        try:
+            client = account.client("eks", region)
+            names = _pages(client, "list_clusters", "clusters")
+        except ClientError as error:
+            if sure or _code(error) not in NOT_OPTED_IN:
+                self._problem(account, region, "Listing clusters", error)
+            return []
+        except EndpointConnectionError as error:
+            # EKS may not be offered in every region there is.
+            if self._query.regions or region in account.known_regions(region):
+                self._problem(account, region, "Listing clusters", error)
+            return []
+        except BotoCoreError as error:
+            self._problem(account, region, "Listing clusters", error)
+            return []
+        return [lambda name=name: self._cluster(account, client, region, name) for name in names]  # type: ignore[misc]
+
+    def _cluster(self, account: _Account, client: Client, region: str, name: str) -> list[Job]:
+        answer = self._describe(
+            account, region, f"Describing cluster {name}", lambda: client.describe_cluster(name=name)
+        )
+        if answer is None:
+            return []
+        cluster = normalise_cluster(answer["cluster"], region)
+        self._clusters[cluster["arn"]] = cluster
+        follow: list[Job] = []
+        if "nodegroups" in self._query.include:
+            follow.append(lambda: self._nodegroups(account, client, cluster))
+        if "addons" in self._query.include:
+            follow.append(lambda: self._addons(account, client, cluster))
+        if "insights" in self._query.include:
+            follow.append(lambda: self._insights(account, client, cluster))
+        return follow
+
+    def _nodegroups(self, account: _Account, client: Client, cluster: Cluster) -> list[Job]:
+        def describe(nodegroup: str) -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = client.describe_nodegroup(clusterName=cluster["name"], nodegroupName=nodegroup)
+            return normalise_nodegroup(answer["nodegroup"])
+
+        return self._details(
+            account,
+            cluster,
+            "nodegroups",
+            lambda: _pages(client, "list_nodegroups", "nodegroups", clusterName=cluster["name"]),
+            describe,
+        )
+
+    def _addons(self, account: _Account, client: Client, cluster: Cluster) -> list[Job]:
+        def describe(addon: str) -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = client.describe_addon(clusterName=cluster["name"], addonName=addon)
+            return normalise_addon(answer["addon"])
+
+        return self._details(
+            account,
+            cluster,
+            "addons",
+            lambda: _pages(client, "list_addons", "addons", clusterName=cluster["name"]),
+            describe,
+        )
+
+    def _details(
+        self,
+        account: _Account,
+        cluster: Cluster,
+        kind: str,
+        names: Callable[[], list[str]],
+        describe: Callable[[str], Mapping[str, Any]],
+    ) -> list[Job]:
+        """List things of a cluster, then describe each of them."""
+        what = f"{kind} of cluster {cluster['name']}"
+        found = self._describe(account, cluster["region"], f"Listing {what}", names)
+        if found is None:
+            return []
+        places: dict[str, Mapping[str, Any]] = {}
+        cluster[kind] = []
+
+        def one(name: str) -> list[Job]:
+            answer = self._describe(account, cluster["region"], f"Describing {what}: {name}", lambda: describe(name))
+            if answer is not None:
+                places[name] = answer
+                cluster[kind] = [places[each] for each in found if each in places]
+            return []
+
+        return [lambda name=name: one(name) for name in found]  # type: ignore[misc]
+
+    def _insights(self, account: _Account, client: Client, cluster: Cluster) -> list[Job]:
+        answer = self._describe(
+            account,
+            cluster["region"],
+            f"Listing insights of cluster {cluster['name']}",
+            lambda: _pages(client, "list_insights", "insights", clusterName=cluster["name"]),
+        )
+        if answer is not None:
+            cluster["insights"] = [normalise_insight(each) for each in answer]
+        return []
+
+    def _describe[Answer](self, account: _Account, region: str, what: str, call: Callable[[], Answer]) -> Answer | None:
+        """The answer of a call; None if the thing has gone meanwhile, or cannot be asked for, which is a problem."""
+        try:
+            return call()
+        except ClientError as error:
+            if _code(error) != "ResourceNotFoundException":
+                self._problem(account, region, what, error)
+        except BotoCoreError as error:
+            self._problem(account, region, what, error)
+        return None
+
+    def _problem(self, account: _Account, region: str, what: str, error: Exception) -> None:
+        self._problems.append(f"{what} in {region} ({account}) failed: {error}")
+
+
+class _Account:
+    """Credentials and the clients made with them."""
+
+    def __init__(self, query: Query, config: Any, role_arn: str | None) -> None:  # noqa: ANN401 - a botocore class
+        self._query = query
+        self._config = config
+        self._role_arn = role_arn
+        self._lock = threading.Lock()
+        self._session = botocore.session.Session(profile=query.profile)
+        self._keys: dict[str, Any] = {
+            "aws_access_key_id": query.access_key,
+            "aws_secret_access_key": query.secret_key,
+            "aws_session_token": query.session_token,
+        }
+        if role_arn:
+            sts = self.client("sts", query.region or HOME_REGION)
+            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName="dataplatform-fleet-inventory")["Credentials"]
+            self._keys = {
+                "aws_access_key_id": answer["AccessKeyId"],
+                "aws_secret_access_key": answer["SecretAccessKey"],
+                "aws_session_token": answer["SessionToken"],
+            }
+
+    def __str__(self) -> str:
+        return f"role {self._role_arn}" if self._role_arn else "account of the credentials"
+
+    def client(self, service: str, region: str) -> Client:
+        with self._lock:  # a session is not thread-safe, its clients are
+            return self._session.create_client(
+                service,
+                region_name=region,
+                endpoint_url=self._query.endpoint_url,
+                verify=self._query.verify,
+                config=self._config,
+                **self._keys,
+            )
+
+    def known_regions(self, region: str) -> list[str]:
+        """The regions with EKS that botocore knows, in the partition of the given one."""
+        with self._lock:
+            try:
+                partition = self._session.get_partition_for_region(region)
+            except BotoCoreError:
+                partition = "aws"
+            regions: list[str] = self._session.get_available_regions("eks", partition)
+            return regions
+
+
+def has_credentials(query: Query) -> bool:
+    """Whether there are any credentials to ask with. Raises botocore's errors for a profile that is not there."""
+    if query.access_key:
+        return True
+    return botocore.session.Session(profile=query.profile).get_credentials() is not None
+
+
+def _pages(client: Client, operation: str, key: str, **parameters: str) -> list[Any]:
+    pages = client.get_paginator(operation).paginate(**parameters)
+    return [item for page in pages for item in page[key]]
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
