@@ -33,8 +33,11 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def up(state: StateDir, port: int | None = None) -> Daemon:
-    """Start the daemon and wait until it answers; do nothing if it does."""
+def up(state: StateDir, port: int | None = None, owner: int | None = None) -> Daemon:
+    """Start the daemon and wait until it answers; do nothing if it does.
+
+    With ``owner``, the daemon ends by itself when that process has ended.
+    """
     state.prepare()
     with state.locked():
         daemon = state.read()
@@ -50,7 +53,7 @@ def up(state: StateDir, port: int | None = None) -> Daemon:
         binaries = Binaries()
         for name in PROGRAMS:
             binaries.resolve(name)
-        return _start(state, chosen)
+        return _start(state, chosen, owner)
 
 
 def down(state: StateDir) -> None:
@@ -101,11 +104,14 @@ def _port(wanted: int | None) -> int:
     return port
 
 
-def _start(state: StateDir, port: int) -> Daemon:
+def _start(state: StateDir, port: int, owner: int | None) -> Daemon:
     started = time.monotonic()
+    command = [sys.executable, "-m", "localcloud.server", f"--state-dir={state.root}", f"--port={port}"]
+    if owner:
+        command.append(f"--owner={owner}")
     with state.server_log.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "localcloud.server", f"--state-dir={state.root}", f"--port={port}"],
+            command,
             cwd=Path(__file__).parents[1],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -109,9 +109,9 @@ def wait_ready(process: Process, ready: Callable[[], bool], progress: Callable[[
         process.check()
         now = time.monotonic()
         if now - started > limit:
-            raise LocalCloudError(f"{process.record.name} was not ready after {limit:.0f} s; see {process.log}")
+            raise LocalCloudError(f"{process.name} was not ready after {limit:.0f} s; see {process.log}")
         if now - reported > _REPORT_AFTER:
-            progress(f"{process.record.name} is not ready yet, {now - started:.0f} s")
+            progress(f"{process.name} is not ready yet, {now - started:.0f} s")
             reported = now
         time.sleep(0.1)
 
@@ -151,6 +151,7 @@ class Etcd:
             {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"},
         )
         wait_ready(self._process, self._healthy, progress)
+        self._process.keep = True
 
     def _healthy(self) -> bool:
         try:
@@ -259,6 +260,8 @@ class ControlPlane:
             self._start_api_server()
             for extra in self._extras:
                 self._start_extra(extra)
+            for process in self._processes:
+                process.keep = True
         except BaseException:
             self.stop()
             raise
@@ -398,7 +401,7 @@ class ControlPlane:
                 "--authentication-token-webhook-version=v1",
                 "--authentication-token-webhook-cache-ttl=10s",
             ]
-        environment = {"GOMEMLIMIT": "450MiB", "GOGC": "75", "GOMAXPROCS": "2"}
+        environment = {"GOMEMLIMIT": "450MiB", "GOGC": "100", "GOMAXPROCS": "2"}
         server = self._run("kube-apiserver", arguments, environment)
         wait_ready(server, lambda: self._answers("/readyz"), self._progress)
         wait_ready(server, lambda: self._answers("/api/v1/namespaces/default"), self._progress)

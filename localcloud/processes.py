@@ -2,28 +2,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Child processes that never outlive the local cloud.
 
-On Linux the kernel kills them with their parent (``PR_SET_PDEATHSIG``). Elsewhere a watchdog does, and in every
-case ``localcloud down`` ends what the record file names, after checking that the process is still the one that
-was started.
+On Linux the kernel kills them with their parent (``PR_SET_PDEATHSIG``). Elsewhere a watchdog does: a process that
+waits for the end of a pipe. In every case ``localcloud down`` ends what the record file names, after checking that
+the process is still the one that was started.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from localcloud.model import LocalCloudError
 
+LOG = logging.getLogger("localcloud.processes")
+KEEPER_INTERVAL = 2.0
 # PR_SET_PDEATHSIG is 1; the check of the parent closes the race with its death before the call.
 _LAUNCHER = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9);"
@@ -97,13 +100,34 @@ def tail(path: Path, lines: int = 12) -> str:
 
 
 class Process:
-    """A child with its log."""
+    """A child with its log. With ``keep`` set, the supervisor starts it again when it ends by itself."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], record: ProcessRecord, log: Path, owner: Supervisor) -> None:
-        self._popen = popen
-        self._owner = owner
-        self.record = record
+    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
         self.log = log
+        self.keep = False
+        self.lock = threading.Lock()
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._stopped: Callable[[Process], None] = lambda _: None
+        self.spawn()
+
+    def spawn(self) -> None:
+        """Start the program."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self._environment},
+                cwd=self.log.parent,
+            )
+        self.record = ProcessRecord(self.name, self._popen.pid, identity(self._popen.pid) or "")
+
+    def when_stopped(self, callback: Callable[[Process], None]) -> None:
+        self._stopped = callback
 
     @property
     def running(self) -> bool:
@@ -113,12 +137,12 @@ class Process:
         """Raise if the process has ended by itself."""
         status = self._popen.poll()
         if status is not None:
-            raise LocalCloudError(
-                f"{self.record.name} ended with status {status}; the end of {self.log}:\n{tail(self.log)}"
-            )
+            raise LocalCloudError(f"{self.name} ended with status {status}; the end of {self.log}:\n{tail(self.log)}")
 
     def stop(self, grace: float = 3.0) -> None:
         """Ask the process to end, then make it."""
+        with self.lock:
+            self.keep = False
         if self.running:
             self._popen.terminate()
             try:
@@ -126,68 +150,92 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._popen.kill()
         self._popen.wait()
-        self._owner.forget(self)
+        self._stopped(self)
 
 
 class Supervisor:
     """Starts processes and records them in a file, for a later ``down`` of a crashed daemon."""
 
-    def __init__(self, record_file: Path) -> None:
+    def __init__(self, record_file: Path, *, watchdog: bool = sys.platform != "linux") -> None:
         self._file = record_file
         self._lock = threading.Lock()
         self._processes: list[Process] = []
         # The kernel takes the *thread* that forked for the parent: it has to live as long as the children may.
         self._forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
+        record_file.parent.mkdir(parents=True, exist_ok=True)
+        self._watchdog = _start_watchdog(record_file) if watchdog else None
 
     def start(
         self, name: str, argv: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
     ) -> Process:
         """Start a program with its output appended to a log."""
-        return self._forker.submit(self._start, name, argv, log, environment or {}).result()
-
-    def _start(self, name: str, argv: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> Process:
         command = [str(word) for word in argv]
-        if sys.platform == "linux":
+        if self._watchdog is None:
             command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                cwd=log.parent,
-            )
-        process = Process(popen, ProcessRecord(name, popen.pid, identity(popen.pid) or ""), log, self)
+        process = self._forker.submit(Process, name, command, log, environment or {}).result()
+        process.when_stopped(self._forget)
         with self._lock:
             self._processes.append(process)
             self._save()
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+                self._keeper.start()
         return process
 
-    def forget(self, process: Process) -> None:
+    def _keep(self) -> None:
+        """Start again what has ended and was to be kept."""
+        while not self._stopping.wait(KEEPER_INTERVAL):
+            with self._lock:
+                processes = list(self._processes)
+            for process in processes:
+                with process.lock:
+                    if not process.keep or process.running:
+                        continue
+                    LOG.warning("%s ended by itself and is started again; its log is %s", process.name, process.log)
+                    self._forker.submit(process.spawn).result()
+                with self._lock:
+                    self._save()
+
+    def _forget(self, process: Process) -> None:
         with self._lock:
             self._processes = [other for other in self._processes if other is not process]
             self._save()
 
     def stop(self, grace: float = 3.0) -> None:
-        """Stop everything, the latest first."""
+        """Stop everything."""
+        self._stopping.set()
         with self._lock:
-            processes = self._processes[::-1]
+            processes = list(self._processes)
         with ThreadPoolExecutor(max_workers=max(1, len(processes))) as pool:
             list(pool.map(lambda process: process.stop(grace), processes))
         self._forker.shutdown()
+        if self._watchdog is not None:
+            self._watchdog.communicate()
 
     def records(self) -> list[ProcessRecord]:
         with self._lock:
             return [process.record for process in self._processes]
 
     def _save(self) -> None:
-        write_records(self._file, [process.record for process in self._processes])
+        # Without its directory nobody looks for the record either.
+        with contextlib.suppress(FileNotFoundError):
+            write_records(self._file, [process.record for process in self._processes])
+
+
+def _start_watchdog(record_file: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "localcloud.processes", str(record_file)],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def write_records(path: Path, records: Sequence[ProcessRecord]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
     scratch.write_text(json.dumps([asdict(record) for record in records], indent=1))
     scratch.replace(path)
@@ -198,3 +246,10 @@ def read_records(path: Path) -> list[ProcessRecord]:
         return [ProcessRecord(**item) for item in json.loads(path.read_text())]
     except (FileNotFoundError, ValueError, TypeError):
         return []
+
+
+if __name__ == "__main__":
+    # The watchdog: the pipe ends with the process that holds its other end.
+    sys.stdin.read()
+    for left in read_records(Path(sys.argv[1])):
+        end(left, grace=0.5)

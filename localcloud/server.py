@@ -30,10 +30,11 @@ from localcloud.model import (
     SECRET_KEY,
     LocalCloudError,
 )
-from localcloud.processes import identity, resident_bytes
+from localcloud.processes import ProcessRecord, identity, resident_bytes
 from localcloud.state import Daemon, StateDir
 
 LOG = logging.getLogger("localcloud")
+GUARD_INTERVAL = 3.0
 STATUS_PATH = "/_localcloud/status"
 ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -121,8 +122,9 @@ class StatusPage:
 class Cloud:
     """The daemon's parts, put together."""
 
-    def __init__(self, state: StateDir, port: int) -> None:
+    def __init__(self, state: StateDir, port: int, owner: int | None = None) -> None:
         self._state = state
+        self._owner = ProcessRecord("owner", owner, identity(owner) or "") if owner else None
         self._daemon = Daemon(
             pid=os.getpid(), identity=identity(os.getpid()) or "", port=port, endpoint_url=f"http://{HOST}:{port}"
         )
@@ -170,6 +172,18 @@ class Cloud:
     def _save(self) -> None:
         self._state.write(self._daemon, self.engine.summary() if self.engine else {})
 
+    async def _guard(self, stopped: asyncio.Event) -> None:
+        """Stop when nobody can stop this daemon any more: its record, or the process it belongs to, is gone."""
+        while not stopped.is_set():
+            await asyncio.sleep(GUARD_INTERVAL)
+            recorded = self._state.read()
+            if recorded is None or recorded.pid != os.getpid():
+                LOG.warning("%s is gone: stopping", self._state.file)
+                stopped.set()
+            elif self._owner is not None and identity(self._owner.pid) != self._owner.identity:
+                LOG.warning("The process that started this one is gone: stopping")
+                stopped.set()
+
     async def serve(self) -> None:
         """Serve until a signal comes."""
         from hypercorn.asyncio import serve  # noqa: PLC0415
@@ -186,9 +200,11 @@ class Cloud:
         config.loglevel = "WARNING"
         app: Any = self.app()
         self._save()
+        guard = asyncio.create_task(self._guard(stopped))
         try:
             await serve(app, config, shutdown_trigger=stopped.wait)
         finally:
+            guard.cancel()
             if self.engine is not None:
                 await asyncio.to_thread(self.engine.stop)
 
@@ -197,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="localcloud.server")
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--owner", type=int, help="the process without which this one is not wanted")
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
@@ -206,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure(state, options.port)
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(Cloud(state, options.port).serve())
+            asyncio.run(Cloud(state, options.port, options.owner).serve())
         except (LocalCloudError, OSError) as error:
             LOG.error("%s", error)
             return 1

@@ -34,7 +34,7 @@ class LocalCloud:
         """Run one with its own state directory and port."""
         state = StateDir(directory)
         try:
-            yield cls(state, up(state, free_port()))
+            yield cls(state, up(state, free_port(), owner=os.getpid()))
         finally:
             down(state)
 

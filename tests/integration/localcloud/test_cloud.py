@@ -309,3 +309,30 @@ def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.Captur
     assert again.pid != cloud.daemon.pid
     assert [pid for pid in left if identity(pid)] == []
     assert cloud.client("eks").list_clusters()["clusters"] == []
+
+
+def test_a_daemon_without_its_record_stops_by_itself(own_state: StateDir) -> None:
+    daemon = cli.up(own_state, free_port())
+    own_state.file.unlink()
+    eventually(lambda: not daemon.alive, "the daemon's end", 60)
+
+
+def test_a_daemon_without_its_owner_stops_by_itself(own_state: StateDir) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    daemon = cli.up(own_state, free_port(), owner=owner.pid)
+    assert daemon.alive
+    owner.kill()
+    owner.wait()
+    eventually(lambda: not daemon.alive, "the daemon's end", 60)
+
+
+def test_a_program_that_dies_comes_back(own_state: StateDir, tmp_path: Path) -> None:
+    cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
+    cluster = create_cluster(cloud, "phoenix")
+    (server,) = [item for item in read_records(own_state.processes) if item.name.startswith("kube-apiserver")]
+    os.kill(server.pid, signal.SIGKILL)
+
+    def answers() -> bool:
+        return kubectl(cluster, token("phoenix", cloud.session()), tmp_path, "get", "namespaces")[0] == 0
+
+    eventually(lambda: identity(server.pid) != server.identity and answers(), "the API server's return")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud import processes
 from localcloud.model import LocalCloudError
 from localcloud.processes import (
     ProcessRecord,
@@ -87,15 +88,23 @@ def test_end_stops_what_was_recorded(tmp_path: Path) -> None:
     assert child.wait() in (-signal.SIGKILL, -signal.SIGTERM)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux; elsewhere the record is used")
-def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "watchdog",
+    [
+        pytest.param(False, marks=pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux")),
+        True,
+    ],
+    ids=["kernel", "watchdog"],
+)
+def test_children_die_with_a_killed_parent(tmp_path: Path, watchdog: bool) -> None:
+    record_file, log = tmp_path / "processes.json", tmp_path / "log"
     script = f"""
         import os, signal, threading
         from pathlib import Path
         from localcloud.processes import Supervisor
-        supervisor = Supervisor(Path({str(tmp_path / "processes.json")!r}))
+        supervisor = Supervisor(Path({str(record_file)!r}), watchdog={watchdog})
         # As the emulator does: the thread that asks for the process ends long before it.
-        thread = threading.Thread(target=supervisor.start, args=("sleeper", {SLEEP!r}, Path({str(tmp_path / "log")!r})))
+        thread = threading.Thread(target=supervisor.start, args=("sleeper", {SLEEP!r}, Path({str(log)!r})))
         thread.start()
         thread.join()
         print("started", flush=True)
@@ -104,12 +113,39 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline() == "started\n"
-    assert eventually(lambda: tail(tmp_path / "log") == "up")
-    (record,) = read_records(tmp_path / "processes.json")
+    assert eventually(lambda: tail(log) == "up")
+    (record,) = read_records(record_file)
     assert identity(record.pid) == record.identity
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     assert eventually(lambda: identity(record.pid) is None)
+
+
+def test_what_is_kept_is_started_again(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.05)
+    process = supervisor.start("sleeper", SLEEP, tmp_path / "log")
+    process.keep = True
+    first = process.record
+    os.kill(first.pid, signal.SIGKILL)
+    assert eventually(lambda: process.running and process.record != first)
+    assert read_records(tmp_path / "processes.json") == [process.record]
+    assert "sleeper ended by itself and is started again" in caplog.text
+    process.stop(grace=0)
+    assert not process.running
+
+
+def test_what_is_not_kept_stays_ended(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.01)
+    ended = supervisor.start("short", ["/bin/true"], tmp_path / "log")
+    first = ended.record
+    assert eventually(lambda: not ended.running)
+    kept = supervisor.start("kept", ["/bin/true"], tmp_path / "log")
+    second = kept.record
+    kept.keep = True
+    assert eventually(lambda: kept.record != second)
+    assert ended.record == first
 
 
 def test_records_survive_a_round_trip_and_damage(tmp_path: Path) -> None:
