@@ -13,6 +13,7 @@ from localcloud.controllers.context import Context
 from localcloud.controllers.kube import Object
 
 _PROTECTED = ("Namespace",)
+_PREPARED = "localcloud.dataplatform.fleet/prepared"
 
 
 class AddonController:
@@ -27,11 +28,11 @@ class AddonController:
 
     def reconcile(self, cluster: Record) -> None:
         auto_mode = self._context.auto_mode(cluster)
-        self._prepare(auto_mode=auto_mode)
         network = cluster.get("kubernetesNetworkConfig") or {}
         place = manifests.Place(
             self._context.ref.region, manifests.dns_ip(network.get("serviceIpv4Cidr") or "10.100.0.0/16"), auto_mode
         )
+        self._prepare(cluster, place)
         self._starting = auto_mode or bool(self._context.all("Node"))
         addons = {str(addon["addonName"]): addon for addon in self._context.cloud.addons()}
         for name, addon in addons.items():
@@ -43,19 +44,27 @@ class AddonController:
         for name in self._installed() - addons.keys():
             self._remove(name, preserve=False)
 
-    def _prepare(self, *, auto_mode: bool) -> None:
-        """Put in place, once, what EKS puts into every cluster."""
-        state = f"auto mode {auto_mode}"
+    def _prepare(self, cluster: Record, place: manifests.Place) -> None:
+        """Put in place what EKS puts into every new cluster; what became of it later is its owner's business."""
+        state = f"auto mode {place.auto_mode}"
         if self._prepared == state:
             return
-        for obj in manifests.cluster_objects():
-            # Its owner may have changed or deleted it since; only a new cluster gets it.
-            if not self._prepared and self._context.kube.get(obj["kind"], obj["metadata"]["name"]) is None:
+        if not self._prepared and not self._marked():
+            objects = manifests.cluster_objects()
+            if cluster.get("bootstrapSelfManagedAddons") and not place.auto_mode:
+                objects += manifests.self_managed_objects(str(cluster.get("version", "")), place)
+            for obj in objects:
                 self._context.kube.apply(obj)
-        if auto_mode:
+            mark = {"metadata": {"annotations": {_PREPARED: "true"}}}
+            self._context.kube.patch("Namespace", "kube-system", mark)
+        if place.auto_mode:
             for obj in manifests.auto_mode_objects():
                 self._context.kube.apply(obj)
         self._prepared = state
+
+    def _marked(self) -> bool:
+        namespace = self._context.kube.get("Namespace", "kube-system")
+        return _PREPARED in ((namespace or {}).get("metadata", {}).get("annotations") or {})
 
     def _install(self, addon: Record, place: manifests.Place) -> None:
         """Apply an add-on's objects when its version or configuration changed."""

@@ -109,7 +109,7 @@ class AutoModeController:
             instance_id=name,
             subnet=subnet,
             labels=labels,
-            annotations={},
+            annotations={nodespec.NETWORK: "ready"},
             node_taints=[{"key": key, "effect": effect} for key, effect in launch.pool.taints],
             disk_gib=_DISK_GIB,
             kubelet=nodespec.kubelet_version(str(cluster.get("version", "")), ""),

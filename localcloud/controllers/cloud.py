@@ -82,7 +82,7 @@ class Cloud(Protocol):
     """The account's side. Reads return snapshots; every method may be called from any thread."""
 
     def cluster(self) -> Record | None:
-        """The cluster's record, None when it is gone."""
+        """The cluster's record with ``bootstrapSelfManagedAddons`` as it was created; None when it is gone."""
 
     def nodegroups(self) -> list[Record]:
         """Node groups, with those being deleted. ``update`` holds the version update in progress, if any:

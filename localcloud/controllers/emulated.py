@@ -44,7 +44,9 @@ class EmulatedCloud:
     def cluster(self) -> Record | None:
         with self._account():
             record = store.clusters.get(self._ref.name)
-            return None if record is None else _shown(record)
+            if record is None:
+                return None
+            return {**_shown(record), "bootstrapSelfManagedAddons": record.get("_bootstrap", False)}
 
     def nodegroups(self) -> list[Record]:
         with self._account():

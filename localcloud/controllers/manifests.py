@@ -79,6 +79,15 @@ def auto_mode_objects() -> list[Object]:
     return [_csi_driver("ebs.csi.eks.amazonaws.com")]
 
 
+def self_managed_objects(kubernetes: str, place: Place) -> list[Object]:
+    """Networking as EKS installs it without add-ons, unless ``bootstrapSelfManagedAddons`` is false."""
+    return [
+        *_coredns("v1.13.2-eksbuild.4", {}, place),
+        *_kube_proxy(f"v{kubernetes}.0-eksbuild.2", {}, place),
+        *_vpc_cni("v1.22.3-eksbuild.1", {}, place),
+    ]
+
+
 def addon_objects(name: str, version: str, values: str, place: Place) -> list[Object]:
     """The objects of an add-on in one version and configuration; none for add-ons that are not played."""
     build = _BUILDERS.get(name)

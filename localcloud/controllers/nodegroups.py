@@ -90,8 +90,11 @@ class NodegroupController:
         self._context = context
         self._drains = Drains(context)
         self._failed: dict[str, str] = {}
+        self._waiting: dict[str, float] = {}
 
     def reconcile(self, cluster: Record) -> None:  # noqa: ARG002
+        if any(self._context.cached("DaemonSet", name, "kube-system") for name in nodespec.NETWORK_PLUGINS):
+            self._connect()
         groups = {str(group["nodegroupName"]): group for group in self._context.cloud.nodegroups()}
         nodes: dict[str, list[Object]] = {}
         for node in self._context.all("Node"):
@@ -106,9 +109,18 @@ class NodegroupController:
         for name in nodes.keys() - groups.keys():
             self._shrink(name, nodes[name])
 
+    def _connect(self) -> None:
+        """Tell nodes that there is a network plugin."""
+        for node in self._context.all("Node"):
+            meta = node["metadata"]
+            if nodespec.NODEGROUP in meta.get("labels", {}) and nodespec.NETWORK not in meta.get("annotations", {}):
+                body = {"metadata": {"annotations": {nodespec.NETWORK: "ready"}}}
+                self._context.informers["Node"].remember(self._context.kube.patch("Node", meta["name"], body))
+
     def _shrink(self, name: str, nodes: list[Object]) -> NodegroupReport:
         """Remove all nodes of a node group."""
         self._failed.pop(name, None)
+        self._waiting.pop(name, None)
         rest = [node for node in nodes if not self._drains.step(node, force_after=self._context.settings.removal)]
         return NodegroupReport(desired=0, nodes=len(rest), ready=0)
 
@@ -132,6 +144,7 @@ class NodegroupController:
             nodes = nodes + self._create(group, nodes, wanted - len(nodes))
         elif not outdated:
             self._scale_in(nodes, desired)
+        unhealthy = self._never_ready(group, nodes)
         return NodegroupReport(
             desired=desired,
             nodes=len(nodes),
@@ -139,7 +152,21 @@ class NodegroupController:
             outdated=len(outdated),
             image=nodespec.image_id(group),
             eviction_failed=failure,
+            issues=(unhealthy,) if unhealthy else (),
+            fatal=unhealthy is not None,
         )
+
+    def _never_ready(self, group: Record, nodes: list[Object]) -> Issue | None:
+        """Why a new node group fails: its nodes have had their time and are not ready."""
+        name = str(group["nodegroupName"])
+        late = [node for node in nodes if not nodespec.is_ready(node)]
+        if group["status"] != "CREATING" or not late:
+            self._waiting.pop(name, None)
+            return None
+        if time.monotonic() - self._waiting.setdefault(name, time.monotonic()) < self._context.settings.join:
+            return None
+        ids = tuple(node["spec"]["providerID"].rpartition("/")[2] for node in late)
+        return Issue("NodeCreationFailure", "Unhealthy nodes in the kubernetes cluster", ids)
 
     def _configure(self, node: Object, group: Record) -> None:
         patch = nodespec.config_patch(node, group)

@@ -22,12 +22,23 @@ NODEGROUP = "eks.amazonaws.com/nodegroup"
 IMAGE = "eks.amazonaws.com/nodegroup-image"
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 ZONE = "topology.kubernetes.io/zone"
+# The DaemonSets that bring a network plugin to nodes.
+NETWORK_PLUGINS = ("aws-node", "calico-node", "cilium")
+# "ready" once the cluster has a network plugin: only then does kwok make the node ready.
+NETWORK = "localcloud.dataplatform.fleet/network"
 # What of a node's labels and taints came from its node group: a change of the group is what differs from it.
 MANAGED = "localcloud.dataplatform.fleet/managed"
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 _OS_IMAGES = {"AL2023": "Amazon Linux 2023", "BOTTLEROCKET": "Bottlerocket OS (aws-k8s)", "AL2_": "Amazon Linux 2"}
+_NOT_READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "KubeletNotReady",
+    "message": "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized",
+}
 
 
 def digest(*parts: str, length: int) -> str:
@@ -248,6 +259,7 @@ def node_object(
                 {"type": "Hostname", "address": name},
             ],
             "capacity": capacity(instance, disk_gib),
+            "conditions": [_NOT_READY],
             "allocatable": allocatable(instance, disk_gib),
             "nodeInfo": {
                 "architecture": instance.architecture,

@@ -84,7 +84,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             plane.ca_file,
             plane.directory,
         )
-        settings = Settings(eviction=4.0, removal=4.0, auto_mode_idle=2.0, unavailable_grace=5.0)
+        cloud.add_addon("vpc-cni")
+        settings = Settings(eviction=4.0, removal=4.0, join=4.0, auto_mode_idle=2.0, unavailable_grace=5.0)
         kube = Kube(plane.kubeconfig)
         running = Bench(plane, cloud, kube, ref, settings, start_controllers(ref, cloud, settings))
         yield running
@@ -178,6 +179,24 @@ def test_unknown_instance_type_fails_the_node_group(bench: Bench) -> None:
     assert [issue.code for issue in report.issues] == ["Ec2InstanceTypeDoesNotExist"]
     assert bench.nodes("odd") == []
     del bench.cloud.groups["odd"]
+
+
+def test_nodes_without_a_network_plugin_never_become_ready(bench: Bench) -> None:
+    del bench.cloud.addon_records["vpc-cni"]
+    bench.eventually(lambda: bench.kube.get("DaemonSet", "aws-node", "kube-system") is None)
+    bench.cloud.add_group("mute", 1, status="CREATING")
+    bench.eventually(lambda: bench.cloud.nodegroup_reports.get("mute") and bench.cloud.nodegroup_reports["mute"].fatal)
+    (node,) = bench.nodes("mute")
+    assert _ready([node]) == 0
+    assert "cni plugin not initialized" in node["status"]["conditions"][0]["message"]
+    (issue,) = bench.cloud.nodegroup_reports["mute"].issues
+    assert issue.code == "NodeCreationFailure"
+    assert issue.resource_ids[0].startswith("i-0")
+
+    bench.cloud.add_addon("vpc-cni")
+    bench.eventually(lambda: _ready(bench.nodes("mute")) == 1)
+    bench.cloud.groups["mute"]["status"] = "DELETING"
+    bench.eventually(lambda: not bench.nodes("mute"))
 
 
 def test_new_release_replaces_nodes_and_moves_their_pods(bench: Bench, group: str) -> None:
@@ -347,10 +366,11 @@ def test_preserved_addon_leaves_its_objects(bench: Bench) -> None:
         lambda: label not in bench.kube.get("DaemonSet", "kube-proxy", "kube-system")["metadata"].get("labels", {})
     )
     del bench.cloud.addon_records["kube-proxy"]
-    bench.cloud.add_addon("vpc-cni")
-    bench.eventually(lambda: bench.kube.get("DaemonSet", "aws-node", "kube-system"))
+    bench.cloud.add_addon("metrics-server")
+    bench.eventually(lambda: bench.kube.get("Deployment", "metrics-server", "kube-system"))
     assert bench.kube.get("DaemonSet", "kube-proxy", "kube-system") is not None
-    del bench.cloud.addon_records["vpc-cni"]
+    del bench.cloud.addon_records["metrics-server"]
+    bench.eventually(lambda: bench.kube.get("Deployment", "metrics-server", "kube-system") is None)
 
 
 def test_claim_is_refused_without_permission_then_bound_grown_and_reclaimed(bench: Bench, group: str) -> None:
