@@ -86,6 +86,7 @@ def _create(call: Call) -> dict[str, Any]:
     }
     record["createdAt"] = clock.now()
     record["_interfaces"] = network.create_cluster_interfaces(name, subnet_ids, [security_group, *group_ids])
+    record["_bootstrap"] = call.get("bootstrapSelfManagedAddons", True)
     record["_status"] = "CREATING"
     access.complete_creator_entry(record)
     if auto["compute"]["enabled"]:
