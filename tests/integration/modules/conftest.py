@@ -187,6 +187,12 @@ def run(account: Account, monkeypatch: pytest.MonkeyPatch) -> Runner:
     return Runner(account)
 
 
+@pytest.fixture(scope="session")
+def session_run(account: Account) -> Runner:
+    """For fixtures that live longer than a test."""
+    return Runner(account)
+
+
 @dataclass(frozen=True)
 class Network:
     vpc_id: str
@@ -249,11 +255,11 @@ def new_cluster(network: Network, cluster_role: str) -> Callable[..., dict[str, 
 
 
 @pytest.fixture(scope="session")
-def cluster(account: Account, network: Network, cluster_role: str) -> str:
+def cluster(account: Account, session_run: Runner, network: Network, cluster_role: str) -> str:
     """A cluster for what lives in one."""
     name = f"shared-{next(_numbers)}"
     eks = account.client("eks")
-    Runner(account)(
+    session_run(
         "eks_cluster",
         name=name,
         version="1.36",
