@@ -142,12 +142,6 @@ def _list(call: Call) -> dict[str, Any]:
     return page(call, "clusters", sorted(store.clusters.keys()))
 
 
-def _list_fargate_profiles(call: Call) -> dict[str, Any]:
-    """There are none: nothing here makes one."""
-    lookup.cluster(call["clusterName"])
-    return page(call, "fargateProfileNames", [])
-
-
 def _delete(call: Call) -> dict[str, Any]:
     name = call["name"]
     record = lookup.cluster(name)
@@ -454,7 +448,6 @@ HANDLERS: Handlers = {
     "DeleteCluster": _delete,
     "DescribeCluster": _describe,
     "ListClusters": _list,
-    "ListFargateProfiles": _list_fargate_profiles,
     "UpdateClusterConfig": _update_config,
     "UpdateClusterVersion": _update_version,
 }

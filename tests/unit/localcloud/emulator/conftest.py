@@ -56,11 +56,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     eks._docker_available = False
     settings = EmulatorSettings(
-        cluster_seconds=0.3,
-        update_seconds=0.3,
-        nodegroup_seconds=0.3,
-        addon_seconds=0.2,
-        nat_seconds=0.3,
+        cluster_seconds=0.02,
+        update_seconds=0.02,
+        nodegroup_seconds=0.02,
+        addon_seconds=0.02,
+        nat_seconds=0.02,
         consistency_delay=0.0,
     )
     emulated = install(app, settings)
@@ -96,6 +96,30 @@ def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
             return value
         time.sleep(0.03)
     raise AssertionError("the expected state did not come")
+
+
+@pytest.fixture
+def held(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Nothing moves on by itself until the fixture's value is called, so that passing states can be looked at."""
+    from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415 - after the environment is set
+
+    from localcloud.emulator.clock import scheduler  # noqa: PLC0415 - after the environment is set
+
+    waiting: list[tuple[str, str, Callable[[], None]]] = []
+    later = scheduler.later
+
+    def hold(seconds: float, work: Callable[[], None]) -> None:
+        waiting.append((get_account_id(), get_region(), work))
+
+    def release() -> None:
+        monkeypatch.setattr(scheduler, "later", later)
+        while waiting:
+            account, region, work = waiting.pop(0)
+            later(0, work, account=account, region=region)
+
+    monkeypatch.setattr(scheduler, "later", hold)
+    yield release
+    release()
 
 
 @pytest.fixture

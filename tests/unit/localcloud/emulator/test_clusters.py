@@ -19,12 +19,13 @@ def change(eks, name, **members):
 
 
 class TestCreation:
-    def test_shows_what_a_new_cluster_does_not_have_yet(self, eks, make_cluster):
+    def test_shows_what_a_new_cluster_does_not_have_yet(self, eks, make_cluster, held):
         name = make_cluster(wait=False)
         first = cluster(eks, name)
         assert first["status"] == "CREATING"
         assert first["certificateAuthority"] == {}
         assert not {"endpoint", "identity"} & first.keys()
+        held()
         eventually(lambda: status(eks, name) == "ACTIVE")
         assert cluster(eks, name)["endpoint"].startswith("https://")
 
@@ -170,9 +171,10 @@ class TestCreation:
 
 
 class TestDeletion:
-    def test_is_visible_then_complete(self, eks, ec2, make_cluster, make_network):
+    def test_is_visible_then_complete(self, eks, ec2, make_cluster, make_network, request):
         network = make_network()
         name = make_cluster(network=network)
+        release = request.getfixturevalue("held")
         group = cluster(eks, name)["resourcesVpcConfig"]["clusterSecurityGroupId"]
         for subnet in network.subnet_ids:
             assert refused(ec2.delete_subnet, SubnetId=subnet) == "DependencyViolation"
@@ -181,6 +183,7 @@ class TestDeletion:
         assert eks.delete_cluster(name=name)["cluster"]["status"] == "DELETING"
         assert status(eks, name) == "DELETING"
         assert "not in ACTIVE status" in reason(eks.update_cluster_config, name=name, deletionProtection=True)
+        release()
 
         def gone():
             return name not in eks.list_clusters()["clusters"]
@@ -207,6 +210,7 @@ class TestDeletion:
         eventually(lambda: not eks.list_nodegroups(clusterName=name)["nodegroups"])
         eks.delete_cluster(name=name)
 
+    @pytest.mark.usefixtures("held")
     def test_is_refused_while_creating(self, eks, make_cluster):
         name = make_cluster(wait=False)
         assert refused(eks.delete_cluster, name=name) == "ResourceInUseException"
@@ -218,12 +222,14 @@ class TestDeletion:
 
 
 class TestConfiguration:
-    def test_endpoint_access(self, eks, make_cluster):
+    def test_endpoint_access(self, eks, make_cluster, request):
         name = make_cluster()
+        release = request.getfixturevalue("held")
         wanted = {"endpointPrivateAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}
         update = eks.update_cluster_config(name=name, resourcesVpcConfig=wanted)["update"]
         assert (update["type"], update["status"]) == ("EndpointAccessUpdate", "InProgress")
         assert status(eks, name) == "UPDATING"
+        release()
         assert finished(eks, name, update)["status"] == "Successful"
         after = cluster(eks, name)["resourcesVpcConfig"]
         assert wanted.items() <= after.items()
@@ -252,8 +258,9 @@ class TestConfiguration:
         assert reason(eks.update_cluster_config, name=name, resourcesVpcConfig=mixed) == only
         assert refused(eks.update_cluster_config, name=name) == "InvalidParameterException"
 
-    def test_is_one_update_at_a_time(self, eks, make_cluster):
+    def test_is_one_update_at_a_time(self, eks, make_cluster, request):
         name = make_cluster()
+        release = request.getfixturevalue("held")
         update = eks.update_cluster_config(name=name, deletionProtection=True)["update"]
         upgrade = {"supportType": "STANDARD"}
         why = reason(eks.update_cluster_config, name=name, upgradePolicy=upgrade)
@@ -262,6 +269,7 @@ class TestConfiguration:
             f"{update['id']} in progress"
         )
         assert refused(eks.update_cluster_version, name=name, version="1.37") == "ResourceInUseException"
+        release()
         finished(eks, name, update)
         change(eks, name, deletionProtection=False)
 

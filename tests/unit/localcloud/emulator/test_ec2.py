@@ -31,14 +31,17 @@ def make_nat(ec2, subnet_id):
     return nat, address["AllocationId"]
 
 
-def test_a_nat_gateway_passes_through_its_states_and_holds_its_address(ec2, network, gateway):
+def test_a_nat_gateway_passes_through_its_states_and_holds_its_address(ec2, network, gateway, request):
     nat, allocation = make_nat(ec2, network.subnet_ids[0])
     assert nat["State"] == "pending"
     assert nat["NatGatewayAddresses"][0]["AllocationId"] == allocation
     eventually(lambda: nat_state(ec2, nat["NatGatewayId"]) == "available")
     assert refused(ec2.release_address, AllocationId=allocation) == "InvalidIPAddress.InUse"
+    release = request.getfixturevalue("held")
     ec2.delete_nat_gateway(NatGatewayId=nat["NatGatewayId"])
     assert nat_state(ec2, nat["NatGatewayId"]) == "deleting"
+    assert refused(ec2.delete_subnet, SubnetId=network.subnet_ids[0]) == "DependencyViolation"
+    release()
     eventually(lambda: nat_state(ec2, nat["NatGatewayId"]) == "deleted")
     ec2.release_address(AllocationId=allocation)
 
