@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -56,15 +58,40 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an object was written down. Lines count from 1."""
+    """Where an object was written down. Lines count from 1; *rendered_line* is the one in the rendered *text*."""
 
     file: str
-    line: int
+    rendered_line: int
     text: str = ""
     template: str = ""
 
+    @property
+    def line(self) -> int:
+        """The template's line. Looked up only when somebody asks: comparing long texts takes long."""
+        return template_line(self.text, self.template, self.rendered_line)
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+
+@lru_cache(maxsize=8)
+def _same_lines(text: str, template: str) -> list[tuple[int, int, int]]:
+    matcher = difflib.SequenceMatcher(None, template.splitlines(), text.splitlines(), autojunk=False)
+    return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]
+
+
+def template_line(text: str, template: str, line: int) -> int:
+    """The template's line that made *line* of the rendered text, as far as unchanged lines tell."""
+    if not template or not text:
+        return line
+    nearest = 0
+    for in_template, in_text, size in _same_lines(text, template):
+        if size and in_text < line:
+            nearest = in_template + min(line - in_text, size)
+            if in_text + size >= line:
+                return nearest
+    # Inside a part that templating made: the line after the last one that is the same in both.
+    return min(nearest + 1, len(template.splitlines()) or 1)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, Final
 import yaml
 
 from .errors import RenderError
-from .objects import Json, Source, Value, split_api_version
+from .objects import Json, Source, Value, split_api_version, template_line
 
 _SafeLoader: Value = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SUFFIX: Final = ".yaml.j2"
@@ -28,18 +27,23 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
     }
 
     def construct_mapping(self, node: Value, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
+        own = {id(pair) for pair in node.value}
+        self.flatten_mapping(node)  # puts the pairs of merged mappings before its own
         mapping: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
+        declared: set[str] = set()
+        for pair in node.value:
+            key_node, value_node = pair
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is not text: write it in quotes", key_node.start_mark
                 )
-            if key in mapping:
+            if id(pair) in own and key in declared:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is there twice", key_node.start_mark
                 )
+            if id(pair) in own:
+                declared.add(key)
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
 
@@ -113,8 +117,7 @@ def _objects(
     for document, rendered_line in documents:
         if document is None:
             continue
-        line = template_line(text, template, rendered_line)
-        source = Source(file, line, text, template)
+        source = Source(file, rendered_line, text, template)
         if not isinstance(document, dict):
             raise RenderError(f"{source}: a Kubernetes object is expected here, not a {type(document).__name__}.")
         missing = [name for name in _REQUIRED if not isinstance(document.get(name), str) or not document[name]]
@@ -147,22 +150,6 @@ def _check_text_map(value: Value, name: str, document: Json, source: Source) -> 
         raise RenderError(
             f"{source.file}:{where}: {name}[{wrong[0]!r}] of the {document['kind']} must be text: put it in quotes."
         )
-
-
-def template_line(text: str, template: str, line: int) -> int:
-    """The template's line that made *line* of the rendered text, as far as unchanged lines tell."""
-    if not template or not text:
-        return line
-    matcher = difflib.SequenceMatcher(None, template.splitlines(), text.splitlines(), autojunk=False)
-    nearest = 1
-    for block in matcher.get_matching_blocks():
-        if block.size and block.b < line:
-            offset = min(line - 1 - block.b, block.size - 1)
-            nearest = block.a + offset + 1
-            if block.b + block.size >= line:
-                return nearest
-    # Inside a part that templating made: the line after the last one that is the same in both.
-    return min(nearest + 1, len(template.splitlines()) or 1)
 
 
 def field_line(source: Source, body: Mapping[str, Any], path: Sequence[str | int]) -> int:

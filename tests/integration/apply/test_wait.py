@@ -1,0 +1,171 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The combined wait on a control plane with controllers, a scheduler and simulated nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import WaitError
+
+from localcloud.controlplane import EXTRAS, ControlPlane
+
+from .conftest import Cluster
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with ControlPlane.temporary(tmp_path_factory.mktemp("full"), extras=EXTRAS) as plane:
+        with Client(connection.server_for({"kubeconfig": str(plane.kubeconfig)})) as client:
+            found = Cluster(client)
+            found.send("POST", "/api/v1/nodes", NODE)
+            yield found
+
+
+NODE: dict[str, Any] = {
+    "metadata": {
+        "name": "node-1",
+        "annotations": {"kwok.x-k8s.io/node": "fake"},
+        "labels": {"kubernetes.io/hostname": "node-1"},
+    },
+    "status": {
+        "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "50"},
+        "capacity": {"cpu": "4", "memory": "8Gi", "pods": "50"},
+    },
+}
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
+    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50]
+    cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    return name
+
+
+def pod_spec(**container: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "c", "image": "c:1", **container}]}
+
+
+def workload(kind: str, name: str = "web", **spec: Any) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"app": name}}, "spec": spec.pop("pod", pod_spec())}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec},
+    }
+
+
+def test_one_wait_for_everything(cluster: Cluster, namespace: str) -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {}}
+    job["spec"] = {"template": {"spec": {**pod_spec(), "restartPolicy": "Never"}}}
+    objects = [
+        workload("Deployment", "a", replicas=2),
+        workload("StatefulSet", "b", replicas=2, serviceName="b"),
+        workload("DaemonSet", "c"),
+        job,
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}},
+    ]
+    cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
+    path = f"/apis/apps/v1/namespaces/{namespace}"
+    assert cluster.get(f"{path}/deployments/a")["status"]["availableReplicas"] == 2
+    assert cluster.get(f"{path}/statefulsets/b")["status"]["readyReplicas"] == 2
+    again = cluster.apply("s", namespace, objects, wait=True)
+    assert not again.changed
+    assert again.requests <= 5 + 5
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            workload("Deployment", pod=pod_spec(resources={"requests": {"cpu": "100"}})),
+            r"web: 0 of 1 replicas .*cannot be scheduled: .*Insufficient cpu",
+        ),
+        (
+            workload("StatefulSet", pod={**pod_spec(), "nodeSelector": {"no": "node"}}),
+            r"web: 0 of 1 replicas .*cannot be scheduled: .*node",
+        ),
+        (
+            workload("Deployment", pod={**pod_spec(), "serviceAccountName": "missing"}),
+            r"serviceaccount \"missing\" not found",
+        ),
+        (
+            workload("StatefulSet", pod={**pod_spec(), "serviceAccountName": "missing"}),
+            r"FailedCreate.*serviceaccount \"missing\" not found",
+        ),
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "lb"},
+                "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+            },
+            "lb: it has no load balancer yet",
+        ),
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "data"},
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": "none",
+                    "resources": {"requests": {"storage": "1Gi"}},
+                },
+            },
+            r"data: no volume is bound to it .*storageclass.storage.k8s.io \"none\" not found",
+        ),
+    ],
+    ids=["cpu", "node-selector", "admission", "admission-sts", "load-balancer", "claim"],
+)
+def test_what_hangs_and_why(cluster: Cluster, namespace: str, body: dict[str, Any], message: str) -> None:
+    with pytest.raises(WaitError, match=f"(?s)1 of 1 objects were not ready after 6 s:\n.*{message}"):
+        cluster.apply("s", namespace, [body], wait=True, wait_timeout=6)
+
+
+def test_a_quota_is_named(cluster: Cluster, namespace: str) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}}}
+    cluster.apply("quota", namespace, [quota])
+    with pytest.raises(WaitError, match="exceeded quota: q"):
+        cluster.apply("s", namespace, [workload("Deployment")], wait=True, wait_timeout=6)
+
+
+def test_a_claim_that_waits_for_its_consumer_is_fine(cluster: Cluster, namespace: str) -> None:
+    late = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "late"}}
+    late |= {"provisioner": "ebs.csi.aws.com", "volumeBindingMode": "WaitForFirstConsumer"}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "late",
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    cluster.apply("s", namespace, [late, claim], wait=True, wait_timeout=10)
+
+
+def test_removal_waits_and_names_what_holds_an_object(cluster: Cluster, namespace: str) -> None:
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
+    cluster.apply("s", namespace, [held])
+    with pytest.raises(WaitError, match="ConfigMap .*/held: held by finalizer example.com/hold"):
+        cluster.absent("s", namespace, wait=True, wait_timeout=2)
+    cluster.send("PATCH", f"/api/v1/namespaces/{namespace}/configmaps/held", {"metadata": {"finalizers": None}})
+    cluster.absent("s", namespace, wait=True, wait_timeout=10)
+
+
+def test_a_removed_namespace_is_gone_with_all_in_it(cluster: Cluster, namespace: str) -> None:
+    name = f"{namespace}-inner"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    cluster.apply("s", namespace, [body], allow_namespaces=True, wait=True)
+    cluster.apply("inner", name, [workload("Deployment")], wait=True, wait_timeout=30)
+    cluster.absent("s", namespace, confirm="s", wait=True, wait_timeout=60)
+    assert cluster.get(f"/api/v1/namespaces/{name}") is None
