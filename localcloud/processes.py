@@ -57,7 +57,7 @@ def identity(pid: int) -> str | None:
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in "ZX" else fields[19]
     listing = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
     state, _, started = listing.partition(" ")
     return None if not started or state.startswith("Z") else started.strip()

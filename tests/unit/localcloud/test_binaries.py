@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 import threading
 import zipfile
@@ -99,6 +100,7 @@ echo "$PWD $CGO_ENABLED $last$all" > "$2"
             go_mod=self.go_mod,
             kubernetes_site=url,
             github_site=url,
+            github_api=url,
         )
         binaries.os, binaries.architecture = system
         return binaries
@@ -182,6 +184,20 @@ def test_etcd_is_taken_out_of_its_archive(machine: Machine, site: Site, system: 
     path = machine.binaries(site, (system, "arm64")).resolve("etcd")
     assert path.read_bytes() == b"etcd"
     assert path.name == f"etcd-3.7.3-{system}-arm64"
+
+
+def test_kwok_is_checked_by_githubs_digest(machine: Machine, site: Site) -> None:
+    asset = {"name": "kwok-linux-amd64", "digest": f"sha256:{digest(b'kwok').decode()}"}
+    site.files["/repos/kubernetes-sigs/kwok/releases/tags/v0.8.0"] = json.dumps({"assets": [asset]}).encode()
+    site.files["/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-linux-amd64"] = b"kwok"
+    assert machine.binaries(site).resolve("kwok").read_bytes() == b"kwok"
+
+
+def test_a_release_without_a_checksum_is_built_instead(machine: Machine, site: Site) -> None:
+    machine.go()
+    site.files["/repos/kubernetes-sigs/kwok/releases/tags/v0.8.0"] = b'{"assets": [{"name": "kwok-linux-amd64"}]}'
+    site.files["/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-linux-amd64"] = b"kwok"
+    assert machine.binaries(site).resolve("kwok").read_bytes() != b"kwok"
 
 
 def test_server_programs_for_macos_are_built(machine: Machine, site: Site) -> None:
