@@ -96,22 +96,13 @@ options:
     description: How long O(state=absent) tries, in seconds.
     type: int
     default: 900
-attributes:
-  check_mode:
-    description: Can run in check mode and predicts every change.
-    support: full
-  diff_mode:
-    description: Returns the fields that differ, before and after, by resource.
-    support: full
-  idempotent:
-    description: A second run with the same options changes nothing.
-    support: full
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dataplatform.fleet.attributes
 """
 
 EXAMPLES = r"""
