@@ -287,6 +287,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
         added = sorted(self._declared() - declared)
         if added:
+            for host in added:  # Ansible may go on with another plugin
+                self.inventory.groups[DECLARED].remove_host(self.inventory.get_host(host))
             raise AnsibleParserError(
                 f"{path}: groups or keyed_groups would put {', '.join(added)} into the group {DECLARED}, which holds "
                 "the hosts an inventory declares: a run changes those. Name the group otherwise."

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import (
+    Process,
+    beat,
+    refused,
+    release,
+    skew,
+    started,
+)
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+REFUSED = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+DOWN = EndpointConnectionError(endpoint_url="http://x")
+SETTINGS: dict[str, Any] = {"table": "t", "cluster": "c", "run_id": "r", "skew": 0.0}
+
+
+class Client:
+    """Answers calls one by one."""
+
+    def __init__(self, *answers: Exception | dict[str, Any]) -> None:
+        self.answers = list(answers)
+
+    def update_item(self, **_parameters: Any) -> dict[str, Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    delete_item = update_item
+
+
+class Run:
+    """A run of which is known when it ends."""
+
+    def __init__(self, *ended: bool) -> None:
+        self.ended = list(ended)
+
+    def wait(self, _seconds: float) -> bool:
+        return self.ended.pop(0)
+
+
+def test_a_process_is_told_from_one_that_has_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert child.stdin
+    process = Process(child.pid, started(child.pid))
+    assert not process.wait(0)
+    child.stdin.close()
+    assert process.wait(60)  # though nobody has collected it: it is a zombie
+    child.wait()
+    assert started(child.pid) is None
+    assert process.wait(0)
+
+
+def test_a_number_used_again_is_another_process() -> None:
+    assert Process(os.getpid(), "another start").wait(60)
+    assert not Process(os.getpid(), started(os.getpid())).wait(0)
+
+
+def test_a_heartbeat_that_fails_is_tried_again() -> None:
+    settings = dict(SETTINGS)
+    header = {"ResponseMetadata": {"HTTPHeaders": {"date": "Fri, 01 Jan 2100 00:00:00 GMT"}}}
+    assert beat(Client(DOWN, DOWN, header), settings, Run(False, False))
+    assert settings["skew"] > 0
+
+
+def test_a_run_that_ends_meanwhile_needs_no_heartbeat() -> None:
+    assert beat(Client(DOWN), dict(SETTINGS), Run(True))
+
+
+def test_a_lost_lock_leaves_a_mark(tmp_path: Path) -> None:
+    mark = tmp_path / "lost"
+    assert not beat(Client(REFUSED), {**SETTINGS, "mark": str(mark)}, Run())
+    assert mark.exists()
+    assert not beat(Client(REFUSED), {**SETTINGS, "mark": str(tmp_path / "gone" / "lost")}, Run())
+
+
+@pytest.mark.parametrize(("answer", "done"), [({}, True), (REFUSED, True), (DOWN, False)])
+def test_giving_back_is_tried_again_unless_the_lock_is_not_ours(answer: Any, done: bool) -> None:
+    assert release(Client(answer), SETTINGS) is done
+
+
+def test_what_a_refusal_is() -> None:
+    assert refused(ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "x"))
+    assert not refused(ClientError({"Error": {"Code": "ThrottlingException"}}, "x"))
+    assert not refused(DOWN)
+
+
+def test_an_answer_without_a_date_tells_no_skew() -> None:
+    assert skew({}) == 0.0

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock, age
+
+LOCK = Lock("dp-staging", "r1", "ann@laptop", "site.yml", 1000, 1085, 300)
+
+
+def test_an_item_is_read_as_it_was_written() -> None:
+    assert Lock.from_item(LOCK.to_item()) == LOCK
+    assert LOCK.to_item()["ttl"] == {"N": "300"}
+
+
+def test_an_item_edited_by_hand_is_still_read() -> None:
+    lock = Lock.from_item({"cluster": {"S": "c"}, "heartbeat_at": {"N": "12.7"}})
+    assert lock.holder == "somebody unknown"
+    assert lock.heartbeat_at == 12
+    assert lock.stale(13)
+
+
+@pytest.mark.parametrize(("now", "stale"), [(1085, False), (1385, False), (1386, True)])
+def test_a_holder_that_is_silent_for_longer_than_it_promised_is_stale(now: int, stale: bool) -> None:
+    assert LOCK.stale(now) is stale
+
+
+def test_a_description_tells_who_and_since_when() -> None:
+    assert LOCK.describe(1090) == "ann@laptop (site.yml) since 1m30s ago, last heartbeat 5s ago"
+    assert LOCK.public(1090)["age"] == 90
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-2, "0s"), (5, "5s"), (90, "1m30s"), (3600, "1h00m"), (93784, "26h03m")]
+)
+def test_ages(seconds: float, text: str) -> None:
+    assert age(seconds) == text
