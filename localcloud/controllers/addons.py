@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from localcloud.controllers import manifests
 from localcloud.controllers.cloud import AddonReport, Issue, Record
-from localcloud.controllers.context import Context
+from localcloud.controllers.context import Context, guarded
 from localcloud.controllers.kube import Object
 
 _PROTECTED = ("Namespace",)
@@ -36,13 +37,17 @@ class AddonController:
         self._starting = auto_mode or bool(self._context.all("Node"))
         addons = {str(addon["addonName"]): addon for addon in self._context.cloud.addons()}
         for name, addon in addons.items():
-            if addon["status"] == "DELETING":
-                self._remove(name, preserve=bool(addon.get("preserve")))
-            elif addon["status"] != "CREATE_FAILED":
-                self._install(addon, place)
-                self._context.cloud.report_addon(name, self._report(name))
+            guarded(self._context.log, f"add-on {name}", partial(self._one, addon, place))
         for name in self._installed() - addons.keys():
             self._remove(name, preserve=False)
+
+    def _one(self, addon: Record, place: manifests.Place) -> None:
+        name = str(addon["addonName"])
+        if addon["status"] == "DELETING":
+            self._remove(name, preserve=bool(addon.get("preserve")))
+        elif addon["status"] != "CREATE_FAILED":
+            self._install(addon, place)
+            self._context.cloud.report_addon(name, self._report(name))
 
     def _prepare(self, cluster: Record, place: manifests.Place) -> None:
         """Put in place what EKS puts into every new cluster; what became of it later is its owner's business."""

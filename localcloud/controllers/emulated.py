@@ -94,7 +94,8 @@ class EmulatedCloud:
                 arn.rpartition("/")[2] in _VOLUME_POLICIES for arn in role.get("AttachedPolicies") or []
             ):
                 return True
-            return any(_allows(document, action) for document in _documents(role))
+            effects = {effect for document in _documents(role) for effect in _effects(document, action)}
+            return "Allow" in effects and "Deny" not in effects
 
     def report_nodegroup(self, name: str, report: NodegroupReport) -> None:
         with self._account():
@@ -269,18 +270,18 @@ def _documents(role: Record) -> Iterator[Any]:
                 yield version.get("Document")
 
 
-def _allows(document: Any, action: str) -> bool:  # noqa: ANN401 - a policy document, as text or parsed
-    """Whether a policy document allows an action. Conditions are taken as met, explicit denials are respected."""
+def _effects(document: Any, action: str) -> Iterator[str]:  # noqa: ANN401 - a policy document, as text or parsed
+    """What the statements about an action say. The conditions of permissions are taken as met, of denials as not."""
     try:
         policy = json.loads(document) if isinstance(document, str) else document
     except ValueError:
-        return False
-    effects = {
-        statement.get("Effect")
-        for statement in _list(policy.get("Statement"))
-        if any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in _list(statement.get("Action")))
-    }
-    return "Allow" in effects and "Deny" not in effects
+        return
+    for statement in _list(policy.get("Statement")):
+        effect = str(statement.get("Effect"))
+        patterns = (str(pattern).lower() for pattern in _list(statement.get("Action")))
+        matches = any(fnmatch.fnmatchcase(action.lower(), pattern) for pattern in patterns)
+        if matches and (effect == "Allow" or not statement.get("Condition")):
+            yield effect
 
 
 def _list(value: Any) -> list[Any]:  # noqa: ANN401 - IAM allows one element instead of a list

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from localcloud.controllers.cloud import LoadBalancer, Record
-from localcloud.controllers.context import Backoff, Context
-from localcloud.controllers.kube import Object, Unreachable
+from localcloud.controllers.context import Backoff, Context, guarded
+from localcloud.controllers.kube import Object
 from localcloud.controllers.nodespec import digest
 
 _ANNOTATION = "service.beta.kubernetes.io/aws-load-balancer-"
@@ -172,17 +173,24 @@ class LoadBalancerController:
         balancing = (cluster.get("kubernetesNetworkConfig") or {}).get("elasticLoadBalancing") or {}
         auto_mode = bool(balancing.get("enabled", self._context.auto_mode(cluster)))
         controller = controller_available(self._context.all("Deployment"))
-        subnets: list[Record] | None = None
         for service in self._context.all("Service"):
-            held = [f for f in service["metadata"].get("finalizers") or [] if f in _FINALIZERS]
-            finalizer = serving(service, auto_mode=auto_mode, controller=controller)
-            if "deletionTimestamp" in service["metadata"] or service["spec"].get("type") != "LoadBalancer":
-                if held:
-                    self._release(service, held, controller=controller)
-            elif finalizer and self._backoff.due(service["metadata"]["uid"]) and not _served(service):
-                subnets = self._context.cloud.subnets() if subnets is None else subnets
-                name = str(cluster["name"])
-                self._serve(service, plan(service, subnets, name, auto_mode=auto_mode, controller=controller), name)
+            name = f"Service {service['metadata']['namespace']}/{service['metadata']['name']}"
+            look = partial(self._one, service, str(cluster["name"]), auto_mode=auto_mode, controller=controller)
+            guarded(self._context.log, name, look)
+
+    def _one(self, service: Object, cluster: str, *, auto_mode: bool, controller: bool) -> None:
+        meta = service["metadata"]
+        if "deletionTimestamp" in meta or service["spec"].get("type") != "LoadBalancer":
+            held = [finalizer for finalizer in meta.get("finalizers") or [] if finalizer in _FINALIZERS]
+            if held:
+                self._release(service, held, controller=controller)
+        elif (
+            serving(service, auto_mode=auto_mode, controller=controller)
+            and not _served(service)
+            and self._backoff.due(meta["uid"])
+        ):
+            subnets = self._context.cloud.subnets()
+            self._serve(service, plan(service, subnets, cluster, auto_mode=auto_mode, controller=controller), cluster)
 
     def _serve(self, service: Object, decision: Plan | Refusal | None, cluster: str) -> None:
         meta = service["metadata"]
@@ -230,10 +238,7 @@ class LoadBalancerController:
         current = service.get("metadata", {}).get("finalizers")
         if patch.get("metadata", {}).get("finalizers", current) == current and not subresource:
             return
-        try:
-            written = self._context.kube.patch("Service", meta["name"], patch, meta["namespace"], subresource)
-        except Unreachable:
-            raise
+        written = self._context.kube.patch("Service", meta["name"], patch, meta["namespace"], subresource)
         meta["finalizers"] = written["metadata"].get("finalizers", [])
         if written["metadata"].get("finalizers") or "deletionTimestamp" not in written["metadata"]:
             self._context.informers["Service"].remember(written)

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from localcloud.controllers.kube import RESOURCES, Object, api_version
+from localcloud.controllers.kube import Object
+from localcloud.controllers.workloads import SYSTEM, Workload, budget, csi_driver, daemon_set, deployment, kube_object
 
 ADDON_LABEL = "localcloud.dataplatform.fleet/addon"
-_SYSTEM = "kube-system"
 _ANYWHERE = [{"operator": "Exists"}]
 _CRITICAL = [
     {"key": "CriticalAddonsOnly", "operator": "Exists"},
@@ -35,25 +34,6 @@ class Place:
         return f"602401143452.dkr.ecr.{self.region}.amazonaws.com/{name}:{tag}"
 
 
-@dataclass
-class Workload:
-    """One Deployment or DaemonSet with its containers ``{name: (image, cpu, memory)}``."""
-
-    name: str
-    labels: Mapping[str, str]
-    containers: Mapping[str, tuple[str, str, str]]
-    replicas: int = 0
-    account: str = ""
-    priority: str = "system-cluster-critical"
-    host_network: bool = False
-    arguments: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    tolerations: Sequence[Object] = ()
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    resources: Object | None = None
-    namespace: str = _SYSTEM
-
-
 def dns_ip(service_cidr: str) -> str:
     """The address of the cluster's DNS: the tenth of the Service range."""
     return str(ipaddress.ip_network(service_cidr)[10])
@@ -62,7 +42,7 @@ def dns_ip(service_cidr: str) -> str:
 def cluster_objects() -> list[Object]:
     """What every EKS cluster has from the start; gp2 is not the default class since 1.30."""
     return [
-        _object(
+        kube_object(
             "StorageClass",
             "gp2",
             namespace="",
@@ -76,7 +56,7 @@ def cluster_objects() -> list[Object]:
 
 def auto_mode_objects() -> list[Object]:
     """What Auto Mode adds: its volume driver and the class of its load balancers for Ingress is the user's."""
-    return [_csi_driver("ebs.csi.eks.amazonaws.com")]
+    return [csi_driver("ebs.csi.eks.amazonaws.com")]
 
 
 def self_managed_objects(kubernetes: str, place: Place) -> list[Object]:
@@ -128,13 +108,13 @@ def _coredns(version: str, settings: Object, place: Place) -> list[Object]:
     }
     corefile = settings.get("corefile") or _COREFILE
     return [
-        _object("ServiceAccount", "coredns", labels),
-        _object("ConfigMap", "coredns", labels, data={"Corefile": corefile}),
-        _object("Service", "kube-dns", service_labels, spec={
+        kube_object("ServiceAccount", "coredns", labels),
+        kube_object("ConfigMap", "coredns", labels, data={"Corefile": corefile}),
+        kube_object("Service", "kube-dns", service_labels, spec={
             "clusterIP": place.dns_ip, "ports": ports, "selector": {"k8s-app": "kube-dns"}, "type": "ClusterIP",
         }),
-        _budget("coredns", {"eks.amazonaws.com/component": "coredns", "k8s-app": "kube-dns"}),
-        _deployment(workload),
+        budget("coredns", {"eks.amazonaws.com/component": "coredns", "k8s-app": "kube-dns"}),
+        deployment(workload),
     ]  # fmt: skip
 
 
@@ -160,11 +140,11 @@ def _vpc_cni(version: str, settings: Object, place: Place) -> list[Object]:
         tolerations=_ANYWHERE,
     )
     return [
-        _object("ServiceAccount", "aws-node", labels),
-        _object("ConfigMap", "amazon-vpc-cni", labels, data={
+        kube_object("ServiceAccount", "aws-node", labels),
+        kube_object("ConfigMap", "amazon-vpc-cni", labels, data={
             "enable-network-policy-controller": policy, "enable-windows-ipam": "false",
         }),
-        _daemon_set(workload, {"k8s-app": "aws-node"}),
+        daemon_set(workload, {"k8s-app": "aws-node"}),
     ]  # fmt: skip
 
 
@@ -182,9 +162,9 @@ def _kube_proxy(version: str, settings: Object, place: Place) -> list[Object]:
     )
     mode = settings.get("mode", "iptables")
     return [
-        _object("ServiceAccount", "kube-proxy", labels),
-        _object("ConfigMap", "kube-proxy-config", labels, data={"config": f"mode: {mode}\n"}),
-        _daemon_set(workload, {"k8s-app": "kube-proxy"}),
+        kube_object("ServiceAccount", "kube-proxy", labels),
+        kube_object("ConfigMap", "kube-proxy-config", labels, data={"config": f"mode: {mode}\n"}),
+        daemon_set(workload, {"k8s-app": "kube-proxy"}),
     ]
 
 
@@ -202,7 +182,7 @@ def _pod_identity_agent(version: str, settings: Object, place: Place) -> list[Ob
         tolerations=_ANYWHERE,
         resources=settings.get("resources"),
     )
-    return [_object("ServiceAccount", "eks-pod-identity-agent", labels), _daemon_set(workload, labels)]
+    return [kube_object("ServiceAccount", "eks-pod-identity-agent", labels), daemon_set(workload, labels)]
 
 
 def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
@@ -212,7 +192,7 @@ def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
     sidecars = ("csi-provisioner", "csi-attacher", "csi-snapshotter", "csi-resizer")
     probe = place.image("eks-distro/kubernetes-csi/livenessprobe", "v2.17.0-eks-1-36-1")
     controller = settings.get("controller") or {}
-    deployment = Workload(
+    controllers = Workload(
         "ebs-csi-controller",
         base | {"app": "ebs-csi-controller"},
         {"ebs-plugin": (driver, "10m", "40Mi")}
@@ -226,7 +206,7 @@ def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
         resources=controller.get("resources"),
     )  # fmt: skip
     registrar = place.image("eks-distro/kubernetes-csi/node-driver-registrar", "v2.15.0-eks-1-36-1")
-    daemon_set = Workload(
+    nodes = Workload(
         "ebs-csi-node",
         base | {"app": "ebs-csi-node"},
         {
@@ -239,16 +219,16 @@ def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
         tolerations=_ANYWHERE,
     )
     objects = [
-        _object("ServiceAccount", "ebs-csi-controller-sa", base),
-        _object("ServiceAccount", "ebs-csi-node-sa", base),
-        _csi_driver("ebs.csi.aws.com"),
-        _budget("ebs-csi-controller", {"app": "ebs-csi-controller"}),
-        _deployment(deployment, {"app": "ebs-csi-controller"}),
-        _daemon_set(daemon_set, {"app": "ebs-csi-node"}),
+        kube_object("ServiceAccount", "ebs-csi-controller-sa", base),
+        kube_object("ServiceAccount", "ebs-csi-node-sa", base),
+        csi_driver("ebs.csi.aws.com"),
+        budget("ebs-csi-controller", {"app": "ebs-csi-controller"}),
+        deployment(controllers, {"app": "ebs-csi-controller"}),
+        daemon_set(nodes, {"app": "ebs-csi-node"}),
     ]
     if (settings.get("defaultStorageClass") or {}).get("enabled"):
         objects.append(
-            _object(
+            kube_object(
                 "StorageClass",
                 "ebs-csi-default-sc",
                 namespace="",
@@ -275,28 +255,28 @@ def _metrics_server(version: str, settings: Object, place: Place) -> list[Object
     )
     ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": "https"}]
     return [
-        _object("ServiceAccount", "metrics-server", labels),
-        _object("Service", "metrics-server", labels, spec={"ports": ports, "selector": dict(labels)}),
-        _budget("metrics-server", labels),
-        _deployment(workload, labels),
+        kube_object("ServiceAccount", "metrics-server", labels),
+        kube_object("Service", "metrics-server", labels, spec={"ports": ports, "selector": dict(labels)}),
+        budget("metrics-server", labels),
+        deployment(workload, labels),
     ]
 
 
-def _generic(name: str, repository: str, deployment: str, daemon_set: str = "", account: str = "") -> Any:  # noqa: ANN401
+def _generic(name: str, repository: str, controllers: str, nodes: str = "", account: str = "") -> Any:  # noqa: ANN401
     """A builder for an add-on of which only the pods matter here."""
 
     def build(version: str, settings: Object, place: Place) -> list[Object]:
         labels = {"app.kubernetes.io/name": name}
-        namespace = _NAMESPACES.get(name, _SYSTEM)
-        objects = [] if namespace == _SYSTEM else [_object("Namespace", namespace, namespace="")]
-        objects.append(_object("ServiceAccount", account or name, labels, namespace=namespace))
-        for kind, workload in ((_deployment, deployment), (_daemon_set, daemon_set)):
+        namespace = _NAMESPACES.get(name, SYSTEM)
+        objects = [] if namespace == SYSTEM else [kube_object("Namespace", namespace, namespace="")]
+        objects.append(kube_object("ServiceAccount", account or name, labels, namespace=namespace))
+        for kind, workload in ((deployment, controllers), (daemon_set, nodes)):
             if workload:
                 selector = labels | {"app": workload}
                 spec = Workload(
                     workload, selector, {workload: (place.image(repository, version), "10m", "40Mi")},
                     replicas=int(settings.get("replicaCount", 1)), account=account or name, namespace=namespace,
-                    tolerations=_ANYWHERE if kind is _daemon_set else (),
+                    tolerations=_ANYWHERE if kind is daemon_set else (),
                 )  # fmt: skip
                 objects.append(kind(spec, selector))
         return objects
@@ -357,78 +337,3 @@ _COREFILE = """.:53 {
     loadbalance
 }
 """
-
-
-def _object(
-    kind: str,
-    name: str,
-    labels: Mapping[str, str] | None = None,
-    *,
-    namespace: str = _SYSTEM,
-    annotations: Mapping[str, str] | None = None,
-    **fields: Any,  # noqa: ANN401 - the object's own fields
-) -> Object:
-    metadata: Object = {"name": name}
-    if RESOURCES[kind].namespaced:
-        metadata["namespace"] = namespace
-    if labels:
-        metadata["labels"] = dict(labels)
-    if annotations:
-        metadata["annotations"] = dict(annotations)
-    return {"apiVersion": api_version(kind), "kind": kind, "metadata": metadata, **fields}
-
-
-def _csi_driver(name: str) -> Object:
-    spec = {"attachRequired": True, "fsGroupPolicy": "ReadWriteOnceWithFSType", "podInfoOnMount": False}
-    return _object("CSIDriver", name, namespace="", spec=spec)
-
-
-def _budget(name: str, selector: Mapping[str, str]) -> Object:
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(selector)}}
-    return _object("PodDisruptionBudget", name, selector, spec=spec)
-
-
-def _deployment(workload: Workload, selector: Mapping[str, str] | None = None) -> Object:
-    spec = {
-        "replicas": workload.replicas,
-        "selector": {"matchLabels": dict(selector or workload.labels)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
-        "template": _template(workload),
-    }
-    return _object("Deployment", workload.name, workload.labels, namespace=workload.namespace, spec=spec)
-
-
-def _daemon_set(workload: Workload, selector: Mapping[str, str]) -> Object:
-    spec = {
-        "selector": {"matchLabels": dict(selector)},
-        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
-        "template": _template(workload),
-    }
-    return _object("DaemonSet", workload.name, workload.labels, namespace=workload.namespace, spec=spec)
-
-
-def _template(workload: Workload) -> Object:
-    containers = []
-    for index, (name, (image, cpu, memory)) in enumerate(workload.containers.items()):
-        requests = {key: value for key, value in (("cpu", cpu), ("memory", memory)) if value}
-        container: Object = {"name": name, "image": image, "imagePullPolicy": "IfNotPresent"}
-        container["resources"] = {"requests": requests} if requests else {}
-        last = index == len(workload.containers) - 1
-        if index == 0:
-            container["resources"] = workload.resources or container["resources"]
-            if workload.environment:
-                container["env"] = [{"name": k, "value": v} for k, v in sorted(workload.environment.items())]
-        if last and workload.arguments:
-            container["args"] = list(workload.arguments)
-        containers.append(container)
-    return {
-        "metadata": {"labels": dict(workload.labels)},
-        "spec": {
-            "containers": containers,
-            "hostNetwork": workload.host_network,
-            "nodeSelector": {"kubernetes.io/os": "linux", **workload.node_selector},
-            "priorityClassName": workload.priority,
-            "serviceAccountName": workload.account or workload.name,
-            "tolerations": list(workload.tolerations),
-        },
-    }

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import partial
 
 from localcloud.controllers import nodespec
 from localcloud.controllers.cloud import Issue, NodegroupReport, Record
-from localcloud.controllers.context import Context
+from localcloud.controllers.context import Context, guarded
 from localcloud.controllers.kube import ApiError, Object
 
 
@@ -102,12 +103,16 @@ class NodegroupController:
             if name:
                 nodes.setdefault(name, []).append(node)
         for name, group in groups.items():
-            # A group that is being deleted, or never came to be, keeps no nodes.
-            leaving = group["status"] in ("DELETING", "DELETE_FAILED", "CREATE_FAILED")
-            report = self._shrink(name, nodes.get(name, [])) if leaving else self._bring(group, nodes.get(name, []))
-            self._context.cloud.report_nodegroup(name, report)
+            guarded(self._context.log, f"node group {name}", partial(self._one, group, nodes.get(name, [])))
         for name in nodes.keys() - groups.keys():
             self._shrink(name, nodes[name])
+
+    def _one(self, group: Record, nodes: list[Object]) -> None:
+        name = str(group["nodegroupName"])
+        # A group that is being deleted, or never came to be, keeps no nodes.
+        leaving = group["status"] in ("DELETING", "DELETE_FAILED", "CREATE_FAILED")
+        report = self._shrink(name, nodes) if leaving else self._bring(group, nodes)
+        self._context.cloud.report_nodegroup(name, report)
 
     def _connect(self) -> None:
         """Tell nodes that there is a network plugin."""

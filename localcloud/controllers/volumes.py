@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud.controllers.cloud import Record, Volume
-from localcloud.controllers.context import Backoff, Context
+from localcloud.controllers.context import Backoff, Context, guarded
 from localcloud.controllers.kube import Object
 from localcloud.controllers.nodespec import ZONE, digest, zone_of
 from localcloud.controllers.quantities import bytes_of
@@ -190,18 +191,23 @@ class VolumeController:
         for node in self._context.all("Node"):
             self._register(node, drivers)
         for claim in self._context.all("PersistentVolumeClaim"):
-            storage_class = self._context.cached("StorageClass", claim["spec"].get("storageClassName") or "")
-            if needs_provisioning(claim, storage_class):
-                access = drivers.get(provisioner_of(claim))
-                due = self._backoff.due(claim["metadata"]["uid"])
-                if due and access is not None and storage_class is not None:
-                    self._provision(claim, storage_class, access, str(cluster["name"]))
-            elif self._grows(claim, drivers):
-                self._expand(claim)
+            name = f"claim {claim['metadata']['namespace']}/{claim['metadata']['name']}"
+            guarded(self._context.log, name, partial(self._one, claim, drivers, str(cluster["name"])))
         for volume in self._context.all("PersistentVolume"):
             driver = (volume["metadata"].get("annotations") or {}).get(_PROVISIONED_BY, "")
             if driver in drivers:
-                self._reclaim(volume)
+                name = f"volume {volume['metadata']['name']}"
+                guarded(self._context.log, name, partial(self._reclaim, volume))
+
+    def _one(self, claim: Object, drivers: Mapping[str, Access], cluster: str) -> None:
+        storage_class = self._context.cached("StorageClass", claim["spec"].get("storageClassName") or "")
+        if needs_provisioning(claim, storage_class):
+            access = drivers.get(provisioner_of(claim))
+            due = self._backoff.due(claim["metadata"]["uid"])
+            if due and access is not None and storage_class is not None:
+                self._provision(claim, storage_class, access, cluster)
+        elif self._grows(claim, drivers):
+            self._expand(claim)
 
     def _drivers(self, cluster: Record) -> dict[str, Access]:
         """The drivers that run, with what they may do."""
