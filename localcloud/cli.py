@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.binaries import PROGRAMS, Binaries
-from localcloud.controlplane import free_port, port_is_free, ready_timeout
+from localcloud.loopback import free_port, port_is_free, ready_timeout
 from localcloud.model import LocalCloudError
 from localcloud.processes import ProcessRecord, end, tail
 from localcloud.server import STATUS_PATH

@@ -8,38 +8,30 @@ same program with ``--emulated-version`` (KEP-4330), which is also how an upgrad
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import os
-import random
-import socket
 import ssl
-import time
-import urllib.request
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from localcloud import pki
 from localcloud.binaries import Binaries
+from localcloud.etcd import Etcd
+from localcloud.loopback import HOST, free_port, wait_ready
 from localcloud.model import LocalCloudError
 from localcloud.processes import Process, Supervisor
 
-HOST = "127.0.0.1"
+__all__ = ["ControlPlane", "Etcd", "check_version", "playable"]
+
 DEFAULT_SERVICE_CIDR = "10.100.0.0/16"
 # A 1.N binary plays 1.N-3 and later; EKS' standard support spans fewer.
 EMULATED_MINORS = 2
 EXTRAS = ("kube-controller-manager", "kube-scheduler", "kwok")
 KWOK_CONFIG = Path(__file__).with_name("controllers") / "kwok.yaml"
 KWOK_NODES = "kwok.x-k8s.io/node=fake"
-# Outside the range from which systems take the ports of outgoing connections.
-PORTS = range(20000, 32000)
-_REPORT_AFTER = 15.0
 
 # The log answers "who changed what"; the machinery's own bookkeeping would drown the answer.
 AUDIT_POLICY = {
@@ -72,116 +64,6 @@ AUDIT_POLICY = {
         {"level": "None"},
     ],
 }
-
-
-def free_port() -> int:
-    """Return a loopback port nobody listens on."""
-    for _ in range(200):
-        port = random.choice(PORTS)  # noqa: S311 - not a secret
-        if port_is_free(port):
-            return port
-    raise LocalCloudError(f"No free port between {PORTS.start} and {PORTS.stop}")
-
-
-def port_is_free(port: int) -> bool:
-    """Tell whether a loopback port can be listened on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
-
-
-def ready_timeout() -> float:
-    """Return how long a program may take to become ready; slow machines may set LOCALCLOUD_READY_TIMEOUT."""
-    return float(os.environ.get("LOCALCLOUD_READY_TIMEOUT", "240"))
-
-
-def wait_ready(process: Process, ready: Callable[[], bool], progress: Callable[[str], None]) -> None:
-    """Wait until a program is ready; raise with the end of its log when it ends or takes too long."""
-    started = time.monotonic()
-    limit = ready_timeout()
-    reported = started
-    while not ready():
-        process.check()
-        now = time.monotonic()
-        if now - started > limit:
-            raise LocalCloudError(f"{process.name} was not ready after {limit:.0f} s; see {process.log}")
-        if now - reported > _REPORT_AFTER:
-            progress(f"{process.name} is not ready yet, {now - started:.0f} s")
-            reported = now
-        time.sleep(0.1)
-
-
-class Etcd:
-    """The store of all control planes. Nothing is worth an fsync here: ``down`` throws it away."""
-
-    def __init__(self, binaries: Binaries, directory: Path, supervisor: Supervisor) -> None:
-        self._binaries = binaries
-        self._directory = directory
-        self._supervisor = supervisor
-        self._process: Process | None = None
-        self.endpoint = ""
-
-    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Start, unless it runs, and wait until it answers."""
-        if self._process and self._process.running:
-            return
-        client, peer = free_port(), free_port()
-        self.endpoint = f"http://{HOST}:{client}"
-        self._process = self._supervisor.start(
-            "etcd",
-            [
-                self._binaries.resolve("etcd"),
-                f"--data-dir={self._directory / 'data'}",
-                "--unsafe-no-fsync",
-                f"--listen-client-urls={self.endpoint}",
-                f"--advertise-client-urls={self.endpoint}",
-                f"--listen-peer-urls=http://{HOST}:{peer}",
-                f"--initial-advertise-peer-urls=http://{HOST}:{peer}",
-                f"--initial-cluster=default=http://{HOST}:{peer}",
-                "--snapshot-count=2000",
-                "--quota-backend-bytes=2147483648",
-                "--log-level=error",
-            ],
-            self._directory / "etcd.log",
-            {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"},
-        )
-        wait_ready(self._process, self._healthy, progress)
-        self._process.keep = True
-
-    def _healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/health", timeout=5) as answer:  # noqa: S310
-                return bool(json.load(answer).get("health") == "true")
-        except (OSError, ValueError, HTTPException):
-            return False
-
-    def purge(self, prefix: str) -> None:
-        """Delete all keys of a control plane that is gone."""
-        # "0" follows "/" in ASCII.
-        self.call("deleterange", {"key": self.encode(f"{prefix}/"), "range_end": self.encode(f"{prefix}0")})
-
-    def call(self, method: str, body: dict[str, str]) -> dict[str, Any]:
-        """Use the key-value API (https://etcd.io/docs/latest/dev-guide/api_grpc_gateway)."""
-        request = urllib.request.Request(  # noqa: S310
-            f"{self.endpoint}/v3/kv/{method}", data=json.dumps(body).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            content: dict[str, Any] = json.load(answer)
-        return content
-
-    @staticmethod
-    def encode(text: str) -> str:
-        return base64.b64encode(text.encode()).decode()
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.stop()
-            self._process = None
 
 
 class ControlPlane:
@@ -401,7 +283,7 @@ class ControlPlane:
                 "--authentication-token-webhook-version=v1",
                 "--authentication-token-webhook-cache-ttl=10s",
             ]
-        environment = {"GOMEMLIMIT": "450MiB", "GOGC": "100", "GOMAXPROCS": "2"}
+        environment = {"GOMEMLIMIT": "600MiB", "GOGC": "100", "GOMAXPROCS": "2"}
         server = self._run("kube-apiserver", arguments, environment)
         wait_ready(server, lambda: self._answers("/readyz"), self._progress)
         wait_ready(server, lambda: self._answers("/api/v1/namespaces/default"), self._progress)
@@ -427,7 +309,7 @@ class ControlPlane:
                 "--node-monitor-grace-period=5m",
                 *self._emulation(),
             ]
-            self._run(name, arguments, {"GOMEMLIMIT": "150MiB", "GOGC": "50", "GOMAXPROCS": "2"})
+            self._run(name, arguments, {"GOMEMLIMIT": "220MiB", "GOGC": "50", "GOMAXPROCS": "2"})
         elif name == "kube-scheduler":
             arguments = [
                 f"--kubeconfig={kubeconfig}",
@@ -440,7 +322,7 @@ class ControlPlane:
                 "--kube-api-burst=400",
                 *self._emulation(),
             ]
-            self._run(name, arguments, {"GOMEMLIMIT": "90MiB", "GOGC": "50", "GOMAXPROCS": "2"})
+            self._run(name, arguments, {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"})
         elif name == "kwok":
             arguments = [
                 # First, because kwok looks for it before it knows its other options.

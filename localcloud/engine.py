@@ -1,143 +1,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Native control planes in the place of the containers that ministack would start for EKS clusters.
-
-ministack asks a Docker client for a container per cluster: ``create``, ``put_archive`` of the authentication
-webhook's kubeconfig, ``start``, ``exec_run`` to read the CA, ``stop`` and ``remove``. The classes here have this
-much of the Docker SDK's surface and nothing else.
-"""
+"""Native control planes in the place of the containers that ministack would start for EKS clusters."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
 import logging
 import os
 import shutil
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from http.client import HTTPException
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from localcloud import rbac
 from localcloud.binaries import Binaries
-from localcloud.controlplane import ControlPlane, Etcd, free_port, playable
-from localcloud.model import ClusterRef, LocalCloudError, Stoppable
+from localcloud.containers import WEBHOOK_FILE, ClusterKey, Container, Containers
+from localcloud.controlplane import ControlPlane, playable
+from localcloud.etcd import Etcd
+from localcloud.loopback import free_port
+from localcloud.model import ClusterRef, LocalCloudError
 from localcloud.processes import Supervisor
 from localcloud.state import StateDir
 
 LOG = logging.getLogger("localcloud.engine")
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
-WEBHOOK_FILE = "etc/rancher/k3s/eks-auth-webhook.yaml"
-STOP_GRACE = 0.5
 API_SERVER_ARGUMENT = "--kube-apiserver-arg="
-
-
-class ExecResult(NamedTuple):
-    """What ``exec_run`` returns."""
-
-    exit_code: int
-    output: bytes
-
-
-@dataclass(frozen=True)
-class ClusterKey:
-    """What identifies an EKS cluster."""
-
-    account: str
-    region: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.account}-{self.region}-{self.name}"
-
-
-@dataclass
-class Container:
-    """A cluster's control plane, as ministack sees it."""
-
-    engine: Engine
-    key: ClusterKey
-    port: int
-    labels: dict[str, str]
-    command: list[str]
-    files: dict[str, bytes] = field(default_factory=dict)
-    plane: ControlPlane | None = None
-    controllers: Stoppable | None = None
-    access_lock: threading.Lock = field(default_factory=threading.Lock)
-    attrs: dict[str, Any] = field(default_factory=lambda: {"NetworkSettings": {"Networks": {}}})
-
-    @property
-    def id(self) -> str:
-        return f"localcloud-{self.key}"
-
-    @property
-    def name(self) -> str:
-        return self.id
-
-    @property
-    def status(self) -> str:
-        return "running" if self.plane and self.plane.running else "exited"
-
-    def put_archive(self, path: str, data: bytes) -> bool:
-        """Take the files that the control plane will need."""
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive.getmembers():
-                content = archive.extractfile(member)
-                if content is not None:
-                    self.files[(Path(path) / member.name).as_posix().lstrip("/")] = content.read()
-        return True
-
-    def start(self) -> None:
-        self.engine.start(self)
-
-    def stop(self, timeout: float = STOP_GRACE) -> None:
-        # etcd holds the data: nothing is lost by impatience.
-        self.engine.stop_container(self, min(timeout, STOP_GRACE))
-
-    kill = stop
-
-    def remove(self, **_: Any) -> None:  # noqa: ANN401 - Docker's signature
-        self.engine.remove(self)
-
-    def reload(self) -> None:
-        """Do nothing: nothing is cached."""
-
-    def exec_run(self, command: str | list[str], **_: Any) -> ExecResult:  # noqa: ANN401 - Docker's signature
-        """Show the CA, the only thing for which ministack still looks into the container."""
-        if self.plane is None or not (isinstance(command, str) and command.endswith("server-ca.crt")):
-            return ExecResult(126, b"not available")
-        return ExecResult(0, self.plane.ca_file.read_bytes())
-
-
-class Containers:
-    """``client.containers``."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def create(
-        self,
-        *,
-        ports: Mapping[str, int],
-        labels: dict[str, str],
-        command: list[str],
-        **_: Any,  # noqa: ANN401
-    ) -> Container:
-        return self._engine.create(ports["6443/tcp"], labels, command)
-
-    def get(self, identifier: str) -> Container:
-        return self._engine.get(identifier)
-
-    def list(self, **_: Any) -> list[Container]:  # noqa: ANN401
-        return self._engine.containers()
 
 
 class Engine:
@@ -405,10 +297,12 @@ def wanted() -> bool:
     choice = os.environ.get("LOCALCLOUD_ENGINE", "auto")
     if choice not in {"auto", "native", "docker"}:
         raise LocalCloudError(f"LOCALCLOUD_ENGINE is {choice!r}: it can be auto, native or docker")
-    if choice != "auto":
-        return choice == "native"
+    if choice == "native":
+        return True
     try:
         importlib.import_module("docker").from_env(timeout=5).ping()
-    except Exception:
+    except Exception as error:
+        if choice == "docker":
+            raise LocalCloudError(f"LOCALCLOUD_ENGINE is docker, and Docker cannot be used: {error}") from None
         return True
     return False

@@ -19,8 +19,8 @@ from typing import Any
 
 from localcloud.binaries import Binaries
 from localcloud.calllog import App, CallLog, Message, Receive, Scope, Send
-from localcloud.controlplane import HOST
 from localcloud.engine import Engine, wanted
+from localcloud.loopback import HOST
 from localcloud.model import (
     ACCOUNT,
     ADMIN_ACCESS_KEY,
@@ -35,6 +35,7 @@ from localcloud.state import Daemon, StateDir
 
 LOG = logging.getLogger("localcloud")
 GUARD_INTERVAL = 3.0
+VOLATILE = {"status", "issues"}
 STATUS_PATH = "/_localcloud/status"
 ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -170,7 +171,12 @@ class Cloud:
         }
 
     def _save(self) -> None:
-        self._state.write(self._daemon, self.engine.summary() if self.engine else {})
+        clusters = self.engine.summary() if self.engine else {}
+        # What changes without the engine's doing is asked of the daemon, not read from a file.
+        lasting = {
+            key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()
+        }
+        self._state.write(self._daemon, lasting)
 
     async def _guard(self, stopped: asyncio.Event) -> None:
         """Stop when nobody can stop this daemon any more: its record, or the process it belongs to, is gone."""

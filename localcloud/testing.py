@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 
 from localcloud.cli import down, up
-from localcloud.controlplane import free_port
+from localcloud.loopback import free_port
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY
 from localcloud.state import Daemon, StateDir, environment
 

@@ -21,7 +21,7 @@ from botocore.signers import RequestSigner
 
 from localcloud import cli
 from localcloud.binaries import Binaries
-from localcloud.controlplane import free_port
+from localcloud.loopback import free_port
 from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, SECRET_KEY
 from localcloud.processes import identity, read_records
 from localcloud.state import StateDir
@@ -324,6 +324,42 @@ def test_a_daemon_without_its_owner_stops_by_itself(own_state: StateDir) -> None
     owner.kill()
     owner.wait()
     eventually(lambda: not daemon.alive, "the daemon's end", 60)
+
+
+def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) -> None:
+    cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
+    eks = cloud.client("eks")
+    cluster = create_cluster(cloud, "phoenix", "1.35")
+
+    def ask(*arguments: str) -> tuple[int, str]:
+        return kubectl(cluster, token("phoenix", cloud.session()), tmp_path, *arguments)
+
+    assert ask("create", "namespace", "kept")[0] == 0
+    update = eks.update_cluster_version(name="phoenix", version="1.36")["update"]["id"]
+
+    def updated() -> bool:
+        status = eks.describe_update(name="phoenix", updateId=update)["update"]["status"]
+        assert status in {"InProgress", "Successful"}
+        return status == "Successful"
+
+    eventually(updated, "UpdateClusterVersion")
+    assert json.loads(ask("get", "--raw", "/version")[1])["emulationMinor"] == "36"
+    assert ask("get", "namespace", "kept")[0] == 0
+
+    eks.delete_cluster(name="phoenix")
+    eventually(lambda: not eks.list_clusters()["clusters"], "DeleteCluster")
+    subnets = [subnet["SubnetId"] for subnet in cloud.client("ec2").describe_subnets()["Subnets"]]
+    eks.create_cluster(
+        name="phoenix",
+        version="1.36",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/phoenix-control-plane",
+        resourcesVpcConfig={"subnetIds": subnets},
+    )
+    cluster = settled(cloud, "phoenix")
+    assert cluster["status"] == "ACTIVE"
+    code, output = ask("get", "namespace", "kept")
+    assert code != 0
+    assert "not found" in output
 
 
 def test_a_program_that_dies_comes_back(own_state: StateDir, tmp_path: Path) -> None:

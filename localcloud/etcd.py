@@ -1,0 +1,85 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The store of all control planes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from localcloud.binaries import Binaries
+from localcloud.loopback import HOST, free_port, wait_ready
+from localcloud.processes import Process, Supervisor
+
+
+class Etcd:
+    """The store of all control planes. Nothing is worth an fsync here: ``down`` throws it away."""
+
+    def __init__(self, binaries: Binaries, directory: Path, supervisor: Supervisor) -> None:
+        self._binaries = binaries
+        self._directory = directory
+        self._supervisor = supervisor
+        self._process: Process | None = None
+        self.endpoint = ""
+
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Start, unless it runs, and wait until it answers."""
+        if self._process and self._process.running:
+            return
+        client, peer = free_port(), free_port()
+        self.endpoint = f"http://{HOST}:{client}"
+        self._process = self._supervisor.start(
+            "etcd",
+            [
+                self._binaries.resolve("etcd"),
+                f"--data-dir={self._directory / 'data'}",
+                "--unsafe-no-fsync",
+                f"--listen-client-urls={self.endpoint}",
+                f"--advertise-client-urls={self.endpoint}",
+                f"--listen-peer-urls=http://{HOST}:{peer}",
+                f"--initial-advertise-peer-urls=http://{HOST}:{peer}",
+                f"--initial-cluster=default=http://{HOST}:{peer}",
+                "--snapshot-count=2000",
+                "--quota-backend-bytes=2147483648",
+                "--log-level=error",
+            ],
+            self._directory / "etcd.log",
+            {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"},
+        )
+        wait_ready(self._process, self._healthy, progress)
+        self._process.keep = True
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/health", timeout=5) as answer:  # noqa: S310
+                return bool(json.load(answer).get("health") == "true")
+        except (OSError, ValueError, HTTPException):
+            return False
+
+    def purge(self, prefix: str) -> None:
+        """Delete all keys of a control plane that is gone."""
+        # "0" follows "/" in ASCII.
+        self.call("deleterange", {"key": self.encode(f"{prefix}/"), "range_end": self.encode(f"{prefix}0")})
+
+    def call(self, method: str, body: dict[str, str]) -> dict[str, Any]:
+        """Use the key-value API (https://etcd.io/docs/latest/dev-guide/api_grpc_gateway)."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.endpoint}/v3/kv/{method}", data=json.dumps(body).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            content: dict[str, Any] = json.load(answer)
+        return content
+
+    @staticmethod
+    def encode(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.stop()
+            self._process = None
