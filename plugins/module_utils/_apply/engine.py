@@ -25,8 +25,6 @@ _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 # The guardrails role refuses to delete namespaces, claims and CRDs that do not carry their own name in it.
 CONFIRMATION: Final = "dataplatform.fleet/confirm-delete"
-_MERGE_PATCH: Final = "application/merge-patch+json"
-_CONFIRMATION: Final = "dataplatform.fleet/confirm-delete"
 _JSON_PATCH: Final = "application/json-patch+json"
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SERVER_PATH: Final = re.compile(r'(?:unknown field "|: )\.?([A-Za-z][\w.\[\]=",:/-]*?)(?:"|: field not declared)')

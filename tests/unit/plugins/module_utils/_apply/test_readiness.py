@@ -116,6 +116,13 @@ def test_a_custom_object_whose_controller_reports_conditions_is_not_ready_before
     assert not state_of(CUSTOM, obj(), reports_conditions=True).ready
 
 
+def test_an_admission_policy_never_reports_conditions_though_its_schema_has_them() -> None:
+    policy = Key("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "", "x")
+    for seen, ready in ((1, False), (2, True)):
+        live = obj({}, {"observedGeneration": seen, "typeChecking": {}})
+        assert state_of(policy, live, reports_conditions=True).ready is ready
+
+
 def pod(**status: Any) -> dict[str, Any]:
     return {"metadata": {"name": "p"}, "status": status}
 
