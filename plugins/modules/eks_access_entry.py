@@ -12,7 +12,7 @@ description:
   - Makes an access entry of an EKS cluster what the options say, with the access policies associated with it.
   - Options that are not given are left alone. Policies are added before others are taken away.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   principal_arn:
     description:

@@ -11,7 +11,7 @@ short_description: Describe access entries of an Amazon EKS cluster
 description:
   - Describes who is let into an EKS cluster and by which access policies; a cluster that does not exist has none.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   principal_arns:
     description:

@@ -12,7 +12,7 @@ description:
   - Makes an EKS add-on what the options say. Options that are not given are left alone.
   - An add-on whose creation failed is deleted and created anew; one whose update failed is updated again.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   name:
     description:

@@ -11,7 +11,7 @@ short_description: Describe add-ons of an Amazon EKS cluster
 description:
   - Describes the add-ons of an EKS cluster with their health; a cluster that does not exist has none.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   names:
     description:

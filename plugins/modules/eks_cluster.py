@@ -15,7 +15,7 @@ description:
   - Changes are made one after the other, each waited for, the Kubernetes version last. If EKS is busy with another
     update of the cluster, the module waits for it and goes on.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   name:
     description:

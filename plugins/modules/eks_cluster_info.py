@@ -11,7 +11,7 @@ short_description: Describe Amazon EKS clusters
 description:
   - Describes the EKS clusters of a region, all of them or by name; names that do not exist are left out.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   names:
     description:

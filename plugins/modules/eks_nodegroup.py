@@ -14,7 +14,7 @@ description:
   - What EKS cannot change in a node group is an error that names the field and both values, before anything is changed.
   - A size that an autoscaler has chosen between the limits is not a difference; see O(desired_size_policy).
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   name:
     description:

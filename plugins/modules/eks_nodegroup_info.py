@@ -11,7 +11,7 @@ short_description: Describe managed node groups of an Amazon EKS cluster
 description:
   - Describes the managed node groups of an EKS cluster with their health; a cluster that does not exist has none.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   names:
     description:

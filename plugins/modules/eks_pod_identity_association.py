@@ -13,7 +13,7 @@ description:
     alone.
   - An association that belongs to an add-on is refused; M(dataplatform.fleet.eks_addon) manages it.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   namespace:
     description:

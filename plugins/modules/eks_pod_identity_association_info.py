@@ -11,7 +11,7 @@ short_description: Describe pod identity associations of an Amazon EKS cluster
 description:
   - Describes which service accounts of an EKS cluster have IAM roles; a cluster that does not exist has none.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   namespace:
     description:
