@@ -168,14 +168,13 @@ def _pod(obj: Json) -> State:
 def _by_conditions(obj: Json, *, expected: bool) -> State:
     status = obj.get("status") or {}
     conditions = status.get("conditions") or ()
-    if not isinstance(conditions, list) or not conditions:
-        # Some controllers, as of admission policies, have conditions in their schema and never write any.
-        if "observedGeneration" in status:
-            return READY if _observed(obj) else _pending("its controller has not seen its last change")
-        return _pending("its controller has not reported a status") if expected else READY
     generation = int(obj["metadata"].get("generation") or 0)
     if "observedGeneration" in status and not _observed(obj):
         return _pending("its controller has not seen its last change")
+    if not isinstance(conditions, list) or not conditions:
+        # Some controllers, as of admission policies, have conditions in their schema and never write any.
+        silent = expected and "observedGeneration" not in status
+        return _pending("its controller has not reported a status") if silent else READY
     for found in conditions:
         name, value = found.get("type"), found.get("status")
         text = found.get("message") or found.get("reason") or ""
