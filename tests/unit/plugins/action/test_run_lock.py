@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+from unittest import mock
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.utils.context_objects import CLIArgs
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.dataplatform.fleet.plugins.action import run_lock
+from ansible_collections.dataplatform.fleet.plugins.modules import run_lock as documented
+
+NOTHING: dict[str, Any] = dict.fromkeys(
+    ("access_key", "secret_key", "session_token", "profile", "endpoint_url", "aws_ca_bundle")
+)
+OPTIONS = {**NOTHING, "region": "eu-central-1", "validate_certs": True, "name": "dp-staging", "ttl": 300}
+
+
+class SpecSeenError(Exception):
+    """Stops the action where it checks its options."""
+
+
+def test_the_options_are_the_documented_ones() -> None:
+    seen: dict[str, Any] = {}
+
+    def validate(argument_spec: dict[str, Any]) -> None:
+        seen.update(argument_spec)
+        raise SpecSeenError
+
+    action = run_lock.ActionModule.__new__(run_lock.ActionModule)
+    with (
+        mock.patch.object(run_lock.ActionBase, "run", return_value={}),
+        mock.patch.object(action, "validate_argument_spec", validate, create=True),
+        contextlib.suppress(SpecSeenError),
+    ):
+        action.run(None, {})
+    ours = {name: spec for name, spec in seen.items() if name not in aws_argument_spec()}
+    options = yaml.safe_load(documented.DOCUMENTATION)["options"]
+    assert set(ours) == set(options)
+    for name, spec in ours.items():
+        for key in ("type", "default", "choices", "aliases", "required"):
+            assert spec.get(key) == options[name].get(key), (name, key)
+
+
+def test_the_examples_use_documented_options() -> None:
+    options = set(yaml.safe_load(documented.DOCUMENTATION)["options"]) | set(aws_argument_spec())
+    for play in yaml.safe_load(io.StringIO(documented.EXAMPLES)):
+        for task in play["tasks"]:
+            assert set(task["dataplatform.fleet.run_lock"]) <= options
+
+
+def test_a_connection_can_be_handed_on() -> None:
+    connection = run_lock.connection_of({**OPTIONS, "profile": "", "aws_ca_bundle": "/ca.pem"})
+    assert connection["region"] == "eu-central-1"
+    assert connection["profile"] is None
+    assert connection["verify"] == "/ca.pem"
+    assert run_lock.connection_of({**OPTIONS, "validate_certs": False})["verify"] is False
+    with pytest.raises(AnsibleActionFail, match="mutually exclusive"):
+        run_lock.connection_of({**OPTIONS, "profile": "p", "access_key": "a"})
+
+
+def test_the_holder_is_named_without_the_command_line() -> None:
+    arguments = CLIArgs({"args": ("/somewhere/site.yml",), "extra_vars": ("password=secret",)})
+    with mock.patch.object(run_lock.context, "CLIARGS", arguments):
+        lock = run_lock.lock_of(OPTIONS, {"awx_job_id": 42, "awx_user_name": "ann"})
+        assert lock.command == "AWX job 42: site.yml"
+        assert lock.holder.startswith("ann@")
+        assert run_lock.lock_of(OPTIONS, {}).command == "site.yml"
+        assert run_lock.lock_of(OPTIONS, {}).run_id == lock.run_id
