@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
         for inventory in (*inventories.split(), "local"):
             command += ["-i", f"inventories/{inventory}"]
         done = subprocess.run(
-            [*command, *args],
+            [*command, "-e", f"@{Path(__file__).parent / 'viewers.yml'}", *args],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -87,8 +87,13 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
 
 
 @pytest.fixture(scope="session")
-def fleet(playbook: Playbook) -> Iterator[Run]:
+def fleet(playbook: Playbook, local_cloud: Any) -> Run:
     """Two clusters, created by the one command; the first run's record."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
+    local_cloud.client("iam").create_role(
+        RoleName="dataplatform-viewers",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
     return playbook("site.yml", "controlplane staging", "--diff")
 
 

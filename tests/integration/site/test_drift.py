@@ -56,7 +56,7 @@ def drift_in_aws(local_cloud: Any) -> dict[str, str]:
     declared = [arn for arn in entries if arn.endswith("role/dataplatform-viewers")]
     assert declared, entries
     eks.delete_access_entry(clusterName=CLUSTER, principalArn=declared[0])
-    return {"route": "0.0.0.0/0", "node group label": f"labels.{label}", "access entry": "role/dataplatform-viewers"}
+    return {"route": "0.0.0.0/0", "node group label": f"labels.{label}", "access entry": "dataplatform-viewers"}
 
 
 def wait_active(eks: Any, group: str) -> None:
