@@ -13,9 +13,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.dataplatform.fleet.plugins.action import run_lock
 from ansible_collections.dataplatform.fleet.plugins.modules import run_lock as documented
 
-NOTHING: dict[str, Any] = dict.fromkeys(
-    ("access_key", "secret_key", "session_token", "profile", "endpoint_url", "aws_ca_bundle")
-)
+NAMES = ("access_key", "secret_key", "session_token", "profile", "endpoint_url", "aws_ca_bundle")
+NOTHING: dict[str, Any] = dict.fromkeys(NAMES)
 OPTIONS = {**NOTHING, "region": "eu-central-1", "validate_certs": True, "name": "dp-staging", "ttl": 300}
 
 

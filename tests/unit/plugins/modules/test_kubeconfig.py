@@ -15,9 +15,8 @@ class SpecSeenError(Exception):
 def differences(spec: dict[str, Any], options: dict[str, Any], where: str = "") -> list[str]:
     found = [f"{where}{name}" for name in set(spec) ^ set(options)]
     for name in set(spec) & set(options):
-        for key in ("type", "elements", "default", "required"):
-            if spec[name].get(key) != options[name].get(key):
-                found.append(f"{where}{name}.{key}")
+        keys = ("type", "elements", "default", "required")
+        found += [f"{where}{name}.{key}" for key in keys if spec[name].get(key) != options[name].get(key)]
         found += differences(spec[name].get("options", {}), options[name].get("suboptions", {}), f"{where}{name}.")
     return found
 
