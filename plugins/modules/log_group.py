@@ -72,7 +72,11 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._logs.plan impo
     plan,
     state,
 )
-from botocore.exceptions import BotoCoreError, ClientError
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
 
 
 def find(module: AnsibleAWSModule, client: Any) -> tuple[str, Fields] | None:  # noqa: ANN401 - of boto3

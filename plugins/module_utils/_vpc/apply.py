@@ -4,12 +4,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from .api import Ec2, filters
 from .plan import Change, Fields, Network, service_name
 from .read import Live, rules
+
+try:  # noqa: SIM105
+    from botocore.exceptions import WaiterError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+
+# How long a new IAM role may stay unknown to EC2, in seconds.
+ROLE_KNOWN_WITHIN = 120
 
 
 def _tags(fields: Fields) -> dict[str, str]:
@@ -126,17 +136,24 @@ class Applier:
 
     def _create_flow_log(self, change: Change) -> str:
         fields = change.after
-        answer = self.ec2.call(
-            "create_flow_logs",
-            ResourceIds=[self.live.vpc_id],
-            ResourceType="VPC",
-            TrafficType=fields["traffic_type"],
-            LogDestinationType="cloud-watch-logs",
-            LogGroupName=fields["log_group"],
-            DeliverLogsPermissionArn=fields["role_arn"],
-        )
-        for refused in answer.get("Unsuccessful") or []:
-            raise ApplyError(f"AWS refused the flow log {change.name}: {refused['Error']['Message']}")
+        deadline = time.monotonic() + ROLE_KNOWN_WITHIN
+        while True:
+            answer = self.ec2.call(
+                "create_flow_logs",
+                ResourceIds=[self.live.vpc_id],
+                ResourceType="VPC",
+                TrafficType=fields["traffic_type"],
+                LogDestinationType="cloud-watch-logs",
+                LogGroupName=fields["log_group"],
+                DeliverLogsPermissionArn=fields["role_arn"],
+            )
+            refused = next((str(one["Error"]["Message"]) for one in answer.get("Unsuccessful") or []), None)
+            if refused is None:
+                break
+            # A role made a moment ago cannot be assumed everywhere yet.
+            if "assume" not in refused or time.monotonic() > deadline:
+                raise ApplyError(f"AWS refused the flow log {change.name}: {refused}")
+            time.sleep(5)
         # The log group identifies a flow log, so it need not be born with its tags.
         self._tag(str(answer["FlowLogIds"][0]), _tags(fields))
         return str(answer["FlowLogIds"][0])
@@ -202,10 +219,21 @@ class Applier:
         if target == "internet_gateway":
             return {"GatewayId": self._id("internet_gateway", self.network.name)}
         if not self._nats_awaited:
-            nats = [one for (kind, _name), one in self.live.ids.items() if kind == "nat_gateway"]
-            self.ec2.wait("nat_gateway_available", NatGatewayIds=nats)
+            self._await_nats([one for (kind, _name), one in self.live.ids.items() if kind == "nat_gateway"])
             self._nats_awaited = True
         return {"NatGatewayId": self._id("nat_gateway", target)}
+
+    def _await_nats(self, nats: list[str]) -> None:
+        try:
+            self.ec2.wait("nat_gateway_available", NatGatewayIds=nats)
+        except WaiterError as error:
+            found = self.ec2.describe("describe_nat_gateways", "NatGateways", NatGatewayIds=nats)
+            reasons = [
+                f"{self.live.names[nat['NatGatewayId']]} is {nat['State']}: {nat.get('FailureMessage', 'no reason')}"
+                for nat in found
+                if nat["State"] != "available"
+            ]
+            raise ApplyError(f"NAT gateways did not become available. {'; '.join(reasons)}") from error
 
     def _associate(self, table_id: str, subnet_ids: list[str]) -> None:
         """Associate subnets with a table, wherever they were before."""

@@ -110,7 +110,8 @@ def desired(network: Network) -> State:
         state["subnet", subnet["name"]] = {
             "cidr": subnet["cidr"],
             "az": subnet["az"],
-            "map_public_ip": subnet["tier"] == "public",
+            # Load balancers and NAT gateways bring addresses of their own; nothing else belongs there.
+            "map_public_ip": False,
             **_tags(subnet["name"], tags, {"dataplatform.fleet/tier": subnet["tier"]}, tier),
         }
     for az, subnet_name in nats.items():

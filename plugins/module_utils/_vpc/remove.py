@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from .api import Ec2, filters, tags_of
+
+try:  # noqa: SIM105
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
 
 Item = dict[str, Any]
 PAUSE = 5

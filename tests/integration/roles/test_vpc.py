@@ -86,7 +86,7 @@ def test_the_default_group_is_closed_and_load_balancers_find_their_subnets(emula
     for subnet in found["subnets"]:
         tags = {tag["Key"]: tag["Value"] for tag in subnet["Tags"]}
         public = tags["dataplatform.fleet/tier"] == "public"
-        assert subnet["MapPublicIpOnLaunch"] is public
+        assert subnet["MapPublicIpOnLaunch"] is False
         assert tags["kubernetes.io/cluster/one"] == "shared"
         assert tags.get("kubernetes.io/role/elb") == ("1" if public else None)
         assert tags.get("kubernetes.io/role/internal-elb") == (None if public else "1")

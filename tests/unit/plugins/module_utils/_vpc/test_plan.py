@@ -108,7 +108,7 @@ def test_ecr_is_two_interface_endpoints_behind_one_group() -> None:
         (("route_table", "fleet-private"), "routes.8.8.8.8/32", "internet_gateway", ["routes.8.8.8.8/32"]),
         (("route_table", "fleet-public"), "subnets", [], ["subnets"]),
         (("subnet", "fleet-public-eu-central-1a"), "tags.kubernetes.io/role/elb", ..., ["tags.kubernetes.io/role/elb"]),
-        (("subnet", "fleet-public-eu-central-1a"), "map_public_ip", False, ["map_public_ip"]),
+        (("subnet", "fleet-public-eu-central-1a"), "map_public_ip", True, ["map_public_ip"]),
         (("vpc", "fleet"), "dns_hostnames", False, ["dns_hostnames"]),
         (("security_group", "default"), "ingress", ["all from itself"], ["ingress"]),
         (("endpoint", "ecr.api"), "security_groups", [], ["security_groups"]),
