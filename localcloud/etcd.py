@@ -29,7 +29,8 @@ class Etcd:
 
     def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
         """Start, unless it runs, and wait until it answers."""
-        if self._process and self._process.running:
+        if self._process is not None:
+            # Should it have ended, the supervisor brings it back on the same port.
             return
         client, peer = free_port(), free_port()
         self.endpoint = f"http://{HOST}:{client}"
@@ -51,7 +52,11 @@ class Etcd:
             self._directory / "etcd.log",
             {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"},
         )
-        wait_ready(self._process, self._healthy, progress)
+        try:
+            wait_ready(self._process, self._healthy, progress)
+        except BaseException:
+            self.stop()
+            raise
         self._process.keep = True
 
     def _healthy(self) -> bool:

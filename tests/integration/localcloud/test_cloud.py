@@ -259,6 +259,17 @@ def test_up_again_changes_nothing(local_cloud: LocalCloud) -> None:
     assert cli.up(local_cloud.state).pid == local_cloud.daemon.pid
 
 
+def test_a_program_that_dies_comes_back(local_cloud: LocalCloud, cluster: dict[str, Any], tmp_path: Path) -> None:
+    records = read_records(local_cloud.state.processes)
+    (server,) = [item for item in records if item.name.startswith("kube-apiserver") and item.name.endswith(NAME)]
+    os.kill(server.pid, signal.SIGKILL)
+
+    def answers() -> bool:
+        return kubectl(cluster, token(NAME, local_cloud.session()), tmp_path, "get", "namespaces")[0] == 0
+
+    eventually(lambda: identity(server.pid) != server.identity and answers(), "the API server's return")
+
+
 @pytest.fixture
 def own_state(tmp_path: Path) -> Iterator[StateDir]:
     state = StateDir(tmp_path / "state")
@@ -348,7 +359,8 @@ def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) 
 
     eks.delete_cluster(name="phoenix")
     eventually(lambda: not eks.list_clusters()["clusters"], "DeleteCluster")
-    subnets = [subnet["SubnetId"] for subnet in cloud.client("ec2").describe_subnets()["Subnets"]]
+    ours = [{"Name": "cidr-block", "Values": ["10.77.0.0/24", "10.77.1.0/24"]}]
+    subnets = [subnet["SubnetId"] for subnet in cloud.client("ec2").describe_subnets(Filters=ours)["Subnets"]]
     eks.create_cluster(
         name="phoenix",
         version="1.36",
@@ -360,15 +372,3 @@ def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) 
     code, output = ask("get", "namespace", "kept")
     assert code != 0
     assert "not found" in output
-
-
-def test_a_program_that_dies_comes_back(own_state: StateDir, tmp_path: Path) -> None:
-    cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
-    cluster = create_cluster(cloud, "phoenix")
-    (server,) = [item for item in read_records(own_state.processes) if item.name.startswith("kube-apiserver")]
-    os.kill(server.pid, signal.SIGKILL)
-
-    def answers() -> bool:
-        return kubectl(cluster, token("phoenix", cloud.session()), tmp_path, "get", "namespaces")[0] == 0
-
-    eventually(lambda: identity(server.pid) != server.identity and answers(), "the API server's return")
