@@ -13,14 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from localcloud.binaries import PROGRAMS, Binaries
-from localcloud.loopback import free_port, port_is_free, ready_timeout
+from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout
 from localcloud.model import LocalCloudError
 from localcloud.processes import ProcessRecord, end, tail
 from localcloud.server import STATUS_PATH
@@ -75,8 +74,7 @@ def status(state: StateDir) -> dict[str, Any] | None:
     if not daemon or not daemon.alive:
         return None
     try:
-        with urllib.request.urlopen(f"{daemon.endpoint_url}{STATUS_PATH}", timeout=60) as answer:  # noqa: S310
-            content: dict[str, Any] = json.load(answer)
+        content: dict[str, Any] = json.loads(fetch(f"{daemon.endpoint_url}{STATUS_PATH}", timeout=60))
     except (OSError, ValueError, HTTPException) as error:
         if not daemon.alive:
             return None
@@ -86,10 +84,10 @@ def status(state: StateDir) -> dict[str, Any] | None:
 
 def _answers(daemon: Daemon) -> bool:
     try:
-        with urllib.request.urlopen(f"{daemon.endpoint_url}/_ministack/health", timeout=10) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        fetch(f"{daemon.endpoint_url}/_ministack/health")
     except (OSError, HTTPException):
         return False
+    return True
 
 
 def _port(wanted: int | None) -> int:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from localcloud.binaries import Binaries
-from localcloud.loopback import HOST, free_port, wait_ready
+from localcloud.loopback import HOST, fetch, free_port, wait_ready
 from localcloud.processes import Process, Supervisor
 
 
@@ -61,8 +60,7 @@ class Etcd:
 
     def _healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/health", timeout=5) as answer:  # noqa: S310
-                return bool(json.load(answer).get("health") == "true")
+            return bool(json.loads(fetch(f"{self.endpoint}/health")).get("health") == "true")
         except (OSError, ValueError, HTTPException):
             return False
 
@@ -73,11 +71,8 @@ class Etcd:
 
     def call(self, method: str, body: dict[str, str]) -> dict[str, Any]:
         """Use the key-value API (https://etcd.io/docs/latest/dev-guide/api_grpc_gateway)."""
-        request = urllib.request.Request(  # noqa: S310
-            f"{self.endpoint}/v3/kv/{method}", data=json.dumps(body).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            content: dict[str, Any] = json.load(answer)
+        answer = fetch(f"{self.endpoint}/v3/kv/{method}", json.dumps(body).encode(), timeout=60)
+        content: dict[str, Any] = json.loads(answer)
         return content
 
     @staticmethod

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
 
 from localcloud.model import LocalCloudError
@@ -17,6 +18,14 @@ HOST = "127.0.0.1"
 # Outside the range from which systems take the ports of outgoing connections.
 PORTS = range(20000, 32000)
 _REPORT_AFTER = 15.0
+
+
+def fetch(url: str, data: bytes | None = None, timeout: float = 10) -> bytes:
+    """Get, or post to, a loopback address; a proxy of the environment is none for it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, data, timeout) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 def free_port() -> int:

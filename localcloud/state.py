@@ -57,7 +57,7 @@ class StateDir:
     def prepare(self) -> None:
         """Create the directory; refuse a file system that is nearly full."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             ignore = self.root / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
@@ -119,6 +119,8 @@ class StateDir:
 
 def environment(daemon: Daemon) -> dict[str, str]:
     """Return the variables with which AWS clients talk to the local cloud."""
+    direct = [word for word in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if word]
+    no_proxy = ",".join(dict.fromkeys([*direct, "127.0.0.1", "localhost"]))
     return {
         "LOCALCLOUD_ENDPOINT_URL": daemon.endpoint_url,
         "AWS_ENDPOINT_URL": daemon.endpoint_url,
@@ -126,6 +128,8 @@ def environment(daemon: Daemon) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_REGION": daemon.region,
         "AWS_DEFAULT_REGION": daemon.region,
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
         # A laptop has no instance metadata; asking for it costs seconds.
         "AWS_EC2_METADATA_DISABLED": "true",
     }

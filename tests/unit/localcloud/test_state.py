@@ -90,6 +90,12 @@ def test_the_default_directory_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tm
     assert StateDir.default().root.name == ".localcloud"
 
 
+def test_no_proxy_stands_between_clients_and_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "intranet.example,localhost")
+    variables = environment(daemon(os.getpid()))
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet.example,localhost,127.0.0.1"
+
+
 def test_the_environment_points_clients_here() -> None:
     variables = environment(daemon(os.getpid()))
     assert variables["AWS_ENDPOINT_URL"] == variables["LOCALCLOUD_ENDPOINT_URL"] == "http://127.0.0.1:4700"
