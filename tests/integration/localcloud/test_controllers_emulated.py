@@ -200,3 +200,24 @@ def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kub
     assert len(after) == 2
     assert not after & before
     assert _nodegroup(eks)["releaseVersion"] == _releases()[-1]
+
+
+def test_nodes_follow_the_cluster_to_the_next_minor(local_cloud: LocalCloud, vpc_and_kube: tuple[str, Kube]) -> None:
+    eks = local_cloud.client("eks")
+    major, minor = versions.DEFAULT.split(".")
+    following = f"{major}.{int(minor) + 1}"
+
+    def ended(update: str, **group: str) -> str:
+        shown = eks.describe_update(name=CLUSTER, updateId=update, **group)["update"]
+        return "" if shown["status"] == "InProgress" else str(shown["status"])
+
+    upgrade = eks.update_cluster_version(name=CLUSTER, version=following)["update"]["id"]
+    assert _eventually(lambda: ended(upgrade)) == "Successful"
+    assert all(f"v{versions.DEFAULT}." in version for version in _kubelets(vpc_and_kube[1]))
+    replace = eks.update_nodegroup_version(clusterName=CLUSTER, nodegroupName="main", force=True)["update"]["id"]
+    assert _eventually(lambda: ended(replace, nodegroupName="main")) == "Successful"
+    assert all(f"v{following}." in version for version in _kubelets(vpc_and_kube[1]))
+
+
+def _kubelets(kube: Kube) -> list[str]:
+    return [node["status"]["nodeInfo"]["kubeletVersion"] for node in kube.list("Node")]
