@@ -79,6 +79,15 @@ except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
 
+def argument_spec() -> dict[str, Any]:
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "retention_days": {"type": "int", "choices": list(RETENTION_DAYS)},
+        "tags": {"type": "dict", "default": {}},
+    }
+
+
 def find(module: AnsibleAWSModule, client: Any) -> tuple[str, Fields] | None:  # noqa: ANN401 - of boto3
     """Return the log group's ARN and fields, or None."""
     name = module.params["name"]
@@ -92,15 +101,7 @@ def find(module: AnsibleAWSModule, client: Any) -> tuple[str, Fields] | None:  #
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "retention_days": {"type": "int", "choices": list(RETENTION_DAYS)},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     name = module.params["name"]
     client = module.client("logs")
     calls: list[Call] = []

@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import filters
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import PlanError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import find_vpc, rule_names, rules
+
+
+def test_says_a_groups_rules_one_by_one() -> None:
+    group = {
+        "GroupId": "sg-1",
+        "IpPermissions": [
+            {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-1", "UserId": "1"}]},
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 443,
+                "ToPort": 443,
+                "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "192.168.0.0/16", "Description": "office"}],
+            },
+            {"IpProtocol": "udp", "FromPort": 1000, "ToPort": 2000, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
+        ],
+        "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    }
+    assert rule_names(group, "IpPermissions") == [
+        "all from itself",
+        "tcp 443 from 10.0.0.0/8",
+        "tcp 443 from 192.168.0.0/16",
+        "udp 1000-2000 from ::/0",
+    ]
+    assert rule_names(group, "IpPermissionsEgress") == ["all to 0.0.0.0/0"]
+    assert rules(group, "IpPermissions")["tcp 443 from 192.168.0.0/16"] == {
+        "IpProtocol": "tcp",
+        "FromPort": 443,
+        "ToPort": 443,
+        "IpRanges": [{"CidrIp": "192.168.0.0/16"}],
+    }
+
+
+class TwoVpcs:
+    def describe(self, *_: object, **__: object) -> list[dict[str, str]]:
+        return [{"VpcId": "vpc-2"}, {"VpcId": "vpc-1"}]
+
+
+def test_refuses_to_choose_between_two_networks_of_one_name() -> None:
+    with pytest.raises(PlanError, match=r"Several VPCs are named fleet \(vpc-1, vpc-2\)"):
+        find_vpc(TwoVpcs(), "fleet")
+
+
+def test_names_filters_as_ec2_does() -> None:
+    assert filters(vpc_id="vpc-1", tag_Name=["a", "b"]) == [
+        {"Name": "vpc-id", "Values": ["vpc-1"]},
+        {"Name": "tag:Name", "Values": ["a", "b"]},
+    ]
