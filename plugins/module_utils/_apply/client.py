@@ -105,6 +105,9 @@ class Client:
             if server.tls_server_name:
                 options["server_hostname"] = server.tls_server_name
                 options["assert_hostname"] = server.tls_server_name if server.verify else False
+        if server.proxy_url and url.scheme == "http":
+            # A proxy is asked for the whole address unless it tunnels.
+            self._prefix = f"{url.scheme}://{url.netloc}{self._prefix}"
         try:
             manager = (
                 urllib3.ProxyManager(server.proxy_url, **options)
@@ -170,7 +173,9 @@ class Client:
             with self._lock:
                 self._requests += 1
             try:
-                answer = self._pool.urlopen(method, target, body=data, headers=sent, redirect=False)
+                answer = self._pool.urlopen(
+                    method, target, body=data, headers=sent, redirect=False, assert_same_host=False
+                )
             except HTTPError as error:
                 if last or not _transient(error):
                     raise self._unreachable(error) from None

@@ -49,16 +49,15 @@ class LoaderCredentials:
         self._path = path
         self._context = context
         self._lock = threading.Lock()
-        self._headers: Mapping[str, str] | None = None
         self._configuration: Value = None
 
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
         with self._lock:
-            if self._headers is None or renew:
+            if self._configuration is None or renew:
                 self._configuration = _load_with_client(self._path, self._context)
-            authorization = self._configuration.get_api_key_with_prefix("authorization")
-            self._headers = {"Authorization": authorization} if authorization else {}
-            return self._headers
+            # Renews a token whose end the plugin told.
+            token = self._configuration.auth_settings().get("BearerToken", {}).get("value")
+            return {"Authorization": token} if token else {}
 
 
 def server_for(options: Mapping[str, Any]) -> Server:

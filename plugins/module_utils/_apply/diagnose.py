@@ -72,8 +72,12 @@ def _pod_findings(pod: Json) -> Iterator[str]:
         for finding in _container_findings(container):
             told = True
             yield finding
-    if not told and status.get("phase") == "Failed":
+    if told:
+        return
+    if status.get("phase") == "Failed":
         yield f"failed: {status.get('message') or status.get('reason') or 'no reason given'}"
+    elif not statuses and (pod.get("spec") or {}).get("nodeName"):
+        yield f"node {pod['spec']['nodeName']} has not started it"
 
 
 def _container_findings(container: Json) -> Iterator[str]:
@@ -106,5 +110,5 @@ def _events(client: Client, key: Key, obj: Json) -> list[str]:
     answer = client.get(f"/api/v1/namespaces/{namespace}/events", {"fieldSelector": f"involvedObject.uid={uid}"})
     items: list[Json] = answer.get("items") or []
     items.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), reverse=True)
-    warnings = [event for event in items if event.get("type") == "Warning"] or items
+    warnings = [event for event in items if event.get("type") == "Warning"]
     return [f"{event.get('reason')}: {event.get('message')}" for event in warnings]

@@ -16,9 +16,11 @@ from .client import Client
 from .discovery import Discovery
 from .errors import ApiError, ApplyError, PlanError, RenderError
 from .fields import MANAGER, Path, readable
-from .normalise import canonical, unknown_fields
+from .members import complete, resolve
+from .normalise import canonical
 from .objects import Json, Key, Member, Resource, Source, key_of, split_api_version
 from .plan import CREATED, PATCHED, PRUNED, UNCHANGED, Action, Ignore
+from .reader import Reader
 from .schema import UNTYPED
 
 _APPLY: Final = "application/apply-patch+yaml"
@@ -102,10 +104,10 @@ class Engine:
     ) -> None:
         self._client = client
         self._settings = settings
-        self._discovery = discovery or Discovery(client)
+        self.discovery = self._discovery = discovery or Discovery(client)
         self._report = report
         self._parent = Parent(settings.name, settings.namespace)
-        self._live_parent: Json | None = None
+        self._reader = Reader(client, self._discovery, self._parent)
         self._live: dict[Key, Json] = {}
         self._secrets: list[str] = []
 
@@ -119,13 +121,11 @@ class Engine:
                 " Use state=absent if that is meant."
             )
         self._secrets = diff.secret_values(body for body, _ in found)
-        self._read_server()
-        members = self._members(found)
-        self._types(members)
-        recorded = self._recorded_scope()
+        members = self.read(found)
+        recorded = self._reader.recorded_scope()
         wanted = applyset.scope_of((member.key for member in members), self._parent)
-        self._read_members(recorded | wanted, members)
-        strangers = self._read_strangers(members)
+        self._live = self._reader.members(recorded | wanted, members)
+        strangers = self._reader.strangers(members, self._live)
         self._refuse_foreign(members, strangers)
         actions = self._plan(members, strangers)
         removed = self._removed(members) if self._settings.prune else {}
@@ -152,160 +152,19 @@ class Engine:
                 )
         return Result([parent_action, *actions, *prunes], self._client.requests)
 
+    def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
+        """Read what the server is, and make the rendered objects members."""
+        self._reader.read_server()
+        resolved = resolve(found, self._discovery, self._parent, allow_namespaces=self._settings.allow_namespaces)
+        complete(resolved, self._discovery, self._parent)
+        return resolved
+
     def _reports_conditions(self, resource: Resource) -> bool:
         type_ = self._discovery.type_of(resource)
         return type_ is not None and type_.reports_conditions
 
     def _accepted_names(self) -> list[str]:
         return [name for name in (self._settings.cluster, self._settings.name) if name]
-
-    def _read_server(self) -> None:
-        self._client.map(lambda call: call(), [*self._discovery.requests(), self._read_parent])
-
-    def _read_parent(self) -> None:
-        try:
-            self._live_parent = self._client.get(self._parent.path)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return
-        tool = applyset.foreign_tool(self._live_parent)
-        labels = self._live_parent["metadata"].get("labels") or {}
-        if tool or labels.get(applyset.ID, self._parent.id) != self._parent.id:
-            raise PlanError(
-                f"{self._parent.key} is the parent of an ApplySet of {tool or 'another tool'}: choose another name."
-            )
-
-    def _recorded_scope(self) -> Scope:
-        if self._live_parent is None:
-            return Scope(frozenset(), frozenset({self._settings.namespace}))
-        return applyset.recorded_scope(self._live_parent, self._parent)
-
-    def _members(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
-        findings: list[str] = []
-        for body, _ in found:
-            if body["kind"] == "CustomResourceDefinition":
-                self._discovery.define(body)
-        members: dict[Key, Member] = {}
-        for body, source in found:
-            group, version = split_api_version(body["apiVersion"])
-            resource = self._discovery.find(group, version, body["kind"])
-            if resource is None:
-                findings.append(f"{source}: {self._unknown_kind(body)}")
-                continue
-            metadata = dict(body["metadata"])
-            if resource.namespaced:
-                metadata["namespace"] = metadata.get("namespace") or self._settings.namespace
-            elif metadata.pop("namespace", None):
-                findings.append(f"{source}: {body['kind']} {metadata['name']} has a namespace, but its kind has none.")
-            if (group, body["kind"]) == ("", "Namespace") and not self._settings.allow_namespaces:
-                findings.append(
-                    f"{source}: namespaces belong to the guardrails role alone; declare {metadata['name']!r} there"
-                    " (allow_namespaces is for that role)."
-                )
-            key = Key(group, body["kind"], metadata.get("namespace", ""), metadata["name"])
-            if key == self._parent.key:
-                findings.append(f"{source}: {key} is the set's own parent object: choose another name.")
-            if key in members:
-                findings.append(f"{source}: {key} was already rendered at {members[key].source}.")
-                continue
-            members[key] = Member(key, resource, {**body, "metadata": metadata}, source)
-        if findings:
-            raise RenderError(*findings)
-        return list(members.values())
-
-    def _unknown_kind(self, body: Json) -> str:
-        kind, version = body["kind"], body["apiVersion"]
-        others = sorted({resource.api_version for resource in self._discovery.versions(kind)})
-        if others:
-            return f"the server has no {kind} in {version}, but in {', '.join(others)}."
-        import difflib  # noqa: PLC0415
-
-        close = difflib.get_close_matches(kind, self._discovery.kinds(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; is its CustomResourceDefinition installed?"
-        return f"the server knows no kind {kind} ({version}){hint}"
-
-    def _types(self, members: Iterable[Member]) -> None:
-        """Bring the objects into the form that is sent, and refuse fields that no schema has."""
-        members = list(members)
-        self._discovery.prefetch({member.resource for member in members})
-        findings: list[str] = []
-        for member in members:
-            type_ = self._discovery.type_of(member.resource)
-            if type_ is not None:
-                for path in unknown_fields(member.body, type_):
-                    steps = [int(step[2:]) if step.startswith("i:") else step[2:] for step in path]
-                    line = render.field_line(member.source, member.body, steps)
-                    text = ".".join(str(step) for step in steps)
-                    findings.append(f"{member.source.file}:{line}: {member.key}: unknown field {text}.")
-            member.body = canonical(member.body, type_ or UNTYPED)
-            labels = {**(member.body["metadata"].get("labels") or {}), applyset.PART_OF: self._parent.id}
-            member.body["metadata"] = {**member.body["metadata"], "labels": labels}
-        if findings:
-            raise RenderError(*findings)
-
-    def _read_members(self, scope: Scope, members: Iterable[Member]) -> None:
-        resources: dict[str, Resource] = {member.resource.group_kind: member.resource for member in members}
-        for group_kind in scope.group_kinds:
-            resource = self._discovery.preferred(*applyset.split_group_kind(group_kind))
-            if resource is not None:
-                resources.setdefault(group_kind, resource)
-        listed = [resource for resource in resources.values() if self._discovery.served(resource)]
-        for items in self._client.map(lambda resource: self._list(resource, scope.namespaces), listed):
-            for item in items:
-                self._live[key_of(item)] = item
-
-    def _list(self, resource: Resource, namespaces: frozenset[str]) -> list[Json]:
-        query = {"labelSelector": f"{applyset.PART_OF}={self._parent.id}"}
-        if resource.namespaced and len(namespaces) == 1:
-            return self._items(resource, resource.path(next(iter(namespaces))), query)
-        try:
-            return self._items(resource, resource.path(), query)
-        except ApiError as error:
-            if error.status != 403 or not resource.namespaced:
-                raise
-        found: list[Json] = []
-        for namespace in sorted(namespaces):
-            found += self._items(resource, resource.path(namespace), query)
-        return found
-
-    def _items(
-        self, resource: Resource, path: str, query: dict[str, str], accept: str = "application/json"
-    ) -> list[Json]:
-        try:
-            answer = self._client.get(path, query, accept)
-        except ApiError as error:
-            if error.status == 404:  # the kind went away after discovery
-                return []
-            raise
-        items = answer.get("items") or []
-        for item in items:
-            item["apiVersion"], item["kind"] = resource.api_version, resource.kind
-        return items
-
-    def _read_strangers(self, members: Iterable[Member]) -> dict[Key, Json]:
-        """Objects that shall be members and exist, but do not carry the set's label."""
-        groups: dict[tuple[Resource, str], list[Member]] = {}
-        for member in members:
-            if member.key not in self._live and self._discovery.served(member.resource):
-                groups.setdefault((member.resource, member.key.namespace), []).append(member)
-        singles = [member for group in groups.values() if len(group) <= _SINGLE_GETS for member in group]
-        collections = [place for place, group in groups.items() if len(group) > _SINGLE_GETS]
-        wanted = {member.key: member for group in groups.values() for member in group}
-        for items in self._client.map(
-            lambda place: self._items(place[0], place[0].path(place[1]), {}, _METADATA), collections
-        ):
-            singles += [wanted[key] for item in items if (key := key_of(item)) in wanted]
-        answers = self._client.map(lambda member: self._get(member.path), singles)
-        return {member.key: answer for member, answer in zip(singles, answers, strict=True) if answer is not None}
-
-    def _get(self, path: str) -> Json | None:
-        try:
-            return self._client.get(path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
 
     def _refuse_foreign(self, members: Iterable[Member], strangers: dict[Key, Json]) -> None:
         findings = []
@@ -314,26 +173,10 @@ class Engine:
             owner = plan.owner_of(live, self._parent.id) if live else ""
             if owner:
                 findings.append(
-                    f"{member.source}: {member.key} belongs to {self._named(owner)}; take it out there first."
+                    f"{member.source}: {member.key} belongs to {self._reader.name_of(owner)}; take it out there first."
                 )
         if findings:
             raise PlanError(*findings, "Nothing was changed.")
-
-    def _named(self, owner: str) -> str:
-        """An ApplySet's parent is easier to find than its hash."""
-        if not owner.startswith("ApplySet "):
-            return owner
-        query = {"labelSelector": f"{applyset.ID}={owner.removeprefix('ApplySet ')}"}
-        for plural in ("configmaps", "secrets"):
-            try:
-                items = self._client.get(f"/api/v1/{plural}", query, _METADATA).get("items") or []
-            except ApiError:
-                continue
-            for item in items:
-                metadata = item["metadata"]
-                tool = (metadata.get("annotations") or {}).get(applyset.TOOLING, "")
-                return f"the ApplySet {metadata['namespace']}/{metadata['name']} ({tool})"
-        return owner
 
     def _plan(self, members: Sequence[Member], strangers: dict[Key, Json]) -> list[Action]:
         known = {**self._live, **strangers}
@@ -458,9 +301,9 @@ class Engine:
 
     def _parent_action(self, scope: Scope) -> Action:
         body = self._parent.body(scope)
-        if self._live_parent is None:
+        if self._reader.live_parent is None:
             return Action(self._parent.key, PARENT_RESOURCE, CREATED, after=body)
-        metadata = self._live_parent["metadata"]
+        metadata = self._reader.live_parent["metadata"]
         live_annotations = metadata.get("annotations") or {}
         wrong = [
             f"metadata.annotations['{name}']"
@@ -470,10 +313,14 @@ class Engine:
         if (metadata.get("labels") or {}).get(applyset.ID) != self._parent.id:
             wrong.append(f"metadata.labels['{applyset.ID}']")
         action = Action(
-            self._parent.key, PARENT_RESOURCE, PATCHED if wrong else UNCHANGED, before=self._live_parent, fields=wrong
+            self._parent.key,
+            PARENT_RESOURCE,
+            PATCHED if wrong else UNCHANGED,
+            before=self._reader.live_parent,
+            fields=wrong,
         )
         action.after = {
-            **self._live_parent,
+            **self._reader.live_parent,
             "metadata": {
                 **metadata,
                 "labels": body["metadata"]["labels"],
@@ -493,7 +340,7 @@ class Engine:
         final: Scope,
     ) -> None:
         changing = [action for action in actions if action.action != UNCHANGED]
-        if self._live_parent is None or not recorded.covers(final):
+        if self._reader.live_parent is None or not recorded.covers(final):
             recorded = recorded | final
             self._write_parent(recorded)
         for step in order.phases(changing, lambda action: action.key):
@@ -557,10 +404,10 @@ class Engine:
 
     def absent(self) -> Result:
         """Remove the whole set; its parent last, so that an interrupted removal can be taken up again."""
-        self._read_server()
-        if self._live_parent is None:
+        self._reader.read_server()
+        if self._reader.live_parent is None:
             return Result([], self._client.requests)
-        self._read_members(self._recorded_scope(), ())
+        self._live = self._reader.members(self._reader.recorded_scope(), ())
         removed = self._removed(())
         plan.check_removal(
             removed, len(removed), limit=1, confirm=self._settings.confirm, accepted=self._accepted_names(), whole=True
@@ -578,5 +425,5 @@ class Engine:
                         report=self._report,
                     )
             self._client.request("DELETE", self._parent.path, allowed=frozenset({404}))
-        parent = Action(self._parent.key, PARENT_RESOURCE, PRUNED, before=self._live_parent)
+        parent = Action(self._parent.key, PARENT_RESOURCE, PRUNED, before=self._reader.live_parent)
         return Result([*prunes, parent], self._client.requests)

@@ -27,7 +27,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "task_seconds"
     CALLBACK_NEEDS_ENABLED = True
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002 - the hook's signature
         self._started = time.perf_counter()
 
     def v2_runner_on_ok(self, result: Any) -> None:

@@ -208,7 +208,9 @@ metadata: {name: allow}
 spec:
   podSelector: {matchLabels: {app: web}}
   ingress:
-    - from: [{namespaceSelector: {}, podSelector: {matchLabels: {a: b}}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]
+    - from:
+        - {namespaceSelector: {}, podSelector: {matchLabels: {a: b}}}
+        - {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}
       ports: [{port: http}, {port: 53, protocol: UDP}, {port: 8000, endPort: 8010}]
     - {}
   egress: [{to: [{podSelector: {}}]}]
@@ -361,7 +363,9 @@ spec:
                 free: {type: object, x-kubernetes-preserve-unknown-fields: true}
                 tags: {type: array, x-kubernetes-list-type: set, items: {type: string}}
                 nothing: {type: string, nullable: true}
-                plain: {type: array, items: {type: object, properties: {a: {type: string, default: z}, b: {type: string}}}}
+                plain:
+                  type: array
+                  items: {type: object, properties: {a: {type: string, default: z}, b: {type: string}}}
                 whole: {type: object, x-kubernetes-map-type: atomic, properties: {a: {type: string}, b: {type: string}}}
                 parts:
                   type: array

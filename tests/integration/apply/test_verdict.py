@@ -34,27 +34,22 @@ class Applied:
         self.cluster = cluster
         cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
-        self.engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
-        self.engine._read_server()
-        self.members = self.engine._members(render.from_definition(curated()))
-        self.engine._types(self.members)
         # The server publishes a new kind's schema a moment later.
         deadline = time.monotonic() + 30
-        while (
-            any(self.engine._discovery.type_of(m.resource) is None for m in self.members)
-            and time.monotonic() < deadline
-        ):
+        while True:
+            engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
+            self.members = engine.read(render.from_definition(curated()))
+            self.discovery = engine.discovery
+            if all(self.discovery.type_of(member.resource) for member in self.members):
+                break
+            assert time.monotonic() < deadline
             time.sleep(0.2)
-            self.engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
-            self.engine._read_server()
-        self.members = self.engine._members(render.from_definition(curated()))
-        self.engine._types(self.members)
 
     def live(self, member: Member) -> Json:
         return self.cluster.client.get(member.path)
 
     def sure(self, member: Member, body: Json, live: Json) -> bool:
-        return plan.surely_unchanged(body, live, self.engine._discovery.type_of(member.resource))
+        return plan.surely_unchanged(body, live, self.discovery.type_of(member.resource))
 
     def judge(self, member: Member, body: Json, live: Json) -> bool:
         """Whether the server would change nothing."""

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with ControlPlane.temporary(tmp_path_factory.mktemp("full"), extras=EXTRAS) as plane:
-        with Client(connection.server_for({"kubeconfig": str(plane.kubeconfig)})) as client:
+        server = connection.server_for({"kubeconfig": str(plane.kubeconfig)})
+        with Client(server) as client:
             found = Cluster(client)
             found.send("POST", "/api/v1/nodes", NODE)
             yield found
@@ -31,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 NODE: dict[str, Any] = {
     "metadata": {
         "name": "node-1",
-        "annotations": {"kwok.x-k8s.io/node": "fake"},
+        "annotations": {"kwok.x-k8s.io/node": "fake", "localcloud.dataplatform.fleet/network": "ready"},
         "labels": {"kubernetes.io/hostname": "node-1"},
     },
     "status": {
@@ -156,7 +157,7 @@ def test_a_claim_that_waits_for_its_consumer_is_fine(cluster: Cluster, namespace
 def test_removal_waits_and_names_what_holds_an_object(cluster: Cluster, namespace: str) -> None:
     held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
     cluster.apply("s", namespace, [held])
-    with pytest.raises(WaitError, match="ConfigMap .*/held: held by finalizer example.com/hold"):
+    with pytest.raises(WaitError, match=r"ConfigMap .*/held: held by finalizer example\.com/hold"):
         cluster.absent("s", namespace, wait=True, wait_timeout=2)
     cluster.send("PATCH", f"/api/v1/namespaces/{namespace}/configmaps/held", {"metadata": {"finalizers": None}})
     cluster.absent("s", namespace, wait=True, wait_timeout=10)

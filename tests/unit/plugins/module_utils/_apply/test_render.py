@@ -17,7 +17,8 @@ def names(found: list[tuple[dict[str, Any], Any]]) -> list[str]:
 
 
 def test_several_documents_each_with_its_line() -> None:
-    text = "# a comment\n---\nkind: A\napiVersion: v1\nmetadata: {name: a}\n---\n---\nkind: B\napiVersion: v1\nmetadata: {name: b}\n"
+    first, second = ("kind: A\napiVersion: v1\nmetadata: {name: a}\n", "kind: B\napiVersion: v1\nmetadata: {name: b}\n")
+    text = f"# a comment\n---\n{first}---\n---\n{second}"
     found = render.parse(text, "x.yaml.j2")
     assert names(found) == ["a", "b"]
     assert [str(source) for _, source in found] == ["x.yaml.j2:3", "x.yaml.j2:8"]
@@ -126,5 +127,5 @@ def test_selecting_templates(tmp_path: Path) -> None:
 
     assert selected(".") == ["a.yaml.j2", "b.yaml.j2", "sub/c.yaml.j2"]
     assert selected("b.yaml.j2", "*.yaml.j2") == ["b.yaml.j2", "a.yaml.j2"]
-    with pytest.raises(RenderError, match="nothing that matches 'x.yaml.j2'"):
+    with pytest.raises(RenderError, match=r"nothing that matches 'x\.yaml\.j2'"):
         selected("x.yaml.j2")

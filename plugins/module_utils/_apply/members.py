@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From rendered objects to members of the set: kinds, namespaces, known fields, the form in which they are sent."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from . import applyset, render
+from .applyset import Parent
+from .discovery import Discovery
+from .errors import RenderError
+from .normalise import canonical, unknown_fields
+from .objects import Json, Key, Member, Source, split_api_version
+from .schema import UNTYPED
+
+
+def resolve(
+    found: Sequence[tuple[Json, Source]], discovery: Discovery, parent: Parent, *, allow_namespaces: bool
+) -> list[Member]:
+    """Rendered objects with their kinds as the server has them. Names everything that is wrong at once."""
+    findings: list[str] = []
+    for body, _ in found:
+        if body["kind"] == "CustomResourceDefinition":
+            discovery.define(body)
+    members: dict[Key, Member] = {}
+    for body, source in found:
+        group, version = split_api_version(body["apiVersion"])
+        resource = discovery.find(group, version, body["kind"])
+        if resource is None:
+            findings.append(f"{source}: {_unknown_kind(body, discovery)}")
+            continue
+        metadata = dict(body["metadata"])
+        if resource.namespaced:
+            metadata["namespace"] = metadata.get("namespace") or parent.namespace
+        elif metadata.pop("namespace", None):
+            findings.append(f"{source}: {body['kind']} {metadata['name']} has a namespace, but its kind has none.")
+        if (group, body["kind"]) == ("", "Namespace") and not allow_namespaces:
+            findings.append(
+                f"{source}: namespaces belong to the guardrails role alone; declare {metadata['name']!r} there"
+                " (allow_namespaces is for that role)."
+            )
+        key = Key(group, body["kind"], metadata.get("namespace", ""), metadata["name"])
+        if key == parent.key:
+            findings.append(f"{source}: {key} is the set's own parent object: choose another name.")
+        if key in members:
+            findings.append(f"{source}: {key} was already rendered at {members[key].source}.")
+            continue
+        members[key] = Member(key, resource, {**body, "metadata": metadata}, source)
+    if findings:
+        raise RenderError(*findings)
+    return list(members.values())
+
+
+def _unknown_kind(body: Json, discovery: Discovery) -> str:
+    kind, version = body["kind"], body["apiVersion"]
+    others = sorted({resource.api_version for resource in discovery.versions(kind)})
+    if others:
+        return f"the server has no {kind} in {version}, but in {', '.join(others)}."
+    close = difflib.get_close_matches(kind, discovery.kinds(), n=1)
+    hint = f"; did you mean {close[0]}?" if close else "; is its CustomResourceDefinition installed?"
+    return f"the server knows no kind {kind} ({version}){hint}"
+
+
+def complete(members: Sequence[Member], discovery: Discovery, parent: Parent) -> None:
+    """Bring the objects into the form that is sent, and refuse fields that no schema has."""
+    discovery.prefetch({member.resource for member in members})
+    findings: list[str] = []
+    for member in members:
+        type_ = discovery.type_of(member.resource)
+        if type_ is not None:
+            for path in unknown_fields(member.body, type_):
+                steps = [int(step[2:]) if step.startswith("i:") else step[2:] for step in path]
+                line = render.field_line(member.source, member.body, steps)
+                text = ".".join(str(step) for step in steps)
+                findings.append(f"{member.source.file}:{line}: {member.key}: unknown field {text}.")
+        member.body = canonical(member.body, type_ or UNTYPED)
+        labels = {**(member.body["metadata"].get("labels") or {}), applyset.PART_OF: parent.id}
+        member.body["metadata"] = {**member.body["metadata"], "labels": labels}
+    if findings:
+        raise RenderError(*findings)

@@ -1,0 +1,134 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on the server: the set's parent, its members, and objects that would become members."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import Final
+
+from . import applyset
+from .applyset import Parent, Scope
+from .client import Client
+from .discovery import Discovery
+from .errors import ApiError, PlanError
+from .objects import Json, Key, Member, Resource, key_of
+
+METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+# Above so many unknown objects of a kind, listing metadata is cheaper than asking for each.
+_SINGLE_GETS: Final = 3
+
+
+class Reader:
+    """Reads one set: one list per kind."""
+
+    def __init__(self, client: Client, discovery: Discovery, parent: Parent) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._parent = parent
+        self.live_parent: Json | None = None
+
+    def read_server(self) -> None:
+        """Discovery and the parent, all at once."""
+        self._client.map(lambda call: call(), [*self._discovery.requests(), self._read_parent])
+
+    def _read_parent(self) -> None:
+        try:
+            self.live_parent = self._client.get(self._parent.path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return
+        tool = applyset.foreign_tool(self.live_parent)
+        labels = self.live_parent["metadata"].get("labels") or {}
+        if tool or labels.get(applyset.ID, self._parent.id) != self._parent.id:
+            raise PlanError(
+                f"{self._parent.key} is the parent of an ApplySet of {tool or 'another tool'}: choose another name."
+            )
+
+    def recorded_scope(self) -> Scope:
+        """Where the parent says that members are."""
+        if self.live_parent is None:
+            return Scope(frozenset(), frozenset({self._parent.namespace}))
+        return applyset.recorded_scope(self.live_parent, self._parent)
+
+    def members(self, scope: Scope, members: Iterable[Member]) -> dict[Key, Json]:
+        """The live members in *scope*; kinds of *members* are read in their versions."""
+        resources: dict[str, Resource] = {member.resource.group_kind: member.resource for member in members}
+        for group_kind in scope.group_kinds:
+            resource = self._discovery.preferred(*applyset.split_group_kind(group_kind))
+            if resource is not None:
+                resources.setdefault(group_kind, resource)
+        listed = [resource for resource in resources.values() if self._discovery.served(resource)]
+        live: dict[Key, Json] = {}
+        for items in self._client.map(lambda resource: self._list(resource, scope.namespaces), listed):
+            live.update((key_of(item), item) for item in items)
+        return live
+
+    def _list(self, resource: Resource, namespaces: frozenset[str]) -> list[Json]:
+        query = {"labelSelector": f"{applyset.PART_OF}={self._parent.id}"}
+        if resource.namespaced and len(namespaces) == 1:
+            return self._items(resource, resource.path(next(iter(namespaces))), query)
+        try:
+            return self._items(resource, resource.path(), query)
+        except ApiError as error:
+            if error.status != 403 or not resource.namespaced:
+                raise
+        found: list[Json] = []
+        for namespace in sorted(namespaces):
+            found += self._items(resource, resource.path(namespace), query)
+        return found
+
+    def _items(
+        self, resource: Resource, path: str, query: dict[str, str], accept: str = "application/json"
+    ) -> list[Json]:
+        try:
+            answer = self._client.get(path, query, accept)
+        except ApiError as error:
+            if error.status == 404:  # the kind went away after discovery
+                return []
+            raise
+        items = answer.get("items") or []
+        for item in items:
+            item["apiVersion"], item["kind"] = resource.api_version, resource.kind
+        return items
+
+    def strangers(self, members: Iterable[Member], live: Container[Key]) -> dict[Key, Json]:
+        """Objects that shall be members and exist, but do not carry the set's label."""
+        groups: dict[tuple[Resource, str], list[Member]] = {}
+        for member in members:
+            if member.key not in live and self._discovery.served(member.resource):
+                groups.setdefault((member.resource, member.key.namespace), []).append(member)
+        singles = [member for group in groups.values() if len(group) <= _SINGLE_GETS for member in group]
+        collections = [place for place, group in groups.items() if len(group) > _SINGLE_GETS]
+        wanted = {member.key: member for group in groups.values() for member in group}
+        for items in self._client.map(
+            lambda place: self._items(place[0], place[0].path(place[1]), {}, METADATA), collections
+        ):
+            singles += [wanted[key] for item in items if (key := key_of(item)) in wanted]
+        answers = self._client.map(lambda member: self._get(member.path), singles)
+        return {member.key: answer for member, answer in zip(singles, answers, strict=True) if answer is not None}
+
+    def _get(self, path: str) -> Json | None:
+        try:
+            return self._client.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def name_of(self, owner: str) -> str:
+        """An ApplySet's parent is easier to find than its hash."""
+        if not owner.startswith("ApplySet "):
+            return owner
+        query = {"labelSelector": f"{applyset.ID}={owner.removeprefix('ApplySet ')}"}
+        for plural in ("configmaps", "secrets"):
+            try:
+                items = self._client.get(f"/api/v1/{plural}", query, METADATA).get("items") or []
+            except ApiError:
+                continue
+            for item in items:
+                metadata = item["metadata"]
+                tool = (metadata.get("annotations") or {}).get(applyset.TOOLING, "")
+                return f"the ApplySet {metadata['namespace']}/{metadata['name']} ({tool})"
+        return owner

@@ -1,0 +1,190 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import client as client_module
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client, Server, StaticToken
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, UnreachableError
+
+Answer = tuple[int, Mapping[str, str], Any]
+
+
+class Script:
+    """A server that gives prepared answers, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = [(200, {}, {"ok": True})]
+        self.seen: list[tuple[str, str, str]] = []
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                script.seen.append((self.command, self.path, self.headers.get("Authorization", "")))
+                status, headers, body = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+                if status == 0:
+                    self.close_connection = True
+                    return
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Be quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    found = Script()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nothing sleeps; what would have been slept is kept."""
+    slept: list[float] = []
+    monkeypatch.setattr(client_module.time, "sleep", slept.append)
+    return slept
+
+
+def status(code: int, message: str = "", reason: str = "") -> Answer:
+    return code, {}, {"kind": "Status", "message": message, "reason": reason, "code": code}
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_busy_servers_are_asked_again(script: Script, code: int) -> None:
+    script.answers = [status(code), status(code), (200, {}, {"a": 1})]
+    with Client(Server(script.url)) as client:
+        assert client.get("/x", {"a": "b c"}) == {"a": 1}
+        assert client.requests == 3
+    assert script.seen[0][1] == "/x?a=b+c"
+
+
+def test_the_server_says_how_long_to_wait(script: Script, pauses: list[float]) -> None:
+    script.answers = [(429, {"Retry-After": "7"}, {}), (200, {}, {})]
+    with Client(Server(script.url)) as client:
+        client.get("/x")
+    assert 7 < pauses[0] < 8
+
+
+def test_a_dropped_connection_is_made_again(script: Script) -> None:
+    script.answers = [(0, {}, {}), (200, {}, {"a": 1})]
+    with Client(Server(script.url)) as client:
+        assert client.get("/x") == {"a": 1}
+
+
+def test_asking_again_ends(script: Script) -> None:
+    script.answers = [status(503, "overloaded")]
+    with Client(Server(script.url)) as client:
+        with pytest.raises(ApiError, match="overloaded"):
+            client.get("/x")
+        assert client.requests == client_module.ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(403, "no", "Forbidden"),
+        status(404, "not found", "NotFound"),
+        status(409, "conflict", "Conflict"),
+        status(422, "invalid", "Invalid"),
+        status(500, "failed to create typed patch object (x): .spec.x: field not declared in schema"),
+    ],
+)
+def test_what_asking_again_cannot_help(script: Script, answer: Answer) -> None:
+    script.answers = [answer]
+    with Client(Server(script.url)) as client:
+        with pytest.raises(ApiError) as caught:
+            client.get("/x")
+        assert client.requests == 1
+    assert caught.value.status == answer[0]
+    assert caught.value.message == answer[2]["message"]
+    assert caught.value.reason == answer[2]["reason"]
+
+
+class Renewing:
+    """Credentials of which the first is worthless."""
+
+    def __init__(self) -> None:
+        self.renewed = 0
+
+    def headers(self, *, renew: bool = False) -> Mapping[str, str]:
+        self.renewed += renew
+        return {"Authorization": f"Bearer {self.renewed}"}
+
+
+def test_a_token_that_expired_is_renewed_once(script: Script) -> None:
+    script.answers = [status(401, "Unauthorized"), (200, {}, {"a": 1})]
+    with Client(Server(script.url, credentials=Renewing())) as client:
+        assert client.get("/x") == {"a": 1}
+    assert [seen[2] for seen in script.seen] == ["Bearer 0", "Bearer 1"]
+
+
+def test_credentials_that_are_refused_twice_are_wrong(script: Script) -> None:
+    script.answers = [status(401, "Unauthorized")]
+    with Client(Server(script.url, label="staging", credentials=StaticToken("abc"))) as client:
+        with pytest.raises(ApiError, match=r"staging \(http.*does not accept the credentials") as caught:
+            client.get("/x")
+        assert client.requests == 2
+    assert "abc" not in str(caught.value)
+
+
+def test_nobody_there() -> None:
+    with (
+        Client(Server("http://127.0.0.1:9", label="staging")) as client,
+        pytest.raises(UnreachableError, match=r"staging .* cannot be reached: the connection was refused") as caught,
+    ):
+        client.get("/x")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_proxy_that_is_not_there() -> None:
+    server = Server("https://kubernetes.example", proxy_url="http://user:pass@127.0.0.1:9")
+    with Client(server) as client, pytest.raises(UnreachableError, match=r"through proxy 127\.0\.0\.1:9") as caught:
+        client.get("/x")
+    assert "pass" not in str(caught.value)
+
+
+def test_a_proxy_is_asked_for_a_plain_server(script: Script) -> None:
+    with Client(Server("http://kubernetes.example/prefix", proxy_url=script.url)) as client:
+        assert client.get("/x") == {"ok": True}
+    assert script.seen[0][1] == "http://kubernetes.example/prefix/x"
+
+
+def test_calls_run_together_and_keep_their_order(script: Script) -> None:
+    with Client(Server(script.url)) as client:
+        barrier = threading.Barrier(4, timeout=10)
+
+        def call(number: int) -> int:
+            barrier.wait()
+            return number * 2
+
+        assert client.map(call, range(4)) == [0, 2, 4, 6]
+
+
+def test_a_server_s_representation_shows_no_credentials() -> None:
+    server = Server("https://x", client_key="KEYTEXT", client_cert="CERTTEXT", credentials=StaticToken("abc"))
+    assert "KEYTEXT" not in repr(server)
+    assert "abc" not in repr(server)
