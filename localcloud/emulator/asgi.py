@@ -50,6 +50,7 @@ _CREDENTIAL = re.compile(rb"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _QUERY = {"ec2", "iam", "sts", "autoscaling", "elasticloadbalancing", "rds", "sns", "sqs", "monitoring"}
 _REST_XML = {"route53", "s3", "cloudfront"}
 _REST_JSON = {"eks"}
+_XML_THROTTLING = {"ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503)}
 
 
 class FaultInjector:
@@ -77,27 +78,16 @@ class FaultInjector:
 
 def fault(service: str, *, throttling: bool) -> tuple[int, dict[str, str], bytes]:
     """A service's throttling or internal error: status, headers, body."""
-    if service in _QUERY:
-        code = ("RequestLimitExceeded" if service == "ec2" else "Throttling") if throttling else "InternalError"
-        message = "Request limit exceeded." if service == "ec2" else "Rate exceeded"
-        status = (503 if service == "ec2" else 400) if throttling else 500
-        return (
-            status,
-            {"content-type": "text/xml"},
-            _xml_fault(service, code, message if throttling else "Internal error"),
-        )
-    if service in _REST_XML:
-        code = ("SlowDown" if service == "s3" else "Throttling") if throttling else "InternalError"
-        status = (503 if service == "s3" else 400) if throttling else 500
-        return status, {"content-type": "application/xml"}, _xml_fault(service, code, "Rate exceeded")
+    message = "Rate exceeded" if throttling else "Internal server error"
+    if service in _QUERY or service in _REST_XML:
+        code, status = _XML_THROTTLING.get(service, ("Throttling", 400)) if throttling else ("InternalError", 500)
+        return status, {"content-type": "text/xml"}, _xml_fault(service, code, message)
     if service in _REST_JSON:
         code = "TooManyRequestsException" if throttling else "ServerException"
         headers = {"content-type": "application/json", "x-amzn-errortype": code}
-        return (429 if throttling else 500), headers, b'{"message": "Too Many Requests"}'
+        return (429 if throttling else 500), headers, f'{{"message": "{message}"}}'.encode()
     code = "ThrottlingException" if throttling else "InternalServerError"
-    if service == "dynamodb" and throttling:
-        code = "ThrottlingException"
-    body = f'{{"__type": "{code}", "message": "Rate exceeded"}}'.encode()
+    body = f'{{"__type": "{code}", "message": "{message}"}}'.encode()
     return (400 if throttling else 500), {"content-type": "application/x-amz-json-1.1"}, body
 
 

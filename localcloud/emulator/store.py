@@ -16,7 +16,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any, cast
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, eks, iam
+from ministack.services import ec2, eks, iam, kms
 
 Record = dict[str, Any]
 Store = MutableMapping[str, Record]
@@ -37,6 +37,7 @@ launch_templates = cast(Store, ec2._launch_templates)
 ec2_tags = cast(MutableMapping[str, list[dict[str, str]]], ec2._tags)
 roles = cast(Store, iam._roles)
 users = cast(Store, iam._users)
+kms_keys = cast(Store, kms._keys)
 
 
 def account() -> str:

@@ -14,7 +14,7 @@ from ministack.services import ec2 as backend
 
 from localcloud.emulator import store
 from localcloud.emulator.ec2 import endpoints, gateways
-from localcloud.emulator.ec2.request import Ec2Error, Params, guard, replace, require, text
+from localcloud.emulator.ec2.request import Ec2Error, Handler, Params, guard, replace, require, text
 from localcloud.emulator.errors import Response
 
 load_balancers = cast(store.Store, alb._lbs)
@@ -25,6 +25,8 @@ _GONE = ("terminated", "shutting-down")
 
 def install() -> None:
     guard("CreateSubnet", _check_subnet)
+    create_subnet = backend._ACTION_MAP["CreateSubnet"]
+    replace("CreateSubnet", lambda params: _create_subnet(params, create_subnet))
     guard("CreateRoute", _check_route)
     guard("ReplaceRoute", _check_target)
     guard("AssociateRouteTable", _check_association)
@@ -57,11 +59,24 @@ def _users_of_subnet(subnet_id: str) -> Iterator[str]:
             yield group["nodegroupArn"]
 
 
-def _delete_subnet(params: Params, original: object) -> Response:
+def _create_subnet(params: Params, original: Handler) -> Response:
+    known = set(store.subnets)
+    status, headers, body = original(params)
+    for subnet_id in set(store.subnets) - known:
+        # AWS keeps the first four addresses of a subnet and the last one.
+        free = ipaddress.IPv4Network(store.subnets[subnet_id]["CidrBlock"]).num_addresses - 5
+        told = store.subnets[subnet_id]["AvailableIpAddressCount"]
+        store.subnets[subnet_id]["AvailableIpAddressCount"] = free
+        member = "<availableIpAddressCount>{}</availableIpAddressCount>"
+        body = body.replace(member.format(told).encode(), member.format(free).encode())
+    return status, headers, body
+
+
+def _delete_subnet(params: Params, original: Handler) -> Response:
     subnet_id = text(params, "SubnetId")
     if any(_users_of_subnet(subnet_id)):
         raise _violation(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
-    response = cast(Response, original(params))  # type: ignore[operator]
+    response = original(params)
     for table in endpoints.route_tables.values():
         table["Associations"] = [a for a in table["Associations"] if a.get("SubnetId") != subnet_id]
     store.ec2_tags.pop(subnet_id, None)

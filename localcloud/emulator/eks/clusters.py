@@ -200,6 +200,10 @@ def _update_config(call: Call) -> dict[str, Any]:
             target[last] = value
         if kind == "AutoModeUpdate" and record["computeConfig"]["enabled"]:
             access.add_auto_mode_entry(record)
+        if kind == "AccessConfigUpdate":
+            # What the aws-auth ConfigMap alone granted to the nodes is now said by access entries, too.
+            for group in store.nodegroups(name):
+                access.add_node_entry(record, group["nodeRole"], windows=group["amiType"].startswith("WINDOWS"))
 
     return updates.start(record, kind, params, apply, seconds=call.settings.update_seconds)
 

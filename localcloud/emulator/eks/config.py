@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from localcloud.emulator import store
 from localcloud.emulator.errors import invalid_parameter
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -104,9 +105,18 @@ def service_cidr(requested: dict[str, Any], vpc_cidr: str) -> str:
 
 
 def encryption(requested: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The encryption of Secrets, if its key can be used: a symmetric, enabled one of this region."""
     for entry in requested:
         if entry.get("resources") != ["secrets"]:
             raise invalid_parameter("Resources in encryptionConfig must be [secrets].")
-        if not (entry.get("provider") or {}).get("keyArn"):
+        key_arn = (entry.get("provider") or {}).get("keyArn")
+        if not key_arn:
             raise invalid_parameter("Provider key ARN is required in encryptionConfig.")
+        key = store.kms_keys.get(key_arn.rsplit("/", 1)[-1])
+        if key is None or key["Arn"] != key_arn:
+            raise invalid_parameter(
+                f"Key '{key_arn}' does not exist (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException)"
+            )
+        if key["KeyState"] != "Enabled" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
+            raise invalid_parameter(f"Key '{key_arn}' must be enabled and symmetric to encrypt Secrets.")
     return requested

@@ -65,7 +65,8 @@ def _create(call: Call) -> dict[str, Any]:
             clusterName=cluster_name,
             nodegroupName=name,
         )
-    ami_type, instance_types = _machines(call, version)
+    template = _launch_template(call.get("launchTemplate"))
+    ami_type, instance_types = _machines(call, version, template)
     labels = call.get("labels", {})
     _check_labels(labels)
     record: store.Record = {
@@ -73,13 +74,13 @@ def _create(call: Call) -> dict[str, Any]:
         "nodegroupArn": store.arn("nodegroup", cluster_name, name, store.new_uuid()),
         "clusterName": cluster_name,
         "version": version,
-        "releaseVersion": _release(version, ami_type, call.get("releaseVersion")),
+        "releaseVersion": _image(template) or _release(version, ami_type, call.get("releaseVersion")),
         "createdAt": clock.now(),
         "modifiedAt": clock.now(),
         "status": "ACTIVE",
         "capacityType": call.get("capacityType", "ON_DEMAND"),
         "scalingConfig": scaling,
-        "instanceTypes": instance_types,
+        **instance_types,
         "subnets": call["subnets"],
         "amiType": ami_type,
         "nodeRole": call["nodeRole"],
@@ -87,7 +88,7 @@ def _create(call: Call) -> dict[str, Any]:
         "resources": {"autoScalingGroups": [{"name": f"eks-{name}-{store.new_uuid()}"}]},
         "health": {"issues": []},
         "updateConfig": _update_config_of(call.get("updateConfig", {}) or {"maxUnavailable": 1}),
-        **_disk_or_template(call, ami_type),
+        **_disk_or_template(call, ami_type, template),
         "_status": "CREATING",
     }
     for optional in ("taints", "remoteAccess", "nodeRepairConfig", "warmPoolConfig"):
@@ -115,8 +116,7 @@ def _check_subnets(call: Call, cluster: store.Record) -> None:
         raise invalid_parameter("The node group's subnets must be in the cluster's VPC")
 
 
-def _disk_or_template(call: Call, ami_type: str) -> dict[str, Any]:
-    template = _launch_template(call.get("launchTemplate"))
+def _disk_or_template(call: Call, ami_type: str, template: dict[str, str] | None) -> dict[str, Any]:
     if template is None:
         return {"diskSize": call.get("diskSize", 50 if ami_type.startswith("WINDOWS") else 20)}
     for member in ("diskSize", "remoteAccess"):
@@ -162,9 +162,46 @@ def _scaling(requested: dict[str, Any], current: dict[str, int], *, fit_desired:
     return after
 
 
-def _machines(call: Call, version: str) -> tuple[str, list[str]]:
-    """The AMI type and instance types, defaulted and held against each other."""
-    instance_types = call.get("instanceTypes") or ["t3.medium"]
+def _template_data(template: dict[str, str] | None) -> dict[str, Any]:
+    """What the node group's version of a launch template says."""
+    if template is None:
+        return {}
+    for entry in store.launch_templates[template["id"]]["Versions"]:
+        if str(entry["VersionNumber"]) == template["version"]:
+            return dict(entry["LaunchTemplateData"])
+    return {}
+
+
+def _image(template: dict[str, str] | None) -> str | None:
+    """The image a launch template brings: the node group's release version is then its id."""
+    image = _template_data(template).get("ImageId")
+    return str(image) if image else None
+
+
+def _machines(call: Call, version: str, template: dict[str, str] | None) -> tuple[str, dict[str, list[str]]]:
+    """The AMI type and the members about instance types, defaulted and held against each other.
+
+    EKS does not show instance types that come from the launch template; ``_instanceTypes`` keeps them for the nodes.
+    """
+    own = _template_data(template).get("InstanceType")
+    if own and call.get("instanceTypes"):
+        raise invalid_parameter("You cannot specify instance types in both the node group and its launch template.")
+    if _image(template):
+        for member in ("amiType", "version", "releaseVersion"):
+            if call.get(member) not in (None, "CUSTOM"):
+                raise invalid_parameter(f"You cannot specify {member} with a launch template that has an image id.")
+        return "CUSTOM", {"_instanceTypes": [own]} if own else {
+            "instanceTypes": call.get("instanceTypes", ["t3.medium"])
+        }
+    if call.get("amiType") == "CUSTOM":
+        raise invalid_parameter("The AMI type CUSTOM requires a launch template with an image id.")
+    ami_type = _fitting_ami_type(call, version, [own] if own else call.get("instanceTypes") or ["t3.medium"])
+    if own:
+        return ami_type, {"_instanceTypes": [own]}
+    return ami_type, {"instanceTypes": call.get("instanceTypes") or ["t3.medium"]}
+
+
+def _fitting_ami_type(call: Call, version: str, instance_types: list[str]) -> str:
     unknown = [kind for kind in instance_types if not _INSTANCE_TYPE.fullmatch(kind)]
     if unknown:
         raise invalid_parameter(f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
@@ -173,13 +210,11 @@ def _machines(call: Call, version: str) -> tuple[str, list[str]]:
         raise invalid_parameter(
             f"AMI Type {ami_type} is only supported for kubernetes versions 1.{_LAST_AL2} or earlier"
         )
-    if ami_type == "CUSTOM" and call.get("launchTemplate") is None:
-        raise invalid_parameter("The AMI type CUSTOM requires a launch template with an image id.")
     arm = "ARM" in ami_type
     wrong = [kind for kind in instance_types if versions.is_arm(kind) != arm]
-    if wrong and ami_type != "CUSTOM":
+    if wrong:
         raise invalid_parameter(f"[{', '.join(wrong)}] is not a valid instance type for requested amiType {ami_type}")
-    return ami_type, list(instance_types)
+    return str(ami_type)
 
 
 def _release(version: str, ami_type: str, asked: str | None) -> str:
@@ -383,7 +418,14 @@ def _update_version(call: Call) -> dict[str, Any]:
         after["launchTemplate"] = _launch_template(template)
         if after["launchTemplate"]["id"] != record["launchTemplate"]["id"]:
             raise invalid_parameter("A node group's launch template cannot be changed, only its version.", **names)
-    if template is None or call.get("version") or call.get("releaseVersion"):
+    custom = record["amiType"] == "CUSTOM"
+    if custom and (template is None or call.get("version") or call.get("releaseVersion")):
+        raise invalid_parameter(
+            "A node group with an image of its own is updated by another version of its launch template.", **names
+        )
+    if custom:
+        after["releaseVersion"] = _image(after["launchTemplate"]) or record["releaseVersion"]
+    elif template is None or call.get("version") or call.get("releaseVersion"):
         version = call.get("version", cluster["version"])
         if versions.number(version) > versions.number(cluster["version"]):
             raise invalid_parameter(

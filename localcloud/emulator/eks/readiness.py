@@ -46,6 +46,11 @@ def insights(cluster: store.Record) -> list[dict[str, Any]]:
         if following in versions.VERSIONS
         and not catalog.compatible(addon["addonName"], addon["addonVersion"], following)
     ]
+    proxies = [
+        addon
+        for addon in store.addons(name)
+        if addon["addonName"] == "kube-proxy" and versions.number(addon["addonVersion"]) < current
+    ]
     kubelets = "ERROR" if far_behind else "WARNING" if behind else "PASSING"
     refreshed = cluster.get("_insights_at", cluster["createdAt"])
     entries = [
@@ -63,10 +68,11 @@ def insights(cluster: store.Record) -> list[dict[str, Any]]:
             [(addon["addonArn"], "WARNING") for addon in unfit],
         ),
         _insight(
-            cluster, following, "kube-proxy version skew", "PASSING",
+            cluster, following, "kube-proxy version skew", "WARNING" if proxies else "PASSING",
             "Checks version of kube-proxy in cluster to see if upgrade would cause non compliance with supported "
             "Kubernetes kube-proxy version skew policy.",
-            "kube-proxy versions match the cluster control plane version.", [],
+            "kube-proxy is behind the control plane." if proxies else "kube-proxy matches the control plane.",
+            [(addon["addonArn"], "WARNING") for addon in proxies],
         ),
         _insight(
             cluster, following, "Cluster health issues", "PASSING",

@@ -62,6 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         addon_seconds=0.02,
         nat_seconds=0.02,
         consistency_delay=0.0,
+        upgrade=_upgrade,
     )
     emulated = install(app, settings)
     with socket.socket() as probe:
@@ -80,6 +81,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield served
     loop.call_soon_threadsafe(stop.set)
     thread.join(timeout=10)
+
+
+def _upgrade(account: str, region: str, cluster: str, version: str) -> None:
+    if cluster.startswith("cannot-upgrade"):
+        raise RuntimeError("the control plane did not come back")
 
 
 def _listens(port: int) -> bool:
@@ -155,6 +161,11 @@ def make_role(iam: Any) -> Callable[..., str]:
         return str(role["Role"]["Arn"])
 
     return make
+
+
+@pytest.fixture
+def make_key(server: Server) -> Callable[..., str]:
+    return lambda **members: str(server.client("kms").create_key(**members)["KeyMetadata"]["Arn"])
 
 
 @dataclass(frozen=True)

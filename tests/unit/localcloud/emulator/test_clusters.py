@@ -52,7 +52,7 @@ class TestCreation:
         assert vpc["endpointPrivateAccess"] is False
         assert vpc["publicAccessCidrs"] == ["0.0.0.0/0"]
 
-    def test_keeps_every_member(self, eks, make_cluster):
+    def test_keeps_every_member(self, eks, make_cluster, make_key):
         given = {
             "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
             "upgradePolicy": {"supportType": "STANDARD"},
@@ -60,7 +60,7 @@ class TestCreation:
             "deletionProtection": True,
             "controlPlaneScalingConfig": {"tier": "tier-xl"},
             "remoteNetworkConfig": {"remoteNodeNetworks": [{"cidrs": ["10.200.0.0/16"]}], "remotePodNetworks": []},
-            "encryptionConfig": [{"resources": ["secrets"], "provider": {"keyArn": "arn:aws:kms:x:1:key/1"}}],
+            "encryptionConfig": [{"resources": ["secrets"], "provider": {"keyArn": make_key()}}],
             "kubernetesNetworkConfig": {"serviceIpv4Cidr": "172.21.0.0/16"},
             "logging": {"clusterLogging": [{"types": ["audit", "api"], "enabled": True}]},
         }
@@ -334,9 +334,9 @@ class TestConfiguration:
         assert change(eks, name, **whole)["type"] == "AutoModeUpdate"
         assert cluster(eks, name)["computeConfig"] == compute
 
-    def test_encryption_once(self, eks, make_cluster):
+    def test_encryption_once(self, eks, make_cluster, make_key):
         name = make_cluster()
-        wanted = [{"resources": ["secrets"], "provider": {"keyArn": "arn:aws:kms:x:1:key/1"}}]
+        wanted = [{"resources": ["secrets"], "provider": {"keyArn": make_key()}}]
         update = eks.associate_encryption_config(clusterName=name, encryptionConfig=wanted)["update"]
         assert update["type"] == "AssociateEncryptionConfig"
         assert finished(eks, name, update)["status"] == "Successful"
@@ -344,8 +344,36 @@ class TestConfiguration:
         again = {"clusterName": name, "encryptionConfig": wanted}
         assert refused(eks.associate_encryption_config, **again) == "InvalidRequestException"
 
+    def test_encryption_needs_a_usable_key(self, eks, server, make_cluster, make_key):
+        name = make_cluster()
+
+        def why(arn):
+            wanted = [{"resources": ["secrets"], "provider": {"keyArn": arn}}]
+            return reason(eks.associate_encryption_config, clusterName=name, encryptionConfig=wanted)
+
+        assert "NotFoundException" in why(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/absent")
+        assert "symmetric" in why(make_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY"))
+        disabled = make_key()
+        server.client("kms").disable_key(KeyId=disabled)
+        assert "enabled" in why(disabled)
+
+    def test_access_entries_take_over_the_nodes_of_a_config_map(self, eks, make_cluster, make_nodegroup, make_role):
+        name = make_cluster(accessConfig={"authenticationMode": "CONFIG_MAP"})
+        role = make_role("ec2.amazonaws.com")
+        make_nodegroup(name, nodeRole=role)
+        change(eks, name, accessConfig={"authenticationMode": "API_AND_CONFIG_MAP"})
+        assert role in eks.list_access_entries(clusterName=name)["accessEntries"]
+
 
 class TestVersion:
+    def test_that_fails_leaves_the_old_one(self, eks, make_cluster):
+        name = make_cluster(name=unique("cannot-upgrade"))
+        done = finished(eks, name, eks.update_cluster_version(name=name, version="1.37")["update"])
+        assert done["status"] == "Failed"
+        assert done["errors"][0]["errorMessage"] == "the control plane did not come back"
+        found = cluster(eks, name)
+        assert (found["version"], found["status"]) == ("1.36", "ACTIVE")
+
     def test_goes_up_one_minor(self, eks, make_cluster):
         name = make_cluster(version="1.35")
         update = eks.update_cluster_version(name=name, version="1.36")["update"]

@@ -97,6 +97,13 @@ def test_a_subnet_must_fit(ec2, network, cidr, zone, code):
     assert refused(ec2.create_subnet, **arguments) == code
 
 
+def test_a_subnet_counts_its_addresses(ec2, network):
+    made = ec2.create_subnet(VpcId=network.vpc_id, CidrBlock="10.90.32.0/20")["Subnet"]
+    assert made["AvailableIpAddressCount"] == 4091
+    (found,) = ec2.describe_subnets(SubnetIds=[made["SubnetId"]])["Subnets"]
+    assert found["AvailableIpAddressCount"] == 4091
+
+
 def test_routes_are_unique_and_lead_somewhere(ec2, network, gateway):
     table = ec2.create_route_table(VpcId=network.vpc_id)["RouteTable"]["RouteTableId"]
     route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}

@@ -70,7 +70,10 @@ class TestCreation:
             "name": template["LaunchTemplateName"],
             "version": "1",
         }
-        assert "diskSize" not in found
+        # EKS shows neither the disk nor the instance type that the template brings.
+        assert not {"diskSize", "instanceTypes"} & found.keys()
+        both = {"launchTemplate": {"id": identity}, "instanceTypes": ["m5.large"]}
+        assert "cannot specify instance types in both" in reason(make_nodegroup, cluster=cluster, **both)
         ec2.create_launch_template_version(LaunchTemplateId=identity, **data)
         request = {"clusterName": cluster, "nodegroupName": name}
         absent = {"id": identity, "version": "9"}
@@ -78,6 +81,23 @@ class TestCreation:
         update = eks.update_nodegroup_version(**request, launchTemplate={"id": identity, "version": "2"})["update"]
         assert finished(eks, cluster, update, nodegroupName=name)["status"] == "Successful"
         assert nodegroup(eks, cluster, name)["launchTemplate"]["version"] == "2"
+
+    def test_with_an_image_of_its_own(self, eks, ec2, cluster, make_nodegroup):
+        data = {"LaunchTemplateData": {"ImageId": "ami-1"}}
+        template = ec2.create_launch_template(LaunchTemplateName=unique("lt"), **data)["LaunchTemplate"]
+        identity = {"id": template["LaunchTemplateId"]}
+        refused_with = {"launchTemplate": identity, "amiType": "AL2023_x86_64_STANDARD"}
+        assert "cannot specify amiType" in reason(make_nodegroup, cluster=cluster, **refused_with)
+        name = make_nodegroup(cluster, launchTemplate=identity)
+        found = nodegroup(eks, cluster, name)
+        assert (found["amiType"], found["releaseVersion"]) == ("CUSTOM", "ami-1")
+        request = {"clusterName": cluster, "nodegroupName": name}
+        assert "another version of its launch template" in reason(eks.update_nodegroup_version, **request)
+        data = {"LaunchTemplateData": {"ImageId": "ami-2"}}
+        ec2.create_launch_template_version(LaunchTemplateId=identity["id"], **data)
+        update = eks.update_nodegroup_version(**request, launchTemplate={**identity, "version": "2"})["update"]
+        finished(eks, cluster, update, nodegroupName=name)
+        assert nodegroup(eks, cluster, name)["releaseVersion"] == "ami-2"
 
     @pytest.mark.parametrize(
         ("members", "why"),

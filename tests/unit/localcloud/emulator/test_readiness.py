@@ -67,6 +67,13 @@ class TestInsights:
         (warning,) = eks.list_insights(clusterName=name, filter={"statuses": ["WARNING"]})["insights"]
         assert warning["name"] == "EKS add-on version compatibility"
 
+    def test_warn_of_an_old_kube_proxy(self, eks, make_cluster):
+        name = make_cluster(version="1.35")
+        eks.create_addon(clusterName=name, addonName="kube-proxy")
+        finished(eks, name, eks.update_cluster_version(name=name, version="1.36")["update"])
+        warnings = eks.list_insights(clusterName=name, filter={"statuses": ["WARNING"]})["insights"]
+        assert "kube-proxy version skew" in {entry["name"] for entry in warnings}
+
     def test_can_be_refreshed(self, eks, make_cluster):
         name = make_cluster()
         assert refused(eks.describe_insights_refresh, clusterName=name) == "ResourceNotFoundException"
