@@ -33,9 +33,6 @@ from localcloud.state import StateDir
 REGION = "eu-central-1"
 _numbers = itertools.count(1)
 _QUICK = {
-    # No Docker answers there, so clusters have no control planes at all.
-    "LOCALCLOUD_ENGINE": "docker",
-    "DOCKER_HOST": "unix:///nonexistent/docker.sock",
     "LOCALCLOUD_CLUSTER_SECONDS": "0.2",
     "LOCALCLOUD_UPDATE_SECONDS": "0.2",
     "LOCALCLOUD_NODEGROUP_SECONDS": "0.2",
@@ -97,7 +94,8 @@ def quick_account(directory: Path, **settings: str) -> Iterator[Account]:
     state = StateDir(directory)
     state.prepare()
     env = {**os.environ, **_QUICK, **settings}
-    command = [sys.executable, "-m", "localcloud.server", "--state-dir", str(directory), "--port", str(port)]
+    script = Path(__file__).with_name("without_control_planes.py")
+    command = [sys.executable, str(script), "--state-dir", str(directory), "--port", str(port)]
     log = directory / "server.out"
     checkout = Path(__file__).resolve().parents[3]
     with log.open("w") as out, subprocess.Popen(command, env=env, cwd=checkout, stdout=out, stderr=out) as server:
@@ -185,6 +183,19 @@ def run(account: Account, monkeypatch: pytest.MonkeyPatch) -> Runner:
     # Resources of a quick account are ready sooner than EKS' would be looked at.
     monkeypatch.setattr(waiters, "FIRST_INTERVAL", 0.1)
     return Runner(account)
+
+
+@pytest.fixture(scope="session")
+def serve_account() -> Callable[..., Any]:
+    """Serves an account with other settings."""
+    return quick_account
+
+
+@pytest.fixture
+def runner_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Account], Runner]:
+    """Runs modules in another account."""
+    monkeypatch.setattr(waiters, "FIRST_INTERVAL", 0.1)
+    return Runner
 
 
 @pytest.fixture(scope="session")

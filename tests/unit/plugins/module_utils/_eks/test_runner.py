@@ -1,0 +1,135 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of calls and waits, with a cluster that is played at the API's border."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ApiError, FailedError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan import Change, Plan, Step
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import (
+    Runner,
+    Target,
+    overlay,
+    predict_tags,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller
+
+
+class Played:
+    """A cluster whose updates take three looks, one at a time, as EKS makes them."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.updates: dict[str, int] = {}
+        self.failing = ""
+
+    def start(self, name: str, looks: int = 3) -> None:
+        self.updates[name] = looks
+
+    @property
+    def busy(self) -> bool:
+        return any(self.updates.values())
+
+    def send(self, _client: Any, operation: str, *_: Any) -> dict[str, Any]:
+        if self.busy:
+            self.events.append(f"refused {operation}")
+            raise ApiError(operation, "ResourceInUseException", "another update is in progress")
+        self.events.append(operation)
+        update_id = f"update-{len(self.updates)}"
+        self.start(update_id)
+        return {"update": {"id": update_id, "type": operation}}
+
+    def describe(self) -> dict[str, Any]:
+        return {"status": "UPDATING" if self.busy else "ACTIVE"}
+
+    def describe_update(self, _client: Any, _cluster: str, update_id: str, *_: Any) -> dict[str, Any]:
+        if update_id == self.failing:
+            return {
+                "id": update_id,
+                "status": "Failed",
+                "errors": [{"errorCode": "SubnetNotFound", "errorMessage": "x"}],
+            }
+        if self.updates[update_id]:
+            self.updates[update_id] -= 1
+            if not self.updates[update_id]:
+                self.events.append(f"{update_id} ended")
+        return {"id": update_id, "status": "InProgress" if self.updates[update_id] else "Successful"}
+
+    def list_updates(self, *_: Any) -> list[str]:
+        return list(self.updates)
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    stage = Played()
+    for name in ("send", "describe_update", "list_updates"):
+        monkeypatch.setattr(api, name, getattr(stage, name))
+    return stage
+
+
+def runner(*, wait: bool = True) -> Runner:
+    return Runner(None, Poller(100, lambda _: None, sleep=lambda _: None), wait=wait)
+
+
+def steps(*operations: str) -> Plan:
+    return Plan("cluster one", tuple(Step(o, {"name": "one"}, {o: Change(1, 2)}, "update") for o in operations))
+
+
+def test_one_update_after_the_other(played: Played) -> None:
+    running = runner()
+    running.apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    assert played.events == ["A", "update-0 ended", "B", "update-1 ended"]
+    assert running.poller.report()[0]["on"] == "A update-0 of cluster one"
+
+
+def test_only_the_last_is_not_waited_for(played: Played) -> None:
+    runner(wait=False).apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    assert played.events == ["A", "update-0 ended", "B"]
+
+
+def test_somebody_elses_update_is_waited_for(played: Played) -> None:
+    played.start("theirs")
+
+    def settling() -> dict[str, Any]:
+        # The status follows the update with a delay.
+        return {"status": "ACTIVE"}
+
+    runner().apply(steps("A"), Target("cluster one", settling, "one"))
+    assert played.events == ["refused A", "theirs ended", "A", "update-1 ended"]
+
+
+def test_a_refusal_without_anything_going_on_is_final(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(client: Any, operation: str, *_: Any) -> dict[str, Any]:
+        played.events.append(operation)
+        raise ApiError(operation, "ResourceInUseException", "Cluster has nodegroups attached")
+
+    monkeypatch.setattr(api, "send", refuse)
+    with pytest.raises(ApiError, match="Cluster has nodegroups attached"):
+        runner().apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    assert played.events == ["A"]
+
+
+def test_a_failed_update_stops_everything(played: Played) -> None:
+    played.failing = "update-0"
+    with pytest.raises(FailedError, match="SubnetNotFound: x"):
+        runner().apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    assert played.events == ["A"]
+
+
+def test_overlays() -> None:
+    below = {"a": {"b": 1, "c": 2}, "tags": {"x": "1"}, "list": [1, 2]}
+    assert overlay(below, {"a": {"c": 3}, "tags": {"y": "2"}, "list": [3]}) == {
+        "a": {"b": 1, "c": 3},
+        "tags": {"y": "2"},
+        "list": [3],
+    }
+
+
+def test_tags_are_predicted() -> None:
+    planned = Plan("x", (Step("TagResource", {}, {"tags.a": Change("1", "2"), "tags.b": Change("1", None)}),))
+    assert predict_tags({"tags": {"a": "1", "b": "1", "c": "1"}}, planned) == {"tags": {"a": "2", "c": "1"}}
+    assert predict_tags({"n": 1}, Plan("x")) == {"n": 1}
