@@ -1,0 +1,127 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the options of ingress_nginx become objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role, select
+
+PREFIX = "service.beta.kubernetes.io/aws-load-balancer"
+ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
+ACM = {"ingress_nginx_tls": "acm", "ingress_nginx_tls_certificate_arn": ARN}
+
+
+def service(**options: Any) -> dict[str, Any]:
+    return only(render_role("ingress_nginx", **options), "Service")
+
+
+def annotations(**options: Any) -> dict[str, str]:
+    found: dict[str, str] = service(**options)["metadata"]["annotations"]
+    return {name.removeprefix(PREFIX): value for name, value in found.items()}
+
+
+def container(**options: Any) -> dict[str, Any]:
+    deployment = only(render_role("ingress_nginx", **options), "Deployment")
+    found: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def target_ports(**options: Any) -> dict[int, str]:
+    return {port["port"]: port["targetPort"] for port in service(**options)["spec"]["ports"]}
+
+
+def test_the_builtin_controller_is_asked_for_an_nlb() -> None:
+    found = annotations()
+    assert found["-type"] == "nlb"
+    # Any value at all, "false" in old versions too, has meant an internal one.
+    assert "-internal" not in found
+    assert annotations(ingress_nginx_scheme="internal")["-internal"] == "true"
+    assert service()["spec"]["externalTrafficPolicy"] == "Local"
+    assert "loadBalancerClass" not in service()["spec"]
+
+
+@pytest.mark.parametrize("scheme", ["internal", "internet-facing"])
+def test_auto_mode_has_a_class_and_the_other_controller_a_type(scheme: str) -> None:
+    auto = {"ingress_nginx_load_balancer": "auto_mode", "ingress_nginx_scheme": scheme}
+    assert service(**auto)["spec"]["loadBalancerClass"] == "eks.amazonaws.com/nlb"
+    assert "-type" not in annotations(**auto)
+    controller = auto | {"ingress_nginx_load_balancer": "controller"}
+    assert "loadBalancerClass" not in service(**controller)["spec"]
+    assert annotations(**controller)["-type"] == "external"
+    for options in (auto, controller):
+        assert annotations(**options)["-scheme"] == scheme
+        assert annotations(**options)["-nlb-target-type"] == "ip"
+        assert service(**options)["spec"]["allocateLoadBalancerNodePorts"] is False
+
+
+def test_the_load_balancer_carries_the_fleets_tags() -> None:
+    tags = annotations()["-additional-resource-tags"].split(",")
+    assert "dataplatform.fleet/cluster=staging" in tags
+    assert tags == sorted(tags)
+    assert "-additional-resource-tags" not in annotations(ingress_nginx_load_balancer_tags={})
+
+
+def test_a_sites_annotations_win() -> None:
+    found = annotations(ingress_nginx_service_annotations={f"{PREFIX}-type": "nlb-ip", "example.com/a": "b"})
+    assert found["-type"] == "nlb-ip"
+    assert found["example.com/a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("options", "ports", "redirect", "backend"),
+    [
+        ({}, {80: "http", 443: "https"}, "True", None),
+        ({"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "True", None),
+        (ACM, {80: "http", 443: "http"}, "False", "tcp"),
+        (ACM | {"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "True", "ssl"),
+        (ACM | {"ingress_nginx_http": False}, {443: "http"}, "False", "tcp"),
+    ],
+)
+def test_where_tls_ends(options: dict[str, Any], ports: dict[int, str], redirect: str, backend: str | None) -> None:
+    assert target_ports(**options) == ports
+    assert only(render_role("ingress_nginx", **options), "ConfigMap")["data"]["ssl-redirect"] == redirect
+    found = annotations(**options)
+    assert found.get("-backend-protocol") == backend
+    assert found.get("-ssl-cert") == (ARN if backend else None)
+    assert found.get("-ssl-ports") == ("443" if backend else None)
+
+
+@pytest.mark.parametrize(
+    ("secret", "flag"), [("", None), ("tls", "ingress-nginx/tls"), ("certificates/tls", "certificates/tls")]
+)
+def test_the_default_certificate(secret: str, flag: str | None) -> None:
+    args = [arg for arg in container(ingress_nginx_tls_secret=secret)["args"] if "tls-secret" in arg]
+    assert args == ([f"-default-server-tls-secret={flag}", f"-wildcard-tls-secret={flag}"] if flag else [])
+
+
+def test_the_image_comes_from_the_mirror_by_digest() -> None:
+    digest = "sha256:" + "a" * 64
+    found = container(ingress_nginx_image_mirror="registry.example.com/hub", ingress_nginx_image_digest=digest)
+    assert found["image"] == f"registry.example.com/hub/nginx/nginx-ingress:5.5.4@{digest}"
+
+
+def test_sizes_and_what_differs_from_them() -> None:
+    small, large = container()["resources"], container(ingress_nginx_size="large")["resources"]
+    assert small != large
+    other = container(ingress_nginx_resources={"limits": {"memory": "1Gi"}})["resources"]
+    assert other["limits"] == small["limits"] | {"memory": "1Gi"}
+    assert other["requests"] == small["requests"]
+
+
+@pytest.mark.parametrize(("replicas", "most", "scaled"), [(2, 0, False), (2, 2, False), (2, 6, True)])
+def test_the_autoscaler_owns_the_replicas_where_there_is_one(replicas: int, most: int, scaled: bool) -> None:
+    options = {"ingress_nginx_replicas": replicas, "ingress_nginx_max_replicas": most}
+    scalers = select(render_role("ingress_nginx", **options), "HorizontalPodAutoscaler")
+    assert [scaler["spec"]["maxReplicas"] for scaler in scalers] == ([most] if scaled else [])
+    assert evaluate("ingress_nginx", "__ingress_nginx_autoscaled", **options) is scaled
+
+
+def test_a_sites_settings_win_and_are_text() -> None:
+    data = only(
+        render_role("ingress_nginx", ingress_nginx_config={"worker-processes": 7, "http2": False}), "ConfigMap"
+    )["data"]
+    assert data["worker-processes"] == "7"
+    assert data["http2"] == "False"
