@@ -54,7 +54,9 @@ class EmulatedCloud:
 
     def _nodegroup(self, record: Record) -> Record:
         """A node group with its update in progress, if that one replaces nodes."""
-        return {**_shown(record), "update": copy.deepcopy(record.get("_target"))}
+        shown = {**_shown(record), "update": copy.deepcopy(record.get("_target"))}
+        # EKS does not show the instance type that a launch template brings; the nodes have it all the same.
+        return {"instanceTypes": record.get("_instanceTypes"), **shown}
 
     def addons(self) -> list[Record]:
         with self._account():
