@@ -22,7 +22,7 @@ from localcloud.binaries import PROGRAMS, Binaries
 from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout
 from localcloud.model import LocalCloudError
 from localcloud.processes import ProcessRecord, end, tail
-from localcloud.server import STATUS_PATH
+from localcloud.server import OWN_ERROR, STATUS_PATH
 from localcloud.state import Daemon, StateDir, environment
 
 DEFAULT_PORT = 4566
@@ -123,9 +123,7 @@ def _start(state: StateDir, port: int, owner: int | None) -> Daemon:
                 say(f"The local cloud is ready at {daemon.endpoint_url} ({time.monotonic() - started:.0f} s)")
                 return daemon
             if child.poll() is not None:
-                raise LocalCloudError(
-                    f"The local cloud did not start; the end of {state.server_log}:\n{tail(state.server_log)}"
-                )
+                raise LocalCloudError(_reason(state))
             if time.monotonic() - started > ready_timeout():
                 raise LocalCloudError(
                     f"The local cloud was not ready after {ready_timeout():.0f} s; see {state.server_log}"
@@ -137,6 +135,13 @@ def _start(state: StateDir, port: int, owner: int | None) -> Daemon:
             child.wait(30)
         state.clean()
         raise
+
+
+def _reason(state: StateDir) -> str:
+    """Say why the daemon ended: its own words if it had any, else the end of its log."""
+    log = tail(state.server_log)
+    _, found, message = log.rpartition(OWN_ERROR)
+    return message if found else f"The local cloud did not start; the end of {state.server_log}:\n{log}"
 
 
 def _print_status(content: dict[str, Any]) -> None:

@@ -36,6 +36,8 @@ from localcloud.state import Daemon, StateDir
 LOG = logging.getLogger("localcloud")
 GUARD_INTERVAL = 3.0
 VOLATILE = {"status", "issues"}
+# How a line of the log begins, after the time, that is meant for the user.
+OWN_ERROR = " localcloud ERROR "
 STATUS_PATH = "/_localcloud/status"
 ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 

@@ -372,3 +372,24 @@ def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) 
     code, output = ask("get", "namespace", "kept")
     assert code != 0
     assert "not found" in output
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (("LOCALCLOUD_ENGINE", "podman"), "LOCALCLOUD_ENGINE is 'podman': it can be auto, native or docker"),
+        (("LOCALCLOUD_FAULTS", "rate=often"), "LOCALCLOUD_FAULTS"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(
+    own_state: StateDir,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: tuple[str, str],
+    message: str,
+) -> None:
+    monkeypatch.setenv(*setting)
+    assert cli.main(["up", "--state-dir", str(own_state.root), "--port", str(free_port())]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"localcloud: {message}")
+    assert not own_state.file.exists()
