@@ -80,10 +80,9 @@ class Kube:
         cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == context["cluster"])
         user = next(u["user"] for u in config["users"] if u["name"] == context["user"])
         self._server = str(cluster["server"]).rstrip("/")
-        tls = ssl.create_default_context()
         with tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch)
-            tls.load_verify_locations(_material(cluster, "certificate-authority", kubeconfig, directory))
+            tls = ssl.create_default_context(cafile=_material(cluster, "certificate-authority", kubeconfig, directory))
             if "client-certificate" in user or "client-certificate-data" in user:
                 tls.load_cert_chain(
                     _material(user, "client-certificate", kubeconfig, directory),

@@ -109,9 +109,9 @@ class NodegroupController:
 
     def _one(self, group: Record, nodes: list[Object]) -> None:
         name = str(group["nodegroupName"])
-        # A group that is being deleted, or never came to be, keeps no nodes.
-        leaving = group["status"] in ("DELETING", "DELETE_FAILED", "CREATE_FAILED")
-        report = self._shrink(name, nodes) if leaving else self._bring(group, nodes)
+        if group["status"] == "CREATE_FAILED":
+            return  # its nodes and the reason stay to be looked at until it is deleted
+        report = self._shrink(name, nodes) if group["status"] == "DELETING" else self._bring(group, nodes)
         self._context.cloud.report_nodegroup(name, report)
 
     def _connect(self) -> None:

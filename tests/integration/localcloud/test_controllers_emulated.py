@@ -182,6 +182,29 @@ def test_volume_needs_the_driver_and_its_pod_identity(local_cloud: LocalCloud, v
     _eventually(lambda: not local_cloud.client("ec2").describe_volumes()["Volumes"])
 
 
+def test_node_group_of_an_unknown_instance_type_fails_with_the_reason(
+    local_cloud: LocalCloud, vpc_and_kube: tuple[str, Kube]
+) -> None:
+    eks = local_cloud.client("eks")
+    like = _nodegroup(eks)
+
+    def shown() -> dict[str, Any]:
+        group: dict[str, Any] = eks.describe_nodegroup(clusterName=CLUSTER, nodegroupName="odd")["nodegroup"]
+        return group
+
+    eks.create_nodegroup(
+        clusterName=CLUSTER,
+        nodegroupName="odd",
+        subnets=like["subnets"],
+        nodeRole=like["nodeRole"],
+        instanceTypes=["m5.999xlarge"],
+    )
+    _eventually(lambda: shown()["status"] == "CREATE_FAILED")
+    assert [issue["code"] for issue in shown()["health"]["issues"]] == ["Ec2InstanceTypeDoesNotExist"]
+    eks.delete_nodegroup(clusterName=CLUSTER, nodegroupName="odd")
+    _eventually(lambda: eks.list_nodegroups(clusterName=CLUSTER)["nodegroups"] == ["main"])
+
+
 def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kube: tuple[str, Kube]) -> None:
     eks = local_cloud.client("eks")
     kube = vpc_and_kube[1]

@@ -36,13 +36,18 @@ class Script:
         return 404, [{"reason": "NotFound", "message": "not found"}]
 
 
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> pki.Authority:
+    return pki.Authority(tmp_path_factory.mktemp("pki"))
+
+
 @pytest.fixture
 def script() -> Script:
     return Script()
 
 
 @pytest.fixture
-def kube(script: Script, tmp_path: Path) -> Iterator[Kube]:
+def kube(script: Script, certificates: pki.Authority, tmp_path: Path) -> Iterator[Kube]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
@@ -60,15 +65,14 @@ def kube(script: Script, tmp_path: Path) -> Iterator[Kube]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    client = Kube(_kubeconfig(tmp_path, server.server_address[1]))
+    client = Kube(_kubeconfig(tmp_path, certificates, server.server_address[1]))
     yield client
     client.close()
     server.shutdown()
     server.server_close()
 
 
-def _kubeconfig(directory: Path, port: int) -> Path:
-    authority = pki.Authority(directory / "pki")
+def _kubeconfig(directory: Path, authority: pki.Authority, port: int) -> Path:
     pair = authority.client("admin", "admin")
     config = {
         "clusters": [
@@ -106,9 +110,9 @@ def test_refusals_carry_the_servers_words(kube: Kube, script: Script) -> None:
     assert (refused.value.status, refused.value.reason) == (409, "AlreadyExists")
 
 
-def test_server_that_is_down_is_unreachable(kube: Kube, tmp_path: Path) -> None:
+def test_server_that_is_down_is_unreachable(certificates: pki.Authority, tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
-        Kube(_kubeconfig(tmp_path, 1)).list("Node")
+        Kube(_kubeconfig(tmp_path, certificates, 1)).list("Node")
 
 
 def test_what_is_not_there_is_none(kube: Kube) -> None:
