@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
     engine,
     fieldpath,
     options,
+    preview,
     render,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
@@ -66,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if absent:
                 return engine.Result()
             if settings.check:
-                return engine.preview_of_new_cluster(settings, found)
+                return preview.of_new_cluster(settings, found)
             raise ApplyError(f"{error} Create it first (the eks role does), or check cluster and region.") from None
         with Client(server) as client:
             work = engine.Engine(

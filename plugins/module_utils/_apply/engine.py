@@ -14,11 +14,10 @@ from . import applyset, diff, drift, order, plan, render, wait
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
-from .errors import ApiError, ApplyError, PlanError, RenderError
+from .errors import ApiError, ApplyError, PlanError
 from .fields import MANAGER, Path, readable
 from .members import complete, resolve
-from .normalise import canonical
-from .objects import Json, Key, Member, Resource, Source, key_of, split_api_version
+from .objects import Json, Key, Member, Resource, Source, split_api_version
 from .plan import CREATED, PATCHED, PRUNED, UNCHANGED, Action, Ignore
 from .reader import Reader
 from .schema import UNTYPED
@@ -72,25 +71,6 @@ class Result:
         return [diff.entry(a.key, a.before, a.after) for a in self.actions if a.action != UNCHANGED]
 
 
-def preview_of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Source]]) -> Result:
-    """Check mode for a cluster that does not exist yet: everything will be created."""
-    _refuse_duplicates(found, settings.namespace)
-    parent = Parent(settings.name, settings.namespace)
-    scope = Scope(frozenset(), frozenset({settings.namespace}))
-    actions = [Action(parent.key, PARENT_RESOURCE, CREATED, after=parent.body(scope))]
-    for body, _ in found:
-        group, version = split_api_version(body["apiVersion"])
-        resource = Resource(group, version, body["kind"], "", bool(body["metadata"].get("namespace")))
-        actions.append(Action(key_of(body), resource, CREATED, after=canonical(body, UNTYPED)))
-    return Result(actions)
-
-
-def _refuse_duplicates(found: Sequence[tuple[Json, Source]], namespace: str) -> None:
-    findings = render.duplicates(found, namespace)
-    if findings:
-        raise RenderError(*findings)
-
-
 class Engine:
     """Applies one set to one server."""
 
@@ -115,11 +95,6 @@ class Engine:
 
     def present(self, found: Sequence[tuple[Json, Source]]) -> Result:
         """Make the set what was rendered."""
-        if not found:
-            raise RenderError(
-                f"Nothing was rendered for {self._settings.name!r}: an empty set would remove all its objects."
-                " Use state=absent if that is meant."
-            )
         self._secrets = diff.secret_values(body for body, _ in found)
         members = self.read(found)
         recorded = self._reader.recorded_scope()

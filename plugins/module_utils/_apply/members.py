@@ -6,20 +6,40 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Protocol
 
 from . import applyset, render
 from .applyset import Parent
-from .discovery import Discovery
 from .errors import RenderError
 from .normalise import canonical, unknown_fields
-from .objects import Json, Key, Member, Source, split_api_version
-from .schema import UNTYPED
+from .objects import Json, Key, Member, Resource, Source, split_api_version
+from .schema import UNTYPED, Type
+
+
+class Kinds(Protocol):
+    """What of discovery is needed here."""
+
+    def define(self, crd: Json) -> None: ...
+
+    def find(self, group: str, version: str, kind: str) -> Resource | None: ...
+
+    def versions(self, kind: str) -> list[Resource]: ...
+
+    def kinds(self) -> list[str]: ...
+
+    def type_of(self, resource: Resource) -> Type | None: ...
+
+    def prefetch(self, resources: set[Resource]) -> None: ...
 
 
 def resolve(
-    found: Sequence[tuple[Json, Source]], discovery: Discovery, parent: Parent, *, allow_namespaces: bool
+    found: Sequence[tuple[Json, Source]], discovery: Kinds, parent: Parent, *, allow_namespaces: bool
 ) -> list[Member]:
     """Rendered objects with their kinds as the server has them. Names everything that is wrong at once."""
+    if not found:
+        raise RenderError(
+            "Nothing was rendered: an empty set would remove all its objects. Use state=absent if that is meant."
+        )
     findings: list[str] = []
     for body, _ in found:
         if body["kind"] == "CustomResourceDefinition":
@@ -53,7 +73,7 @@ def resolve(
     return list(members.values())
 
 
-def _unknown_kind(body: Json, discovery: Discovery) -> str:
+def _unknown_kind(body: Json, discovery: Kinds) -> str:
     kind, version = body["kind"], body["apiVersion"]
     others = sorted({resource.api_version for resource in discovery.versions(kind)})
     if others:
@@ -63,7 +83,7 @@ def _unknown_kind(body: Json, discovery: Discovery) -> str:
     return f"the server knows no kind {kind} ({version}){hint}"
 
 
-def complete(members: Sequence[Member], discovery: Discovery, parent: Parent) -> None:
+def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> None:
     """Bring the objects into the form that is sent, and refuse fields that no schema has."""
     discovery.prefetch({member.resource for member in members})
     findings: list[str] = []

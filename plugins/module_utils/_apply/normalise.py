@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from .fields import Path, element
 from .objects import Json, Value
@@ -56,13 +56,18 @@ _SILENT_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 def canonical(body: Json, type_: Type) -> Json:
     """A rendered object as it is sent: without nulls and what means nothing, a Secret's stringData folded into data."""
     body = _without_nulls(body, type_)
-    if body.get("kind") == "Secret" and body.get("apiVersion") == "v1" and isinstance(body.get("stringData"), dict):
-        text: Json = body.pop("stringData")
-        encoded = {name: base64.b64encode(str(value).encode()).decode() for name, value in text.items()}
+    text = body.get("stringData")
+    if (body.get("apiVersion"), body.get("kind")) == ("v1", "Secret") and _all_text(text):
+        del body["stringData"]
+        encoded = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
         if encoded or "data" in body:
             body["data"] = {**(body.get("data") or {}), **encoded}
     body.pop("status", None)
     return body
+
+
+def _all_text(value: Value) -> TypeGuard[dict[str, str]]:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
 def _without_nulls(value: Value, type_: Type) -> Value:

@@ -70,7 +70,8 @@ class Reader:
         if resource.namespaced and len(namespaces) == 1:
             return self._items(resource, resource.path(next(iter(namespaces))), query)
         try:
-            return self._items(resource, resource.path(), query)
+            items = self._items(resource, resource.path(), query)
+            return [item for item in items if not resource.namespaced or item["metadata"]["namespace"] in namespaces]
         except ApiError as error:
             if error.status != 403 or not resource.namespaced:
                 raise

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import yaml
 
 from .errors import RenderError
-from .objects import Json, Source, Value, split_api_version, template_line
+from .objects import Json, Source, Value, template_line
 
 _SafeLoader: Value = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SUFFIX: Final = ".yaml.j2"
@@ -184,21 +184,3 @@ def _child(node: Value, step: str | int) -> tuple[Any, Any] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step]
     return None
-
-
-def duplicates(found: Iterable[tuple[Json, Source]], namespace: str) -> list[str]:
-    """A finding for each object that is rendered twice."""
-    first: dict[tuple[str, str, str, str], Source] = {}
-    findings = []
-    for body, source in found:
-        metadata = body["metadata"]
-        key = (
-            split_api_version(body["apiVersion"])[0],
-            body["kind"],
-            metadata.get("namespace") or namespace,
-            metadata["name"],
-        )
-        if key in first:
-            findings.append(f"{source}: {body['kind']} {metadata['name']} was already rendered at {first[key]}.")
-        first.setdefault(key, source)
-    return findings

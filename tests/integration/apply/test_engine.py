@@ -8,11 +8,13 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import applyset
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import applyset, preview, render
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Settings
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError, RenderError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
 
 from .conftest import Actions, Cluster
+from .objects import curated
 
 pytestmark = pytest.mark.integration
 
@@ -181,6 +183,25 @@ def test_an_object_that_belongs_to_nobody_is_adopted(cluster: Cluster, namespace
     done = cluster.apply("s", namespace, [config_map("a", k="new")])
     assert actions(done) == {"ConfigMap/a": "patched"}
     assert not cluster.apply("s", namespace, [config_map("a", k="new")]).changed
+
+
+def test_the_preview_of_a_new_cluster_is_what_a_run_then_reports(cluster: Cluster, namespace: str) -> None:
+    objects = [
+        config_map("a"),
+        deployment(),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{namespace}-y"}},
+    ]
+    settings = Settings("s", namespace, allow_namespaces=True)
+    planned = preview.of_new_cluster(settings, render.from_definition(objects))
+    assert planned.objects() == cluster.apply("s", namespace, objects, allow_namespaces=True).objects()
+
+
+def test_the_preview_knows_which_kinds_have_namespaces(cluster: Cluster) -> None:
+    found = render.from_definition([body for body in curated() if body["kind"] != "Thing"])
+    engine = cluster.engine("s", "default", allow_namespaces=True)
+    real = {member.key for member in engine.read(found)}
+    planned = preview.of_new_cluster(Settings("s", "default", allow_namespaces=True), found)
+    assert {action.key for action in planned.actions[1:]} == real
 
 
 def test_an_empty_set_is_an_error(cluster: Cluster, namespace: str) -> None:

@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check mode for a cluster that does not exist yet: everything will be created, and there is no server to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from . import applyset, members
+from .applyset import PARENT_RESOURCE, Parent, Scope
+from .engine import Result, Settings
+from .objects import Json, Resource, Source
+from .plan import CREATED, Action
+
+# Kubernetes' own kinds without namespaces, and the groups that have no others.
+_GLOBAL_KINDS: Final = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("networking.k8s.io", "IngressClass"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    }
+)
+_GLOBAL_GROUPS: Final = frozenset(
+    {
+        "admissionregistration.k8s.io",
+        "apiregistration.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "node.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    }
+)
+_LOCAL_EXCEPTIONS: Final = frozenset({("storage.k8s.io", "CSIStorageCapacity")})
+
+
+class _Assumed:
+    """Stands for discovery: every kind exists."""
+
+    def __init__(self, found: Sequence[tuple[Json, Source]]) -> None:
+        self._custom = {
+            (body["spec"].get("group"), (body["spec"].get("names") or {}).get("kind")): body["spec"].get("scope")
+            for body, _ in found
+            if body["kind"] == "CustomResourceDefinition" and isinstance(body.get("spec"), dict)
+        }
+
+    def define(self, crd: Json) -> None:
+        """Known from the beginning."""
+
+    def find(self, group: str, version: str, kind: str) -> Resource:
+        pair = (group, kind)
+        everywhere = pair in _GLOBAL_KINDS or (group in _GLOBAL_GROUPS and pair not in _LOCAL_EXCEPTIONS)
+        return Resource(group, version, kind, "", not everywhere and self._custom.get(pair) != "Cluster")
+
+    def versions(self, kind: str) -> list[Resource]:  # noqa: ARG002 - discovery's signature
+        return []
+
+    def kinds(self) -> list[str]:
+        return []
+
+    def type_of(self, resource: Resource) -> None:  # noqa: ARG002 - discovery's signature
+        return None
+
+    def prefetch(self, resources: set[Resource]) -> None:
+        """There is nobody to ask."""
+
+
+def of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Source]]) -> Result:
+    """What a run will report once the cluster is there."""
+    parent = Parent(settings.name, settings.namespace)
+    assumed = _Assumed(found)
+    resolved = members.resolve(found, assumed, parent, allow_namespaces=settings.allow_namespaces)
+    members.complete(resolved, assumed, parent)
+    scope = applyset.scope_of((member.key for member in resolved), parent) | Scope()
+    actions = [Action(parent.key, PARENT_RESOURCE, CREATED, after=parent.body(scope))]
+    actions += [Action(member.key, member.resource, CREATED, member, after=member.body) for member in resolved]
+    return Result(actions)

@@ -1,0 +1,51 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.template import trust_as_template
+from ansible_collections.dataplatform.fleet.plugins.action import apply
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import argument_spec
+
+ARGS: dict[str, Any] = {
+    **{name: option.get("default") for name, option in argument_spec().items()},
+    "name": "web",
+    "namespace": "n",
+}
+
+
+def test_options_become_settings() -> None:
+    given = {
+        **ARGS,
+        "cluster": "staging",
+        "prune_limit": 1.0,
+        "ignore_fields": [{"kind": "Deployment", "name": None, "namespace": None, "fields": ["spec.replicas"]}],
+    }
+    settings = apply._settings(given, check=True)
+    assert (settings.name, settings.namespace, settings.cluster) == ("web", "n", "staging")
+    assert (settings.check, settings.wait, settings.force, settings.prune, settings.prune_limit) == (
+        True,
+        True,
+        True,
+        True,
+        1.0,
+    )
+    (ignore,) = settings.ignore
+    assert (ignore.kind, ignore.name, list(ignore.paths)) == ("Deployment", "", [("f:spec", "f:replicas")])
+
+
+def test_a_wrong_field_path_is_named() -> None:
+    with pytest.raises(ApplyError, match=r"'spec\[0\]' is not a field path"):
+        apply._settings({**ARGS, "ignore_fields": [{"fields": ["spec[0]"]}]}, check=False)
+
+
+def test_variables_lose_their_tags_and_keep_their_types() -> None:
+    value = {trust_as_template("a"): [trust_as_template("x"), 1, 1.5, True, None, ("y",)]}
+    plain = apply._plain(value)
+    assert plain == {"a": ["x", 1, 1.5, True, None, ["y"]]}
+    assert [type(item) for item in plain["a"]] == [str, int, float, bool, type(None), list]
+    assert type(next(iter(plain))) is str
