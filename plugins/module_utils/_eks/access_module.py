@@ -53,14 +53,15 @@ def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: b
         return outcome(plan, runner, access_entry={**predicted, "policies": _predicted_policies(policies, plan)})
     if plan:
         runner.apply(plan, target)
-    return outcome(plan, runner, access_entry=described_entry(runner.client, cluster, read() if plan else found))
+        found = read()
+        policies = api.list_associated_access_policies(runner.client, cluster, principal)
+    return outcome(plan, runner, access_entry=described_entry(found, policies))
 
 
-def described_entry(client: Client, cluster: str, entry: Document | None) -> dict[str, Value]:
+def described_entry(entry: Document | None, policies: list[Document]) -> dict[str, Value]:
     """An access entry as the modules return it: with its associated policies."""
     if entry is None:
         return {}
-    policies = api.list_associated_access_policies(client, cluster, entry["principalArn"])
     return {**result(entry), "policies": [result(policy) for policy in policies]}
 
 

@@ -29,12 +29,13 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     wanted = wanted_state(options)
     found = _ready_to_plan(found, runner, target, check_mode=check_mode)
     _resolve(wanted, name, found, runner, cluster, check_mode=check_mode)
+    associations = associations_of(runner.client, cluster, found)
     plan = plan_present(
         cluster,
         name,
         found,
         wanted,
-        associations=associations_of(runner.client, cluster, found),
+        associations=associations,
         resolve_conflicts=options["resolve_conflicts"],
         purge_tags=options["purge_tags"],
     )
@@ -45,8 +46,10 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     # An update may be done and the add-on still be DEGRADED.
     if runner.wait and (plan or (found or {}).get("status") != "ACTIVE"):
         runner.wait_active(target)
-    found = target.read() if plan or runner.poller.waited else found
-    return outcome(plan, runner, addon=described(runner.client, cluster, found))
+    if plan or runner.poller.waited:
+        found = target.read()
+        associations = associations_of(runner.client, cluster, found)
+    return outcome(plan, runner, addon=described(found, associations))
 
 
 def associations_of(client: Client, cluster: str, addon: Document | None) -> list[Document]:
@@ -59,13 +62,13 @@ def associations_of(client: Client, cluster: str, addon: Document | None) -> lis
     return found
 
 
-def described(client: Client, cluster: str, addon: Document | None) -> dict[str, Value]:
+def described(addon: Document | None, associations: list[Document]) -> dict[str, Value]:
     """An add-on as the modules return it: with what its associations are instead of their ARNs alone."""
     if addon is None:
         return {}
     pairs = [
         {"service_account": a["serviceAccount"], "role_arn": a["roleArn"], "association_arn": a["associationArn"]}
-        for a in associations_of(client, cluster, addon)
+        for a in associations
     ]
     return {**result(addon), "pod_identity_associations": pairs}
 

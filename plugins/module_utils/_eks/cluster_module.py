@@ -51,6 +51,10 @@ def _absent(options: Mapping[str, Any], runner: Runner, target: Target, *, check
     dependents: list[str] = []
     if found and found.get("status") != "DELETING":
         dependents = _dependents(name, runner, check_mode=check_mode)
+        if check_mode and dependents:
+            # The same run may delete them before it comes here, which a check cannot see.
+            runner.warnings.append(f"{target.label} still has {', '.join(dependents)}: delete these first.")
+            dependents = []
     warnings: dict[str, Value] = {}
     if check_mode and dependents:
         # A task before this one may be about to delete them, which check mode only pretends.

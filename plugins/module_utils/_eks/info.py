@@ -9,7 +9,7 @@ from typing import Any
 
 from . import api
 from .access_module import described_entry
-from .addon_module import described
+from .addon_module import associations_of, described
 from .aliases import Client, Document, Value
 from .transformations import result
 
@@ -37,14 +37,18 @@ def addons(options: Mapping[str, Any], client: Client) -> Documents:
     cluster = options["cluster_name"]
     listed = _names(options.get("names"), lambda: api.list_addons(client, cluster))
     found = (api.describe_addon(client, cluster, name) for name in listed)
-    return [described(client, cluster, addon) for addon in found if addon is not None]
+    return [described(addon, associations_of(client, cluster, addon)) for addon in found if addon is not None]
 
 
 def access_entries(options: Mapping[str, Any], client: Client) -> Documents:
     cluster = options["cluster_name"]
     listed = _names(options.get("principal_arns"), lambda: api.list_access_entries(client, cluster))
     found = (api.describe_access_entry(client, cluster, principal) for principal in listed)
-    return [described_entry(client, cluster, entry) for entry in found if entry is not None]
+    return [
+        described_entry(entry, api.list_associated_access_policies(client, cluster, entry["principalArn"]))
+        for entry in found
+        if entry is not None
+    ]
 
 
 def associations(options: Mapping[str, Any], client: Client) -> Documents:

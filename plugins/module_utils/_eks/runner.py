@@ -39,6 +39,7 @@ class Runner:
         self.client = client
         self.poller = poller
         self.wait = wait
+        self.warnings: list[str] = []
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""
@@ -121,6 +122,8 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
         result = work(runner)
     except EksError as error:
         module.fail_json(msg=error.message, **{"waited": poller.report(), **error.details})
+    for warning in runner.warnings:
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -221,6 +221,19 @@ def test_a_cluster_with_node_groups_is_not_deleted(run: Any, new_cluster: Any, n
     )
     failed = run.fails("eks_cluster", name=options["name"], state="absent")
     assert "still has node group workers" in failed["msg"]
+    # A check cannot know what the tasks before have deleted.
+    announced = run("eks_cluster", check=True, name=options["name"], state="absent")
+    assert operations(announced) == ["DeleteCluster"]
+    assert "still has node group workers" in str(announced["warnings"])
+
+
+def test_node_groups_on_their_way_out_are_waited_for(run: Any, new_cluster: Any, node_role: str) -> None:
+    options = new_cluster()
+    run("eks_cluster", **options)
+    group = {"cluster_name": options["name"], "name": "workers"}
+    run("eks_nodegroup", **group, node_role_arn=node_role, subnet_ids=options["subnet_ids"])
+    run("eks_nodegroup", **group, state="absent", wait=False)
+    assert run("eks_cluster", name=options["name"], state="absent")["changed"]
 
 
 def test_creating_needs_a_role_and_subnets(run: Any) -> None:
