@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.normalise import (
@@ -59,7 +62,12 @@ class Discovery:
     problems: list[str]
 
 
-Job = Callable[[], list[Any]]  # a call and what follows from it: further jobs
+@dataclass(frozen=True)
+class Job:
+    """A call and what follows from it: further jobs. Places take turns, so that each needs few connections."""
+
+    place: str
+    call: Callable[[], list[Job]]
 
 
 def discover(query: Query) -> Discovery:
@@ -80,19 +88,30 @@ class _Run:
         )
 
     def discover(self) -> Discovery:
-        accounts: list[Job] = [lambda arn=arn: self._account(arn) for arn in self._query.role_arns]  # type: ignore[misc]
-        self._all(accounts or [lambda: self._account(None)])
+        self._all([Job(arn or "", partial(self._account, arn)) for arn in self._query.role_arns or (None,)])
         order = sorted(self._clusters.values(), key=lambda each: (each["account_id"], each["region"], each["name"]))
         return Discovery(order, sorted(set(self._problems)))
 
     def _all(self, jobs: Iterable[Job]) -> None:
         """Run jobs and those that follow from them."""
+        waiting: dict[str, deque[Job]] = {}
+        running = 0
+        done: SimpleQueue[Future[list[Job]]] = SimpleQueue()
         with ThreadPoolExecutor(max_workers=self._query.workers) as pool:
-            pending: set[Future[list[Job]]] = {pool.submit(job) for job in jobs}
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    pending |= {pool.submit(job) for job in future.result()}
+            while True:
+                for job in jobs:
+                    waiting.setdefault(job.place, deque()).append(job)
+                while waiting and running < self._query.workers:
+                    place = next(iter(waiting))
+                    queue = waiting.pop(place)
+                    pool.submit(queue.popleft().call).add_done_callback(done.put)
+                    running += 1
+                    if queue:
+                        waiting[place] = queue  # at the end: the next place has its turn
+                if not running:
+                    return
+                jobs = done.get().result()
+                running -= 1
 
     def _account(self, role_arn: str | None) -> list[Job]:
         """Log in and find the regions."""
@@ -103,7 +122,7 @@ class _Run:
             what = f"The role {role_arn} could not be assumed" if role_arn else "AWS could not be asked"
             self._problems.append(f"{what}: {error}")
             return []
-        return [lambda region=region: self._region(account, region, sure) for region in regions]  # type: ignore[misc]
+        return [Job(f"{account} {region}", partial(self._region, account, region, sure)) for region in regions]
 
     def _regions(self, account: _Account) -> tuple[Sequence[str], bool]:
         """The regions to ask, and whether the account is sure to have them."""
@@ -134,7 +153,7 @@ class _Run:
         except BotoCoreError as error:
             self._problem(account, region, "Listing clusters", error)
             return []
-        return [lambda name=name: self._cluster(account, client, region, name) for name in names]  # type: ignore[misc]
+        return [Job(f"{account} {region}", partial(self._cluster, account, client, region, name)) for name in names]
 
     def _cluster(self, account: _Account, client: Client, region: str, name: str) -> list[Job]:
         answer = self._describe(
@@ -144,14 +163,12 @@ class _Run:
             return []
         cluster = normalise_cluster(answer["cluster"], region)
         self._clusters[cluster["arn"]] = cluster
-        follow: list[Job] = []
-        if "nodegroups" in self._query.include:
-            follow.append(lambda: self._nodegroups(account, client, cluster))
-        if "addons" in self._query.include:
-            follow.append(lambda: self._addons(account, client, cluster))
-        if "insights" in self._query.include:
-            follow.append(lambda: self._insights(account, client, cluster))
-        return follow
+        details = {"nodegroups": self._nodegroups, "addons": self._addons, "insights": self._insights}
+        return [
+            Job(f"{account} {region}", partial(ask, account, client, cluster))
+            for kind, ask in details.items()
+            if kind in self._query.include
+        ]
 
     def _nodegroups(self, account: _Account, client: Client, cluster: Cluster) -> list[Job]:
         def describe(nodegroup: str) -> Mapping[str, Any]:
@@ -202,7 +219,7 @@ class _Run:
                 cluster[kind] = [places[each] for each in found if each in places]
             return []
 
-        return [lambda name=name: one(name) for name in found]  # type: ignore[misc]
+        return [Job(f"{account} {cluster['region']}", partial(one, name)) for name in found]
 
     def _insights(self, account: _Account, client: Client, cluster: Cluster) -> list[Job]:
         answer = self._describe(

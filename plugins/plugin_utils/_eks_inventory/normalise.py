@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 
 Document = Mapping[str, Any]
 Value = Any  # whatever JSON can hold, and times
+CHOSEN_BY_USERS = ("tags", "labels")
 
 
 def normalise_cluster(cluster: Document, region: str) -> dict[str, Any]:
@@ -69,14 +71,20 @@ def account_of(arn: str) -> str:
 
 def _snake(document: Document) -> dict[str, Any]:
     """With snake_case keys, except those that users chose, and times in ISO 8601."""
-    return camel_dict_to_snake_dict(_plain(document), ignore_list=("tags", "labels"))
+    plain: dict[str, Any] = _plain({key: value for key, value in document.items() if key != "ResponseMetadata"})
+    return plain
 
 
 def _plain(value: Value) -> Value:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items() if key != "ResponseMetadata"}
+        return {_key(key): dict(each) if key in CHOSEN_BY_USERS else _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value
+
+
+@cache
+def _key(name: str) -> str:
+    return str(next(iter(camel_dict_to_snake_dict({name: None}))))
