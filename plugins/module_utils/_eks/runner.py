@@ -81,6 +81,9 @@ class Runner:
             try:
                 return api.send(self.client, step.operation, step.request, target.label)
             except ApiError as error:
+                if error.code == "ResourceNotFoundException" and step.operation.startswith(("Delete", "Disassociate")):
+                    # A repeated call finds what its first attempt has left; or someone else was faster.
+                    return {}
                 if error.code not in BUSY or not self.settle(target):
                     raise
 

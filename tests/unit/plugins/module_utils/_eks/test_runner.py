@@ -113,6 +113,22 @@ def test_a_refusal_without_anything_going_on_is_final(played: Played, monkeypatc
     assert played.events == ["A"]
 
 
+@pytest.mark.parametrize(("operation", "final"), [("DeleteX", False), ("DisassociateX", False), ("UpdateX", True)])
+def test_what_is_gone_already_need_not_be_deleted(
+    monkeypatch: pytest.MonkeyPatch, operation: str, *, final: bool
+) -> None:
+    def refuse(_client: Any, operation: str, *_: Any) -> dict[str, Any]:
+        raise ApiError(operation, "ResourceNotFoundException", "gone")
+
+    monkeypatch.setattr(api, "send", refuse)
+    planned = Plan("x", (Step(operation, {}, {}),))
+    if final:
+        with pytest.raises(ApiError, match="gone"):
+            runner().apply(planned, Target("x", dict, "one"))
+    else:
+        runner().apply(planned, Target("x", dict, "one"))
+
+
 def test_a_failed_update_stops_everything(played: Played) -> None:
     played.failing = "update-0"
     with pytest.raises(FailedError, match="SubnetNotFound: x"):

@@ -79,3 +79,14 @@ def test_no_credentials_is_botocores_own_error(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(core, "get_credentials", lambda: None)
     with pytest.raises(NoCredentialsError):
         token.mint(core, "one", "eu-central-1")
+
+
+def test_the_authenticator_takes_it_for_its_cluster_only() -> None:
+    """Against another implementation of the verifying side, which computes the signature anew."""
+    verifier = pytest.importorskip("ministack.services.eks")
+    signed = boto3.session.Session("111122223333", "test", region_name="eu-central-1")
+    value = token.mint(signed, "one", "eu-central-1").value
+    assert verifier._verify_eks_token(value, "one").account_id == "111122223333"
+    assert verifier._verify_eks_token(value, "two") is None
+    forged = boto3.session.Session("111122223333", "wrong", region_name="eu-central-1")
+    assert verifier._verify_eks_token(token.mint(forged, "one", "eu-central-1").value, "one") is None
