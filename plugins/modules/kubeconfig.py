@@ -134,7 +134,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.api import DescribeError, describe_all
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import (
@@ -144,6 +144,13 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.doc
     document,
     redacted,
 )
+
+try:
+    import yaml
+except ImportError:
+    HAS_YAML = False
+else:
+    HAS_YAML = True
 
 MODE = 0o600
 CONNECTION = ("profile", "endpoint_url", "access_key", "secret_key", "session_token")
@@ -178,6 +185,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if not HAS_YAML:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
     targets = [target_of(options, module.params) for options in module.params["clusters"]]
     path = Path(module.params["path"])
     existing = read(module, path)
