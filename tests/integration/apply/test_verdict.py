@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
@@ -19,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import Cluster
+from .mutations import mutate
 from .objects import NAMESPACE, curated
 
 pytestmark = pytest.mark.integration
@@ -74,69 +73,6 @@ def test_applied_again_everything_is_surely_unchanged(applied: Applied) -> None:
     wrong = {str(m.key) for m in applied.members if not applied.judge(m, m.body, applied.live(m))}
     assert not wrong, "the server changes these on every apply"
     assert asked == ASKED
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if path:
-        yield path
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from paths(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from paths(item, (*path, index))
-
-
-NAMES = [
-    "added",
-    "namespaceSelector",
-    "podSelector",
-    "protocol",
-    "optional",
-    "mode",
-    "items",
-    "tags",
-    "ports",
-    "emptyDir",
-]
-
-
-def changed_value(value: Any, chooser: random.Random) -> Any:
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, float):
-        return value * 2
-    if isinstance(value, str):
-        options = [value + "x", value.upper(), value + "0", "1" + value, "", value[:-1], value + "m", value + "Mi"]
-        return chooser.choice([option for option in options if option != value])
-    if isinstance(value, list):
-        if len(value) > 1 and chooser.random() < 0.3:
-            return value[::-1]
-        return [*value, *copy.deepcopy(value[:1])] if value and chooser.random() < 0.3 else value[:-1]
-    if isinstance(value, dict):
-        if value and chooser.random() < 0.5:
-            return dict(list(value.items())[1:])
-        return {**value, chooser.choice(NAMES): chooser.choice(["x", "", {}, [], 0, False])}
-    return "was-null"
-
-
-def mutate(body: Json, chooser: random.Random) -> Json:
-    body = copy.deepcopy(body)
-    content = [
-        path for path in paths(body) if path[0] not in {"apiVersion", "kind"} and path[:2] != ("metadata", "name")
-    ]
-    content = [path for path in content if path[:2] != ("metadata", "namespace") and path != ("metadata",)]
-    path = chooser.choice(content)
-    parent: Any = body
-    for step in path[:-1]:
-        parent = parent[step]
-    if chooser.random() < 0.3:
-        del parent[path[-1]]
-    else:
-        parent[path[-1]] = changed_value(parent[path[-1]], chooser)
-    return body
 
 
 @settings(

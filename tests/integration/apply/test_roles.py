@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every object of every role: applied again it is surely unchanged, and a change of it is never missed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
+
+from .conftest import Cluster
+from .mutations import mutate
+
+pytestmark = pytest.mark.integration
+CHECKOUT = Path(__file__).resolve().parents[3]
+ROLES = sorted(
+    {path.parents[1].name for path in CHECKOUT.glob(f"roles/*/templates/*{render.SUFFIX}")},
+    key=lambda role: (role == "guardrails", role),  # it owns, and in the end removes, the others' namespaces
+)
+MUTATIONS = 400
+
+
+def rendered(role: str) -> list[tuple[Json, Source]]:
+    """A role's objects with its defaults, as for the fleet's member staging."""
+    init_plugin_loader([str(CHECKOUT / "collections")])
+    loader = DataLoader()
+    root = CHECKOUT / "roles" / role
+    variables: dict[str, Any] = {"inventory_hostname": "staging"}
+    for file in (CHECKOUT / "inventories/fleet.yml", root / "defaults/main.yml", root / "vars/main.yml"):
+        if file.exists():
+            variables |= loader.load_from_file(str(file), trusted_as_template=True) or {}
+    templar = Templar(loader=loader, variables=variables)
+    templar = templar.copy_with_new_env(searchpath=[str(root / "templates")], available_variables=variables)
+    found: list[tuple[Json, Source]] = []
+    for path in render.select(root / "templates", ["."]):
+        text = templar.template(
+            trust_as_template(path.read_text()),
+            escape_backslashes=False,
+            overrides={"trim_blocks": True, "lstrip_blocks": True},
+        )
+        found += render.parse(str(text), path.name, path.read_text())
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_objects_of_a_role(cluster: Cluster, role: str) -> None:
+    found = rendered(role)
+    name = role.replace("_", "-")
+    for namespace in {body["metadata"].get("namespace") for body, _ in found} - {None}:
+        if cluster.get(f"/api/v1/namespaces/{namespace}") is None:
+            cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    options = {"allow_namespaces": True, "confirm": name}
+    engine = cluster.engine(name, "default", **options)
+    engine.present(found)
+    try:
+        again = cluster.engine(name, "default", **options)
+        assert not again.present(rendered(role)).changed
+        engine = cluster.engine(name, "default", **options)
+        members = engine.read(rendered(role))
+        lives = {member.key: cluster.client.get(member.path) for member in members}
+        types = {member.key: engine.discovery.type_of(member.resource) for member in members}
+        asked = [str(m.key) for m in members if not plan.surely_unchanged(m.body, lives[m.key], types[m.key])]
+        assert asked == [], "these cost a dry run each time"
+
+        chooser = random.Random(20261123)
+        query = {"fieldManager": MANAGER, "force": "true", "dryRun": "All", "fieldValidation": "Strict"}
+        for _ in range(MUTATIONS):
+            member = chooser.choice(members)
+            body = mutate(member.body, chooser)
+            if not plan.surely_unchanged(body, lives[member.key], types[member.key]):
+                continue
+            answer = cluster.client.request(
+                "PATCH", member.path, query, body=body, content_type="application/apply-patch+yaml"
+            )
+            assert plan.same_state(lives[member.key], answer.json()), f"missed: {body}"
+    except ApiError as error:
+        pytest.fail(f"the server refuses what was taken for unchanged: {error}")
+    finally:
+        cluster.absent(name, "default", confirm=name)
