@@ -19,9 +19,71 @@ _seen: dict[str, float] = {}
 """When a role's trust was last written (role ARN → time), for those written by this process."""
 
 
+_VOLUMES = (
+    "ec2:AttachVolume",
+    "ec2:CreateSnapshot",
+    "ec2:CreateTags",
+    "ec2:CreateVolume",
+    "ec2:DeleteVolume",
+    "ec2:Describe*",
+    "ec2:DetachVolume",
+    "ec2:ModifyVolume",
+)
+_MANAGED: dict[str, tuple[str, ...]] = {
+    "AmazonEC2ContainerRegistryPullOnly": ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:BatchImport*"),
+    "AmazonEC2ContainerRegistryReadOnly": ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:Describe*"),
+    "AmazonEKSBlockStoragePolicy": ("ec2:CreateVolume", "ec2:AttachVolume", "ec2:DetachVolume", "ec2:DeleteVolume"),
+    "AmazonEKSClusterPolicy": ("ec2:Describe*", "ec2:CreateTags", "elasticloadbalancing:*", "kms:DescribeKey"),
+    "AmazonEKSComputePolicy": ("ec2:CreateFleet", "ec2:RunInstances", "iam:PassRole"),
+    "AmazonEKSLoadBalancingPolicy": ("elasticloadbalancing:*", "ec2:Describe*"),
+    "AmazonEKSNetworkingPolicy": ("ec2:CreateNetworkInterface", "ec2:AssignPrivateIpAddresses"),
+    "AmazonEKSVPCResourceController": ("ec2:CreateNetworkInterface", "ec2:AssignPrivateIpAddresses"),
+    "AmazonEKSWorkerNodeMinimalPolicy": ("eks-auth:AssumeRoleForPodIdentity",),
+    "AmazonEKSWorkerNodePolicy": ("ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"),
+    "AmazonEKS_CNI_Policy": ("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:Describe*"),
+    "CloudWatchAgentServerPolicy": ("cloudwatch:PutMetricData", "logs:PutLogEvents", "logs:Create*"),
+    "service-role/AmazonEBSCSIDriverEKSClusterScopedPolicy": _VOLUMES,
+    "service-role/AmazonEBSCSIDriverPolicy": _VOLUMES,
+    "service-role/AmazonEBSCSIDriverPolicyV2": _VOLUMES,
+    "service-role/AmazonEFSCSIDriverPolicy": ("elasticfilesystem:*",),
+}
+"""AWS-managed policies that clusters need, with the gist of what they allow."""
+
+_FAMILIES = ("AmazonEKS", "AmazonEC2ContainerRegistry", "AmazonEBSCSIDriver", "AmazonEFSCSIDriver")
+"""Beginnings of names that the table above is complete for: any other name is a slip."""
+_AWS_POLICY = "arn:aws:iam::aws:policy/"
+
+
 def install() -> None:
+    for name, actions in _MANAGED.items():
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        record = iam._make_aws_managed_record(name, json.dumps(document))
+        iam._aws_managed_policies.setdefault(f"{_AWS_POLICY}{name}", record)
+    for kind in ("Role", "User", "Group"):
+        action = f"Attach{kind}Policy"
+        iam._IAM_HANDLERS[action] = _attachable_only(iam._IAM_HANDLERS[action])
     for action in ("CreateRole", "UpdateAssumeRolePolicy"):
         iam._IAM_HANDLERS[action] = _noting(iam._IAM_HANDLERS[action])
+
+
+def _attachable_only(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def wrapped(params: Json) -> Json:
+        arn = iam._p(params, "PolicyArn")
+        if policy_exists(arn):
+            return handler(params)
+        message = f"Policy {arn} does not exist or is not attachable."
+        return iam._error(404, "NoSuchEntity", message, ns="iam")
+
+    return wrapped
+
+
+def policy_exists(arn: str) -> bool:
+    """Whether a policy can be attached: one of the account's, or one of AWS's as far as they are known here."""
+    if not arn.startswith(_AWS_POLICY):
+        return arn in iam._policies
+    name = arn.removeprefix(_AWS_POLICY).rsplit("/", 1)[-1]
+    elsewhere = {known.rsplit("/", 1)[-1] for known in _MANAGED}
+    return arn in iam._aws_managed_policies or not (name in elsewhere or name.startswith(_FAMILIES))
 
 
 def _noting(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:

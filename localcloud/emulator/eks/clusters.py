@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from ministack.services import cloudwatch_logs
 from ministack.services import eks as backend
 
 from localcloud.emulator import clock, iam, network, store, versions
@@ -91,8 +92,16 @@ def _create(call: Call) -> dict[str, Any]:
     access.complete_creator_entry(record)
     if auto["compute"]["enabled"]:
         access.add_auto_mode_entry(record)
+    _make_log_group(record)
     clock.scheduler.later(call.settings.cluster_seconds, lambda: _await_control_plane(record))
     return {"cluster": present(record)}
+
+
+def _make_log_group(record: store.Record) -> None:
+    """Where the control plane logs, EKS makes the log group if nobody has; it outlives the cluster."""
+    group = f"/aws/eks/{record['name']}/cluster"
+    if config.enabled_logs(record["logging"]) and group not in cloudwatch_logs._log_groups:
+        cloudwatch_logs._create_log_group({"logGroupName": group})
 
 
 _AS_GIVEN = (
@@ -200,6 +209,7 @@ def _update_config(call: Call) -> dict[str, Any]:
             target[last] = value
         if kind == "AutoModeUpdate" and record["computeConfig"]["enabled"]:
             access.add_auto_mode_entry(record)
+        _make_log_group(record)
         if kind == "AccessConfigUpdate":
             # What the aws-auth ConfigMap alone granted to the nodes is now said by access entries, too.
             for group in store.nodegroups(name):

@@ -208,3 +208,29 @@ def test_a_role_with_policies_stays(iam, make_role):
     assert refused(iam.delete_role, RoleName=name) == "DeleteConflict"
     iam.delete_role_policy(RoleName=name, PolicyName="p")
     iam.delete_role(RoleName=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["AmazonEKSClusterPolicy", "service-role/AmazonEBSCSIDriverPolicy", "AmazonEC2ContainerRegistryPullOnly"]
+)
+def test_managed_policies_are_there(iam, make_role, name):
+    role, arn = make_role().rsplit("/", 1)[1], f"arn:aws:iam::aws:policy/{name}"
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["PolicyName"] == name.rsplit("/", 1)[-1]
+    assert refused(iam.delete_role, RoleName=role) == "DeleteConflict"
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.delete_role(RoleName=role)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:iam::aws:policy/AmazonEKSClusterPolice",
+        "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicy",
+        "arn:aws:iam::aws:policy/service-role/AmazonEKS_CNI_Policy",
+        f"arn:aws:iam::{ACCOUNT}:policy/absent",
+    ],
+)
+def test_a_misspelt_policy_is_not_attached(iam, make_role, arn):
+    role = make_role().rsplit("/", 1)[1]
+    assert refused(iam.attach_role_policy, RoleName=role, PolicyArn=arn) == "NoSuchEntity"

@@ -237,8 +237,10 @@ class TestConfiguration:
         again = reason(eks.update_cluster_config, name=name, resourcesVpcConfig=wanted)
         assert "Cluster is already at the desired configuration with endpointPrivateAccess: true" in again
 
-    def test_logging_changes_only_what_is_named(self, eks, make_cluster):
+    def test_logging_changes_only_what_is_named(self, eks, server, make_cluster):
         name = make_cluster(logging={"clusterLogging": [{"types": ["api"], "enabled": True}]})
+        groups = server.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/eks/{name}/")["logGroups"]
+        assert [group["logGroupName"] for group in groups] == [f"/aws/eks/{name}/cluster"]
         wanted = {"clusterLogging": [{"types": ["audit"], "enabled": True}]}
         assert change(eks, name, logging=wanted)["type"] == "LoggingUpdate"
         assert cluster(eks, name)["logging"]["clusterLogging"][0] == {"types": ["api", "audit"], "enabled": True}
