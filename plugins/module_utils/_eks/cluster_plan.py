@@ -144,6 +144,7 @@ def plan_present(
     if cluster is None:
         return _plan_create(name, resource, wanted, offered)
     current = current_state(cluster)
+    _refuse_closed(resource, {**current, **wanted})
     changes = _effective(differences(current, wanted), {**current, **wanted})
     _refuse_disguised(resource, current, changes)
     # Ask about the version before anything else is planned, so that nothing is half done.
@@ -200,6 +201,7 @@ def _plan_create(name: str, resource: str, wanted: State, offered: Callable[[], 
     missing = [option for option in ("role_arn", "subnet_ids") if not wanted.get(option)]
     if missing:
         raise EksError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
+    _refuse_closed(resource, {"endpoint_public_access": True, "endpoint_private_access": False, **wanted})
     if "version" in wanted:
         check_offered(wanted["version"], offered())
     if wanted.get("auto_mode.enabled"):
@@ -257,6 +259,14 @@ def create_request(name: str, wanted: State) -> Document:
         "outpostConfig": unflatten(wanted, "outpost_config") or None,
     }
     return without_none(request)
+
+
+def _refuse_closed(resource: str, merged: State) -> None:
+    if not merged["endpoint_public_access"] and not merged["endpoint_private_access"]:
+        raise EksError(
+            f"{resource}: endpoint_public_access and endpoint_private_access cannot both be false; nobody could reach "
+            "the cluster. Nothing was changed."
+        )
 
 
 def _effective(changes: dict[str, Change], merged: State) -> dict[str, Change]:

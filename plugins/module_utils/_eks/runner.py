@@ -40,6 +40,7 @@ class Runner:
         self.poller = poller
         self.wait = wait
         self.warnings: list[str] = []
+        self.done: list[dict[str, Value]] = []
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""
@@ -73,6 +74,7 @@ class Runner:
         steps = list(plan)
         for number, step in enumerate(steps):
             answer = self._send(step, target)
+            self.done.append(step.as_dict())
             if self.wait or number < len(steps) - 1:
                 self._finish(step, answer, target)
 
@@ -124,7 +126,9 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
     try:
         result = work(runner)
     except EksError as error:
-        module.fail_json(msg=error.message, **{"waited": poller.report(), **error.details})
+        # What was done before it went wrong is done: the next run goes on from there.
+        told = {"changed": bool(runner.done), "actions": runner.done, "waited": poller.report(), **error.details}
+        module.fail_json(msg=error.message, **told)
     for warning in runner.warnings:
         module.warn(warning)
     module.exit_json(**result)

@@ -239,3 +239,15 @@ def test_node_groups_on_their_way_out_are_waited_for(run: Any, new_cluster: Any,
 def test_creating_needs_a_role_and_subnets(run: Any) -> None:
     failed = run.fails("eks_cluster", name="incomplete")
     assert "role_arn and subnet_ids must be given" in failed["msg"]
+
+
+def test_a_failure_in_the_middle_tells_what_was_done(run: Any, new_cluster: Any) -> None:
+    options = new_cluster()
+    run("eks_cluster", **options)
+    wrong = {**options, "log_types": ["api"], "security_group_ids": ["sg-00000000000000000"]}
+    failed = run.fails("eks_cluster", **wrong)
+    assert failed["changed"]
+    assert operations(failed) == ["UpdateClusterConfig"]
+    assert "sg-00000000000000000" in failed["msg"]
+    # The next run goes on from there.
+    assert not run("eks_cluster", **{**options, "log_types": ["api"]})["changed"]

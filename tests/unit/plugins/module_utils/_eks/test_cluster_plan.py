@@ -398,3 +398,10 @@ def test_an_old_cluster_has_the_defaults() -> None:
     assert state["upgrade_policy"] == "EXTENDED"
     assert state["endpoint_public_access"] is True
     assert state["public_access_cidrs"] == ["0.0.0.0/0"]
+
+
+@pytest.mark.parametrize("found", [CLUSTER, None])
+def test_an_endpoint_for_nobody_is_refused(found: dict[str, Any] | None) -> None:
+    options = {"endpoint_public_access": False, "role_arn": ROLE, "subnet_ids": ["subnet-a", "subnet-b"]}
+    with pytest.raises(EksError, match="cannot both be false"):
+        plan(options, found)
