@@ -15,7 +15,17 @@ from ministack.core.router import extract_access_key_id
 from ministack.services import eks as backend
 
 from localcloud.emulator import clock, validate
-from localcloud.emulator.eks import access, addons, clusters, nodegroups, podidentity, readiness, tags, updates
+from localcloud.emulator.eks import (
+    access,
+    addons,
+    clusterchanges,
+    clusters,
+    nodegroups,
+    podidentity,
+    readiness,
+    tags,
+    updates,
+)
 from localcloud.emulator.eks.call import Call, Handlers
 from localcloud.emulator.errors import AwsError, Response, dump, invalid_parameter
 from localcloud.emulator.settings import EmulatorSettings
@@ -23,6 +33,7 @@ from localcloud.emulator.settings import EmulatorSettings
 HANDLERS: Handlers = {
     **access.HANDLERS,
     **addons.HANDLERS,
+    **clusterchanges.HANDLERS,
     **clusters.HANDLERS,
     **nodegroups.HANDLERS,
     **podidentity.HANDLERS,

@@ -9,15 +9,13 @@ import re
 from typing import Any
 
 from localcloud.emulator import clock, iam, network, store, versions
-from localcloud.emulator.eks import access, lookup, updates
+from localcloud.emulator.eks import access, lookup, machines, updates
 from localcloud.emulator.eks.call import Call, Handlers, page
 from localcloud.emulator.errors import in_use, invalid_parameter, invalid_request, not_found
 
-_INSTANCE_TYPE = re.compile(r"[a-z]+[a-z0-9]*(-[a-z0-9]+)?\.([a-z0-9]+|metal(-[a-z0-9]+)?)")
 _LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _DEFAULT_SIZES = {"minSize": 1, "maxSize": 2, "desiredSize": 2}
-_LAST_AL2 = 32
 
 
 def require(cluster: str, name: str) -> store.Record:
@@ -65,8 +63,8 @@ def _create(call: Call) -> dict[str, Any]:
             clusterName=cluster_name,
             nodegroupName=name,
         )
-    template = _launch_template(call.get("launchTemplate"))
-    ami_type, instance_types = _machines(call, version, template)
+    template = machines.launch_template(call.get("launchTemplate"))
+    ami_type, instance_types = machines.choose(call, version, template)
     labels = call.get("labels", {})
     _check_labels(labels)
     record: store.Record = {
@@ -74,7 +72,7 @@ def _create(call: Call) -> dict[str, Any]:
         "nodegroupArn": store.arn("nodegroup", cluster_name, name, store.new_uuid()),
         "clusterName": cluster_name,
         "version": version,
-        "releaseVersion": _image(template) or _release(version, ami_type, call.get("releaseVersion")),
+        "releaseVersion": machines.image(template) or machines.release(version, ami_type, call.get("releaseVersion")),
         "createdAt": clock.now(),
         "modifiedAt": clock.now(),
         "status": "ACTIVE",
@@ -160,87 +158,6 @@ def _scaling(requested: dict[str, Any], current: dict[str, int], *, fit_desired:
             f"desired capacity {after['desiredSize']} can't be greater than max size {after['maxSize']}"
         )
     return after
-
-
-def _template_data(template: dict[str, str] | None) -> dict[str, Any]:
-    """What the node group's version of a launch template says."""
-    if template is None:
-        return {}
-    for entry in store.launch_templates[template["id"]]["Versions"]:
-        if str(entry["VersionNumber"]) == template["version"]:
-            return dict(entry["LaunchTemplateData"])
-    return {}
-
-
-def _image(template: dict[str, str] | None) -> str | None:
-    """The image a launch template brings: the node group's release version is then its id."""
-    image = _template_data(template).get("ImageId")
-    return str(image) if image else None
-
-
-def _machines(call: Call, version: str, template: dict[str, str] | None) -> tuple[str, dict[str, list[str]]]:
-    """The AMI type and the members about instance types, defaulted and held against each other.
-
-    EKS does not show instance types that come from the launch template; ``_instanceTypes`` keeps them for the nodes.
-    """
-    own = _template_data(template).get("InstanceType")
-    if own and call.get("instanceTypes"):
-        raise invalid_parameter("You cannot specify instance types in both the node group and its launch template.")
-    if _image(template):
-        for member in ("amiType", "version", "releaseVersion"):
-            if call.get(member) not in (None, "CUSTOM"):
-                raise invalid_parameter(f"You cannot specify {member} with a launch template that has an image id.")
-        return "CUSTOM", {"_instanceTypes": [own]} if own else {
-            "instanceTypes": call.get("instanceTypes", ["t3.medium"])
-        }
-    if call.get("amiType") == "CUSTOM":
-        raise invalid_parameter("The AMI type CUSTOM requires a launch template with an image id.")
-    ami_type = _fitting_ami_type(call, version, [own] if own else call.get("instanceTypes") or ["t3.medium"])
-    if own:
-        return ami_type, {"_instanceTypes": [own]}
-    return ami_type, {"instanceTypes": call.get("instanceTypes") or ["t3.medium"]}
-
-
-def _fitting_ami_type(call: Call, version: str, instance_types: list[str]) -> str:
-    unknown = [kind for kind in instance_types if not _INSTANCE_TYPE.fullmatch(kind)]
-    if unknown:
-        raise invalid_parameter(f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
-    ami_type = call.get("amiType", "AL2023_x86_64_STANDARD")
-    if ami_type.startswith("AL2_") and versions.number(version) > _LAST_AL2:
-        raise invalid_parameter(
-            f"AMI Type {ami_type} is only supported for kubernetes versions 1.{_LAST_AL2} or earlier"
-        )
-    arm = "ARM" in ami_type
-    wrong = [kind for kind in instance_types if versions.is_arm(kind) != arm]
-    if wrong:
-        raise invalid_parameter(f"[{', '.join(wrong)}] is not a valid instance type for requested amiType {ami_type}")
-    return str(ami_type)
-
-
-def _release(version: str, ami_type: str, asked: str | None) -> str:
-    known = versions.releases(version, ami_type)
-    if asked is not None and asked not in known:
-        raise invalid_parameter(f"Requested release version {asked} is not valid for kubernetes version {version}.")
-    return asked or (known[-1] if known else "")
-
-
-def _launch_template(asked: dict[str, Any] | None) -> dict[str, str] | None:
-    """The template with its name, id and version as numbers; raises if EC2 does not have it."""
-    if asked is None:
-        return None
-    if bool(asked.get("id")) == bool(asked.get("name")):
-        raise invalid_parameter("You must specify either the launch template ID or the launch template name, not both.")
-    for template in store.launch_templates.values():
-        if asked.get("id") == template["LaunchTemplateId"] or asked.get("name") == template["LaunchTemplateName"]:
-            break
-    else:
-        raise invalid_parameter(f"Launch template {asked.get('id') or asked.get('name')} was not found")
-    numbers = {str(entry["VersionNumber"]) for entry in template.get("Versions", [])}
-    version = {"$Latest": "LatestVersionNumber", "$Default": "DefaultVersionNumber"}.get(asked.get("version") or "")
-    number = str(template[version]) if version else str(asked.get("version") or template["DefaultVersionNumber"])
-    if numbers and number not in numbers:
-        raise invalid_parameter(f"Launch template version {number} was not found")
-    return {"name": template["LaunchTemplateName"], "id": template["LaunchTemplateId"], "version": number}
 
 
 def _update_config_of(asked: dict[str, Any], current: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -415,7 +332,7 @@ def _update_version(call: Call) -> dict[str, Any]:
     if template is not None:
         if "launchTemplate" not in record:
             raise invalid_parameter("A launch template cannot be added to a node group made without one.", **names)
-        after["launchTemplate"] = _launch_template(template)
+        after["launchTemplate"] = machines.launch_template(template)
         if after["launchTemplate"]["id"] != record["launchTemplate"]["id"]:
             raise invalid_parameter("A node group's launch template cannot be changed, only its version.", **names)
     custom = record["amiType"] == "CUSTOM"
@@ -424,7 +341,7 @@ def _update_version(call: Call) -> dict[str, Any]:
             "A node group with an image of its own is updated by another version of its launch template.", **names
         )
     if custom:
-        after["releaseVersion"] = _image(after["launchTemplate"]) or record["releaseVersion"]
+        after["releaseVersion"] = machines.image(after["launchTemplate"]) or record["releaseVersion"]
     elif template is None or call.get("version") or call.get("releaseVersion"):
         version = call.get("version", cluster["version"])
         if versions.number(version) > versions.number(cluster["version"]):
@@ -441,7 +358,7 @@ def _update_version(call: Call) -> dict[str, Any]:
                 f"Requested Kubernetes version {version} must be the node group's or the cluster's version", **names
             )
         after["version"] = version
-        after["releaseVersion"] = _release(version, record["amiType"], call.get("releaseVersion"))
+        after["releaseVersion"] = machines.release(version, record["amiType"], call.get("releaseVersion"))
     params = {
         name: after[member] for name, member in (("Version", "version"), ("ReleaseVersion", "releaseVersion"))
         if after.get(member)
