@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
 
 display = Display()
+# RFC 1123 label: what namespaces are called, and what a set may be called for its parent's name to be one.
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -107,6 +110,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:
+    for option in ("name", "namespace"):
+        if not _LABEL.fullmatch(str(args[option])):
+            raise ApplyError(f"{option} {str(args[option])!r} may have lowercase letters, digits and dashes only.")
+    if not 0 <= args["prune_limit"] <= 1:
+        raise ApplyError(f"prune_limit is a share between 0 and 1, not {args['prune_limit']:g}.")
     ignore = [
         Ignore(
             item.get("kind") or "",

@@ -36,6 +36,7 @@ NODE: dict[str, Any] = {
         "labels": {"kubernetes.io/hostname": "node-1"},
     },
     "status": {
+        "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
         "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "50"},
         "capacity": {"cpu": "4", "memory": "8Gi", "pods": "50"},
     },

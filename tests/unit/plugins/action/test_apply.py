@@ -49,3 +49,16 @@ def test_variables_lose_their_tags_and_keep_their_types() -> None:
     assert plain == {"a": ["x", 1, 1.5, True, None, ["y"]]}
     assert [type(item) for item in plain["a"]] == [str, int, float, bool, type(None), list]
     assert type(next(iter(plain))) is str
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("name", "ingress_nginx", "name 'ingress_nginx' may have lowercase letters, digits and dashes only"),
+        ("namespace", "Web", "namespace 'Web' may have"),
+        ("prune_limit", 50.0, "prune_limit is a share between 0 and 1, not 50"),
+    ],
+)
+def test_wrong_values_are_named_before_anything_is_done(option: str, value: Any, message: str) -> None:
+    with pytest.raises(ApplyError, match=message):
+        apply._settings({**ARGS, option: value}, check=False)
