@@ -14,6 +14,8 @@ from .errors import ApiError, EksError
 from .plan import Plan, Step
 from .waiters import Poller, Probe, gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
 
+# For modules whose calls are done at once, but may meet an update of the cluster.
+SETTLE_SECONDS = 900
 BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateException")
 
 
@@ -121,7 +123,7 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
 
     # Over any Config of the user's own, AnsibleAWSModule lets the user win.
     client = module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5}))
-    poller = Poller(float(module.params.get("wait_timeout") or 0), module.log)
+    poller = Poller(float(module.params.get("wait_timeout", SETTLE_SECONDS)), module.log)
     runner = Runner(client, poller, wait=bool(module.params.get("wait", True)))
     try:
         result = work(runner)

@@ -11,10 +11,12 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ApiError, FailedError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan import Change, Plan, Step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import (
+    SETTLE_SECONDS,
     Runner,
     Target,
     overlay,
     predict_tags,
+    run,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller
 
@@ -149,3 +151,63 @@ def test_tags_are_predicted() -> None:
     planned = Plan("x", (Step("TagResource", {}, {"tags.a": Change("1", "2"), "tags.b": Change("1", None)}),))
     assert predict_tags({"tags": {"a": "1", "b": "1", "c": "1"}}, planned) == {"tags": {"a": "2", "c": "1"}}
     assert predict_tags({"n": 1}, Plan("x")) == {"n": 1}
+
+
+class Module:
+    """An AnsibleAWSModule, as far as run needs one."""
+
+    def __init__(self, **params: Any) -> None:
+        self.params = params
+        self.left: dict[str, Any] = {}
+        self.warned: list[str] = []
+
+    def client(self, service: str, **_: Any) -> str:
+        return service
+
+    def log(self, line: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    def exit_json(self, **result: Any) -> None:
+        self.left = result
+
+    def fail_json(self, **result: Any) -> None:
+        self.left = {"failed": True, **result}
+        raise SystemExit(1)
+
+
+@pytest.mark.parametrize(("params", "timeout"), [({}, SETTLE_SECONDS), ({"wait_timeout": 7}, 7)])
+def test_the_timeout_is_the_tasks(params: dict[str, Any], timeout: float) -> None:
+    module = Module(**params)
+    run(module, lambda runner: {"timeout": runner.poller.timeout, "client": runner.client})
+    assert module.left == {"timeout": timeout, "client": "eks"}
+
+
+def test_an_error_tells_what_was_done_and_why_it_ended(played: Played) -> None:
+    module = Module()
+    played.failing = "update-0"
+
+    def work(running: Runner) -> dict[str, Any]:
+        running.poller.sleep = lambda _: None
+        running.apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+        return {}
+
+    with pytest.raises(SystemExit):
+        run(module, work)
+    assert module.left["changed"] is True
+    assert [action["operation"] for action in module.left["actions"]] == ["A"]
+    assert "SubnetNotFound: x" in module.left["msg"]
+    assert module.left["waited"][0]["states"] == ["Failed"]
+
+
+def test_warnings_are_given() -> None:
+    module = Module()
+
+    def work(running: Runner) -> dict[str, Any]:
+        running.warnings.append("mind the gap")
+        return {}
+
+    run(module, work)
+    assert module.warned == ["mind the gap"]
