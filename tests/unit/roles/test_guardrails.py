@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import CONFIRMATION
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role, select
 
 TEAM = {"guardrails_tenants": [{"name": "analytics"}]}
@@ -138,3 +139,7 @@ def test_a_policy_denies_and_fails_closed() -> None:
     for policy in policies:
         assert policy["spec"]["failurePolicy"] == "Fail"
         assert bindings[policy["metadata"]["name"]]["validationActions"] == ["Deny"]
+
+
+def test_apply_signs_confirmed_deletions_as_the_policies_ask() -> None:
+    assert evaluate("guardrails", "__guardrails_confirmation") == CONFIRMATION

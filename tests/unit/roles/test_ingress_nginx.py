@@ -18,7 +18,7 @@ def service(**options: Any) -> dict[str, Any]:
     return only(render_role("ingress_nginx", **options), "Service")
 
 
-def annotations(**options: Any) -> dict[str, str]:
+def marks(**options: Any) -> dict[str, str]:
     found: dict[str, str] = service(**options)["metadata"]["annotations"]
     return {name.removeprefix(PREFIX): value for name, value in found.items()}
 
@@ -34,11 +34,11 @@ def target_ports(**options: Any) -> dict[int, str]:
 
 
 def test_the_builtin_controller_is_asked_for_an_nlb() -> None:
-    found = annotations()
+    found = marks()
     assert found["-type"] == "nlb"
     # Any value at all, "false" in old versions too, has meant an internal one.
     assert "-internal" not in found
-    assert annotations(ingress_nginx_scheme="internal")["-internal"] == "true"
+    assert marks(ingress_nginx_scheme="internal")["-internal"] == "true"
     assert service()["spec"]["externalTrafficPolicy"] == "Local"
     assert "loadBalancerClass" not in service()["spec"]
 
@@ -47,25 +47,29 @@ def test_the_builtin_controller_is_asked_for_an_nlb() -> None:
 def test_auto_mode_has_a_class_and_the_other_controller_a_type(scheme: str) -> None:
     auto = {"ingress_nginx_load_balancer": "auto_mode", "ingress_nginx_scheme": scheme}
     assert service(**auto)["spec"]["loadBalancerClass"] == "eks.amazonaws.com/nlb"
-    assert "-type" not in annotations(**auto)
+    assert "-type" not in marks(**auto)
     controller = auto | {"ingress_nginx_load_balancer": "controller"}
     assert "loadBalancerClass" not in service(**controller)["spec"]
-    assert annotations(**controller)["-type"] == "external"
+    assert marks(**controller)["-type"] == "external"
     for options in (auto, controller):
-        assert annotations(**options)["-scheme"] == scheme
-        assert annotations(**options)["-nlb-target-type"] == "ip"
+        assert marks(**options)["-scheme"] == scheme
+        assert marks(**options)["-nlb-target-type"] == "ip"
         assert service(**options)["spec"]["allocateLoadBalancerNodePorts"] is False
 
 
+def test_the_kind_and_the_scheme_are_what_the_policy_compares() -> None:
+    assert marks(ingress_nginx_scheme="internal")["dataplatform.fleet/load-balancer"] == "builtin, internal"
+
+
 def test_the_load_balancer_carries_the_fleets_tags() -> None:
-    tags = annotations()["-additional-resource-tags"].split(",")
+    tags = marks()["-additional-resource-tags"].split(",")
     assert "dataplatform.fleet/cluster=staging" in tags
     assert tags == sorted(tags)
-    assert "-additional-resource-tags" not in annotations(ingress_nginx_load_balancer_tags={})
+    assert "-additional-resource-tags" not in marks(ingress_nginx_load_balancer_tags={})
 
 
 def test_a_sites_annotations_win() -> None:
-    found = annotations(ingress_nginx_service_annotations={f"{PREFIX}-type": "nlb-ip", "example.com/a": "b"})
+    found = marks(ingress_nginx_service_annotations={f"{PREFIX}-type": "nlb-ip", "example.com/a": "b"})
     assert found["-type"] == "nlb-ip"
     assert found["example.com/a"] == "b"
 
@@ -83,7 +87,7 @@ def test_a_sites_annotations_win() -> None:
 def test_where_tls_ends(options: dict[str, Any], ports: dict[int, str], redirect: str, backend: str | None) -> None:
     assert target_ports(**options) == ports
     assert only(render_role("ingress_nginx", **options), "ConfigMap")["data"]["ssl-redirect"] == redirect
-    found = annotations(**options)
+    found = marks(**options)
     assert found.get("-backend-protocol") == backend
     assert found.get("-ssl-cert") == (ARN if backend else None)
     assert found.get("-ssl-ports") == ("443" if backend else None)

@@ -53,7 +53,7 @@ def test_applying_again_changes_nothing(installed: Kubectl) -> None:
     [
         ACM,
         {"ingress_nginx_tls_secret": "default-tls"},
-        {"ingress_nginx_size": "large", "ingress_nginx_max_replicas": 6, "ingress_nginx_scheme": "internal"},
+        {"ingress_nginx_size": "large", "ingress_nginx_max_replicas": 6},
         {"ingress_nginx_http": False, "ingress_nginx_source_ranges": ["10.0.0.0/8"]},
         {
             "ingress_nginx_tolerations": [{"key": "edge", "operator": "Exists"}],
@@ -74,20 +74,32 @@ def test_every_kind_of_load_balancer_can_be_the_first(kubectl: Kubectl, kind: st
     kubectl.apply(select(objects, "Service"), "--dry-run=server")
 
 
-def test_the_kind_of_load_balancer_cannot_be_changed_in_place(installed: Kubectl) -> None:
-    def change() -> str:
-        done = installed.run(
-            "apply",
-            "--server-side",
-            "--filename=-",
-            "--dry-run=server",
-            content=json.dumps(only(render_role("ingress_nginx", ingress_nginx_load_balancer="controller"), "Service")),
-        )
+@pytest.mark.parametrize(
+    ("options", "becomes"),
+    [
+        ({"ingress_nginx_load_balancer": "controller"}, "controller, internet-facing"),
+        ({"ingress_nginx_scheme": "internal"}, "builtin, internal"),
+    ],
+)
+def test_the_load_balancer_cannot_become_another_in_place(
+    installed: Kubectl, options: dict[str, Any], becomes: str
+) -> None:
+    changed = json.dumps(only(render_role("ingress_nginx", **options), "Service"))
+
+    def refusal() -> str:
+        done = installed.run("apply", "--server-side", "--filename=-", "--dry-run=server", content=changed)
         return done.stderr if done.returncode else ""
 
-    eventually(lambda: bool(change()), "the policy is in force")
-    assert "is 'builtin' and cannot become 'controller' in place" in change()
-    assert f"kubectl --namespace {NAMESPACE} delete service ingress-nginx" in change()
+    eventually(lambda: bool(refusal()), "the policy is in force")
+    assert f"is 'builtin, internet-facing' and cannot become '{becomes}' in place" in refusal()
+    assert f"kubectl --namespace {NAMESPACE} delete service ingress-nginx" in refusal()
+
+
+def test_the_class_of_the_load_balancer_is_immutable(installed: Kubectl) -> None:
+    """The role's diagnosis looks for these words in the API server's answer."""
+    changed = json.dumps(only(render_role("ingress_nginx", ingress_nginx_load_balancer="auto_mode"), "Service"))
+    answer = installed.refused("apply", "--server-side", "--filename=-", "--dry-run=server", content=changed)
+    assert "spec.loadBalancerClass" in answer
 
 
 class TestRights:
