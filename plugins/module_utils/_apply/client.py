@@ -173,7 +173,7 @@ class Client:
             with self._lock:
                 self._requests += 1
             try:
-                answer = self._pool.urlopen(
+                answer = self._pool.request(
                     method, target, body=data, headers=sent, redirect=False, assert_same_host=False
                 )
             except HTTPError as error:
