@@ -21,7 +21,7 @@ description:
   - Fields that others changed are taken back, and the result names whom they were taken from.
   - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
 author:
-  - The dataplatform.fleet authors
+  - The dataplatform.fleet authors (@dataplatform-fleet)
 options:
   name:
     description:
