@@ -20,6 +20,8 @@ _DISK_GIB = 80
 # How long a new node is given to take its pods before others are started for them.
 _PATIENCE = 15.0
 _MOST_NODES = 50
+# Pods that come within this time of each other share nodes.
+_BATCH = 1.0
 
 
 class AutoModeController:
@@ -30,6 +32,7 @@ class AutoModeController:
         self._drains = Drains(context)
         self._nominated: dict[str, tuple[str, float]] = {}
         self._empty_since: dict[str, float] = {}
+        self._batch: tuple[frozenset[str], float] = (frozenset(), 0.0)
 
     def reconcile(self, cluster: Record) -> None:
         nodes = [n for n in self._context.all("Node") if n["metadata"].get("labels", {}).get(_COMPUTE) == "auto"]
@@ -44,7 +47,7 @@ class AutoModeController:
                 self._drains.step(node, force_after=self._context.settings.removal)
         self._remove_empty(nodes)
         pending = self._pending({node["metadata"]["name"] for node in nodes})
-        if pending and pools and len(nodes) < _MOST_NODES:
+        if pending and pools and len(nodes) < _MOST_NODES and self._is_complete(pending):
             self._launch(cluster, pools, pending, nodes)
 
     def _pending(self, nodes: set[str]) -> list[Object]:
@@ -60,6 +63,13 @@ class AutoModeController:
             for pod in self._context.all("Pod")
             if _unschedulable(pod) and pod["metadata"]["uid"] not in self._nominated
         ]
+
+    def _is_complete(self, pending: list[Object]) -> bool:
+        """Whether no further pod has come for a moment."""
+        pods = frozenset(pod["metadata"]["uid"] for pod in pending)
+        if pods != self._batch[0]:
+            self._batch = (pods, time.monotonic())
+        return time.monotonic() - self._batch[1] >= _BATCH
 
     def _launch(
         self, cluster: Record, pools: list[scheduling.Pool], pending: list[Object], nodes: list[Object]

@@ -51,6 +51,7 @@ RESOURCES: dict[str, Resource] = {
     "PriorityClass": Resource("apis/scheduling.k8s.io/v1", "priorityclasses", False),
     "Role": Resource("apis/rbac.authorization.k8s.io/v1", "roles", True),
     "RoleBinding": Resource("apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "Secret": Resource("api/v1", "secrets", True),
     "Service": Resource("api/v1", "services", True),
     "ServiceAccount": Resource("api/v1", "serviceaccounts", True),
     "StorageClass": Resource("apis/storage.k8s.io/v1", "storageclasses", False),

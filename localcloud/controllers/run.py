@@ -16,6 +16,7 @@ from localcloud.controllers.cloud import Cloud
 from localcloud.controllers.context import Context, Controller, Settings, guarded
 from localcloud.controllers.kube import Kube
 from localcloud.controllers.loadbalancers import LoadBalancerController
+from localcloud.controllers.mounts import MountController
 from localcloud.controllers.nodegroups import NodegroupController
 from localcloud.controllers.volumes import VolumeController
 from localcloud.model import ClusterRef
@@ -34,6 +35,7 @@ class Controllers:
         self._context = Context(ref, cloud, self._kube, self._log, settings)
         self._stopped = threading.Event()
         self._controllers: list[Controller] = [
+            MountController(self._context),
             AddonController(self._context),
             NodegroupController(self._context),
             AutoModeController(self._context),

@@ -1,0 +1,122 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods that name ConfigMaps or Secrets which do not exist: the kubelet would not start their containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from localcloud.controllers.cloud import Record
+from localcloud.controllers.context import Backoff, Context, guarded
+from localcloud.controllers.kube import Object
+from localcloud.controllers.nodespec import SIMULATED
+
+# kwok starts a pod that names ConfigMaps or Secrets once it says "ready".
+MOUNTS = "localcloud.dataplatform.fleet/mounts"
+# Every pod's volume with its service account's token has it, and the controller manager makes it in time.
+_ROOT_CA = "kube-root-ca.crt"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An object that a pod cannot start without; ``volume`` names the volume made of it, if it is one."""
+
+    kind: str
+    name: str
+    volume: str = ""
+    optional: bool = False
+
+    def complaint(self) -> tuple[str, str]:
+        """Reason and message of the kubelet's Event."""
+        absent = f'{self.kind.lower()} "{self.name}" not found'
+        if self.volume:
+            return "FailedMount", f'MountVolume.SetUp failed for volume "{self.volume}" : {absent}'
+        return "Failed", f"Error: {absent}"
+
+
+def references(pod: Object) -> list[Reference]:
+    """The ConfigMaps and Secrets of a pod's volumes and environment."""
+    spec = pod["spec"]
+    found = [reference for volume in spec.get("volumes") or [] for reference in _of_volume(volume)]
+    for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
+        found += [
+            ref for entry in container.get("envFrom") or [] for ref in _of_source(entry, "configMapRef", "secretRef")
+        ]
+        for entry in container.get("env") or []:
+            found += _of_source(entry.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
+    return list(dict.fromkeys(found))
+
+
+def _of_volume(volume: Object) -> Iterator[Reference]:
+    for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
+        for reference in _of_source(source, "configMap", "secret"):
+            yield Reference(reference.kind, reference.name, volume["name"], reference.optional)
+
+
+def _of_source(source: Object, config_map: str, secret: str) -> Iterator[Reference]:
+    for kind, key in (("ConfigMap", config_map), ("Secret", secret)):
+        named = source.get(key)
+        name = (named or {}).get("name") or (named or {}).get("secretName")
+        if named and name and name != _ROOT_CA:
+            yield Reference(kind, name, optional=bool(named.get("optional")))
+
+
+class MountController:
+    """Holds up pods on simulated nodes until what they name is there."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._backoff = Backoff(limit=4.0)
+
+    def reconcile(self, cluster: Record) -> None:  # noqa: ARG002
+        for pod in self._context.all("Pod"):
+            if self._starts(pod) and self._backoff.due(pod["metadata"]["uid"]):
+                named = references(pod)
+                if named:
+                    guarded(self._context.log, f"pod {pod['metadata']['name']}", partial(self._look, pod, named))
+
+    def _starts(self, pod: Object) -> bool:
+        """Whether a pod is about to start on a simulated node."""
+        meta = pod["metadata"]
+        if pod.get("status", {}).get("phase") != "Pending" or "deletionTimestamp" in meta:
+            return False
+        if MOUNTS in (meta.get("annotations") or {}):
+            return False
+        node = self._context.cached("Node", pod["spec"].get("nodeName") or "")
+        return node is not None and SIMULATED in node["metadata"].get("annotations", {})
+
+    def _look(self, pod: Object, named: list[Reference]) -> None:
+        """Let a pod start, or say what it waits for."""
+        meta = pod["metadata"]
+        missing = [
+            reference
+            for reference in named
+            if not reference.optional
+            and self._context.kube.get(reference.kind, reference.name, meta["namespace"]) is None
+        ]
+        if not missing:
+            body = {"metadata": {"annotations": {MOUNTS: "ready"}}}
+            stored = self._context.kube.patch("Pod", meta["name"], body, meta["namespace"])
+            self._context.informers["Pod"].remember(stored)
+            self._backoff.worked(meta["uid"])
+            return
+        self._backoff.failed(meta["uid"])
+        for reference in missing:
+            self._context.event(pod, "Warning", *reference.complaint(), "kubelet")
+        if not missing[0].volume:
+            self._explain(pod, missing[0])
+
+    def _explain(self, pod: Object, reference: Reference) -> None:
+        """Show why the containers wait, where an environment variable cannot be filled."""
+        meta = pod["metadata"]
+        statuses = pod.get("status", {}).get("containerStatuses") or []
+        text = reference.complaint()[1].removeprefix("Error: ")
+        waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": text}}
+        wanted = [{**status, "state": waiting} for status in statuses]
+        if wanted != statuses:
+            body = {"status": {"containerStatuses": wanted}}
+            stored = self._context.kube.patch("Pod", meta["name"], body, meta["namespace"], "status")
+            self._context.informers["Pod"].remember(stored)
