@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.applyset import PART_OF
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, PlanError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Member
 from hypothesis import HealthCheck, given, settings
@@ -57,6 +60,12 @@ class Applied:
             "PATCH", member.path, query, body=body, content_type="application/apply-patch+yaml"
         )
         return plan.same_state(live, answer.json())
+
+    def begin_anew(self, member: Member) -> None:
+        """Create an object again that was made immutable."""
+        self.cluster.send("PATCH", member.path, {"metadata": {"finalizers": None}})
+        self.cluster.client.request("DELETE", member.path)
+        self.cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +127,37 @@ def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, se
         )
     except ApiError:
         # Immutable now: begin anew.
-        applied.cluster.client.request("DELETE", member.path)
-        applied.cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
+        applied.begin_anew(member)
         return
     assert applied.judge(member, member.body, applied.live(member))
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(seed=st.integers(0, 2**32))
+def test_what_hands_changed_is_repaired_as_announced(applied: Applied, seed: int) -> None:
+    """Check mode announces what the run then does, and a second run changes nothing."""
+    chooser = random.Random(seed)
+    member = chooser.choice(applied.members)
+    live = applied.live(member)
+    edited = mutate({key: value for key, value in live.items() if key != "status"}, chooser)
+    edited["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+    if (edited["metadata"].get("labels") or {}).get(PART_OF) not in {None, live["metadata"]["labels"][PART_OF]}:
+        return  # now another set's
+    try:
+        applied.cluster.send("PUT", member.path, edited)
+    except ApiError:
+        return
+    options: dict[str, Any] = {"allow_namespaces": True, "wait": False}
+    try:
+        planned = applied.cluster.apply(SET, NAMESPACE, curated(), check=True, **options)
+    except PlanError as error:
+        # What the edit made immutable: the run must say the same, and the object is begun anew.
+        with pytest.raises(PlanError, match=re.escape(str(error).partition(": ")[0])):
+            applied.cluster.apply(SET, NAMESPACE, curated(), **options)
+        applied.begin_anew(member)
+        return
+    done = applied.cluster.apply(SET, NAMESPACE, curated(), **options)
+    assert planned.objects() == done.objects()
+    assert not applied.cluster.apply(SET, NAMESPACE, curated(), **options).changed
