@@ -60,7 +60,7 @@ def _client(target: Target, verify: bool | str | None) -> Client:
         "config": botocore.config.Config(retries={"mode": "standard", "max_attempts": 5}),
     }
     if target.role_arn:
-        sts = session.create_client("sts", **common, **keys)
+        sts: Any = session.create_client("sts", **common, **keys)
         answer = sts.assume_role(RoleArn=target.role_arn, RoleSessionName="dataplatform-fleet-kubeconfig")
         keys = {
             "aws_access_key_id": answer["Credentials"]["AccessKeyId"],

@@ -65,8 +65,8 @@ def document(
         clusters.append({"name": target.context, "cluster": _cluster(target, server)})
         users.append({"name": target.context, "user": {"exec": exec_plugin(target, token_command)}})
         context = {"cluster": target.context, "user": target.context}
-        if namespaces.get(target.context):
-            context["namespace"] = namespaces[target.context]
+        if namespace := namespaces.get(target.context):
+            context["namespace"] = namespace
         contexts.append({"name": target.context, "context": context})
     names = [entry["name"] for entry in contexts]
     current = existing.get("current-context")

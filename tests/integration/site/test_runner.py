@@ -1,4 +1,4 @@
-"""site.yml as AWX starts it: through ansible-runner, with the inventories as sources, credentials in the environment."""
+"""site.yml as AWX starts it: through ansible-runner, with the inventories as sources and its environment."""
 
 from __future__ import annotations
 
