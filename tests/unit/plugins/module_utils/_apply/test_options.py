@@ -6,10 +6,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import argument_spec
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import fieldpath
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Key, Resource
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import (
+    MUTUALLY_EXCLUSIVE,
+    REQUIRED_BY,
+    REQUIRED_IF,
+    REQUIRED_ONE_OF,
+    argument_spec,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Action
 from ansible_collections.dataplatform.fleet.plugins.modules import apply
 
 COMPARED = ("type", "elements", "required", "choices", "default")
@@ -39,3 +50,26 @@ def test_aws_options_are_those_of_amazon_aws() -> None:
         assert bool(ours[name].get("no_log")) == bool(option.get("no_log"))
         if "fallback" in option and name != "debug_botocore_endpoint_logs":
             assert set(ours[name]["fallback"][1]) >= set(option["fallback"][1])
+
+
+@pytest.mark.parametrize("task", yaml.safe_load(apply.EXAMPLES), ids=lambda task: task["name"])
+def test_the_examples_are_valid_tasks(task: dict[str, Any]) -> None:
+    arguments = task["dataplatform.fleet.apply"]
+    validator = ArgumentSpecValidator(
+        argument_spec(),
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        required_one_of=REQUIRED_ONE_OF,
+        required_if=REQUIRED_IF,
+        required_by=REQUIRED_BY,
+    )
+    assert validator.validate(arguments).error_messages == []
+    for item in arguments.get("ignore_fields", ()):
+        assert all(fieldpath.parse(text) for text in item["fields"])
+
+
+def test_the_returned_objects_are_documented() -> None:
+    documented = yaml.safe_load(apply.RETURN)
+    action = Action(
+        Key("", "ConfigMap", "n", "x"), Resource("", "v1", "ConfigMap", "configmaps", namespaced=True), "created"
+    )
+    assert set(documented["objects"]["contains"]) == set(action.report())
