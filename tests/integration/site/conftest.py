@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from localcloud.binaries import Binaries
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -105,12 +107,12 @@ def kubeconfig(fleet: Run, playbook: Playbook, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def kubectl(kubeconfig: Path, local_cloud: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+def kubectl(kubeconfig: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``kubectl(*args)`` on staging, as `make kubeconfig` prepares it."""
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
         command = [
-            str(local_cloud.binaries.resolve("kubectl")),
+            str(Binaries().resolve("kubectl")),
             "--kubeconfig",
             str(kubeconfig),
             "--context",
