@@ -98,13 +98,16 @@ def test_the_default_group_is_closed_and_load_balancers_find_their_subnets(emula
         ({"vpc_az_cuont": 2}, "vpc_az_cuont (did you mean vpc_az_count?)"),
         ({"vpc_az_count": 9}, "vpc_az_count is 9, but the region has only"),
         ({"vpc_cidr": "10.42.0.0/20"}, "does not fit into 10.42.0.0/20"),
+        ({"vpc_cidr": "10.42.0.0/20", "vpc_az_count": "2"}, "0 of them fit where 2 are wanted"),
         ({"vpc_nat": "several"}, "value of vpc_nat must be one of"),
     ],
 )
 def test_refuses_before_it_changes_anything(
     emulator: Any, run_role: RunRole, options: dict[str, Any], message: str
 ) -> None:
-    done = run_role(emulator, "vpc", variables={"vpc_name": "refused", **options}, succeed=False)
+    refused = {"vpc_name": "refused", "vpc_flow_logs": True}
+    done = run_role(emulator, "vpc", variables={**refused, **options}, succeed=False)
+    assert done.announced == set()
     assert message in " ".join(done.output.split())
     assert describe(emulator.client("ec2"), "refused") == {"vpcs": []}
 
