@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One version of everything, wherever it is written down."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[2]
+REQUIRED = yaml.safe_load((ROOT / "collections" / "requirements.yml").read_text())["collections"]
+
+
+def locked(name: str) -> str:
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    return next(str(package["version"]) for package in packages if package["name"] == name)
+
+
+def brought(collection: str) -> str:
+    """The version of a collection in the installed package `ansible`."""
+    spec = importlib.util.find_spec("ansible")
+    assert spec is not None
+    assert spec.origin is not None
+    manifest = Path(spec.origin).parents[1] / "ansible_collections" / Path(*collection.split(".")) / "MANIFEST.json"
+    return str(json.loads(manifest.read_text())["collection_info"]["version"])
+
+
+def image() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "execution-environment.yml").read_text())
+    return content["dependencies"]  # type: ignore[no-any-return]
+
+
+def test_the_installed_ansible_is_the_locked_one() -> None:
+    """What the next test compares with is what the lock file says."""
+    assert importlib.metadata.version("ansible") == locked("ansible")
+
+
+@pytest.mark.parametrize("entry", REQUIRED, ids=lambda entry: entry["name"])
+def test_collections_are_those_that_ansible_brings(entry: dict[str, str]) -> None:
+    assert entry["version"] == f"=={brought(entry['name'])}"
+
+
+def test_requirements_hold_all_dependencies_of_the_collection() -> None:
+    dependencies = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
+    versions = {entry["name"]: entry["version"].removeprefix("==") for entry in REQUIRED}
+    assert versions.keys() == dependencies.keys()
+    for name, wanted in dependencies.items():
+        assert versions[name] in SpecifierSet(wanted), name
+
+
+@pytest.mark.parametrize("key", ["ansible_core", "ansible_runner"])
+def test_image_has_the_locked_ansible(key: str) -> None:
+    name = key.replace("_", "-")
+    assert image()[key]["package_pip"] == f"{name}=={locked(name)}"
+
+
+def test_image_has_the_python_packages_of_the_project() -> None:
+    """Those that pip installs anyway, as parts of Ansible, apart."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    own = {line for line in project if not Requirement(line).name.startswith("ansible")}
+    assert set(image()["python"]) == own
