@@ -23,32 +23,32 @@ help: ## Show this help
 setup:
 	@tools/setup
 
-up: setup ## Bring the fleet up in the local cloud (CLUSTERS="controlplane staging", ARGS="--check --diff")
+up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", ARGS="--check --diff")
 	@localcloud up
 	@$(in_local_cloud); ansible-playbook site.yml $(inventory) $(ARGS)
 	@localcloud status
 
-down: ## Stop the local cloud and remove its state
+down: ## Stop the local cloud and remove its state; its logs stay until the next start
 	@tools/setup --python-only
 	@localcloud down
 
 status: ## Show the local cloud and its clusters
 	@tools/setup --python-only
-	@localcloud status $(ARGS)
+	@localcloud status $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
 
 kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 	@$(in_local_cloud); ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
 
 test: setup lint ## Run every test: lint, sanity, unit, integration, Molecule
-	@pytest -q tests/unit
+	@pytest -q --numprocesses 2 tests/unit
 	@tools/sanity
-	@pytest -q tests/integration
+	@pytest -q --numprocesses 2 --dist loadgroup tests/integration
 	@tools/molecule
 
 test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only
 	@$(MAKE) lint
-	@pytest -q tests/unit
+	@pytest -q --numprocesses 2 tests/unit
 
 lint: ## Run the linters and type checkers
 	@tools/setup --python-only
