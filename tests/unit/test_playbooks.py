@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every play that runs roles has in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
+CONNECTIONS = {
+    "group/aws": "{{ aws_connection }}",
+    "group/dataplatform.fleet.all": "{{ aws_connection }}",
+    "dataplatform.fleet.apply": "{{ kube_connection }}",
+}
+
+
+def runs_roles(play: dict[str, Any]) -> bool:
+    return bool(play.get("roles")) or any("ansible.builtin.include_role" in task for task in play.get("tasks", []))
+
+
+PLAYS = [
+    pytest.param(play, id=f"{path.stem}: {play['name']}")
+    for path in FILES
+    for play in yaml.safe_load(path.read_text())
+    if isinstance(play, dict) and "hosts" in play and runs_roles(play)
+]
+
+
+@pytest.mark.parametrize("play", PLAYS)
+def test_connects_as_the_inventory_says(play: dict[str, Any]) -> None:
+    assert play["module_defaults"] == CONNECTIONS
+
+
+@pytest.mark.parametrize("play", PLAYS)
+def test_touches_only_declared_clusters(play: dict[str, Any]) -> None:
+    assert play["hosts"] == "managed"
+
+
+def test_found_the_plays() -> None:
+    assert len(PLAYS) >= 3
