@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MYPY_CACHE_DIR := .mypy_cache
 
 inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
-in_local_cloud := eval "$$(localcloud env)"
+in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 .PHONY: help setup up down status kubeconfig test test-fast lint sanity bench
 
@@ -25,7 +25,7 @@ setup:
 
 up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", ARGS="--check --diff")
 	@localcloud up
-	@$(in_local_cloud); ansible-playbook site.yml $(inventory) $(ARGS)
+	@$(in_local_cloud) && ansible-playbook site.yml $(inventory) $(ARGS)
 	@localcloud status
 
 down: ## Stop the local cloud and remove its state; its logs stay until the next start
@@ -37,7 +37,7 @@ status: ## Show the local cloud and its clusters
 	@localcloud status $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
 
 kubeconfig: setup ## Write ./kubeconfig with one context per cluster
-	@$(in_local_cloud); ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
+	@$(in_local_cloud) && ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
 
 test: setup lint ## Run every test: lint, sanity, unit, integration, Molecule
 	@pytest -q --numprocesses 2 tests/unit
