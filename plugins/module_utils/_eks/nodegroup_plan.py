@@ -82,7 +82,8 @@ def wanted_state(options: Mapping[str, Any]) -> State:
         state["remote_access.source_security_groups"] = names(state["remote_access.source_security_groups"])
     if "version" in state:
         minor(state["version"])
-    _check_sizes(state.get("min_size"), state.get("max_size"), state.get("desired_size"))
+    named = f"node group {options['cluster_name']}/{options['name']}" if "cluster_name" in options else ""
+    _check_sizes(state.get("min_size"), state.get("max_size"), state.get("desired_size"), named)
     return state
 
 
@@ -229,12 +230,13 @@ def _effective(resource: str, current: State, wanted: State, policy: str, *, pur
 
 def _check_sizes(low: int | None, high: int | None, desired: int | None, resource: str = "") -> None:
     where = f"{resource}: " if resource else ""
+    rule = "The order is min_size <= desired_size <= max_size. Nothing was changed."
     if low is not None and high is not None and low > high:
-        raise EksError(f"{where}min_size {low} is greater than max_size {high}. Nothing was changed.")
+        raise EksError(f"{where}min_size {low} is greater than max_size {high}. {rule}")
     if desired is not None and low is not None and desired < low:
-        raise EksError(f"{where}desired_size {desired} is smaller than min_size {low}. Nothing was changed.")
+        raise EksError(f"{where}desired_size {desired} is smaller than min_size {low}. {rule}")
     if desired is not None and high is not None and desired > high:
-        raise EksError(f"{where}desired_size {desired} is greater than max_size {high}. Nothing was changed.")
+        raise EksError(f"{where}desired_size {desired} is greater than max_size {high}. {rule}")
 
 
 def _check_version(resource: str, changes: Mapping[str, Change], cluster_version: str | None) -> None:

@@ -150,7 +150,7 @@ def test_an_autoscalers_size_is_not_a_difference(run: Any, new_group: NewGroup, 
         ({"release_version": "1.36.0-20250101"}, ["cannot be taken back"]),
         ({"desired_size": 9}, ["desired_size 9 is greater than max_size 3"]),
         ({"min_size": 3, "max_size": 2}, ["min_size 3 is greater than max_size 2"]),
-        ({"min_size": 2, "desired_size": 1}, ["desired_size 1 is smaller than min_size 2"]),
+        ({"min_size": 2, "desired_size": 1}, ["/refused: desired_size 1 is smaller than min_size 2"]),
     ],
     ids=lambda value: ",".join(map(str, value)) if isinstance(value, (dict, list)) else str(value),
 )
