@@ -167,7 +167,7 @@ def _print_status(content: dict[str, Any]) -> None:
 def _environment(state: StateDir) -> str:
     daemon = state.read()
     if not daemon or not daemon.alive:
-        raise LocalCloudError("The local cloud is not running: start it with localcloud up")
+        raise LocalCloudError("The local cloud is not running: start it with localcloud up (make up does so, too)")
     # Left from another account they would spoil the credentials below.
     lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment(daemon).items()]
