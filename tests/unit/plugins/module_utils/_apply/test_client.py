@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import client as client_module
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client, Server, StaticToken
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, UnreachableError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 Answer = tuple[int, Mapping[str, str], Any]
 
@@ -48,6 +55,11 @@ class Script:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -188,3 +200,45 @@ def test_a_server_s_representation_shows_no_credentials() -> None:
     server = Server("https://x", client_key="KEYTEXT", client_cert="CERTTEXT", credentials=StaticToken("abc"))
     assert "KEYTEXT" not in repr(server)
     assert "abc" not in repr(server)
+
+
+def plain_authority(directory: Path) -> tuple[str, Path]:
+    """A CA as EKS makes it, without key identifiers, and the file of a serving certificate with its key."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def sign(subject: str, public: Any, *extensions: x509.ExtensionType) -> bytes:
+        builder = x509.CertificateBuilder(
+            issuer_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")]),
+            subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]),
+            public_key=public,
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - datetime.timedelta(hours=1),
+            not_valid_after=now + datetime.timedelta(hours=1),
+        )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca = sign("kubernetes", authority.public_key(), x509.BasicConstraints(ca=True, path_length=None))
+    name = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = directory / "serving.pem"
+    file.write_bytes(sign("kube-apiserver", key.public_key(), name) + private)
+    return ca.decode(), file
+
+
+def test_the_authorities_of_eks_are_trusted_and_only_for_their_names(script: Script, tmp_path: Path) -> None:
+    ca, serving = plain_authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(serving)
+    script.secure(context)
+    with Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=ca)) as client:
+        assert client.get("/version") == {"ok": True}
+    with (
+        Client(Server(script.url, ca=ca)) as client,
+        pytest.raises(UnreachableError, match="certificate is not trusted"),
+    ):
+        client.get("/version")
