@@ -31,10 +31,10 @@ class Lock:
         """Who holds it, for how long, and when it was last heard of.
 
         >>> Lock("dp-staging", "r1", "ann@laptop", "site.yml", 1000, 1085, 300).describe(1090)
-        'ann@laptop (site.yml) since 1m30s ago, last heartbeat 5s ago'
+        'ann@laptop (site.yml) for 1m30s, last heartbeat 5s ago'
         """
-        since, heard = age(now - self.acquired_at), age(now - self.heartbeat_at)
-        return f"{self.holder} ({self.command}) since {since} ago, last heartbeat {heard} ago"
+        held, heard = age(now - self.acquired_at), age(now - self.heartbeat_at)
+        return f"{self.holder} ({self.command}) for {held}, last heartbeat {heard} ago"
 
     def public(self, now: int) -> dict[str, Any]:
         """What a task returns of it."""
