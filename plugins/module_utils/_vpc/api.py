@@ -11,21 +11,31 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 Client = Any  # of boto3
 
-# A resource made a moment ago may not be known everywhere yet.
+# A resource made a moment ago may not be known everywhere yet. EC2 spells the same refusal in several ways.
 NOT_YET_KNOWN = [
-    f"Invalid{name}.NotFound"
-    for name in (
-        "VpcID",
-        "SubnetID",
-        "InternetGatewayID",
-        "AllocationID",
-        "NatGatewayID",
-        "GroupId",
-        "Group",
-        "RouteTableID",
-        "VpcEndpointId",
-    )
+    "NatGatewayNotFound",
+    *(
+        f"Invalid{name}.NotFound"
+        for name in (
+            "VpcID",
+            "SubnetID",
+            "SubnetId",
+            "InternetGatewayID",
+            "GatewayID",
+            "AllocationID",
+            "NatGatewayID",
+            "GroupId",
+            "Group",
+            "SecurityGroupID",
+            "RouteTableID",
+            "RouteTableId",
+            "VpcEndpointId",
+        )
+    ),
 ]
+
+
+_RETRIED = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
 
 
 class Ec2:
@@ -38,8 +48,7 @@ class Ec2:
     def call(self, operation: str, **arguments: object) -> dict[str, Any]:
         """Make a changing call, with retries on throttling and on resources that are not known yet."""
         self.calls.append(operation)
-        retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
-        result: dict[str, Any] = retried(getattr(self.client, operation))(**arguments)
+        result: dict[str, Any] = _RETRIED(getattr(self.client, operation))(**arguments)
         return result
 
     def describe(self, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
@@ -50,7 +59,8 @@ class Ec2:
                 return list(getattr(self.client, operation)(**arguments)[key])
             return [item for page in self.client.get_paginator(operation).paginate(**arguments) for item in page[key]]
 
-        items: list[dict[str, Any]] = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)(pages)()
+        # Only a description by id is refused for what is not known: that of something just made.
+        items: list[dict[str, Any]] = _RETRIED(pages)()
         return items
 
     def create(

@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EC2 and IAM do not know at once, everywhere, what was made a moment ago."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Change, Network
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
+from botocore.exceptions import ClientError
+
+
+class FakeClient:
+    """Each operation is refused with its prepared errors, then answered."""
+
+    def __init__(self, errors: dict[str, list[tuple[str, str]]], answers: dict[str, Any]) -> None:
+        self.errors = errors
+        self.answers = answers
+        self.called: list[str] = []
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**_arguments: object) -> Any:
+            self.called.append(operation)
+            if self.errors.get(operation):
+                code, message = self.errors[operation].pop(0)
+                raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+            return self.answers.get(operation, {})
+
+        return call
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+
+def applier(client: FakeClient) -> Applier:
+    return Applier(Ec2(client), Network("one", "10.0.0.0/16", "eu-central-1", []), Live(vpc_id="vpc-1"))
+
+
+@pytest.mark.parametrize("code", ["InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"])
+def test_a_group_that_cannot_be_described_yet(code: str) -> None:
+    client = FakeClient(
+        {"describe_security_groups": [(code, "does not exist")] * 2},
+        {
+            "create_security_group": {"GroupId": "sg-1"},
+            "describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-1"}]},
+        },
+    )
+    rules = {"ingress": ["tcp 443 from 10.0.0.0/16"], "egress": []}
+    applier(client).apply(Change("security_group", "one-endpoints", "create", after=rules))
+    assert client.called == [
+        "create_security_group",
+        *["describe_security_groups"] * 3,
+        "authorize_security_group_ingress",
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidGatewayID.NotFound",
+        "InvalidRouteTableId.NotFound",
+        "InvalidSecurityGroupID.NotFound",
+        "InvalidSubnetId.NotFound",
+        "NatGatewayNotFound",
+    ],
+)
+def test_a_resource_that_a_call_does_not_know_yet(code: str) -> None:
+    client = FakeClient({"create_route": [(code, "does not exist")]}, {"create_route": {"Return": True}})
+    assert Ec2(client).call("create_route") == {"Return": True}
