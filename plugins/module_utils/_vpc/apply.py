@@ -13,7 +13,7 @@ from .plan import Change, Fields, Network, service_name
 from .read import Live, rules
 
 try:  # noqa: SIM105
-    from botocore.exceptions import WaiterError
+    from botocore.exceptions import ClientError, WaiterError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
@@ -138,16 +138,22 @@ class Applier:
         fields = change.after
         deadline = time.monotonic() + ROLE_KNOWN_WITHIN
         while True:
-            answer = self.ec2.call(
-                "create_flow_logs",
-                ResourceIds=[self.live.vpc_id],
-                ResourceType="VPC",
-                TrafficType=fields["traffic_type"],
-                LogDestinationType="cloud-watch-logs",
-                LogGroupName=fields["log_group"],
-                DeliverLogsPermissionArn=fields["role_arn"],
-            )
-            refused = next((str(one["Error"]["Message"]) for one in answer.get("Unsuccessful") or []), None)
+            # EC2 refuses a flow log in its answer or by an error.
+            try:
+                answer = self.ec2.call(
+                    "create_flow_logs",
+                    ResourceIds=[self.live.vpc_id],
+                    ResourceType="VPC",
+                    TrafficType=fields["traffic_type"],
+                    LogDestinationType="cloud-watch-logs",
+                    LogGroupName=fields["log_group"],
+                    DeliverLogsPermissionArn=fields["role_arn"],
+                )
+                refused = next((str(one["Error"]["Message"]) for one in answer.get("Unsuccessful") or []), None)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InvalidParameter":
+                    raise
+                refused = str(error.response["Error"]["Message"])
             if refused is None:
                 break
             # A role made a moment ago cannot be assumed everywhere yet.

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier, ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Change, Network
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
 from botocore.exceptions import ClientError
+
+ASSUME = ("InvalidParameter", "Unable to assume given IAM role: 'arn:aws:iam::111122223333:role/one-flow-logs'")
 
 
 class FakeClient:
@@ -78,3 +80,23 @@ def test_a_group_that_cannot_be_described_yet(code: str) -> None:
 def test_a_resource_that_a_call_does_not_know_yet(code: str) -> None:
     client = FakeClient({"create_route": [(code, "does not exist")]}, {"create_route": {"Return": True}})
     assert Ec2(client).call("create_route") == {"Return": True}
+
+
+FLOW_LOG = Change(
+    "flow_log",
+    "one-flow-logs",
+    "create",
+    after={"log_group": "/one", "role_arn": "arn:aws:iam::111122223333:role/one-flow-logs", "traffic_type": "ALL"},
+)
+
+
+def test_a_role_that_cannot_be_assumed_yet() -> None:
+    client = FakeClient({"create_flow_logs": [ASSUME, ASSUME]}, {"create_flow_logs": {"FlowLogIds": ["fl-1"]}})
+    applier(client).apply(FLOW_LOG)
+    assert client.called == [*["create_flow_logs"] * 3, "create_tags"]
+
+
+def test_another_refusal_of_a_flow_log() -> None:
+    client = FakeClient({"create_flow_logs": [("InvalidParameter", "LogGroupName is not valid")]}, {})
+    with pytest.raises(ApplyError, match="one-flow-logs: LogGroupName is not valid"):
+        applier(client).apply(FLOW_LOG)
