@@ -1,0 +1,44 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the eks role makes of what it finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
+
+SUBNETS = [
+    {"subnet_id": "subnet-c", "availability_zone": "eu-central-1c"},
+    {"subnet_id": "subnet-b", "availability_zone": "eu-central-1b"},
+    {"subnet_id": "subnet-a", "availability_zone": "eu-central-1a"},
+]
+
+
+def found(subnets: list[dict[str, str]], *clusters: dict[str, Any]) -> dict[str, Any]:
+    return {"__eks_found_subnets": {"subnets": subnets}, "__eks_found": {"clusters": list(clusters)}}
+
+
+def cluster(*subnet_ids: str) -> dict[str, Any]:
+    return {"resources_vpc_config": {"subnet_ids": list(subnet_ids)}}
+
+
+@pytest.mark.parametrize(
+    ("state", "subnets"),
+    [
+        (found(SUBNETS), ["subnet-a", "subnet-b", "subnet-c"]),
+        (found(SUBNETS, cluster("subnet-a", "subnet-b")), ["subnet-a", "subnet-b"]),
+        (found(SUBNETS, cluster("subnet-elsewhere")), ["subnet-a", "subnet-b", "subnet-c"]),
+        (found([]), ["subnet-of-this-run-1", "subnet-of-this-run-2"]),
+    ],
+    ids=["new", "with a zone more", "moved from elsewhere", "nothing yet"],
+)
+def test_a_control_plane_stays_in_its_zones(state: dict[str, Any], subnets: list[str]) -> None:
+    assert evaluate("eks", "__eks_cluster_subnets", **state) == subnets
+
+
+def test_a_subnet_more_in_a_zone_of_the_control_plane_is_taken() -> None:
+    more = {"subnet_id": "subnet-a2", "availability_zone": "eu-central-1a"}
+    state = found([*SUBNETS, more], cluster("subnet-a", "subnet-b"))
+    assert evaluate("eks", "__eks_cluster_subnets", **state) == ["subnet-a", "subnet-a2", "subnet-b"]
