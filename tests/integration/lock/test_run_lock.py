@@ -159,7 +159,7 @@ def test_a_second_run_is_refused_and_told_by_whom(runs: Runs) -> None:
     assert status == 2
     lock = runs.lock()
     assert lock
-    assert f"The lock on cluster {runs.cluster} is held by {lock['holder']} (site.yml) since" in output
+    assert f"The lock on cluster {runs.cluster} is held by {lock['holder']} (site.yml) for" in output
     assert "last heartbeat" in output and "--tags unlock" in output
     until.touch()
 
