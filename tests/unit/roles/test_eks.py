@@ -42,3 +42,21 @@ def test_a_subnet_more_in_a_zone_of_the_control_plane_is_taken() -> None:
     more = {"subnet_id": "subnet-a2", "availability_zone": "eu-central-1a"}
     state = found([*SUBNETS, more], cluster("subnet-a", "subnet-b"))
     assert evaluate("eks", "__eks_cluster_subnets", **state) == ["subnet-a", "subnet-a2", "subnet-b"]
+
+
+def node_policies(**state: Any) -> list[str]:
+    roles = evaluate("eks", "__eks_roles", __eks_caller={"arn": "arn:aws:iam::111122223333:root"}, **state)
+    (policies,) = [role["policies"] for role in roles if role["name"].endswith("-node")]
+    return list(policies)
+
+
+def test_auto_mode_leaves_the_nodes_of_node_groups_able_to_work() -> None:
+    before = {"__eks_found": {"clusters": [{"nodegroups": [{"nodegroup_name": "general"}]}]}}
+    kept = node_policies(eks_compute="auto_mode", **before)
+    assert set(kept) > set(node_policies(eks_compute="managed_nodegroups", **before))
+    assert "AmazonEKSWorkerNodeMinimalPolicy" in kept
+
+
+def test_auto_mode_alone_gives_its_nodes_no_more_than_they_need() -> None:
+    policies = node_policies(eks_compute="auto_mode", __eks_found={"clusters": []})
+    assert policies == ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"]
