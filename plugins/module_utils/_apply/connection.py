@@ -61,7 +61,10 @@ class LoaderCredentials:
 
 
 def server_for(options: Mapping[str, Any]) -> Server:
-    """The server that a task's options name. Raises ClusterMissingError when EKS has no such cluster."""
+    """The server that a task's options name.
+
+    Raises ClusterMissingError when EKS has no such cluster, or one that is being deleted or never came into being.
+    """
     given = [name for name in ("cluster", "kubeconfig", "host") if options.get(name)]
     if len(given) != 1:
         many = f"not {' and '.join(given)}" if given else "none is given"
@@ -105,7 +108,8 @@ def _from_eks(options: Mapping[str, Any], overrides: dict[str, Any]) -> Server:
             raise ApplyError(
                 f"The EKS cluster {name!r} in {endpoint.region} is still being created: wait until it is ACTIVE."
             )
-        raise ApplyError(f"The EKS cluster {name!r} in {endpoint.region} is {endpoint.status}: its API cannot be used.")
+        text = f"The EKS cluster {name!r} in {endpoint.region} is {endpoint.status}: its API cannot be used."
+        raise ClusterMissingError(text) if endpoint.status in ("DELETING", "FAILED") else ApplyError(text)
     return Server(
         url=endpoint.url,
         ca=endpoint.ca_pem,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import token
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import cluster, token
 
 PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 
@@ -124,3 +124,20 @@ def test_eks_tokens_are_kept_until_shortly_before_they_end(monkeypatch: pytest.M
     credentials = connection.EksCredentials(None, "staging", "eu-central-1")
     asked = [credentials.headers(renew=renew)["Authorization"][-1] for renew in (False, False, True, False, False)]
     assert asked == ["a", "a", "b", "c", "c"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [("DELETING", ClusterMissingError), ("FAILED", ClusterMissingError), ("CREATING", ApplyError)],
+)
+def test_a_cluster_on_its_way_out_has_nothing_to_remove(
+    monkeypatch: pytest.MonkeyPatch, status: str, error: type[ApplyError]
+) -> None:
+    """So that a destroy that was interrupted, or is about a cluster that failed, can go on."""
+    endpoint = cluster.Endpoint("one", "eu-central-1", "", "", status, "1.36")
+    monkeypatch.setattr(cluster, "session_for", lambda _options: None)
+    monkeypatch.setattr(cluster, "client_for", lambda _session, _options: None)
+    monkeypatch.setattr(cluster, "describe_endpoint", lambda _client, _name: endpoint)
+    with pytest.raises(ApplyError, match="'one' in eu-central-1 is") as raised:
+        connection.server_for({"cluster": "one"})
+    assert type(raised.value) is error
