@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -110,13 +110,15 @@ class Client:
             self._prefix = f"{url.scheme}://{url.netloc}{self._prefix}"
         try:
             manager = (
-                urllib3.ProxyManager(server.proxy_url, **options)
+                urllib3.ProxyManager(server.proxy_url, proxy_headers=_proxy_headers(server.proxy_url), **options)
                 if server.proxy_url
                 else urllib3.PoolManager(**options)
             )
             self._pool = manager.connection_from_url(server.url)
         except (LocationParseError, ValueError) as error:
-            raise UnreachableError(f"Cannot use {server.proxy_url or server.url!r}: {error}.") from error
+            raise UnreachableError(
+                f"Cannot use {_without_userinfo(server.proxy_url) or server.url!r}: {error}."
+            ) from None
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply")
 
     @property
@@ -223,6 +225,12 @@ class Client:
 
 def _without_userinfo(url: str) -> str:
     return url.rpartition("@")[2]
+
+
+def _proxy_headers(url: str) -> dict[str, str]:
+    """A proxy's user and password, which urllib3 leaves in the URL."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return dict(urllib3.make_headers(proxy_basic_auth=unquote(user))) if at else {}
 
 
 def _transient(error: HTTPError) -> bool:

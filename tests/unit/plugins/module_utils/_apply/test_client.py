@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import ssl
@@ -30,6 +31,7 @@ class Script:
     def __init__(self) -> None:
         self.answers: list[Answer] = [(200, {}, {"ok": True})]
         self.seen: list[tuple[str, str, str]] = []
+        self.proxy_authorization: list[str] = []
         script = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +39,8 @@ class Script:
 
             def do_GET(self) -> None:
                 script.seen.append((self.command, self.path, self.headers.get("Authorization", "")))
+                if "Proxy-Authorization" in self.headers:
+                    script.proxy_authorization.append(self.headers["Proxy-Authorization"])
                 status, headers, body = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
                 if status == 0:
                     self.close_connection = True
@@ -177,6 +181,20 @@ def test_a_proxy_that_is_not_there() -> None:
     with Client(server) as client, pytest.raises(UnreachableError, match=r"through proxy 127\.0\.0\.1:9") as caught:
         client.get("/x")
     assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["socks5://user:pass@proxy.example:1", "http://user:pass@proxy example:1"])
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(url: str) -> None:
+    with pytest.raises(UnreachableError, match=r"Cannot use 'proxy.example:1': ") as caught:
+        Client(Server("https://kubernetes.example", proxy_url=url))
+    assert "pass" not in str(caught.value)
+
+
+def test_a_proxy_is_told_who_asks(script: Script) -> None:
+    proxy = script.url.replace("//", "//user:p%40ss@")
+    with Client(Server("http://kubernetes.example", proxy_url=proxy)) as client:
+        assert client.get("/x") == {"ok": True}
+    assert script.proxy_authorization == [f"Basic {base64.b64encode(b'user:p@ss').decode()}"]
 
 
 def test_a_proxy_is_asked_for_a_plain_server(script: Script) -> None:
