@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._path = Path(os.environ["RECORD_FILE"])
 
-    def _write(self, result: Any, item: str | None) -> None:
+    def _write(self, result: Any, item: str | None, *, failed: bool = False) -> None:
         data = result.result
         line = {
             "host": result.host.get_name(),
@@ -64,7 +64,7 @@ class CallbackModule(CallbackBase):
                 for entry in data.get("objects") or []
                 if isinstance(entry, dict) and entry.get("action") != "unchanged"
             ],
-            "failed": bool(data.get("failed")),
+            "failed": failed,
             "message": str(data.get("msg", ""))[:2000],
         }
         with self._path.open("a") as stream:
@@ -75,10 +75,12 @@ class CallbackModule(CallbackBase):
             self._write(result, None)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002
-        self._write(result, None)
+        if "results" not in result.result or not result.task.loop:
+            self._write(result, None, failed=True)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         self._write(result, str(result.result.get("_ansible_item_label", result.result.get("item"))))
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        self._write(result, str(result.result.get("_ansible_item_label", result.result.get("item"))))
+        label = str(result.result.get("_ansible_item_label", result.result.get("item")))
+        self._write(result, label, failed=True)
