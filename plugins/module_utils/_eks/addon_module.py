@@ -27,7 +27,7 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     if options["state"] == "absent":
         return _absent(options, found, runner, target, check_mode=check_mode)
     wanted = wanted_state(options)
-    found = _ready_to_plan(found, runner, target, check_mode=check_mode)
+    found = runner.settled(found, target, check_mode=check_mode)
     _resolve(wanted, name, found, runner, cluster, check_mode=check_mode)
     associations = associations_of(runner.client, cluster, found)
     plan = plan_present(
@@ -79,24 +79,8 @@ def _absent(
     cluster, name = options["cluster_name"], options["name"]
     owned = associations_of(runner.client, cluster, found)
     plan = plan_absent(cluster, name, found, owned, preserve=options["preserve"])
-    if not check_mode:
-        if plan:
-            runner.apply(plan, target)
-        elif found and runner.wait:
-            runner.wait_gone(target)
+    runner.remove(plan, found, target, check_mode=check_mode)
     return outcome(plan, runner, addon={})
-
-
-def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
-    status = (found or {}).get("status")
-    if status == "DELETING":
-        if not check_mode:
-            runner.wait_gone(target)
-        return None
-    if status == "UPDATING" and not check_mode:
-        runner.settle(target)
-        return target.read()
-    return found
 
 
 def _resolve(

@@ -55,18 +55,9 @@ def _absent(options: Mapping[str, Any], runner: Runner, target: Target, *, check
             # The same run may delete them before it comes here, which a check cannot see.
             runner.warnings.append(f"{target.label} still has {', '.join(dependents)}: delete these first.")
             dependents = []
-    warnings: dict[str, Value] = {}
-    if check_mode and dependents:
-        # A task before this one may be about to delete them, which check mode only pretends.
-        warnings["warnings"] = [f"Unless this run deletes them first, the cluster is kept: {', '.join(dependents)}."]
-        dependents = []
     plan = plan_absent(name, found, {"deletion_protection": options.get("deletion_protection")}, dependents)
-    if not check_mode:
-        if plan:
-            runner.apply(plan, target)
-        elif found and runner.wait:
-            runner.wait_gone(target)
-    return outcome(plan, runner, cluster={}, **warnings)
+    runner.remove(plan, found, target, check_mode=check_mode)
+    return outcome(plan, runner, cluster={})
 
 
 def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
@@ -83,20 +74,12 @@ def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
     """Wait out what an interrupted or another run has left going, so that the plan is made from what will be."""
-    status = (found or {}).get("status")
-    if found and status == "FAILED":
+    if found and found.get("status") == "FAILED":
         issues = issues_text((found.get("health") or {}).get("issues") or [])
         raise FailedError(
             f"{target.label} is FAILED: {issues or 'no reason given'}. Delete it (state=absent) and retry."
         )
-    if status == "DELETING":
-        if not check_mode:
-            runner.wait_gone(target)
-        return None
-    if status == "UPDATING" and not check_mode:
-        runner.settle(target)
-        return target.read()
-    return found
+    return runner.settled(found, target, check_mode=check_mode)
 
 
 def _predicted(name: str, found: Document | None, plan: Plan) -> dict[str, Value]:

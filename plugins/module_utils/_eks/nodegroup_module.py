@@ -95,29 +95,17 @@ def cluster_version(runner: Runner, cluster: str, *, check_mode: bool) -> str | 
 def _absent(cluster: str, name: str, runner: Runner, target: Target, *, check_mode: bool) -> dict[str, Value]:
     found = target.read()
     plan = plan_absent(cluster, name, found)
-    if not check_mode:
-        if plan:
-            runner.apply(plan, target)
-        elif found and runner.wait:
-            runner.wait_gone(target)
+    runner.remove(plan, found, target, check_mode=check_mode)
     return outcome(plan, runner, nodegroup={})
 
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
-    status = (found or {}).get("status")
-    if found and status == "CREATE_FAILED":
+    if found and found.get("status") == "CREATE_FAILED":
         issues = issues_text((found.get("health") or {}).get("issues") or [])
         raise FailedError(
             f"{target.label} is CREATE_FAILED: {issues or 'no reason given'}. Delete it (state=absent), then retry."
         )
-    if status == "DELETING":
-        if not check_mode:
-            runner.wait_gone(target)
-        return None
-    if status == "UPDATING" and not check_mode:
-        runner.settle(target)
-        return target.read()
-    return found
+    return runner.settled(found, target, check_mode=check_mode)
 
 
 def _resolve(wanted: State, found: Document | None, cluster: str | None, clients: Clients) -> None:

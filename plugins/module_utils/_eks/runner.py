@@ -71,6 +71,27 @@ class Runner:
             self.poller.until(f"{update.get('type', 'update')} {update['id']} of {target.label}", look)
         return busy
 
+    def settled(self, found: Document | None, target: Target, *, check_mode: bool) -> Document | None:
+        """Wait out what an interrupted or another run has left going; what *found* is then."""
+        status = (found or {}).get("status")
+        if status == "DELETING":
+            if not check_mode:
+                self.wait_gone(target)
+            return None
+        if status == "UPDATING" and not check_mode:
+            self.settle(target)
+            return target.read()
+        return found
+
+    def remove(self, plan: Plan, found: Document | None, target: Target, *, check_mode: bool) -> None:
+        """Do what *plan* says, or wait for a removal that is going on already."""
+        if check_mode:
+            return
+        if plan:
+            self.apply(plan, target)
+        elif found and self.wait:
+            self.wait_gone(target)
+
     def apply(self, plan: Plan, target: Target) -> None:
         """Do what *plan* says. Raises EksError."""
         steps = list(plan)
