@@ -46,11 +46,17 @@ _CONSISTENCY = re.compile(
 _TAKES_TOKEN = re.compile(r"Create|Update|AssociateEncryptionConfig")
 
 
-def retry_seconds(code: str, text: str) -> float:
-    """For how long (seconds) a refusal with this *code* and *text* is worth repeating; 0 for not at all."""
+# EKS itself may not find the access entry yet that it has just created.
+_ENTRY_UNKNOWN = re.compile(r"principalArn could not be found", re.IGNORECASE)
+
+
+def retry_seconds(operation: str, code: str, text: str) -> float:
+    """For how long (seconds) a refusal of *operation* is worth repeating; 0 for not at all."""
     if code in TRANSIENT:
         return TRANSIENT_SECONDS
     if code in ("InvalidParameterException", "InvalidRequestException") and _CONSISTENCY.search(text):
+        return CONSISTENCY_SECONDS
+    if operation == "AssociateAccessPolicy" and code == "ResourceNotFoundException" and _ENTRY_UNKNOWN.search(text):
         return CONSISTENCY_SECONDS
     return 0.0
 
@@ -76,7 +82,7 @@ def retried[T](
             reason = error.response.get("Error", {})
             code, text = reason.get("Code", "Unknown"), reason.get("Message", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if clock() - begin >= retry_seconds(code, text):
+            if clock() - begin >= retry_seconds(operation, code, text):
                 raise ApiError(operation, code, text, status, context) from error
         except BotoCoreError as error:
             raise ApiError(operation, type(error).__name__, str(error), context=context) from error

@@ -101,6 +101,22 @@ def test_patience_ends(code: str, text: str, bound: float) -> None:
     assert bound <= clock.now <= bound + 10
 
 
+NO_ENTRY = refusal("ResourceNotFoundException", "The specified principalArn could not be found. You can view ...")
+
+
+def test_an_access_entry_made_a_moment_ago_is_waited_for() -> None:
+    clock = Clock()
+    call, _ = answers(NO_ENTRY, NO_ENTRY, "done")
+    assert api.retried(call, "AssociateAccessPolicy", sleep=clock.sleep, clock=clock) == "done"
+
+
+def test_an_access_entry_that_is_looked_for_is_not() -> None:
+    clock = Clock()
+    with pytest.raises(ApiError):
+        api.retried(answers(NO_ENTRY)[0], "DescribeAccessEntry", sleep=clock.sleep, clock=clock)
+    assert not clock.naps
+
+
 def test_an_unreachable_endpoint_is_an_api_error() -> None:
     call, _ = answers(EndpointConnectionError(endpoint_url="http://127.0.0.1:1"))
     with pytest.raises(ApiError, match="Could not connect to the endpoint URL"):
