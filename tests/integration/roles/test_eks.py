@@ -49,6 +49,7 @@ def test_an_unknown_version_names_those_that_there_are(local_cloud: Any, run_rol
     options = {"eks_name": "refused", "eks_vpc_name": network, "eks_version": "1.99"}
     done = run_role(local_cloud, "eks", variables=options, succeed=False)
     assert "EKS does not offer Kubernetes 1.99; it offers" in " ".join(done.output.split())
+    assert done.announced == set(), "nothing is created for a cluster that cannot be"
     assert "refused" not in local_cloud.client("eks").list_clusters()["clusters"]
 
 
