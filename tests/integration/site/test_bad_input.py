@@ -215,7 +215,8 @@ def test_a_second_run_while_one_holds_the_lock(playbook: Playbook, unchanged: An
     try:
         with unchanged():
             failure = one_failure(playbook("site.yml", "staging", succeed=False))
-        assert f"The lock on cluster {CLUSTER} is held by ann@laptop (site.yml) since 1m" in failure
+        assert f"The lock on cluster {CLUSTER} is held by ann@laptop (site.yml) " in failure
+        assert "last heartbeat " in failure
         assert "Wait until that run has ended" in failure
         assert "remove its lock with --tags unlock" in failure
     finally:
