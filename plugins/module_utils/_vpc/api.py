@@ -35,7 +35,11 @@ NOT_YET_KNOWN = [
 ]
 
 
-_RETRIED = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
+# An address outlives its NAT gateway's end by some seconds.
+NOT_YET_FREE = ["InvalidIPAddress.InUse"]
+_RETRIED = AWSRetry.jittered_backoff(
+    retries=8, delay=1, max_delay=20, catch_extra_error_codes=[*NOT_YET_KNOWN, *NOT_YET_FREE]
+)
 
 
 class Ec2:

@@ -82,6 +82,14 @@ def test_a_resource_that_a_call_does_not_know_yet(code: str) -> None:
     assert Ec2(client).call("create_route") == {"Return": True}
 
 
+def test_an_address_that_is_not_free_yet() -> None:
+    client = FakeClient({"release_address": [("InvalidIPAddress.InUse", "is in use")]}, {})
+    changing = applier(client)
+    changing.live.ids["elastic_ip", "one-nat-a"] = "eipalloc-1"
+    changing.apply(Change("elastic_ip", "one-nat-a", "delete"))
+    assert client.called == ["release_address"] * 2
+
+
 FLOW_LOG = Change(
     "flow_log",
     "one-flow-logs",
