@@ -44,10 +44,21 @@ def test_a_subnet_more_in_a_zone_of_the_control_plane_is_taken() -> None:
     assert evaluate("eks", "__eks_cluster_subnets", **state) == ["subnet-a", "subnet-a2", "subnet-b"]
 
 
-def node_policies(**state: Any) -> list[str]:
+def policies_of(suffix: str, **state: Any) -> list[str]:
     roles = evaluate("eks", "__eks_roles", __eks_caller={"arn": "arn:aws:iam::111122223333:root"}, **state)
-    (policies,) = [role["policies"] for role in roles if role["name"].endswith("-node")]
+    (policies,) = [role["policies"] for role in roles if role["name"].endswith(suffix)]
     return list(policies)
+
+
+def node_policies(**state: Any) -> list[str]:
+    return policies_of("-node", **state)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_auto_mode_can_take_its_nodes_away(enabled: bool) -> None:
+    state = {"__eks_found": {"clusters": [{"compute_config": {"enabled": enabled}}]}}
+    policies = policies_of("-cluster", eks_compute="managed_nodegroups", **state)
+    assert ("AmazonEKSComputePolicy" in policies) is enabled
 
 
 def test_auto_mode_leaves_the_nodes_of_node_groups_able_to_work() -> None:
