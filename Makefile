@@ -15,6 +15,8 @@ export MYPY_CACHE_DIR := .mypy_cache
 inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
+integration := pytest -q --numprocesses 2 --dist loadgroup tests/integration
+
 .PHONY: help setup up down status kubeconfig test test-fast lint sanity bench
 
 help: ## Show this help
@@ -42,7 +44,7 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 test: setup lint ## Run every test: lint, sanity, unit, integration, Molecule
 	@pytest -q --numprocesses 2 tests/unit
 	@tools/sanity
-	@pytest -q --numprocesses 2 --dist loadgroup tests/integration
+	@$(integration) || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 	@tools/molecule
 
 test-fast: ## Run lint and the unit tests

@@ -19,14 +19,15 @@ description: Writes host, task, item, changed and the changed fields to the file
 
 
 def changed_fields(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The dotted paths at which two structures differ; keys present on one side only count whole."""
+    """The dotted paths at which two structures differ; what is there on one side only counts field by field."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() | after.keys():
             here = f"{path}.{key}" if path else str(key)
-            if key not in before or key not in after:
+            old, new = before.get(key), after.get(key)
+            if isinstance(old or new, dict):
+                yield from changed_fields(old or {}, new or {}, here)
+            elif old != new or (key in before) != (key in after):
                 yield here
-            else:
-                yield from changed_fields(before[key], after[key], here)
     elif before != after:
         yield path or "."
 
