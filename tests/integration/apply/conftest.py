@@ -14,14 +14,19 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Engine, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
 
+from localcloud.binaries import Binaries
 from localcloud.controlplane import ControlPlane
 
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Discovery and schemas are cached away from the user's own files."""
+    """Discovery and schemas are cached away from the user's own files; the programs stay where they are."""
+    programs, cache = Binaries().cache, tmp_path_factory.mktemp("cache")
+    programs.mkdir(parents=True, exist_ok=True)
+    (cache / "dataplatform-fleet").mkdir()
+    (cache / "dataplatform-fleet" / "bin").symlink_to(programs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(cache))
         yield
 
 

@@ -127,6 +127,15 @@ def test_a_misspelt_option(playbook: Playbook, unchanged: Any, tag: str, variabl
     assert f"roles/{tag}/meta/argument_specs.yml" in failure
 
 
+def test_a_team_that_would_take_over_an_access_entry(playbook: Playbook, unchanged: Any) -> None:
+    team = {"name": "team-a", "principals": ["arn:aws:iam::111122223333:role/dataplatform-viewers"]}
+    with unchanged():
+        run = playbook("site.yml", "staging", "--tags", "guardrails", *extra(guardrails_tenants=[team]), succeed=False)
+        failure = one_failure(run)
+    assert "guardrails_tenants of staging" in failure
+    assert "role/dataplatform-viewers has an access entry that this role did not make" in failure
+
+
 HEAD = "# A comment\napiVersion: v1\nkind: ConfigMap\n"
 WRONG = HEAD.replace("ConfigMap", "ConfigMpa")
 
