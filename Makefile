@@ -15,7 +15,7 @@ export MYPY_CACHE_DIR := .mypy_cache
 inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
-integration := pytest -q --numprocesses 2 --dist loadgroup tests/integration
+integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
 
 .PHONY: help setup up down status kubeconfig test test-fast lint sanity bench
 

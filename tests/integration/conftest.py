@@ -93,11 +93,3 @@ def wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> 
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"the emulator did not start: {log.read_text()[-2000:]}")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one worker, and the whole fleet's tests together: they share what took long to start."""
-    for item in items:
-        path = item.path.relative_to(CHECKOUT / "tests")
-        item.add_marker(pytest.mark.xdist_group("site" if "site" in path.parts else str(path)))
