@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from ansible.plugins.loader import init_plugin_loader
 
 from localcloud.controlplane import ControlPlane
 from localcloud.testing import LocalCloud
+
+# Before anything imports the collection: as a plain package it would have no plugins for Ansible's templates.
+init_plugin_loader([str(Path(__file__).parents[1] / "collections")])
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import p
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values
 
 from .conftest import Cluster
 from .mutations import mutate
@@ -34,7 +35,7 @@ def rendered(role: str) -> list[tuple[Json, Source]]:
     init_plugin_loader([str(CHECKOUT / "collections")])
     loader = DataLoader()
     root = CHECKOUT / "roles" / role
-    variables: dict[str, Any] = {"inventory_hostname": "staging"}
+    variables: dict[str, Any] = {"inventory_hostname": "staging", "fleet_values": shared_values()}
     for file in (CHECKOUT / "inventories/fleet.yml", root / "defaults/main.yml", root / "vars/main.yml"):
         if file.exists():
             variables |= loader.load_from_file(str(file), trusted_as_template=True) or {}

@@ -4,15 +4,28 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 CHECKOUT = Path(__file__).parents[3]
 ROLES = CHECKOUT / "roles"
+# What the controlplane's run writes to the parameter store, as a role would read it.
+PARAMETERS = {
+    "controlplane/vpc": json.dumps(
+        {"account_id": "111122223333", "cidr": "10.40.0.0/16", "region": "eu-central-1", "vpc_id": "vpc-1"}
+    ),
+    "kafka/bootstrap": "kafka-bootstrap.dataplatform.internal:9094",
+}
 
 Objects = list[dict[str, Any]]
 
@@ -25,10 +38,59 @@ def template_files(role: str) -> list[Path]:
     return sorted((ROLES / role / "templates").glob("*.yaml.j2"))
 
 
+@functools.cache
+def certificate() -> tuple[str, str]:
+    """Return a certificate that is its own issuer, and its private key, the same ones in every run."""
+    key = ec.derive_private_key(20261123, ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, start, start.replace(year=2036))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("platform-metrics")]), critical=False)
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+
+@functools.cache
+def shared_values() -> dict[str, str]:
+    """Return a value for every secret that the role pki makes and for every parameter, by its path.
+
+    A path that is not among them fails as in a run: pki has to know it.
+    """
+    loader = DataLoader()
+    members = loader.load_from_file(str(CHECKOUT / "inventories" / "fleet.yml"))["fleet_members"]
+    internals = loader.load_from_file(str(ROLES / "pki" / "vars" / "main.yml"), trusted_as_template=True)
+    templar = Templar(loader, variables={**internals, "pki_fleet": "dataplatform", "pki_kafka_nodes": 9})
+    made = templar.template({name: internals[name] for name in ("__pki_certificates", "__pki_passwords")})
+    public, private = certificate()
+    found = dict(PARAMETERS)
+    for member, settings in members.items():
+        found |= {f"{member}/issuer/{key}": public for key in ("ca", "certificate")}
+        found |= {f"{member}/issuer/private_key": private}
+        found |= {f"{member}/kafka/username": member, f"{member}/kafka/password": f"test-{member}-kafka"}
+        for group in ("every", settings["purpose"]):
+            for name in made["__pki_certificates"][group]:
+                found |= {f"{member}/tls/{name}/certificate": public, f"{member}/tls/{name}/private_key": private}
+            for name, kind in made["__pki_passwords"][group].items():
+                found[f"{member}/passwords/{name}"] = _generated(name, kind)
+    return found
+
+
+def _generated(name: str, kind: str) -> str:
+    if kind == "id":  # 16 bytes as Kafka writes them
+        return f"Test{name.replace('-', '')[-17:]:A<17}A"
+    return f"test-{name}".ljust(32, "x")
+
+
 def variables(role: str, host: str = "staging", **options: Any) -> dict[str, Any]:
     """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated."""
     loader = DataLoader()
-    found: dict[str, Any] = {"inventory_hostname": host}
+    found: dict[str, Any] = {"inventory_hostname": host, "fleet_values": shared_values()}
     for path in (
         CHECKOUT / "inventories" / "fleet.yml",
         ROLES / role / "defaults" / "main.yml",

@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fleet_parameter
+short_description: A value that the members of the fleet share
+version_added: 0.1.0
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+description:
+  - Reads a parameter from the parameter store of AWS Systems Manager, C(/<fleet>/<path>), which the controlplane's
+    run has written.
+  - What does not exist is an error that says what to run first. In check mode, where the run at hand will make it, a
+    text stands in for the value.
+  - A process reads each only once. Ansible runs every task in a process of its own, so that what one task has written
+    the next one reads.
+requirements:
+  - botocore
+options:
+  _terms:
+    description: Paths below C(/<fleet>/).
+    type: list
+    elements: str
+    required: true
+  fleet:
+    description: The fleet's name, with which the names in AWS begin.
+    type: str
+    required: true
+    vars:
+      - name: fleet_name
+  connection:
+    description:
+      - How to reach the AWS account and the region in which the fleet's shared values are, with the keys C(region),
+        C(profile), C(access_key), C(secret_key), C(session_token) and C(endpoint_url). What is missing, botocore finds.
+    type: dict
+    default: {}
+    vars:
+      - name: fleet_connection
+  members:
+    description: The fleet's members, by which the error tells apart who is not declared from who was not run yet.
+    type: dict
+    vars:
+      - name: fleet_members
+  values:
+    description: Values given by hand, by their paths, such as for a test or without AWS. They come first.
+    type: dict
+    default: {}
+    vars:
+      - name: fleet_values
+"""
+
+EXAMPLES = r"""
+- name: Show where Kafka is
+  ansible.builtin.debug:
+    msg: "{{ lookup('dataplatform.fleet.fleet_parameter', 'kafka/bootstrap') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The values, in the order of the paths.
+  type: list
+  elements: str
+"""
+
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_parameter
+
+
+class LookupModule(SharedLookup):
+    """Reads the parameter store."""
+
+    kind = "parameter"
+    read = staticmethod(read_parameter)

@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lookups fleet_secret and fleet_parameter have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import (
+    Path,
+    PathError,
+    comes_with_this_run,
+    missing,
+    pick,
+    stand_in,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
+
+VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values")
+
+
+class SharedLookup(LookupBase):  # type: ignore[misc]
+    """Returns one text for each path."""
+
+    kind = ""
+    read: Callable[[Mapping[str, Any], str], Any]
+
+    def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: object) -> list[str]:
+        known = variables or {}
+        # Ansible gives plugins their variables untemplated.
+        templated = {name: self._templar.template(known[name]) for name in VARIABLES if name in known}
+        self.set_options(var_options=templated, direct=kwargs)
+        try:
+            return [self._value(Path(self.get_option("fleet"), str(term), self.kind), known) for term in terms]
+        except (PathError, ReadError) as error:
+            raise AnsibleLookupError(str(error)) from error
+
+    def _value(self, path: Path, variables: Mapping[str, Any]) -> str:
+        values = self.get_option("values") or {}
+        if path.text in values:
+            return str(values[path.text])
+        connection = self.get_option("connection")
+        found = pick(type(self).read(connection, path.name), path.keys)
+        if found is not None:
+            return found
+        groups = self._templar.template(variables.get("groups", {}))
+        host = str(variables.get("inventory_hostname", ""))
+        if variables.get("ansible_check_mode") and comes_with_this_run(path, groups, host):
+            return stand_in(path)
+        raise AnsibleLookupError(missing(path, str(connection.get("region")), self.get_option("members")))

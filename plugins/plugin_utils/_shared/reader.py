@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what members of a fleet share, from Secrets Manager and the parameter store, each once per process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+# Documents that were found, by process: a worker that Ansible forks reads anew, for a role before may have written.
+_found: dict[tuple[Any, ...], Any] = {}
+_clients: dict[tuple[Any, ...], Any] = {}
+
+MISSING = ("ResourceNotFoundException", "ParameterNotFound")
+# A secret that was marked for deletion cannot be read: for its readers it is gone.
+DELETED = "marked for deletion"
+
+
+class ReadError(Exception):
+    """AWS did not answer, or refused. Never carries a value."""
+
+
+def read_secret(connection: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - what JSON holds
+    """Return a secret's document, or None."""
+
+    def ask(client: Any) -> Any:  # noqa: ANN401
+        text = client.get_secret_value(SecretId=name)["SecretString"]
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ReadError(f"The secret {name} is not JSON.") from None
+
+    return _read(connection, "secretsmanager", name, ask)
+
+
+def read_parameter(connection: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401
+    """Return a parameter's text, or None."""
+    return _read(
+        connection,
+        "ssm",
+        name,
+        lambda client: client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"],
+    )
+
+
+def forget() -> None:
+    """Forget what was found."""
+    _found.clear()
+
+
+def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> Any:  # noqa: ANN401
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second, not paid by others
+
+    place = (os.getpid(), service, *(str(connection.get(key) or "") for key in sorted(connection)))
+    if (place, name) in _found:
+        return _found[place, name]
+    try:
+        if place not in _clients:
+            _clients[place] = _connect(connection, service)
+        found = ask(_clients[place])
+    except ClientError as error:
+        code, text = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        if code in MISSING or DELETED in text:
+            return None
+        raise ReadError(f"{name} could not be read in {connection.get('region')}: {code}: {text}") from error
+    except BotoCoreError as error:
+        raise ReadError(f"{name} could not be read in {connection.get('region')}: {error}") from error
+    _found[place, name] = found
+    return found
+
+
+def _connect(connection: Mapping[str, Any], service: str) -> Any:  # noqa: ANN401 - botocore makes its classes at run time
+    import botocore.config  # noqa: PLC0415
+    import botocore.session  # noqa: PLC0415
+
+    session = botocore.session.Session(profile=connection.get("profile") or None)
+    return session.create_client(
+        service,
+        region_name=connection.get("region") or None,
+        endpoint_url=connection.get("endpoint_url") or None,
+        aws_access_key_id=connection.get("access_key") or None,
+        aws_secret_access_key=connection.get("secret_key") or None,
+        aws_session_token=connection.get("session_token") or None,
+        config=botocore.config.Config(
+            connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 6}
+        ),
+    )

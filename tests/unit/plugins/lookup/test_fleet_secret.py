@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookups, against AWS' answers as botocore's stub gives them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import reader
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values, variables
+from botocore.stub import Stubber
+
+SECRET = "dataplatform.fleet.fleet_secret"
+PARAMETER = "dataplatform.fleet.fleet_parameter"
+GROUPS = {"managed": ["staging"], "purpose_workload": ["staging"]}
+
+
+@pytest.fixture
+def stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stubber]]:
+    found: dict[str, Stubber] = {}
+
+    def client(service: str) -> Any:
+        made = botocore.session.Session().create_client(
+            service, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        found[service] = Stubber(made)
+        found[service].activate()
+        return made
+
+    clients = {service: client(service) for service in ("secretsmanager", "ssm")}
+    monkeypatch.setattr(reader, "_connect", lambda _connection, service: clients[service])
+    monkeypatch.setattr(reader, "_clients", {})
+    reader.forget()
+    yield found
+    for stub in found.values():
+        stub.assert_no_pending_responses()
+    reader.forget()
+
+
+def look_up(plugin: str, *paths: str, **options: Any) -> Any:
+    known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS, **options}
+    terms = ", ".join(f"'{path}'" for path in paths)
+    return Templar(DataLoader(), variables=known).template(trust_as_template(f"{{{{ lookup('{plugin}', {terms}) }}}}"))
+
+
+def test_values_given_by_hand_come_first(stubs: dict[str, Stubber]) -> None:
+    assert look_up(SECRET, "a/b/c", fleet_values={"a/b/c": "mine"}) == "mine"
+    assert look_up(PARAMETER, "a/b", fleet_values={"a/b": "mine"}) == "mine"
+
+
+def test_a_document_is_read_once(stubs: dict[str, Stubber]) -> None:
+    document = json.dumps({"username": "staging", "password": "generated"})
+    stubs["secretsmanager"].add_response(
+        "get_secret_value", {"SecretString": document}, {"SecretId": "dataplatform/staging/kafka"}
+    )
+    assert look_up(SECRET, "staging/kafka/username", "staging/kafka/password") == "staging,generated"
+    assert look_up(SECRET, "staging/kafka/password") == "generated"
+
+
+def test_a_parameter(stubs: dict[str, Stubber]) -> None:
+    stubs["ssm"].add_response(
+        "get_parameter",
+        {"Parameter": {"Value": "kafka:9094"}},
+        {"Name": "/dataplatform/kafka/bootstrap", "WithDecryption": True},
+    )
+    assert look_up(PARAMETER, "kafka/bootstrap") == "kafka:9094"
+
+
+def test_what_is_missing_is_an_error_and_is_not_remembered(stubs: dict[str, Stubber]) -> None:
+    for _ in range(2):
+        stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
+        with pytest.raises(AnsibleError, match="Run first: ansible-playbook site[.]yml -i inventories/controlplane"):
+            look_up(SECRET, "staging/kafka/password", ansible_check_mode=True)
+
+
+def test_a_deleted_secret_is_missing(stubs: dict[str, Stubber]) -> None:
+    stubs["secretsmanager"].add_client_error(
+        "get_secret_value",
+        "InvalidRequestException",
+        "You can't perform this operation on the secret because it was marked for deletion.",
+    )
+    with pytest.raises(AnsibleError, match="does not exist in eu-central-1"):
+        look_up(SECRET, "staging/kafka/password")
+
+
+def test_check_mode_stands_in_for_what_the_run_makes(stubs: dict[str, Stubber]) -> None:
+    both = {"managed": ["controlplane", "staging"], "purpose_controlplane": ["controlplane"]}
+    stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
+    found = look_up(SECRET, "staging/kafka/password", groups=both, ansible_check_mode=True)
+    assert found == "made-by-this-run:staging/kafka/password"
+
+
+def test_a_refusal_says_what_was_refused(stubs: dict[str, Stubber]) -> None:
+    stubs["secretsmanager"].add_client_error("get_secret_value", "AccessDeniedException", "no")
+    with pytest.raises(
+        AnsibleError, match="dataplatform/staging/kafka could not be read in eu-central-1: AccessDenied"
+    ):
+        look_up(SECRET, "staging/kafka/password", ansible_check_mode=True)
+
+
+def test_no_error_carries_a_value(stubs: dict[str, Stubber]) -> None:
+    stubs["secretsmanager"].add_response("get_secret_value", {"SecretString": "hunter2, not JSON"})
+    with pytest.raises(AnsibleError) as caught:
+        look_up(SECRET, "staging/kafka/password")
+    assert "is not JSON" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_values_for_tests_have_every_kind() -> None:
+    values = shared_values()
+    assert values["staging/kafka/username"] == "staging"
+    assert "-----BEGIN PRIVATE KEY-----" in values["controlplane/tls/kafka/private_key"]
+    assert "staging/tls/kafka/certificate" not in values
+    assert len(values["controlplane/passwords/kafka-cluster-id"]) == 22
+    assert all(len(value) == 22 for path, value in values.items() if "/kafka-directory-" in path)
