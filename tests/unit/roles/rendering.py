@@ -90,7 +90,13 @@ def _generated(name: str, kind: str) -> str:
 def variables(role: str, host: str = "staging", **options: Any) -> dict[str, Any]:
     """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated."""
     loader = DataLoader()
-    found: dict[str, Any] = {"inventory_hostname": host, "fleet_values": shared_values()}
+    found: dict[str, Any] = {
+        "inventory_hostname": host,
+        "fleet_values": shared_values(),
+        # Where lookups of files and templates look, as in a task of the role.
+        "ansible_search_path": [str(ROLES / role)],
+        "role_path": str(ROLES / role),
+    }
     for path in (
         CHECKOUT / "inventories" / "fleet.yml",
         ROLES / role / "defaults" / "main.yml",
