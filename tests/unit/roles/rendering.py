@@ -26,6 +26,8 @@ PARAMETERS = {
     ),
     "kafka/bootstrap": "kafka-bootstrap.dataplatform.internal:9094",
 }
+# Roles whose secrets and parameters no other member has.
+CONTROLPLANE = frozenset({"alarms", "elasticsearch", "grafana", "kafka", "kibana", "logstash"})
 
 Objects = list[dict[str, Any]]
 
@@ -87,11 +89,14 @@ def _generated(name: str, kind: str) -> str:
     return f"test-{name}".ljust(32, "x")
 
 
-def variables(role: str, host: str = "staging", **options: Any) -> dict[str, Any]:
-    """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated."""
+def variables(role: str, host: str | None = None, **options: Any) -> dict[str, Any]:
+    """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated.
+
+    Without ``host`` it is a member on which the role runs.
+    """
     loader = DataLoader()
     found: dict[str, Any] = {
-        "inventory_hostname": host,
+        "inventory_hostname": host or ("controlplane" if role in CONTROLPLANE else "staging"),
         "fleet_values": shared_values(),
         # Where lookups of files and templates look, as in a task of the role.
         "ansible_search_path": [str(ROLES / role)],

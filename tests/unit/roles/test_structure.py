@@ -155,7 +155,7 @@ def test_workloads_are_hardened(role: str) -> None:
             assert security["allowPrivilegeEscalation"] is False
             assert security["capabilities"]["drop"] == ["ALL"]
             assert set(container["resources"]) == {"requests", "limits"}
-            assert re.fullmatch(r".+/.+:\d[^:]*(@sha256:[0-9a-f]{64})?", container["image"])
+            assert re.fullmatch(r".+/.+:v?\d[^:]*(@sha256:[0-9a-f]{64})?", container["image"])
         if item["kind"] in ("Deployment", "StatefulSet", "DaemonSet"):
             for container in pod["containers"]:
                 assert {"readinessProbe", "livenessProbe"} <= set(container)
