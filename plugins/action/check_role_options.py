@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+
+Value = Any  # whatever a YAML file holds
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+COLLECTION = Path(__file__).parents[2]
+TASK = "dataplatform.fleet.check_role_options"
 
 
 def unknown_options(
@@ -47,7 +52,7 @@ def unknown_keys(entries: Mapping[str, Any], allowed: Iterable[str]) -> dict[str
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Compare the host's variables with the argument specification of the role that runs the task."""
+    """Compare the host's variables with the argument specifications of roles: the running one's, or the named ones'."""
 
     _requires_connection = False
     _supports_async = False
@@ -56,35 +61,82 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         _result, args = self.validate_argument_spec(
             argument_spec={
+                "roles": {"type": "list", "elements": "str", "default": []},
                 "reserved": {"type": "list", "elements": "str", "default": []},
                 "entries": {"type": "dict", "default": {}},
-            }
+            },
+            mutually_exclusive=[("roles", "reserved"), ("roles", "entries")],
         )
-        if self._task._role is None:
-            raise AnsibleActionFail("check_role_options works only in the tasks of a role")
-        path = Path(self._task._role._role_path)
-        specification = path / "meta" / "argument_specs.yml"
-        try:
-            document = yaml.safe_load(specification.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise AnsibleActionFail(f"cannot read {specification}: {error}") from error
-        options = document["argument_specs"]["main"].get("options", {})
         variables = task_vars or {}
-        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
-
-        unknown = unknown_options(path.name, set(variables) - set(args["reserved"]), options, siblings)
-        for option, allowed in args["entries"].items():
-            value = self._templar.template(variables.get(option))
-            if isinstance(value, Mapping):
-                keys = unknown_keys(value, allowed)
-                unknown.update({f"{option}.{key}": near for key, near in keys.items()})
-        if not unknown:
+        unknown: list[str] = []
+        findings: list[str] = []
+        for path in self._roles(args["roles"]):
+            settings = self._own_settings(path) if args["roles"] else args
+            specification = path / "meta" / "argument_specs.yml"
+            found = self._unknown(path, _load(specification), settings, variables)
+            if found:
+                unknown += found
+                names = "; ".join(f"{name} (did you mean {near}?)" if near else name for name, near in found.items())
+                findings.append(
+                    f"The role {path.name} has no such option: {names}. The options are in {specification}."
+                )
+        if not findings:
             return {"changed": False, "unknown": []}
         host = variables.get("inventory_hostname", "this host")
-        found = "; ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
         return {
             "failed": True,
             "unknown": sorted(unknown),
-            "msg": f"The role {path.name} has no such option: {found}. It is set in the variables of {host}. "
-            f"The options are in {specification}.",
+            "msg": f"{' '.join(findings)} It is set in the variables of {host}.",
         }
+
+    def _roles(self, names: list[str]) -> list[Path]:
+        """The directories of the roles to check."""
+        roles = COLLECTION / "roles"
+        if not names:
+            if self._task._role is None:
+                raise AnsibleActionFail("check_role_options needs the option roles outside of a role's tasks")
+            return [Path(self._task._role._role_path)]
+        if names == ["all"]:
+            return sorted(path.parents[1] for path in roles.glob("*/meta/argument_specs.yml"))
+        for name in names:
+            if not (roles / name).is_dir():
+                raise AnsibleActionFail(f"dataplatform.fleet has no role {name}: name those in {roles}, or all")
+        return [roles / name for name in names]
+
+    def _own_settings(self, path: Path) -> dict[str, Any]:
+        """What a role's own task of this kind is told, with the role's constants."""
+        for task in _load(path / "tasks" / "main.yml"):
+            if TASK in task:
+                own = task[TASK] or {}
+                constants = path / "vars" / "main.yml"
+                known = self._loader.load_from_file(str(constants)) if constants.exists() else {}
+                entries = own.get("entries", {})
+                if isinstance(entries, str):  # "{{ a constant }}"
+                    entries = known[entries.strip("{} ")]
+                return {"reserved": own.get("reserved", []), "entries": entries}
+        return {"reserved": [], "entries": {}}
+
+    def _unknown(
+        self, path: Path, document: Value, settings: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> dict[str, str | None]:
+        options = document["argument_specs"]["main"].get("options", {})
+        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+        unknown = unknown_options(path.name, set(variables) - set(settings["reserved"]), options, siblings)
+        for option, allowed in settings["entries"].items():
+            try:
+                value = self._templar.template(variables.get(option))
+            except AnsibleError:
+                if self._task._role is not None:
+                    raise
+                continue  # it refers to what only the role knows, whose own task will look at it
+            if isinstance(value, Mapping):
+                keys = unknown_keys(value, allowed)
+                unknown.update({f"{option}.{key}": near for key, near in keys.items()})
+        return unknown
+
+
+def _load(path: Path) -> Value:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
+    except (OSError, yaml.YAMLError) as error:
+        raise AnsibleActionFail(f"cannot read {path}: {error}") from error

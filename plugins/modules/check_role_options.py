@@ -12,7 +12,15 @@ description:
   - Fails when a variable of the host carries the name of the running role as its prefix but is not in the role's
     C(meta/argument_specs.yml), and names the nearest option.
   - Ansible itself validates only the options a role declares. A misspelt one would be a variable nobody reads.
+  - With O(roles) it looks at several roles at once, so that a run finds a mistake before it has changed anything.
 options:
+  roles:
+    description:
+      - The roles of this collection to check, each as its own task of this kind would; V(all) for all of them.
+      - Without it, it is the role that runs the task.
+    type: list
+    elements: str
+    default: []
   reserved:
     description:
       - Variables with the role's prefix that belong to something else, such as an inventory plugin.
@@ -35,7 +43,7 @@ attributes:
     description: Changes nothing.
     support: full
 notes:
-  - Works only in the tasks of a role, on the controller.
+  - Without O(roles) it works only in the tasks of a role. It runs on the controller.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -50,6 +58,10 @@ EXAMPLES = r"""
     reserved: [eks_discovered]
     entries:
       eks_nodegroups: [instance_types, min_size, max_size]
+
+- name: Refuse misspelt options of all roles, first in a playbook
+  dataplatform.fleet.check_role_options:
+    roles: [all]
 """
 
 RETURN = r"""

@@ -119,10 +119,11 @@ def test_a_node_group_smaller_than_its_minimum(playbook: Playbook, unchanged: An
     ],
     ids=["vpc", "eks", "guardrails", "ingress_nginx"],
 )
-def test_a_misspelt_option(playbook: Playbook, unchanged: Any, tag: str, variables: Any, words: str) -> None:
+def test_a_misspelt_option_is_found_before_anything_begins(playbook: Playbook, unchanged: Any, tag: str, variables: Any, words: str) -> None:
     with unchanged():
-        failure = one_failure(playbook("site.yml", "staging", "--tags", tag, *extra(**variables), succeed=False))
+        failure = one_failure(playbook("site.yml", "staging", *extra(**variables), succeed=False))
     assert words in failure
+    assert "Refuse misspelt options of all roles" in failure
     assert "It is set in the variables of staging" in failure
     assert f"roles/{tag}/meta/argument_specs.yml" in failure
 

@@ -61,6 +61,57 @@ def play(tmp_path: Path) -> Path:
     ],
 )
 def test_in_a_role(play: Path, extra: str, message: str | None) -> None:
+    status, output = run(play, extra)
+    assert (status == 0) is (message is None), output
+    assert (message or "failed=0") in output
+
+
+@pytest.mark.parametrize(
+    ("extra", "messages"),
+    [
+        ('{"vpc_cidr": "10.0.0.0/16", "eks_discovered": {}, "eks_nodegroups": {"a": "{{ eks_unknown_yet }}"}}', []),
+        (
+            '{"vpc_az_cuont": 3, "guardrails_tennants": []}',
+            [
+                "The role guardrails has no such option: guardrails_tennants (did you mean guardrails_tenants?)",
+                "The role vpc has no such option: vpc_az_cuont (did you mean vpc_az_count?)",
+                "variables of localhost",
+            ],
+        ),
+        (
+            '{"eks_nodegroups": {"general": {"min_szie": 2}}}',
+            ["eks_nodegroups.general.min_szie (did you mean min_size?)"],
+        ),
+    ],
+)
+def test_all_roles_at_once(tmp_path: Path, extra: str, messages: list[str]) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        "- hosts: localhost\n  gather_facts: false\n"
+        "  tasks: [{dataplatform.fleet.check_role_options: {roles: [all]}}]\n"
+    )
+    status, output = run(playbook, extra)
+    assert (status == 0) is (not messages), output
+    for message in messages or ["failed=0"]:
+        assert message in output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("{}", "needs the option roles outside of a role's tasks"), ("{roles: [cellar]}", "has no role cellar")],
+)
+def test_says_how_it_is_used(tmp_path: Path, options: str, message: str) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        f"- hosts: localhost\n  gather_facts: false\n  tasks: [{{dataplatform.fleet.check_role_options: {options}}}]\n"
+    )
+    status, output = run(playbook, "{}")
+    assert status != 0
+    assert message in output
+
+
+def run(playbook: Path, extra: str) -> tuple[int, str]:
+    """Run a playbook; its status and output as one line."""
     env = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"),
@@ -68,8 +119,6 @@ def test_in_a_role(play: Path, extra: str, message: str | None) -> None:
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "COLUMNS": "1000",
     }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e", extra]
-    done = subprocess.run(command, env=env, cwd=play.parent, capture_output=True, text=True, check=False)
-    output = " ".join((done.stdout + done.stderr).split())
-    assert (done.returncode == 0) is (message is None), output
-    assert (message or "failed=0") in output
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-e", extra]
+    done = subprocess.run(command, env=env, cwd=playbook.parent, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
