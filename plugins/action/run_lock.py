@@ -91,7 +91,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if keeper.lost():
                 raise LostError(lost_text(mine, table.get(mine.cluster), table.now()))
             confirm(table, mine)
-            keeper.ensure(table.skew)
+            keeper.keep_on(table.skew)
             return {"lock": mine.public(table.now())}
         table.ensure(options["tags"])
         taken = acquire(table, keeper.lock, options["wait_timeout"])
@@ -113,7 +113,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {"lock": held and held.public(table.now())}
         mine = keeper.remembered() or keeper.lock
         keeper.stop()
-        other = release(table, mine) if held else None
+        try:
+            other = release(table, mine) if held else None
+        except LockError:
+            keeper.keep_on(table.skew)  # it tries again when the run ends
+            raise
         if keeper.forget() and (other or not held):
             display.warning(lost_text(mine, other, table.now()))
         return {"lock": other and other.public(table.now())}
@@ -140,6 +144,7 @@ class Keeper:
         self._table = options["table"]
         place = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
         name = hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]
+        self._fingerprint = hashlib.sha256(json.dumps(connection, sort_keys=True).encode()).hexdigest()
         self._memory = Path(constants.DEFAULT_LOCAL_TMP) / f"run_lock-{name}.json"
         self._mark = self._memory.with_suffix(".lost")
 
@@ -152,11 +157,12 @@ class Keeper:
         """Whether the keeping process found the lock to be another's."""
         return self._mark.exists()
 
-    def ensure(self, skew: float) -> None:
-        """Start the keeping process again if somebody has killed it."""
+    def keep_on(self, skew: float) -> None:
+        """Start the keeping process again if it was killed, or if the credentials that it works with were renewed."""
         memory = self._read()
-        if memory and heartbeat.started(memory["pid"]) != memory["started"]:
+        if memory and (_ended(memory) or memory["connection"] != self._fingerprint):
             self.start(Lock(**memory["lock"]), skew)
+            _end(memory)
 
     def start(self, lock: Lock, skew: float) -> None:
         """Start the keeping process and wait until it works."""
@@ -188,14 +194,19 @@ class Keeper:
         if answer != heartbeat.READY:
             answer += program.stdout.read()
             raise LockError(f"The process that keeps the lock did not start: {answer.strip()[-500:]}")
-        memory = {"lock": vars(lock), "pid": program.pid, "started": heartbeat.started(program.pid)}
+        memory = {
+            "lock": vars(lock),
+            "pid": program.pid,
+            "started": heartbeat.started(program.pid),
+            "connection": self._fingerprint,
+        }
         self._memory.write_text(json.dumps(memory), encoding="utf-8")
 
     def stop(self) -> None:
         """End the keeping process."""
         memory = self._read()
-        if memory and heartbeat.started(memory["pid"]) == memory["started"]:
-            os.kill(memory["pid"], signal.SIGKILL)
+        if memory:
+            _end(memory)
 
     def forget(self) -> bool:
         """Forget the lock; whether there was one to forget."""
@@ -210,6 +221,15 @@ class Keeper:
         except FileNotFoundError:
             return None
         return memory
+
+
+def _ended(memory: Mapping[str, Any]) -> bool:
+    return bool(heartbeat.started(memory["pid"]) != memory["started"])
+
+
+def _end(memory: Mapping[str, Any]) -> None:
+    if not _ended(memory):
+        os.kill(memory["pid"], signal.SIGKILL)
 
 
 def connection_of(options: Mapping[str, Any]) -> dict[str, Any]:

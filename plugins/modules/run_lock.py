@@ -18,7 +18,8 @@ description:
     whether it succeeded, failed or was killed. When that process dies with its machine, the lock expires O(ttl) seconds
     after its last heartbeat, and the next run takes it over with a warning.
   - The same run may ask again for a lock it holds, and so makes sure that it still does. A run that has lost its lock
-    fails there.
+    fails there. From then on the process works with the credentials of that task, so that a run that renews its own
+    before they expire keeps its lock.
 options:
   name:
     description: What is locked, as a rule the name of the EKS cluster.

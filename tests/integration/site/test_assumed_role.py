@@ -20,7 +20,7 @@ def statement(**fields: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **fields}]})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def role_arn(local_cloud: Any) -> str:
     """A role that trusts the administrator and nobody else, so not itself either."""
     iam = local_cloud.client("iam")
@@ -32,12 +32,21 @@ def role_arn(local_cloud: Any) -> str:
     return str(role["Arn"])
 
 
-def test_the_role_is_assumed_once_and_used_by_all_plays(role_arn: str, playbook: Playbook, local_cloud: Any) -> None:
+@pytest.mark.parametrize(("renew_seconds", "often"), [(1800, False), (-1, True)], ids=["young", "old"])
+def test_the_role_is_used_by_all_plays(
+    role_arn: str, playbook: Playbook, local_cloud: Any, renew_seconds: int, often: bool
+) -> None:
     """site.yml prepares the run in each of its playbooks; with a tag that nothing has, it does no more than that."""
     before = len(local_cloud.aws_calls())
-    run = playbook("site.yml", "staging", "-e", f"aws_role_arn={role_arn}", "--tags", "none", succeed=None)
+    variables = json.dumps({"aws_role_arn": role_arn, "aws_role_renew_seconds": renew_seconds})
+    run = playbook("site.yml", "staging", "-e", variables, "--tags", "none", succeed=None)
     assert run.failures == []
     assert run.returncode == 0, run.output
-    locking = [call["principal"] for call in local_cloud.aws_calls()[before:] if call["service"] == "dynamodb"]
+    calls = local_cloud.aws_calls()[before:]
+    locking = [call["principal"] for call in calls if call["service"] == "dynamodb"]
     assert {principal.split(":")[5].rpartition("/")[0] for principal in locking} == {"assumed-role/dataplatform-runs"}
-    assert run.output.count("PLAY [Check the plan and take the lock]") > 1
+    plays = run.output.count("PLAY [Check the plan and take the lock]")
+    assert plays > 1
+    # Renewed with the credentials that the run began with: the role does not trust itself.
+    assumed = [call["principal"] for call in calls if call["action"] == "AssumeRole"]
+    assert assumed == [USER] * (plays if often else 1)

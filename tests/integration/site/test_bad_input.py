@@ -119,7 +119,9 @@ def test_a_node_group_smaller_than_its_minimum(playbook: Playbook, unchanged: An
     ],
     ids=["vpc", "eks", "guardrails", "ingress_nginx"],
 )
-def test_a_misspelt_option_is_found_before_anything_begins(playbook: Playbook, unchanged: Any, tag: str, variables: Any, words: str) -> None:
+def test_a_misspelt_option_is_found_first(
+    playbook: Playbook, unchanged: Any, tag: str, variables: Any, words: str
+) -> None:
     with unchanged():
         failure = one_failure(playbook("site.yml", "staging", *extra(**variables), succeed=False))
     assert words in failure

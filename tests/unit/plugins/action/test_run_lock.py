@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -11,6 +14,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.dataplatform.fleet.plugins.action import run_lock
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
 from ansible_collections.dataplatform.fleet.plugins.modules import run_lock as documented
 
 NAMES = ("access_key", "secret_key", "session_token", "profile", "endpoint_url", "aws_ca_bundle")
@@ -69,3 +75,67 @@ def test_the_holder_is_named_without_the_command_line() -> None:
         assert lock.holder.startswith("ann@")
         assert run_lock.lock_of(OPTIONS, {}).command == "site.yml"
         assert run_lock.lock_of(OPTIONS, {}).run_id == lock.run_id
+
+
+LOCK = Lock("dp-staging", "r1", "ann@laptop", "site.yml", 1, 1, 300)
+KEEPING = "import sys, time; sys.stdin.read(); print('ready', flush=True); time.sleep(300)"
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """The temporary directory of a run whose keeping processes do nothing; they end with the test."""
+    program = tmp_path / "keeping.py"
+    program.write_text(KEEPING)
+    with (
+        mock.patch.object(run_lock.constants, "DEFAULT_LOCAL_TMP", str(tmp_path)),
+        mock.patch.object(heartbeat, "__file__", str(program)),
+    ):
+        yield tmp_path
+        keeper(key="any").stop()
+
+
+def keeper(key: str) -> run_lock.Keeper:
+    return run_lock.Keeper({"region": "eu-central-1", "access_key": key}, {"heartbeat": 20, "table": "t"}, LOCK)
+
+
+def pid(memory: Path) -> int:
+    (file,) = memory.glob("run_lock-*.json")
+    number: int = json.loads(file.read_text())["pid"]
+    return number
+
+
+def test_renewed_credentials_reach_the_process_that_keeps_the_lock(memory: Path) -> None:
+    keeper("a").start(LOCK, 0)
+    first = pid(memory)
+    process = heartbeat.Process(first, heartbeat.started(first))
+    keeper("a").keep_on(0)
+    assert pid(memory) == first
+    keeper("b").keep_on(0)
+    second = pid(memory)
+    assert second != first
+    assert process.wait(60)
+    assert heartbeat.started(second) is not None
+    assert keeper("b").remembered() == LOCK
+
+
+def test_a_process_that_was_killed_is_started_again(memory: Path) -> None:
+    keeper("a").start(LOCK, 0)
+    first = pid(memory)
+    process = heartbeat.Process(first, heartbeat.started(first))
+    keeper("a").stop()
+    assert process.wait(60)
+    keeper("a").keep_on(0)
+    assert pid(memory) != first
+    assert heartbeat.started(pid(memory)) is not None
+
+
+def test_a_lock_that_cannot_be_given_back_is_kept_until_the_run_ends(memory: Path) -> None:
+    keeper("a").start(LOCK, 0)
+    action = run_lock.ActionModule.__new__(run_lock.ActionModule)
+    action._task = mock.Mock(check_mode=False)
+    table = mock.Mock(skew=0.0)
+    table.get.return_value = LOCK
+    table.delete.side_effect = LockError("the table could not be reached")
+    with pytest.raises(LockError):
+        action._absent(table, keeper("a"), {"name": "dp-staging"})
+    assert heartbeat.started(pid(memory)) is not None
