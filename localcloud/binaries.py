@@ -13,26 +13,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from localcloud.cache import Cache, find_go, go_build, home, required_version, say, system
 from localcloud.model import LocalCloudError
 
 GO_MOD = Path(__file__).with_name("go.mod")
@@ -61,10 +57,6 @@ PROGRAMS: Mapping[str, Program] = {
 }
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
 class UnreachableError(Exception):
     """A download server did not answer."""
 
@@ -81,15 +73,14 @@ class Binaries:
         cache: Path | None = None,
         *,
         environment: Mapping[str, str] | None = None,
-        progress: Callable[[str], None] = _say,
+        progress: Callable[[str], None] = say,
         go_mod: Path = GO_MOD,
         kubernetes_site: str = "https://dl.k8s.io",
         github_site: str = "https://github.com",
         github_api: str = "https://api.github.com",
     ) -> None:
         self._environment = os.environ if environment is None else environment
-        home = self._environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self.cache = cache or Path(home) / "dataplatform-fleet" / "bin"
+        self.cache = cache or home(self._environment) / "bin"
         self._progress = progress
         self._go_mod = go_mod
         self._kubernetes_site = kubernetes_site
@@ -97,16 +88,11 @@ class Binaries:
         self._github_api = github_api
         self._download = self._environment.get("LOCALCLOUD_DOWNLOAD", "1") != "0"
         self._resolved: dict[str, Path] = {}
-        self.os = platform.system().lower()
-        self.architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        self.os, self.architecture = system()
 
     def version(self, name: str) -> str:
         """Return a program's pinned version, such as ``1.37.2``."""
-        module = re.escape(_program(name).module)
-        found = re.search(rf"^\s*(?:require )?{module} v(\S+)", self._go_mod.read_text(), re.MULTILINE)
-        if not found:
-            raise LocalCloudError(f"{self._go_mod} does not require {_program(name).module}")
-        return found.group(1)
+        return required_version(self._go_mod, _program(name).module)
 
     def resolve(self, name: str) -> Path:
         """Return the path of a program, fetching or building it on first use."""
@@ -120,37 +106,12 @@ class Binaries:
             return cached
         if found := self._installed(name):
             return found
-        try:
-            self.cache.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LocalCloudError(f"Cannot create the cache {self.cache}: {error.strerror}") from None
-        with self._locked(name):
-            # Another process may have done the work while this one waited.
-            if not cached.exists():
-                self._make(name, cached)
-        return cached
+        return Cache(self.cache, self._progress).get(name, cached.name, lambda target: self._make(name, target))
 
     def _make(self, name: str, target: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=self.cache) as scratch:
-            made = Path(scratch) / name
-            try:
-                reason = self._fetch(name, made)
-                if reason:
-                    self._build(name, made, reason)
-                made.chmod(0o755)
-                made.replace(target)
-            except OSError as error:
-                raise LocalCloudError(f"Cannot write {target}: {error.strerror or error}") from None
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        with (self.cache / f".{name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._progress(f"Waiting for another process that is getting {name}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        reason = self._fetch(name, target)
+        if reason:
+            self._build(name, target, reason)
 
     # -- what is installed
 
@@ -274,7 +235,7 @@ class Binaries:
     # -- built here
 
     def _build(self, name: str, target: Path, reason: str) -> None:
-        go = shutil.which("go", path=self._environment.get("PATH"))
+        go = find_go(self._environment)
         if not go:
             raise LocalCloudError(
                 f"{name} {self.version(name)} is neither installed nor downloadable ({reason}) "
@@ -284,7 +245,7 @@ class Binaries:
         version = self.version(name)
         patience = " (takes some minutes on the first run)" if program.kubernetes else ""
         self._progress(f"Building {name} {version}{patience}")
-        flags = ["-s", "-w"]
+        flags: list[str] = []
         if program.kubernetes:
             # Without them the API server calls itself v0.0.0-master.
             major, minor = version.split(".")[:2]
@@ -293,17 +254,15 @@ class Binaries:
                 flags += ["-X", f"k8s.io/component-base/version.{field}={value}"]
         if name == "kwok":
             flags += ["-X", f"sigs.k8s.io/kwok/pkg/consts.Version=v{version}"]
-        run = subprocess.run(
-            [go, "build", "-trimpath", "-ldflags", " ".join(flags), "-o", target, program.package],
-            cwd=self._go_mod.parent,
-            env={**self._environment, "CGO_ENABLED": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
+        go_build(
+            name,
+            program.package,
+            target,
+            go=go,
+            module=self._go_mod.parent,
+            environment=self._environment,
+            flags=flags,
         )
-        if run.returncode:
-            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise LocalCloudError(f"go build of {name} failed: {last}")
 
 
 def _program(name: str) -> Program:
