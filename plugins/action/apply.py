@@ -51,7 +51,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             outcome = self._apply(args, task_vars or {})
         except ApplyError as error:
             self._fail(error)
-        result.update(changed=outcome.changed, objects=outcome.objects(), requests=outcome.requests)
+        result.update(
+            changed=outcome.changed,
+            objects=outcome.objects(),
+            load_balancers=outcome.load_balancers(),
+            requests=outcome.requests,
+        )
         if self._task.diff:
             result["diff"] = outcome.diff()
         return result

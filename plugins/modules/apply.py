@@ -19,6 +19,8 @@ description:
   - An object is unchanged when the fields this module owns are exactly the rendered ones and their live values are the
     same after normalisation. In any doubt the API server decides, by a dry run of that object alone.
   - Fields that others changed are taken back, and the result names whom they were taken from.
+  - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
+    volumes grow; a smaller one is an error before anything is changed.
   - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
@@ -250,6 +252,29 @@ objects:
       type: list
       elements: dict
       sample: [{"manager": "kubectl-edit", "fields": ["spec.replicas"]}]
+load_balancers:
+  description: The load balancers of the set's Services of type LoadBalancer.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The Service's namespace.
+      returned: always
+      type: str
+      sample: web
+    name:
+      description: The Service's name.
+      returned: always
+      type: str
+      sample: web
+    hostname:
+      description:
+        - The load balancer's name, or its address where it has no name.
+        - Empty as long as there is none, such as in check mode for a Service that is new.
+      returned: always
+      type: str
+      sample: k8s-web-web-0123456789-0123456789abcdef.elb.eu-central-1.amazonaws.com
 requests:
   description: How many requests the API server was sent.
   returned: success

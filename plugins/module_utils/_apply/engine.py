@@ -21,6 +21,7 @@ from .objects import Json, Key, Member, Resource, Source, split_api_version
 from .plan import CREATED, PATCHED, PRUNED, UNCHANGED, Action, Ignore
 from .reader import Reader
 from .schema import UNTYPED
+from .volumes import Volumes
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -59,6 +60,8 @@ class Result:
 
     actions: list[Action] = field(default_factory=list)
     requests: int = 0
+    ready: dict[Key, Json] = field(default_factory=dict)
+    """The objects as the wait for them read them last."""
 
     @property
     def changed(self) -> bool:
@@ -66,6 +69,18 @@ class Result:
 
     def objects(self) -> list[Json]:
         return [action.report() for action in self.actions]
+
+    def load_balancers(self) -> list[Json]:
+        """The load balancers of the set's Services; one that does not exist yet has no name."""
+        found = []
+        for action in self.actions:
+            obj = self.ready.get(action.key) or action.after or action.before or {}
+            is_balanced = action.key.kind == "Service" and (obj.get("spec") or {}).get("type") == "LoadBalancer"
+            if is_balanced and not action.key.group and action.action != PRUNED:
+                places = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+                hostname = places[0].get("hostname") or places[0].get("ip") or ""
+                found.append({"namespace": action.key.namespace, "name": action.key.name, "hostname": hostname})
+        return found
 
     def diff(self) -> list[Json]:
         return [diff.entry(a.key, a.before, a.after) for a in self.actions if a.action != UNCHANGED]
@@ -102,7 +117,10 @@ class Engine:
         self._live = self._reader.members(recorded | wanted, members)
         strangers = self._reader.strangers(members, self._live)
         self._refuse_foreign(members, strangers)
+        claims = Volumes(self._client)
+        growing = claims.plan(members, {**self._live, **strangers})
         actions = self._plan(members, strangers)
+        self._each(growing, lambda action: claims.grow(action, dry_run=True))
         removed = self._removed(members) if self._settings.prune else {}
         plan.check_removal(
             removed,
@@ -114,10 +132,12 @@ class Engine:
         kept = applyset.scope_of(self._live, self._parent) if not self._settings.prune else Scope()
         parent_action = self._parent_action(wanted | kept)
         prunes = [self._prune_action(key, live) for key, live in removed.items()]
+        ready: dict[Key, Json] = {}
         if not self._settings.check:
+            self._each(growing, claims.grow)
             self._change(actions, prunes, parent_action, recorded, wanted | kept)
             if self._settings.wait:
-                wait.until_ready(
+                ready = wait.until_ready(
                     self._client,
                     [(a.resource, a.key, a.after or a.before or {}) for a in actions],
                     selector=f"{applyset.PART_OF}={self._parent.id}",
@@ -125,7 +145,8 @@ class Engine:
                     report=self._report,
                     reports_conditions=self._reports_conditions,
                 )
-        return Result([parent_action, *actions, *prunes], self._client.requests)
+            claims.catch_up()
+        return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
         """Read what the server is, and make the rendered objects members."""

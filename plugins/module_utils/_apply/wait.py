@@ -29,9 +29,13 @@ def until_ready(
     timeout: float,
     report: Callable[[str], None],
     reports_conditions: Callable[[Resource], bool] = lambda _: False,
-) -> None:
-    """Wait for the targets. *timeout* in seconds, for all of them. Raises WaitError that says what hangs and why."""
+) -> dict[Key, Json]:
+    """Wait for the targets and return them as they were read last. *timeout* in seconds, for all of them.
+
+    Raises WaitError that says what hangs and why.
+    """
     every = list(targets)
+    found = {key: obj for _, key, obj in every}
     late_binding = _LateBinding(client)
 
     def judge(target: Target) -> State:
@@ -55,7 +59,9 @@ def until_ready(
         time.sleep(min(pause, max(0.0, timeout - (now - started))))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
         read = _read(client, [target for target, _ in pending], selector)
+        found.update((key, obj) for _, key, obj in read)
         pending = [(target, state) for target in read if not (state := judge(target)).ready]
+    return found
 
 
 def until_gone(

@@ -388,3 +388,17 @@ def test_a_guarded_namespace_goes_when_its_removal_is_confirmed(cluster: Cluster
         cluster.apply("s", namespace, [config_map("a")])
     cluster.apply("s", namespace, [config_map("a")], confirm="s")
     assert cluster.get(f"/api/v1/namespaces/{name}")["metadata"].get("deletionTimestamp")
+
+
+def test_the_load_balancers_and_their_names(cluster: Cluster, namespace: str) -> None:
+    balanced = {**service(), "metadata": {"name": "way-in"}}
+    balanced["spec"] = {**balanced["spec"], "type": "LoadBalancer"}
+    unnamed = [{"namespace": namespace, "name": "way-in", "hostname": ""}]
+    assert cluster.apply("s", namespace, [service(), balanced], check=True).load_balancers() == unnamed
+    assert cluster.apply("s", namespace, [service(), balanced]).load_balancers() == unnamed
+    named = {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}}
+    cluster.send("PATCH", f"/api/v1/namespaces/{namespace}/services/way-in/status", named)
+    expected = [{"namespace": namespace, "name": "way-in", "hostname": "lb.example.com"}]
+    for settings in ({"check": True}, {}, {"wait": True}):
+        assert cluster.apply("s", namespace, [service(), balanced], **settings).load_balancers() == expected
+    assert cluster.apply("s", namespace, [service(), service() | {"metadata": {"name": "b"}}]).load_balancers() == []
