@@ -43,3 +43,10 @@ def test_touches_only_declared_clusters(play: dict[str, Any]) -> None:
 
 def test_found_the_plays() -> None:
     assert len(PLAYS) >= 3
+
+
+@pytest.mark.parametrize("name", ["site.yml", "destroy.yml"])
+def test_locks_are_given_back_at_the_very_end(name: str) -> None:
+    """Where ansible-playbook is the first process of a container, nothing outlives it that could do so."""
+    assert yaml.safe_load((ROOT / name).read_text())[-1]["import_playbook"] == "playbooks/release.yml"
+    assert all("always" in play["tags"] for play in yaml.safe_load((ROOT / "playbooks" / "release.yml").read_text()))
