@@ -82,7 +82,7 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
         results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         finished = Run(done.returncode, done.stdout, results)
         if succeed is not None:
-            assert (done.returncode == 0) is succeed, done.stdout[-6000:]
+            assert (done.returncode == 0) is succeed, "\n".join([*finished.failures, done.stdout[-3000:]])
         return finished
 
     return run
@@ -96,7 +96,7 @@ def fleet(playbook: Playbook, local_cloud: Any) -> Run:
         RoleName="dataplatform-viewers",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )
-    return playbook("site.yml", "controlplane staging", "--diff")
+    return playbook("site.yml", "controlplane staging", "--diff", "-vvv")
 
 
 @pytest.fixture(scope="session")
