@@ -76,7 +76,7 @@ def test_a_parameter(stubs: dict[str, Stubber]) -> None:
 def test_what_is_missing_is_an_error_and_is_not_remembered(stubs: dict[str, Stubber]) -> None:
     for _ in range(2):
         stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
-        with pytest.raises(AnsibleError, match="Run first: ansible-playbook site[.]yml -i inventories/controlplane"):
+        with pytest.raises(AnsibleError, match="Run first: ansible-playbook site"):
             look_up(SECRET, "staging/kafka/password", ansible_check_mode=True)
 
 

@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan what the controlplane's run makes for the whole fleet: root, issuers, Kafka credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import plan
+
+
+def pki_fleet(
+    documents: Mapping[str, Mapping[str, Any]],
+    members: Mapping[str, Mapping[str, Any]],
+    *,
+    names: Mapping[str, Mapping[str, str]],
+    days: Mapping[str, int],
+    reserved: Collection[str] = (),
+    rotate: Collection[str] = (),
+    root_key: Mapping[str, Any] | None = None,
+    root_certificate: Mapping[str, Any] | None = None,
+    keys: Sequence[Mapping[str, Any]] = (),
+    certificates: Sequence[Mapping[str, Any]] = (),
+    check_mode: bool = False,
+) -> dict[str, Any]:
+    """Return what is due, and the documents as they are to be written. Nothing of it goes to an output."""
+    times = plan.Times.of(days)
+    root = plan.root(documents.get("ca", {}), times, rotate="root" in rotate)
+    issuers = plan.issuers(documents, members, root, times, reserved, rotate="issuers" in rotate)
+    written = root
+    if root.due and (root_certificate or {}).get("certificate"):
+        written = root.made((root_certificate or {})["certificate"], (root_key or {})["privatekey"])
+    elif root.due and check_mode:
+        written = root.made(plan.STAND_IN, plan.STAND_IN)
+    made = made_by(keys, certificates, [one["name"] for one in issuers] if check_mode else [])
+    complete = check_mode or (not root.due or written is not root)
+    complete = complete and all(member in made or f"{member}/issuer" in documents for member in members)
+    return {
+        "root": root.due,
+        "root_until": times.until(times.root),
+        "signer": {key: written.document.get(key, "") for key in ("certificate", "private_key")},
+        "issuers": issuers,
+        "documents": plan.fleet_documents(documents, members, written, made, rotate) if complete else [],
+        "absent": plan.undeclared(names, members),
+        "notices": list(root.notices),
+    }
+
+
+def made_by(
+    keys: Sequence[Mapping[str, Any]], certificates: Sequence[Mapping[str, Any]], stand_ins: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Return what looped tasks have made, by the names of their items. In check mode they were skipped."""
+    made = {name: {"certificate": plan.STAND_IN, "private_key": plan.STAND_IN} for name in stand_ins}
+    for key, certificate in zip(keys, certificates, strict=False):
+        if "certificate" in certificate and "privatekey" in key:
+            name = key["item"]["name"]
+            made[name] = {"certificate": certificate["certificate"], "private_key": key["privatekey"]}
+    return made
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a mistake in the arguments be an error of the template, without the values."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a filter's
+        try:
+            return function(*args, **kwargs)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise AnsibleFilterError(f"{function.__name__}: {type(error).__name__}") from None
+
+    return run
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"pki_fleet": checked(pki_fleet)}

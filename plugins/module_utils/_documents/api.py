@@ -1,0 +1,105 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets Manager as documents need it. Errors carry names, never values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import Call, Live
+
+try:  # noqa: SIM105
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+Client = Any  # of boto3
+WORKERS = 8
+_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
+
+
+class DocumentError(Exception):
+    """A secret that is no document."""
+
+
+def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
+    """Return the tags of all secrets of the fleet that are not deleted, by name."""
+
+    def read() -> list[dict[str, Any]]:
+        pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [f"{fleet}/"]}])
+        return [secret for page in pages for secret in page["SecretList"]]
+
+    # AWS compares beginnings; what else it may find is not the fleet's.
+    return {one["Name"]: _tags(one) for one in _retried(read)() if one["Name"].startswith(f"{fleet}/")}
+
+
+def contents(client: Client, wanted: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the documents that exist, by name."""
+    found = _each(sorted(set(wanted)), lambda name: _content(client, name))
+    return {name: content for name, content in found if content is not None}
+
+
+def read(client: Client, wanted: Iterable[str]) -> dict[str, Live]:
+    """Return the documents that exist, deleted ones too, by name."""
+    found = _each(sorted(set(wanted)), lambda name: _live(client, name))
+    return {name: live for name, live in found if live is not None}
+
+
+def kms_key(client: Client, key: str) -> tuple[str, ...]:
+    """Return a key's ARN, id, and the name it was asked by; empty if there is none."""
+    try:
+        found = _retried(client.describe_key)(KeyId=key)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NotFoundException":
+            return ()
+        raise
+    return found["Arn"], found["KeyId"], key
+
+
+def carry_out(client: Client, calls: Sequence[Call]) -> None:
+    """Make the calls of one document after the other."""
+    for operation, arguments in calls:
+        _retried(getattr(client, operation))(**arguments)
+
+
+def _live(client: Client, name: str) -> Live | None:
+    try:
+        secret = _retried(client.describe_secret)(SecretId=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    deleted = bool(secret.get("DeletedDate"))
+    content = {} if deleted else _content(client, name) or {}
+    return Live(name, content, _tags(secret), secret.get("KmsKeyId", ""), deleted)
+
+
+def _content(client: Client, name: str) -> dict[str, Any] | None:
+    try:
+        text = _retried(client.get_secret_value)(SecretId=name).get("SecretString", "")
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        # Deleted ones, which may still be restored, are gone for their readers.
+        if code == "ResourceNotFoundException" or "marked for deletion" in message:
+            return None
+        raise
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise DocumentError(f"The secret {name} is not a JSON object. Correct it, or delete it to have it made anew.")
+    return content
+
+
+def _tags(secret: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or []}
+
+
+def _each(wanted: Sequence[str], call: Callable[[str], Any]) -> list[tuple[str, Any]]:
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return list(zip(wanted, pool.map(call, wanted), strict=True))

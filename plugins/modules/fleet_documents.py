@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fleet_documents
+short_description: Manage the secrets that the members of a fleet share
+version_added: 0.1.0
+description:
+  - Creates, changes and deletes JSON documents in AWS Secrets Manager, all of a fleet's at once.
+  - The difference names the keys that change, with a short hash of their values before, never a value.
+    M(community.aws.secretsmanager_secret) shows none, and compares with what it never returns in check mode.
+  - A deleted document that is wanted again is restored, and gets all its values anew.
+options:
+  fleet:
+    description: The fleet's name, with which the secrets' names begin.
+    type: str
+    required: true
+  documents:
+    description: The documents. Others stay as they are.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name after the fleet's, such as V(staging/kafka).
+        type: str
+        required: true
+      secret:
+        description: The secret values by their keys. Keys that are not given go.
+        type: dict
+        default: {}
+      public:
+        description: Values by their keys, in the same document, that a difference may show.
+        type: dict
+        default: {}
+      tags:
+        description: Tags of this secret beside O(tags).
+        type: dict
+        default: {}
+  absent:
+    description: The names, after the fleet's, of documents to delete.
+    type: list
+    elements: str
+    default: []
+  kms_key:
+    description:
+      - The key that encrypts the documents, by alias, id or ARN. It must exist, but in check mode.
+      - Needed with O(documents).
+    type: str
+  recovery_days:
+    description: How long a deleted document can be restored, 7 to 30 days. V(0) deletes it at once.
+    type: int
+    default: 7
+  tags:
+    description: Tags of all documents. Others stay.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - dataplatform.fleet.attributes
+seealso:
+  - plugin: dataplatform.fleet.fleet_secret
+    plugin_type: lookup
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Give staging its credential
+  dataplatform.fleet.fleet_documents:
+    fleet: example
+    kms_key: alias/example-secrets
+    documents:
+      - name: staging/kafka
+        public:
+          username: staging
+        secret:
+          password: "{{ staging_password }}"
+        tags:
+          dataplatform.fleet/member: staging
+
+- name: Take it back
+  dataplatform.fleet.fleet_documents:
+    fleet: example
+    absent: [staging/kafka]
+"""
+
+RETURN = r"""
+fleet_documents:
+  description: The documents that were changed, or would be.
+  returned: always
+  type: dict
+  contains:
+    changed:
+      description: The names of those that are created or get other values or tags.
+      type: list
+      elements: str
+    deleted:
+      description: The names of those that are deleted.
+      type: list
+      elements: str
+  sample:
+    changed: [example/staging/kafka]
+    deleted: []
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+
+def argument_spec() -> dict[str, Any]:
+    document = {
+        "name": {"type": "str", "required": True},
+        "secret": {"type": "dict", "default": {}, "no_log": True},
+        "public": {"type": "dict", "default": {}},
+        "tags": {"type": "dict", "default": {}},
+    }
+    return {
+        "fleet": {"type": "str", "required": True},
+        "documents": {"type": "list", "elements": "dict", "default": [], "options": document},
+        "absent": {"type": "list", "elements": "str", "default": []},
+        "kms_key": {"type": "str", "no_log": False},
+        "recovery_days": {"type": "int", "default": 7},
+        "tags": {"type": "dict", "default": {}},
+    }
+
+
+def wanted(parameters: dict[str, Any]) -> list[plan.Want]:
+    fleet, tags = parameters["fleet"], parameters["tags"]
+    return [
+        plan.Want(
+            f"{fleet}/{one['name']}",
+            one["secret"],
+            one["public"],
+            {key: str(value) for key, value in {**tags, **one["tags"]}.items()},
+        )
+        for one in parameters["documents"]
+    ]
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    fleet, recovery = module.params["fleet"], module.params["recovery_days"]
+    wants = wanted(module.params)
+    gone = [f"{fleet}/{name}" for name in module.params["absent"]]
+    if recovery and not 7 <= recovery <= 30:
+        module.fail_json(msg=f"recovery_days is {recovery}: Secrets Manager takes 7 to 30, or 0 for at once.")
+    if wants and not module.params["kms_key"]:
+        module.fail_json(msg="kms_key is missing: documents are encrypted under a key of the fleet's own.")
+    try:
+        client = module.client("secretsmanager")
+        key = api.kms_key(module.client("kms"), module.params["kms_key"]) if wants else ()
+        if wants and not key and not module.check_mode:
+            module.fail_json(msg=f"There is no key {module.params['kms_key']}: the controlplane's run makes it.")
+        live = api.read(client, [*(want.name for want in wants), *gone])
+        plans = {want.name: plan.present(want, live.get(want.name), key) for want in wants}
+        plans |= {name: plan.absent(live.get(name), recovery) for name in gone}
+        whole = plan.Plan()
+        for one in plans.values():
+            whole.add(one)
+            if not module.check_mode:
+                api.carry_out(client, one.calls)
+    except api.DocumentError as error:
+        module.fail_json(msg=str(error))
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg=f"Could not manage the secrets of the fleet {fleet}")
+    changed = [name for name, one in plans.items() if one.calls]
+    module.exit_json(
+        changed=bool(changed),
+        diff={"before": whole.before, "after": whole.after},
+        fleet_documents={
+            "changed": [name for name in changed if name not in gone],
+            "deleted": [name for name in changed if name in gone],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
