@@ -1,0 +1,128 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Alarms across clusters: whether each declared member is heard of at all."""
+
+from __future__ import annotations
+
+from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where
+
+_HOPS = (
+    "Grafana, dashboard *Pipeline*: the first hop at which this member's line is flat.",
+    "At the edge: does Prometheus run, does the bridge send?",
+    "$ kubectl --context CLUSTER --namespace agents get pods",
+    "$ kubectl --context CLUSTER --namespace agents logs statefulset/prometheus --container telegraf --tail=50",
+    "In Kafka: does the topic grow? Dashboard *Kafka*, messages in by topic.",
+    "Behind Kafka: [ConsumerLagGrowing](ConsumerLagGrowing.md), [LogstashDeadLetters](LogstashDeadLetters.md), "
+    "[ElasticsearchRed](ElasticsearchRed.md).",
+)
+
+TOPIC = Topic(
+    name="fleet",
+    title="The fleet",
+    alarms=(
+        Alarm(
+            name="ClusterSilent",
+            severity=Severity.CRITICAL,
+            component="fleet",
+            where=Where.METRICS,
+            per_member=True,
+            must_exist=True,
+            query='max by (cluster) (ALERTS{alertname="Watchdog",alertstate="firing",cluster="@member@"})',
+            op="<",
+            threshold=1,
+            hold="5m",
+            summary="Nothing is heard of cluster {{ $labels.cluster }}",
+            description="The member's own watchdog has not reached Elasticsearch for ten minutes: its metrics and "
+            "its alarms "
+            "are missing.",
+            runbook=Runbook(
+                meaning="Each cluster's Prometheus has an alarm that always fires. This member's has not arrived in "
+                "Elasticsearch for ten minutes, or Elasticsearch cannot be asked. There is one such rule for each "
+                "declared "
+                "member, so that a member that never spoke is missed too.",
+                impact="All edge alarms of this cluster are blind. Whether the cluster itself is down is not said.",
+                look=("All members at once? Then it is Kafka, Logstash or Elasticsearch, not the members.", *_HOPS),
+                mend=(
+                    "The cluster is down: [ApiServerDown](ApiServerDown.md), EC2 and EKS consoles.",
+                    "The way is down: peering, DNS zone, Kafka's security group, credential; "
+                    "`ansible-playbook site.yml -i inventories/CLUSTER` repairs what differs from the inventory.",
+                    "The member was taken down on purpose: silence by the label `cluster`, or take it out of "
+                    "`inventories/fleet.yml`.",
+                ),
+            ),
+            firing=Fixture(
+                series={'ALERTS{alertname="Watchdog",alertstate="firing",cluster="testing"}': "1x60"},
+                alerts=({},),
+            ),
+            silent=Fixture(series={'ALERTS{alertname="Watchdog",alertstate="firing",cluster="staging"}': "1x60"}),
+        ),
+        Alarm(
+            name="MetricsMissing",
+            severity=Severity.CRITICAL,
+            component="fleet",
+            where=Where.PROMETHEUS,
+            per_member=True,
+            must_exist=True,
+            query='sum(rate(kafka_server_topic_messagesin_total{topic="metrics-@member@"}[5m]))',
+            op="<",
+            threshold=0.01,
+            hold="10m",
+            summary="No metrics of cluster {{ $labels.cluster }} arrive in Kafka",
+            description="Nothing has been written to the member's topic of metrics for ten minutes: the loss is "
+            "before Kafka.",
+            runbook=Runbook(
+                meaning="The topic `metrics-CLUSTER` does not grow. Seen by the controlplane's own Prometheus, so it "
+                "holds "
+                "also while Logstash or Elasticsearch are away.",
+                impact="The bridge buffers in memory, Prometheus on disk; after some hours samples are lost.",
+                look=_HOPS,
+                mend=(
+                    "*SASL authentication failed* in the bridge's log: run `--tags kafka` for the controlplane, then "
+                    "`--tags prometheus` for the member.",
+                    "Time-outs: peering, routes, Kafka's security group; `--tags peering` for the member.",
+                ),
+            ),
+            firing=Fixture(
+                series={'kafka_server_topic_messagesin_total{topic="metrics-staging"}': "500x60"},
+                alerts=({},),
+            ),
+            silent=Fixture(series={'kafka_server_topic_messagesin_total{topic="metrics-staging"}': "0+600x60"}),
+        ),
+        Alarm(
+            name="LogsMissing",
+            severity=Severity.CRITICAL,
+            component="fleet",
+            where=Where.PROMETHEUS,
+            per_member=True,
+            must_exist=True,
+            query='sum(rate(kafka_server_topic_messagesin_total{topic="logs-@member@"}[10m]))',
+            op="<",
+            threshold=0.001,
+            hold="10m",
+            summary="No logs of cluster {{ $labels.cluster }} arrive in Kafka",
+            description="Nothing has been written to the member's topic of logs for ten minutes.",
+            runbook=Runbook(
+                meaning="The topic `logs-CLUSTER` does not grow, though a cluster's own components always log "
+                "something.",
+                impact="Fluent Bit keeps the logs on the nodes' disks, up to its limit.",
+                look=(
+                    "$ kubectl --context CLUSTER --namespace node-agents get pods --selector "
+                    "app.kubernetes.io/name=fluent-bit",
+                    "$ kubectl --context CLUSTER --namespace node-agents logs daemonset/fluent-bit --tail=50",
+                    "Metrics arrive and logs do not: Fluent Bit or its rights on the topic; neither: the way.",
+                ),
+                mend=(
+                    "`ansible-playbook site.yml -i inventories/CLUSTER --tags fluent_bit`.",
+                    "*Topic authorization failed*: the reconciler of Kafka has not made the ACL; `--tags kafka` for "
+                    "the "
+                    "controlplane.",
+                ),
+            ),
+            firing=Fixture(
+                series={'kafka_server_topic_messagesin_total{topic="logs-staging"}': "500x60"},
+                alerts=({},),
+            ),
+            silent=Fixture(series={'kafka_server_topic_messagesin_total{topic="logs-staging"}': "0+60x60"}),
+        ),
+    ),
+)

@@ -1,0 +1,441 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Alarms about Kafka and its readers, from the controlplane's own Prometheus."""
+
+from __future__ import annotations
+
+from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where
+
+_POD = 'job="kafka",namespace="kafka",pod="kafka-0"'
+_LAG = 'job="kafka-exporter",consumergroup="logstash",topic="metrics-staging",partition="0"'
+_CLAIM = '{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
+_PODS = "$ kubectl --context controlplane --namespace kafka get pods --output wide"
+_LOGS = "$ kubectl --context controlplane --namespace kafka logs kafka-0 --tail=100"
+_TOPICS = "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- /opt/kafka/bin/kafka-topics.sh"
+_CONNECT = "--bootstrap-server kafka.kafka.svc:9092 --command-config ADMIN.properties"
+
+
+def _broken(
+    name: str,
+    *,
+    severity: Severity,
+    metric: str,
+    hold: str,
+    summary: str,
+    description: str,
+    runbook: Runbook,
+    aggregation: str = "sum",
+) -> Alarm:
+    """An alarm about a number that has to be zero."""
+    return Alarm(
+        name=name,
+        severity=severity,
+        component="kafka",
+        where=Where.PROMETHEUS,
+        query=f"{aggregation}({metric})",
+        op=">",
+        threshold=0,
+        hold=hold,
+        must_exist=True,
+        summary=summary,
+        description=description,
+        runbook=runbook,
+        firing=Fixture(series={f"{metric}{{{_POD}}}": "2x60"}, alerts=({},)),
+        silent=Fixture(series={f"{metric}{{{_POD}}}": "0x60"}),
+    )
+
+
+TOPIC = Topic(
+    name="kafka",
+    title="Kafka",
+    alarms=(
+        Alarm(
+            name="KafkaBrokersMissing",
+            severity=Severity.CRITICAL,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query='sum(up{job="kafka"}) / count(up{job="kafka"})',
+            op="<",
+            threshold=1,
+            hold="5m",
+            must_exist=True,
+            summary="A broker of Kafka on {{ $labels.cluster }} does not answer",
+            description="Not all brokers have answered for five minutes; without any broker's numbers it fires too.",
+            runbook=Runbook(
+                meaning="Prometheus cannot scrape a broker's JMX exporter, which runs inside of the broker's process.",
+                impact="With one of three away everything goes on, without reserve. With two away nothing is written.",
+                look=(_PODS, _LOGS),
+                mend=(
+                    "The pod cannot be scheduled: [PodPending](PodPending.md). Its volume is in one zone; a node "
+                    "there is "
+                    "needed.",
+                    "The pod crashes: [PodCrashLooping](PodCrashLooping.md); a full disk is the usual cause "
+                    "([VolumeAlmostFull](VolumeAlmostFull.md)).",
+                    "Never delete a claim to get a broker up: first see that no partition is under-replicated "
+                    "elsewhere.",
+                ),
+            ),
+            firing=Fixture(
+                series={'up{job="kafka",pod="kafka-0"}': "1x60", 'up{job="kafka",pod="kafka-1"}': "0x60"}, alerts=({},)
+            ),
+            silent=Fixture(series={'up{job="kafka",pod="kafka-0"}': "1x60", 'up{job="kafka",pod="kafka-1"}': "1x60"}),
+        ),
+        _broken(
+            "KafkaUnderReplicated",
+            severity=Severity.WARNING,
+            metric="kafka_server_replica_manager_underreplicatedpartitions",
+            hold="10m",
+            summary="Kafka on {{ $labels.cluster }} has under-replicated partitions",
+            description="Some partitions have had fewer replicas in sync than they should for ten minutes.",
+            runbook=Runbook(
+                meaning="A follower has fallen behind or is away.",
+                impact="Reserve is missing; with one more broker away writes may be refused.",
+                look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --under-replicated-partitions", _LOGS),
+                mend=(
+                    "A broker is away: [KafkaBrokersMissing](KafkaBrokersMissing.md).",
+                    "All are there: is one slow? Dashboard *Kafka*, idle ratio and disk; `kafka_size: large`.",
+                ),
+            ),
+        ),
+        _broken(
+            "KafkaUnderMinIsr",
+            severity=Severity.CRITICAL,
+            metric="kafka_server_replica_manager_underminisrpartitioncount",
+            hold="2m",
+            summary="Kafka on {{ $labels.cluster }} refuses writes to some partitions",
+            description="Some partitions have fewer replicas in sync than min.insync.replicas asks for.",
+            runbook=Runbook(
+                meaning="Producers wait for all replicas in sync; with too few of them Kafka refuses the write.",
+                impact="Bridges and Fluent Bit of every cluster buffer; when their buffers are full, data is lost.",
+                look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --under-min-isr-partitions"),
+                mend=("Bring the missing brokers back: [KafkaBrokersMissing](KafkaBrokersMissing.md).",),
+            ),
+        ),
+        _broken(
+            "KafkaOfflinePartitions",
+            severity=Severity.CRITICAL,
+            metric="kafka_controller_offlinepartitionscount",
+            hold="1m",
+            aggregation="max",
+            summary="Kafka on {{ $labels.cluster }} has partitions without a leader",
+            description="Nothing can be written to or read from some partitions.",
+            runbook=Runbook(
+                meaning="No replica of the partition that may lead it is there.",
+                impact="The data of these partitions stands still, in and out.",
+                look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --unavailable-partitions"),
+                mend=(
+                    "Bring the brokers that hold their replicas back.",
+                    "An unclean election (`kafka-leader-election.sh --election-type UNCLEAN`) loses what only the "
+                    "missing "
+                    "replicas have. Last resort, and a decision to be taken by two.",
+                ),
+            ),
+        ),
+        Alarm(
+            name="KafkaControllerCount",
+            severity=Severity.CRITICAL,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query="abs(sum(kafka_controller_activecontrollercount) - 1)",
+            op=">",
+            threshold=0,
+            hold="3m",
+            must_exist=True,
+            summary="Kafka on {{ $labels.cluster }} has not exactly one controller",
+            description="The number of active controllers has not been one for three minutes.",
+            runbook=Runbook(
+                meaning="The quorum of controllers has no leader, or two nodes believe to be it.",
+                impact="No topic, leader or right can change. What is led goes on for now.",
+                look=(
+                    _PODS,
+                    "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- "
+                    f"/opt/kafka/bin/kafka-metadata-quorum.sh {_CONNECT} describe --status",
+                    "Controllers talk on port 9093 with certificates of the fleet: look for TLS errors in the log.",
+                    _LOGS,
+                ),
+                mend=(
+                    "A majority of the nodes must run: [KafkaBrokersMissing](KafkaBrokersMissing.md).",
+                    "Certificates: `ansible-playbook site.yml -i inventories/controlplane --tags pki,kafka`.",
+                ),
+            ),
+            firing=Fixture(series={f"kafka_controller_activecontrollercount{{{_POD}}}": "0x60"}, alerts=({},)),
+            silent=Fixture(
+                series={
+                    f"kafka_controller_activecontrollercount{{{_POD}}}": "1x60",
+                    'kafka_controller_activecontrollercount{job="kafka",pod="kafka-1"}': "0x60",
+                }
+            ),
+        ),
+        _broken(
+            "KafkaOfflineDirectories",
+            severity=Severity.CRITICAL,
+            metric="kafka_log_offline_directories",
+            hold="1m",
+            summary="A broker of Kafka on {{ $labels.cluster }} has lost its disk",
+            description="A log directory is offline: the broker has met an error of its disk.",
+            runbook=Runbook(
+                meaning="The broker takes a directory offline after an input or output error.",
+                impact="Its partitions are led elsewhere; their reserve is gone.",
+                look=(_LOGS, "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- df -h"),
+                mend=(
+                    "Full: raise `kafka_storage_size` and run `--tags kafka`; then restart the pod.",
+                    "A damaged volume: with all partitions in sync elsewhere, delete the pod and its claim (the "
+                    "guardrail "
+                    "asks for a confirmation); the new broker copies its data.",
+                ),
+            ),
+        ),
+        Alarm(
+            name="KafkaUncleanElection",
+            severity=Severity.CRITICAL,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query="sum(increase(kafka_controller_uncleanleaderelections_total[15m]))",
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Kafka on {{ $labels.cluster }} has lost messages in an unclean election",
+            description="A replica that was not in sync has become leader: what it did not have is lost.",
+            runbook=Runbook(
+                meaning="Somebody forced it, or a topic allows `unclean.leader.election.enable`.",
+                impact="A gap in metrics or logs of the clusters whose topics they are.",
+                look=(_LOGS, "Grafana, dashboard *Kafka*: which topic's offsets jump back?"),
+                mend=(
+                    "Nothing brings it back. See that no topic allows it: the reconciler takes such a setting back.",
+                ),
+            ),
+            firing=Fixture(
+                series={f"kafka_controller_uncleanleaderelections_total{{{_POD}}}": "0x25 1x35"}, alerts=({},)
+            ),
+            silent=Fixture(series={f"kafka_controller_uncleanleaderelections_total{{{_POD}}}": "1x60"}),
+        ),
+        Alarm(
+            name="KafkaAuthenticationFailing",
+            severity=Severity.WARNING,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query="sum by (listener) (rate(kafka_server_failed_authentication_total[5m]))",
+            op=">",
+            threshold=0.1,
+            hold="10m",
+            summary="Clients fail to log in to Kafka on {{ $labels.cluster }}",
+            description="Listener {{ $labels.listener }} has refused credentials for ten minutes.",
+            runbook=Runbook(
+                meaning="Somebody connects with a wrong password or certificate, again and again.",
+                impact="A member that cannot log in cannot deliver; or somebody tries doors.",
+                look=(
+                    "Who: the broker's log has the address.",
+                    "$ kubectl --context controlplane --namespace kafka logs kafka-0 --tail=1000 | grep -i 'failed "
+                    "auth'",
+                ),
+                mend=(
+                    "A member after a rotation: run `--tags kafka` for the controlplane, then `--tags "
+                    "prometheus,fluent_bit` "
+                    "for the member.",
+                    "An address that is no member's: find it in the VPC's flow logs; Kafka's security group admits the "
+                    "declared networks only.",
+                ),
+            ),
+            firing=Fixture(
+                series={f'kafka_server_failed_authentication_total{{{_POD},listener="EXTERNAL"}}': "0+60x60"},
+                alerts=({"listener": "EXTERNAL"},),
+            ),
+            silent=Fixture(
+                series={f'kafka_server_failed_authentication_total{{{_POD},listener="EXTERNAL"}}': "0+1x60"}
+            ),
+        ),
+        Alarm(
+            name="KafkaVolumeAlmostFull",
+            severity=Severity.CRITICAL,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query="100 * (1 - min(kubelet_volume_stats_available_bytes"
+            '{namespace="kafka"}) / min(kubelet_volume_stats_capacity_bytes{namespace="kafka"}))',
+            op=">",
+            threshold=80,
+            hold="10m",
+            must_exist=True,
+            summary="The disks of Kafka on {{ $labels.cluster }} are more than 80 % full",
+            description="The fullest volume of a broker has less than 20 % left. A broker with a full disk ends "
+            "itself.",
+            runbook=Runbook(
+                meaning="Retention by time lets topics grow with the load; the disk does not.",
+                impact="At 100 % the broker stops, then the next one, for they hold the same.",
+                look=(
+                    "Grafana, dashboard *Kafka*, size by topic.",
+                    "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- df -h",
+                ),
+                mend=(
+                    "Raise `kafka_storage_size` and run `--tags kafka`: volumes grow in use.",
+                    "Or keep less: `kafka_topic_retention_bytes` or a shorter time; deletion begins within minutes.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    f"kubelet_volume_stats_available_bytes{_CLAIM}": "10x60",
+                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": "100x60",
+                },
+                alerts=({},),
+            ),
+            silent=Fixture(
+                series={
+                    f"kubelet_volume_stats_available_bytes{_CLAIM}": "50x60",
+                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": "100x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="ConsumerLagGrowing",
+            severity=Severity.WARNING,
+            component="kafka",
+            where=Where.PROMETHEUS,
+            query="sum by (consumergroup, topic) (kafka_consumergroup_lag)",
+            op=">",
+            threshold=100000,
+            hold="10m",
+            must_exist=True,
+            summary="{{ $labels.consumergroup }} lags behind topic {{ $labels.topic }} of Kafka on "
+            "{{ $labels.cluster }}",
+            description="More than a hundred thousand messages have waited to be read for ten minutes.",
+            runbook=Runbook(
+                meaning="Logstash reads slower than the member writes, or not at all.",
+                impact="Dashboards and edge alarms of that cluster are late. What is older than the topic's "
+                "retention is lost "
+                "unread.",
+                look=(
+                    "Grafana, dashboard *Pipeline*: is it one topic or all? Growing or shrinking?",
+                    "$ kubectl --context controlplane --namespace logstash get pods",
+                    "$ kubectl --context controlplane --namespace logstash logs statefulset/logstash --tail=50",
+                    "Elasticsearch slow? [ElasticsearchRejecting](ElasticsearchRejecting.md), "
+                    "[ElasticsearchHeapHigh](ElasticsearchHeapHigh.md).",
+                ),
+                mend=(
+                    "After an outage it catches up by itself; watch that it shrinks.",
+                    "Logstash is the brake: more `logstash_replicas` (up to the number of partitions) or "
+                    "`logstash_size: large`.",
+                    "Elasticsearch is the brake: that one larger.",
+                ),
+            ),
+            firing=Fixture(
+                series={f"kafka_consumergroup_lag{{{_LAG}}}": "200000x60"},
+                alerts=({"consumergroup": "logstash", "topic": "metrics-staging"},),
+            ),
+            silent=Fixture(series={f"kafka_consumergroup_lag{{{_LAG}}}": "2000x60"}),
+        ),
+        Alarm(
+            name="PipelineLate",
+            severity=Severity.CRITICAL,
+            component="pipeline",
+            where=Where.PROMETHEUS,
+            query="sum by (topic) (kafka_consumergroup_lag) "
+            "/ (sum by (topic) (rate(kafka_topic_partition_current_offset[5m])) > 0)",
+            op=">",
+            threshold=600,
+            hold="5m",
+            summary="What comes by topic {{ $labels.topic }} reaches Elasticsearch on {{ $labels.cluster }} ten "
+            "minutes late",
+            description="At the present pace the waiting messages are more than ten minutes' worth: edge alarms are "
+            "that late.",
+            runbook=Runbook(
+                meaning="Lag divided by what comes in each second: the age of what is read now.",
+                impact="Every alarm of that cluster that takes this way comes ten minutes late or more.",
+                look=("As for [ConsumerLagGrowing](ConsumerLagGrowing.md); dashboard *Pipeline*, latency by hop.",),
+                mend=("As there.",),
+            ),
+            firing=Fixture(
+                series={
+                    f"kafka_consumergroup_lag{{{_LAG}}}": "0+60000x60",
+                    'kafka_topic_partition_current_offset{topic="metrics-staging",partition="0"}': "0+60000x60",
+                },
+                alerts=({"topic": "metrics-staging"},),
+            ),
+            silent=Fixture(
+                series={
+                    f"kafka_consumergroup_lag{{{_LAG}}}": "60000x60",
+                    'kafka_topic_partition_current_offset{topic="metrics-staging",partition="0"}': "0+60000x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="PipelineLosing",
+            severity=Severity.WARNING,
+            component="pipeline",
+            where=Where.PROMETHEUS,
+            query="100 * (1 - sum(rate(logstash_stats_pipeline_events_in[15m])) "
+            '/ sum(rate(kafka_server_topic_messagesin_total{topic=~"(metrics|logs)-.+"}[15m])))',
+            op=">",
+            threshold=5,
+            hold="30m",
+            summary="Logstash on {{ $labels.cluster }} takes less out of Kafka than goes in",
+            description="For 45 minutes more than 5 % of the messages that enter Kafka have not entered Logstash.",
+            runbook=Runbook(
+                meaning="Messages in at Kafka against events in at Logstash. Either the lag grows, or messages are "
+                "skipped.",
+                impact="Late if it is lag; lost if they are never read.",
+                look=(
+                    "Is [ConsumerLagGrowing](ConsumerLagGrowing.md) on? Then it is lag.",
+                    "Is there a topic that Logstash's pattern does not match? Dashboard *Kafka*, topics without a "
+                    "reader.",
+                    "Was the group's offset reset? `kafka-consumer-groups.sh --describe --group logstash`.",
+                ),
+                mend=(
+                    "Lag: as there. A topic without a reader: Logstash learns of new topics within "
+                    "`metadata_max_age_ms`; restart it if it does not.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    'logstash_stats_pipeline_events_in{pipeline="metrics"}': "0+500x120",
+                    f'kafka_server_topic_messagesin_total{{{_POD},topic="metrics-staging"}}': "0+1000x120",
+                },
+                at="90m",
+                alerts=({},),
+            ),
+            silent=Fixture(
+                series={
+                    'logstash_stats_pipeline_events_in{pipeline="metrics"}': "0+1000x120",
+                    f'kafka_server_topic_messagesin_total{{{_POD},topic="metrics-staging"}}': "0+1000x120",
+                },
+                at="90m",
+            ),
+        ),
+        Alarm(
+            name="ReconcilerDrift",
+            severity=Severity.WARNING,
+            component="reconciler",
+            where=Where.PROMETHEUS,
+            query="max by (reconciler) (reconciler_drift_objects)",
+            op=">",
+            threshold=0,
+            hold="2h",
+            summary="The reconciler of {{ $labels.reconciler }} on {{ $labels.cluster }} finds the same drift again "
+            "and again",
+            description="Objects have differed from what is declared at each run for two hours: somebody or "
+            "something changes "
+            "them, or they cannot be repaired.",
+            runbook=Runbook(
+                meaning="The hourly reconciler repairs topics, users, rights, templates and the like, and says how "
+                "many "
+                "differed. Once is a repair; at three runs in a row something works against it.",
+                impact="What is declared is not what is.",
+                look=(
+                    "What differs, without changing it: the reconciler's script with `--plan`.",
+                    "$ kubectl --context controlplane --namespace NAMESPACE get jobs",
+                    "$ kubectl --context controlplane --namespace NAMESPACE logs job/NAME --tail=50",
+                ),
+                mend=(
+                    "Somebody edits by hand: the change belongs into the inventory.",
+                    "It cannot be repaired (partitions cannot be lowered): set the variable back to what is.",
+                ),
+            ),
+            firing=Fixture(
+                series={'reconciler_drift_objects{job="fluent-bit",reconciler="kafka"}': "3x300"},
+                at="4h",
+                alerts=({"reconciler": "kafka"},),
+            ),
+            silent=Fixture(
+                series={'reconciler_drift_objects{job="fluent-bit",reconciler="kafka"}': "3x60 0x240"}, at="4h"
+            ),
+        ),
+    ),
+)

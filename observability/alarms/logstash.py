@@ -1,0 +1,235 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Alarms about Logstash, from the controlplane's own Prometheus."""
+
+from __future__ import annotations
+
+from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where
+
+_POD = 'job="logstash-exporter",namespace="logstash",pod="logstash-0"'
+_PIPELINE = f'{{{_POD},pipeline="metrics"}}'
+_LABELS = {"pod": "logstash-0", "pipeline": "metrics"}
+_PODS = "$ kubectl --context controlplane --namespace logstash get pods"
+_LOGS = "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash --tail=100"
+
+TOPIC = Topic(
+    name="logstash",
+    title="Logstash",
+    alarms=(
+        Alarm(
+            name="LogstashDown",
+            severity=Severity.CRITICAL,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="min by (pod, pipeline) (logstash_stats_pipeline_up)",
+            op="<",
+            threshold=1,
+            hold="5m",
+            must_exist=True,
+            summary="Pipeline {{ $labels.pipeline }} of Logstash on {{ $labels.cluster }} is down",
+            description="Pod {{ $labels.pod }} does not run this pipeline; without any numbers it fires too.",
+            runbook=Runbook(
+                meaning="The pipeline has ended, or Logstash's API does not answer its exporter.",
+                impact="Nothing comes out of Kafka by this pipeline. Kafka keeps it for as long as its retention "
+                "lasts.",
+                look=(_PODS, _LOGS),
+                mend=(
+                    "A configuration that does not compile: run `--tags logstash` for the controlplane; it was "
+                    "linted before.",
+                    "*Queue is corrupt*: `/usr/share/logstash/bin/pqcheck` and `pqrepair` in the pod; what is in "
+                    "Kafka is "
+                    "read again.",
+                    "No numbers at all: the exporter beside it, or [TargetDown](TargetDown.md).",
+                ),
+            ),
+            firing=Fixture(series={f"logstash_stats_pipeline_up{_PIPELINE}": "0x60"}, alerts=(_LABELS,)),
+            silent=Fixture(series={f"logstash_stats_pipeline_up{_PIPELINE}": "1x60"}),
+        ),
+        Alarm(
+            name="LogstashStalled",
+            severity=Severity.CRITICAL,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="sum by (pipeline) (rate(logstash_stats_pipeline_events_out[10m]))",
+            op="<",
+            threshold=0.01,
+            hold="10m",
+            must_exist=True,
+            summary="Pipeline {{ $labels.pipeline }} of Logstash on {{ $labels.cluster }} lets nothing out",
+            description="No event has left the pipeline for 20 minutes.",
+            runbook=Runbook(
+                meaning="It runs and delivers nothing: Elasticsearch refuses or Kafka gives nothing.",
+                impact="Dashboards stand still.",
+                look=(
+                    _LOGS,
+                    "*Could not index event*, 429 or 503: Elasticsearch. *Group coordinator not available*: Kafka.",
+                ),
+                mend=(
+                    "Elasticsearch: [ElasticsearchRed](ElasticsearchRed.md), "
+                    "[ElasticsearchDiskAlmostFull](ElasticsearchDiskAlmostFull.md).",
+                    "401 or 403: the user `logstash_writer`; run `--tags elasticsearch,logstash`.",
+                ),
+            ),
+            firing=Fixture(
+                series={f"logstash_stats_pipeline_events_out{_PIPELINE}": "500x60"}, alerts=({"pipeline": "metrics"},)
+            ),
+            silent=Fixture(series={f"logstash_stats_pipeline_events_out{_PIPELINE}": "0+600x60"}),
+        ),
+        Alarm(
+            name="LogstashDeadLetters",
+            severity=Severity.WARNING,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="sum by (pod, pipeline) "
+            "(increase(logstash_stats_pipeline_plugin_documents_non_retryable_failures[15m]))",
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Elasticsearch refuses documents of pipeline {{ $labels.pipeline }} on {{ $labels.cluster }}",
+            description="Documents went to the dead letter queue of {{ $labels.pod }} within the last 15 minutes.",
+            runbook=Runbook(
+                meaning="Elasticsearch answered 400 or 404: a field of another type than its mapping, or a missing "
+                "index.",
+                impact="These documents are not found by any search. They are kept in the dead letter queue.",
+                look=(
+                    "Why, in Elasticsearch's own words:",
+                    "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash "
+                    "--tail=1000 "
+                    "| grep -i 'status.*40[04]' | tail -3",
+                    "Grafana, dashboard *Logstash*: one member or all, since when?",
+                ),
+                mend=(
+                    "A field with two types: have its program log it as one, or give it a type in the index template "
+                    "(role "
+                    "elasticsearch).",
+                    "A missing data stream or template: run `--tags elasticsearch`; its reconciler makes them.",
+                    "Afterwards read the dead letters again with Logstash's `dead_letter_queue` input.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    "logstash_stats_pipeline_plugin_documents_non_retryable_failures"
+                    f'{{{_POD},pipeline="metrics",plugin="elasticsearch",plugin_type="output"}}': "0x25 5x35"
+                },
+                alerts=(_LABELS,),
+            ),
+            silent=Fixture(
+                series={
+                    "logstash_stats_pipeline_plugin_documents_non_retryable_failures"
+                    f'{{{_POD},pipeline="metrics",plugin="elasticsearch",plugin_type="output"}}': "5x60"
+                }
+            ),
+        ),
+        Alarm(
+            name="LogstashDeadLettersFull",
+            severity=Severity.CRITICAL,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="100 * max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes) "
+            "/ max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes)",
+            op=">",
+            threshold=80,
+            hold="5m",
+            must_exist=True,
+            summary="The dead letters of pipeline {{ $labels.pipeline }} on {{ $labels.cluster }} are almost too many",
+            description="The dead letter queue of {{ $labels.pod }} is more than 80 % full; beyond its limit they "
+            "are dropped.",
+            runbook=Runbook(
+                meaning="[LogstashDeadLetters](LogstashDeadLetters.md) has not been mended for long.",
+                impact="Soon refused documents are lost for good.",
+                look=(
+                    "$ kubectl --context controlplane --namespace logstash exec logstash-0 --container logstash -- "
+                    "du -sh /usr/share/logstash/data/dead_letter_queue",
+                ),
+                mend=(
+                    "Mend the cause, read them again, then delete the segments that were read.",
+                    "More room: `logstash_dead_letter_gib`.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    f"logstash_stats_pipeline_dead_letter_queue_size_in_bytes{_PIPELINE}": "90x60",
+                    f"logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                },
+                alerts=(_LABELS,),
+            ),
+            silent=Fixture(
+                series={
+                    f"logstash_stats_pipeline_dead_letter_queue_size_in_bytes{_PIPELINE}": "1x60",
+                    f"logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="LogstashQueueFull",
+            severity=Severity.WARNING,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="100 * max by (pod, pipeline) (logstash_stats_pipeline_queue_events_queue_size) "
+            "/ max by (pod, pipeline) (logstash_stats_pipeline_queue_max_size_in_bytes)",
+            op=">",
+            threshold=80,
+            hold="10m",
+            must_exist=True,
+            summary="The queue of pipeline {{ $labels.pipeline }} of Logstash on {{ $labels.cluster }} is almost full",
+            description="The persisted queue of {{ $labels.pod }} has been more than 80 % full for ten minutes.",
+            runbook=Runbook(
+                meaning="Events come in faster than Elasticsearch takes them.",
+                impact="When it is full Logstash stops reading; then Kafka holds what waits. Nothing is lost until "
+                "the topic's "
+                "retention ends.",
+                look=(_LOGS, "Grafana, dashboard *Elasticsearch*: rejected writes, heap, disk."),
+                mend=(
+                    "Elasticsearch is the brake: mend it, or make it larger.",
+                    "A peak that passes: nothing to do.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    f"logstash_stats_pipeline_queue_events_queue_size{_PIPELINE}": "90x60",
+                    f"logstash_stats_pipeline_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                },
+                alerts=(_LABELS,),
+            ),
+            silent=Fixture(
+                series={
+                    f"logstash_stats_pipeline_queue_events_queue_size{_PIPELINE}": "10x60",
+                    f"logstash_stats_pipeline_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="LogstashHeapHigh",
+            severity=Severity.WARNING,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            query="100 * max by (pod) (logstash_stats_jvm_mem_heap_used_bytes) "
+            "/ max by (pod) (logstash_stats_jvm_mem_heap_max_bytes)",
+            op=">",
+            threshold=90,
+            hold="15m",
+            must_exist=True,
+            summary="Logstash pod {{ $labels.pod }} on {{ $labels.cluster }} has hardly any heap left",
+            description="More than 90 % of the heap has been used for 15 minutes.",
+            runbook=Runbook(
+                meaning="Garbage collection does not get the heap below 90 %.",
+                impact="Pauses, then an OutOfMemoryError and a restart.",
+                look=(_PODS, "Grafana, dashboard *Logstash*: heap and time of garbage collection."),
+                mend=("`logstash_size: large`; smaller batches in `logstash_pipelines`.",),
+            ),
+            firing=Fixture(
+                series={
+                    f"logstash_stats_jvm_mem_heap_used_bytes{{{_POD}}}": "95x60",
+                    f"logstash_stats_jvm_mem_heap_max_bytes{{{_POD}}}": "100x60",
+                },
+                alerts=({"pod": "logstash-0"},),
+            ),
+            silent=Fixture(
+                series={
+                    f"logstash_stats_jvm_mem_heap_used_bytes{{{_POD}}}": "50x60",
+                    f"logstash_stats_jvm_mem_heap_max_bytes{{{_POD}}}": "100x60",
+                }
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,170 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From whom alarms shall reach to Grafana's contact points, notification policies and mute timings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+SEVERITIES = ("critical", "warning", "info")
+# Grafana wants a receiver, and the receiver an address. All routes to this one are muted at all times.
+NOBODY = "nobody"
+NOWHERE = "nobody@example.invalid"
+NEVER = "never"
+HEARTBEAT = "heartbeat"
+
+_KEYS = {"severities", "email_addresses", "slack_channel", "mute_timings"}
+_ORG = {"orgId": 1}
+
+
+def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Grafana's provisioning files for ``wanted``, by their names, and ``reached``: whether anybody is.
+
+    In contact points and policies Grafana takes ``$NAME`` for an environment variable: secrets come in that way, and a
+    dollar sign in what a site has given is doubled.
+    """
+    environments = wanted["environments"]
+    timings = {str(timing["name"]) for timing in wanted["mute_timings"]}
+    _check(environments, timings)
+    points: list[dict[str, Any]] = []
+    routes: list[dict[str, Any]] = []
+    unused: list[dict[str, Any]] = []
+    # The first route that matches is taken, so those of environments come before those of all.
+    for environment, settings in [*environments.items(), ("", {})]:
+        for severity in SEVERITIES:
+            name = f"{environment}-{severity}" if environment else severity
+            receivers = _receivers(wanted, settings or {}, severity, name)
+            if receivers:
+                points.append(_ORG | {"name": name, "receivers": receivers})
+            unused += [_ORG | {"uid": uid} for uid in _uids(name) if uid not in {each["uid"] for each in receivers}]
+            routes.append(_route(wanted, environment, settings or {}, severity, name if receivers else NOBODY))
+    # What carries no severity, such as an error of a data source, is taken for a warning.
+    routes.append(routes[-2] | {"object_matchers": [["alertname", "=~", ".+"]]})
+    reached = bool(points)
+    heartbeat = wanted["heartbeat"]
+    if heartbeat["configured"]:
+        settings = {"url": "$ALARMS_HEARTBEAT_URL", "httpMethod": "POST", "maxAlerts": "1"}
+        points.append(
+            _ORG | {"name": HEARTBEAT, "receivers": [_receiver(HEARTBEAT, "webhook", settings, resolved=False)]}
+        )
+    else:
+        unused.append(_ORG | {"uid": HEARTBEAT})
+    points.append(
+        _ORG | {"name": NOBODY, "receivers": [_receiver(NOBODY, "email", {"addresses": NOWHERE}, resolved=False)]}
+    )
+    root = _ORG | {
+        "receiver": NOBODY,
+        "group_by": list(wanted["group_by"]),
+        "group_wait": wanted["group_wait"],
+        "group_interval": wanted["group_interval"],
+        "repeat_interval": wanted["repeat_intervals"]["warning"],
+        "routes": [_heartbeat_route(heartbeat), *routes],
+    }
+    always = {"name": NEVER, "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}
+    return {
+        "contact_points": {"apiVersion": 1, "contactPoints": points, "deleteContactPoints": unused},
+        "policies": {"apiVersion": 1, "policies": [root]},
+        "mute_timings": {
+            "apiVersion": 1,
+            "muteTimes": [_ORG | dict(each) for each in [always, *wanted["mute_timings"]]],
+        },
+        "retired": {"apiVersion": 1, "deleteRules": [_ORG | {"uid": uid} for uid in wanted["retired"]]},
+        "reached": reached,
+    }
+
+
+def _check(environments: Mapping[str, Any], timings: Iterable[str]) -> None:
+    for environment, settings in environments.items():
+        for key, known in (("severities", SEVERITIES), ("mute_timings", sorted(timings))):
+            for value in (settings or {}).get(key, ()):
+                if value not in known:
+                    raise AnsibleFilterError(
+                        f"alarm_routing: {key} of the environment {environment} has {value!r}, which is none of "
+                        f"{', '.join(known) or 'those that alarms_mute_timings defines: it is empty'}."
+                    )
+        strange = set(settings or {}) - _KEYS
+        if strange:
+            raise AnsibleFilterError(
+                f"alarm_routing: the environment {environment} has no such option: {', '.join(sorted(strange))}. "
+                f"There are {', '.join(sorted(_KEYS))}."
+            )
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", "$$")
+
+
+def _uids(name: str) -> list[str]:
+    """Return what the receivers of a contact point are called; Grafana allows 40 characters."""
+    return [f"{kind}-{name}"[:40] for kind in ("email", "slack")]
+
+
+def _receiver(uid: str, kind: str, settings: dict[str, Any], *, resolved: bool = True) -> dict[str, Any]:
+    return {"uid": uid, "type": kind, "disableResolveMessage": not resolved, "settings": settings}
+
+
+def _receivers(
+    wanted: Mapping[str, Any], settings: Mapping[str, Any], severity: str, name: str
+) -> list[dict[str, Any]]:
+    if severity not in settings.get("severities", SEVERITIES):
+        return []
+    email, slack = wanted["email"], wanted["slack"]
+    found = []
+    email_uid, slack_uid = _uids(name)
+    addresses = settings.get("email_addresses", email["addresses"])
+    if addresses and severity in email["severities"]:
+        content = {
+            "addresses": _literal(";".join(addresses)),
+            "singleEmail": True,
+            "subject": '{{ template "alarms.subject" . }}',
+            "message": '{{ template "alarms.email" . }}',
+        }
+        found.append(_receiver(email_uid, "email", content))
+    if slack["configured"] and severity in slack["severities"]:
+        channel = settings.get("slack_channel", slack["channel"])
+        content = {
+            "url": "$ALARMS_SLACK_URL",
+            **({"recipient": _literal(channel)} if channel else {}),
+            "title": '{{ template "alarms.slack.title" . }}',
+            "text": '{{ template "alarms.slack.text" . }}',
+        }
+        found.append(_receiver(slack_uid, "slack", content))
+    return found
+
+
+def _route(
+    wanted: Mapping[str, Any], environment: str, settings: Mapping[str, Any], severity: str, receiver: str
+) -> dict[str, Any]:
+    matchers = [["severity", "=", severity]]
+    if environment:
+        matchers.insert(0, ["environment", "=", _literal(environment)])
+    quiet = [] if severity == "critical" else list(settings.get("mute_timings", ()))
+    if receiver == NOBODY:
+        quiet = [NEVER]
+    return {
+        "receiver": receiver,
+        "object_matchers": matchers,
+        "repeat_interval": wanted["repeat_intervals"][severity],
+        **({"mute_time_intervals": quiet} if quiet else {}),
+    }
+
+
+def _heartbeat_route(heartbeat: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "receiver": HEARTBEAT if heartbeat["configured"] else NOBODY,
+        "object_matchers": [["alertname", "=", "Watchdog"]],
+        "group_wait": "0s",
+        "group_interval": heartbeat["interval"],
+        "repeat_interval": heartbeat["interval"],
+        **({} if heartbeat["configured"] else {"mute_time_intervals": [NEVER]}),
+    }
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"alarm_routing": alarm_routing}

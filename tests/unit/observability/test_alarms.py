@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The definitions of the alarms, and that what is generated from them is what is in the checkout."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from observability.alarms import ALARMS, TOPICS
+from observability.alarms.__main__ import main
+from observability.alarms.generate import files, grafana_rule, page, rule, stale
+from observability.alarms.model import Alarm, Severity, Where, number
+
+CHECKOUT = Path(__file__).parents[3]
+WANTED = files(TOPICS)
+every_alarm = pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
+# What reads logs is no PromQL: there is no engine here to evaluate it.
+every_promql_alarm = pytest.mark.parametrize(
+    "alarm", [alarm for alarm in ALARMS if alarm.where is not Where.LOGS], ids=lambda alarm: alarm.name
+)
+
+
+@pytest.mark.parametrize("path", sorted(WANTED), ids=str)
+def test_generating_changes_nothing(path: Path) -> None:
+    assert (CHECKOUT / path).read_text(encoding="utf-8") == WANTED[path], "run: python -m observability.alarms"
+
+
+def test_nothing_generated_is_left_over() -> None:
+    assert stale(CHECKOUT, WANTED) == []
+
+
+def test_the_command_says_so_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_there_are_enough_and_the_first_is_the_first() -> None:
+    assert len(ALARMS) >= 40
+    first = ALARMS[0]
+    assert first.name == "AverageCpuHigh"
+    assert first.expression == '100 * (1 - avg by (cluster) (rate(node_cpu_seconds_total{mode="idle"}[5m]))) > 80'
+    assert first.hold == "5m"
+    assert first.where is Where.EDGE
+
+
+def test_names_are_unique() -> None:
+    assert len({alarm.name for alarm in ALARMS}) == len(ALARMS)
+    assert len({alarm.uid for alarm in ALARMS}) == len(ALARMS)
+
+
+@every_alarm
+def test_is_written_as_the_others(alarm: Alarm) -> None:
+    assert re.fullmatch(r"([A-Z][a-z0-9]+)+", alarm.name)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", alarm.component)
+    assert re.fullmatch(r"\d+[mh]", alarm.hold)
+    assert not alarm.summary.endswith(".")
+    assert "{{ $labels.cluster }}" in alarm.summary
+    assert alarm.description.endswith(".")
+    # Values do not come along with ALERTS, and nothing but labels is known to both template languages.
+    templates = re.findall(r"{{.*?}}", alarm.summary + alarm.description)
+    assert all(re.fullmatch(r"{{ \$labels\.[a-z_]+ }}", template) for template in templates)
+
+
+@every_promql_alarm
+def test_its_texts_name_labels_that_the_alarm_has(alarm: Alarm) -> None:
+    assert alarm.firing is not None
+    for labels in alarm.firing.alerts:
+        known = {"cluster", "environment", "severity", "component"} | set(labels)
+        assert set(re.findall(r"\$labels\.([a-z_]+)", alarm.summary + alarm.description)) <= known
+
+
+@every_promql_alarm
+def test_has_a_fixture_in_which_it_fires_and_one_in_which_it_is_silent(alarm: Alarm) -> None:
+    assert alarm.firing is not None
+    assert alarm.firing.alerts
+    assert alarm.always or alarm.silent is not None
+    assert alarm.always or alarm.silent is None or not alarm.silent.alerts
+
+
+@every_alarm
+def test_the_runbook_helps(alarm: Alarm) -> None:
+    book = alarm.runbook
+    assert book.look
+    assert book.mend
+    # A command, a request or a page to open: no advice to "look into it".
+    assert re.search(r"^\$ |`|ashboard|Kibana|\]\(", "\n".join(book.look), re.MULTILINE)
+    for line in (book.meaning, book.impact, *book.look, *book.mend):
+        assert line.strip() == line
+        # A command stands on its own line.
+        assert "\n" not in line
+
+
+@every_alarm
+def test_runbook_links_lead_to_pages(alarm: Alarm) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page(alarm)):
+        assert target.startswith("http") or target.removesuffix(".md") in {other.name for other in ALARMS}, target
+
+
+@every_alarm
+def test_severities_ask_for_what_they_say(alarm: Alarm) -> None:
+    # Whoever is called at night for it has something to do; what nobody has to act on takes its time.
+    assert alarm.severity is not Severity.INFO or alarm.always or alarm.hold not in ("0m", "1m")
+
+
+@every_alarm
+def test_grafana_compares_what_the_definition_compares(alarm: Alarm) -> None:
+    found = grafana_rule(alarm)
+    query, *_, threshold = found["data"]
+    (condition,) = threshold["model"]["conditions"]
+    if alarm.where is Where.EDGE:
+        assert query["model"]["expr"].startswith(f'ALERTS{{alertname="{alarm.name}",alertstate="firing"')
+        assert condition["evaluator"] == {"type": "gt", "params": [0]}
+        assert found["for"] == "0s"
+        # The series of other clusters carry their own.
+        assert "cluster" not in found["labels"]
+    else:
+        assert alarm.op, "Grafana evaluates one comparison"
+        operator = {"gt": ">", "lt": "<", "gte": ">=", "lte": "<="}[condition["evaluator"]["type"]]
+        assert (operator, condition["evaluator"]["params"]) == (alarm.op, [alarm.threshold])
+        assert found["for"] == alarm.hold
+
+
+@every_alarm
+def test_silence_is_an_alarm_where_data_must_exist(alarm: Alarm) -> None:
+    found = grafana_rule(alarm)
+    if alarm.must_exist:
+        assert alarm.where is not Where.EDGE
+        assert (found["noDataState"], found["execErrState"]) == ("Alerting", "Alerting")
+    else:
+        assert (found["noDataState"], found["execErrState"]) == ("OK", "Error")
+
+
+def test_alarms_about_the_way_do_not_take_it() -> None:
+    for alarm in ALARMS:
+        if alarm.component == "bridge":
+            assert alarm.direct
+            direct = grafana_rule(alarm, direct=True)
+            assert direct["data"][0]["datasourceUid"] == "prometheus"
+            assert direct["labels"]["cluster"] == "@cluster@"
+
+
+def test_the_watchdog_takes_the_whole_way_of_the_controlplane() -> None:
+    (watchdog,) = (alarm for alarm in ALARMS if alarm.always)
+    found = grafana_rule(watchdog)
+    assert watchdog.name == "Watchdog"
+    assert found["data"][0]["datasourceUid"] == "metrics"
+    assert 'cluster="@cluster@"' in found["data"][0]["model"]["expr"]
+
+
+def test_every_rule_carries_its_severity_component_and_page() -> None:
+    for alarm in ALARMS:
+        for found in (rule(alarm), grafana_rule(alarm)):
+            assert {"severity", "component"} <= set(found["labels"])
+            assert found["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{alarm.name}.md")
+
+
+@pytest.mark.parametrize(("value", "text"), [(80, "80"), (0.05, "0.05"), (604800, "604800"), (0, "0"), (1.5, "1.5")])
+def test_numbers_are_written_plainly(value: float, text: str) -> None:
+    assert number(value) == text
