@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EC2 and Route 53 as the two sides of a peering connection need them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
+
+Client = Any  # of boto3
+NOT_YET_KNOWN = ["InvalidVpcPeeringConnectionID.NotFound", "InvalidVpcPeeringConnectionId.NotFound"]
+_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
+POLL_SECONDS = 2
+
+
+def call(client: Client, operation: str, **arguments: object) -> dict[str, Any]:
+    """Make a call, with retries on throttling and on a connection that is not known yet."""
+    result: dict[str, Any] = _retried(getattr(client, operation))(**arguments)
+    return result
+
+
+def pages(client: Client, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
+    """Return all pages of a describing call."""
+    if not client.can_paginate(operation):
+        return list(call(client, operation, **arguments)[key])
+    read = _retried(
+        lambda: [one for page in client.get_paginator(operation).paginate(**arguments) for one in page[key]]
+    )
+    items: list[dict[str, Any]] = read()
+    return items
+
+
+def other_side(module: Any, service: str, region: str) -> Client:  # noqa: ANN401 - AnsibleAWSModule
+    """Return a client of the peer's region, with the credentials of ``accepter`` if there are any."""
+    given = {key: value for key, value in (module.params.get("accepter") or {}).items() if value}
+    names = {
+        "access_key": "aws_access_key_id",
+        "secret_key": "aws_secret_access_key",
+        "session_token": "aws_session_token",
+    }
+    extra: dict[str, Any] = {names[key]: value for key, value in given.items()}
+    if extra:
+        extra = {"profile_name": None, "aws_session_token": None, **extra}
+    return module.client(service, region=region, **extra)
+
+
+def vpc_by_name(ec2: Client, name: str, region: str) -> Side | None:
+    found = pages(ec2, "describe_vpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [name]}])
+    if len(found) > 1:
+        raise PeeringError(f"There are {len(found)} VPCs with the name {name} in {region}.")
+    return next((Side(one["VpcId"], one["CidrBlock"], region, one["OwnerId"]) for one in found), None)
+
+
+def connections(ec2: Client, vpc_id: str, side: str = "requester") -> list[dict[str, Any]]:
+    """Return the peering connections in which a VPC is the requester or the accepter."""
+    chosen = [{"Name": f"{side}-vpc-info.vpc-id", "Values": [vpc_id]}]
+    found = pages(ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", Filters=chosen)
+    return [one for one in found if one[f"{side.capitalize()}VpcInfo"]["VpcId"] == vpc_id]
+
+
+def route_tables(ec2: Client, vpc_id: str) -> list[dict[str, Any]]:
+    found = pages(ec2, "describe_route_tables", "RouteTables", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    return [one for one in found if one["VpcId"] == vpc_id]
+
+
+def wait(ec2: Client, connection_id: str, wanted: tuple[str, ...], timeout: int) -> None:
+    """Wait until the connection is in one of the ``wanted`` states, as this side sees it."""
+    end = time.monotonic() + timeout
+    while True:
+        found = pages(
+            ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", VpcPeeringConnectionIds=[connection_id]
+        )
+        status: Mapping[str, Any] = next((one["Status"] for one in found if one), {"Code": "unknown"})
+        if status["Code"] in wanted:
+            return
+        gone = status["Code"] not in (*LIVE, "deleting", "unknown")
+        if gone or time.monotonic() >= end:
+            raise PeeringError(
+                f"The peering connection {connection_id} is {status['Code']} ({status.get('Message', '')}), not "
+                f"{' or '.join(wanted)}, after {timeout} s."
+                if not gone
+                else f"The peering connection {connection_id} is {status['Code']}: {status.get('Message', '')}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def zone_id(route53: Client, name: str) -> str:
+    """Return the id of the private zone of that name in this account, or an empty text."""
+    dotted = name.rstrip(".") + "."
+    found = pages(route53, "list_hosted_zones_by_name", "HostedZones", DNSName=dotted)
+    ids = [one["Id"] for one in found if one["Name"] == dotted and one["Config"].get("PrivateZone")]
+    return ids[0].removeprefix("/hostedzone/") if ids else ""
+
+
+def zones_of_vpc(route53: Client, own: Side) -> dict[str, str]:
+    """Return the ids of the private zones that a VPC sees, of other accounts too, by their names without a last dot."""
+    found: dict[str, str] = {}
+    token: dict[str, str] = {}
+    while True:
+        answer = call(route53, "list_hosted_zones_by_vpc", VPCId=own.vpc_id, VPCRegion=own.region, **token)
+        found |= {one["Name"].rstrip("."): one["HostedZoneId"] for one in answer["HostedZoneSummaries"]}
+        if not answer.get("NextToken"):
+            return found
+        token = {"NextToken": answer["NextToken"]}

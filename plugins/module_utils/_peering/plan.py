@@ -1,0 +1,142 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a peering connection needs on each side. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Item = Mapping[str, Any]
+# https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
+LIVE = ("initiating-request", "pending-acceptance", "provisioning", "active")
+TARGETS = (
+    "GatewayId",
+    "NatGatewayId",
+    "TransitGatewayId",
+    "InstanceId",
+    "NetworkInterfaceId",
+    "VpcPeeringConnectionId",
+)
+ALL = "every private route table"
+
+
+class PeeringError(Exception):
+    """What cannot be done, and why."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A VPC. Without an id it does not exist yet, which only check mode lives with."""
+
+    vpc_id: str
+    cidr: str
+    region: str
+    account_id: str = ""
+
+
+@dataclass
+class Routes:
+    """Whose route to a network is missing or leads elsewhere, and who has it."""
+
+    cidr: str
+    create: list[str] = field(default_factory=list)
+    replace: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    right: list[str] = field(default_factory=list)
+
+    @property
+    def before(self) -> list[str]:
+        return sorted(self.names[table] for table in self.right)
+
+    @property
+    def after(self) -> list[str]:
+        return sorted(self.names.values())
+
+
+def find(connections: Iterable[Item], own: Side, peer: Side) -> Item | None:
+    """Return the live connection that ``own`` has requested with ``peer``, an active one first."""
+    found = [
+        one
+        for one in connections
+        if one["RequesterVpcInfo"]["VpcId"] == own.vpc_id
+        and one["AccepterVpcInfo"]["VpcId"] == peer.vpc_id
+        and one["Status"]["Code"] in LIVE
+    ]
+    return max(found, key=lambda one: LIVE.index(one["Status"]["Code"]), default=None)
+
+
+def named(connections: Iterable[Item], name: str) -> Item | None:
+    """Return the live connection of that name."""
+    for one in connections:
+        tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or []}
+        if tags.get("Name") == name and one["Status"]["Code"] in LIVE:
+            return one
+    return None
+
+
+def rejected(connections: Iterable[Item], own: Side, peer: Side) -> bool:
+    return any(
+        one["Status"]["Code"] == "rejected"
+        for one in connections
+        if one["RequesterVpcInfo"]["VpcId"] == own.vpc_id and one["AccepterVpcInfo"]["VpcId"] == peer.vpc_id
+    )
+
+
+def private_tables(tables: Sequence[Item]) -> list[Item]:
+    """Return the route tables that lead to no internet gateway; the main one only if there is no other."""
+    private = [
+        table
+        for table in tables
+        if not any(str(route.get("GatewayId", "")).startswith("igw-") for route in table["Routes"])
+    ]
+    chosen = [table for table in private if not any(one.get("Main") for one in table.get("Associations") or [])]
+    return chosen or private
+
+
+def routes(tables: Sequence[Item], cidr: str, connection_id: str) -> Routes:
+    """Plan the routes to ``cidr``. One that somebody else leads elsewhere is refused, not taken."""
+    found = Routes(cidr)
+    for table in private_tables(tables):
+        one = table["RouteTableId"]
+        tags = {tag["Key"]: tag["Value"] for tag in table.get("Tags") or []}
+        found.names[one] = tags.get("Name") or one
+        route = next((route for route in table["Routes"] if route.get("DestinationCidrBlock") == cidr), None)
+        target = next((str(route[key]) for key in TARGETS if route.get(key)), "") if route else ""
+        if route is None:
+            found.create.append(one)
+        elif target == connection_id:  # while it is pending, AWS calls the route a blackhole
+            found.right.append(one)
+        elif target.startswith("pcx-") or route.get("State") == "blackhole":
+            found.replace.append(one)
+        else:
+            raise PeeringError(
+                f"The route table {found.names[one]} leads {cidr} to {target}. Remove that route if the peering is to "
+                "have it."
+            )
+    return found
+
+
+def leading(tables: Sequence[Item], connection_id: str) -> list[tuple[str, str]]:
+    """Return the route tables and networks that are led to the connection."""
+    return [
+        (table["RouteTableId"], route["DestinationCidrBlock"])
+        for table in tables
+        for route in table["Routes"]
+        if route.get("VpcPeeringConnectionId") == connection_id
+    ]
+
+
+def commands(connection_id: str, own: Side, peer: Side) -> list[str]:
+    """What the owner of the peer's account has to run where this run may not."""
+    ec2 = f"aws ec2 --region {peer.region}"
+    tables = (
+        f"{ec2} describe-route-tables --filters Name=vpc-id,Values={peer.vpc_id} "
+        "--query 'RouteTables[].RouteTableId' --output text"
+    )
+    return [
+        f"{ec2} accept-vpc-peering-connection --vpc-peering-connection-id {connection_id}",
+        f"for table in $({tables}); do {ec2} create-route --route-table-id $table --destination-cidr-block {own.cidr} "
+        f"--vpc-peering-connection-id {connection_id}; done",
+    ]

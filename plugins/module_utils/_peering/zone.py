@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A private hosted zone and one VPC: read, plan, carry out unless in check mode."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
+
+OWN_RECORDS = ("NS", "SOA")
+
+
+class Zone:
+    """``before`` and ``after`` are the fields that change."""
+
+    def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
+        self.module = module
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
+        self._name = module.params["name"].rstrip(".")
+        self._vpc_name = module.params["vpc"]
+        self._route53 = module.client("route53")
+        self._vpc = api.vpc_by_name(module.client("ec2"), self._vpc_name, module.region)
+
+    @property
+    def _field(self) -> str:
+        return f"zone {self._name}.vpc {self._vpc_name}"
+
+    @property
+    def _foreign(self) -> bool:
+        owner = self.module.params["owner_account_id"]
+        return bool(owner and self._vpc and owner != self._vpc.account_id)
+
+    @property
+    def _may(self) -> bool:
+        return not self._foreign or bool(self.module.params["accepter"].get("access_key"))
+
+    def present(self) -> dict[str, Any]:
+        create, check_mode = self.module.params["create"], self.module.check_mode
+        if self._vpc is None:
+            if not check_mode:
+                raise PeeringError(f"there is no VPC {self._vpc_name} in {self.module.region}. Run the role vpc first.")
+            return self._new("") if create else self._associated("", "")
+        seen = api.zones_of_vpc(self._route53, self._vpc).get(self._name)
+        if seen:
+            if create:
+                self._tag(seen)
+            return self._result(seen)
+        owner = self._route53
+        if self._foreign and self._may:
+            owner = api.other_side(self.module, "route53", self.module.region)
+        zone_id = api.zone_id(owner, self._name) if self._may else ""
+        if create and not zone_id:
+            return self._new(self._vpc.vpc_id)
+        if not zone_id and self._may and not check_mode:
+            raise PeeringError(
+                "it does not exist. The controlplane's run makes it. Run first: "
+                "ansible-playbook site.yml -i inventories/controlplane"
+            )
+        return self._associated(zone_id, self._vpc.vpc_id, owner)
+
+    def absent(self) -> dict[str, Any]:
+        if self.module.params["create"]:
+            zone_id = api.zone_id(self._route53, self._name)
+            if zone_id:
+                self._delete(zone_id)
+        elif self._vpc:
+            zone_id = api.zones_of_vpc(self._route53, self._vpc).get(self._name, "")
+            if zone_id:
+                self.before[self._field] = self._vpc.vpc_id
+                self._do(self._route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=self._aws_vpc())
+        return self._result("")
+
+    def _aws_vpc(self) -> dict[str, str]:
+        assert isinstance(self._vpc, Side)  # noqa: S101 - the callers looked
+        return {"VPCRegion": self._vpc.region, "VPCId": self._vpc.vpc_id}
+
+    def _new(self, vpc_id: str) -> dict[str, Any]:
+        self.after[self._field] = vpc_id or "(made by this run)"
+        for key, value in self.module.params["tags"].items():
+            self.after[f"zone {self._name}.tags.{key}"] = str(value)
+        if self.module.check_mode:
+            return self._result("")
+        answer = self._do(
+            self._route53,
+            "create_hosted_zone",
+            Name=self._name,
+            VPC=self._aws_vpc(),
+            CallerReference=str(uuid.uuid4()),
+            HostedZoneConfig={"Comment": "Names that the fleet's members share", "PrivateZone": True},
+        )
+        zone_id = answer["HostedZone"]["Id"].removeprefix("/hostedzone/")
+        self._put_tags(zone_id, self.module.params["tags"])
+        return self._result(zone_id)
+
+    def _associated(self, zone_id: str, vpc_id: str, owner: Any = None) -> dict[str, Any]:  # noqa: ANN401
+        if not self._may:
+            vpc = ",".join(f"{key}={value}" for key, value in self._aws_vpc().items())
+            find = (
+                f"aws route53 list-hosted-zones-by-name --dns-name {self._name} --query 'HostedZones[0].Id' "
+                "--output text"
+            )
+            authorize = "aws route53 create-vpc-association-authorization"
+            return self._result("", [f"{authorize} --hosted-zone-id $({find}) --vpc {vpc}"])
+        self.after[self._field] = vpc_id or "(made by this run)"
+        if self.module.check_mode:
+            return self._result(zone_id)
+        place = {"HostedZoneId": zone_id, "VPC": self._aws_vpc()}
+        if self._foreign:
+            self._do(owner, "create_vpc_association_authorization", **place)
+        self._do(self._route53, "associate_vpc_with_hosted_zone", **place)
+        if self._foreign:
+            self._do(owner, "delete_vpc_association_authorization", **place)
+        return self._result(zone_id)
+
+    def _tag(self, zone_id: str) -> None:
+        answer = api.call(self._route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone_id)
+        had = {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
+        wanted = {key: str(value) for key, value in self.module.params["tags"].items()}
+        new = {key: value for key, value in wanted.items() if had.get(key) != value}
+        for key, value in new.items():
+            self.after[f"zone {self._name}.tags.{key}"] = value
+            if key in had:
+                self.before[f"zone {self._name}.tags.{key}"] = had[key]
+        self._put_tags(zone_id, new)
+
+    def _put_tags(self, zone_id: str, tags: dict[str, Any]) -> None:
+        if tags:
+            new = [{"Key": key, "Value": str(value)} for key, value in tags.items()]
+            place = {"ResourceType": "hostedzone", "ResourceId": zone_id}
+            self._do(self._route53, "change_tags_for_resource", AddTags=new, **place)
+
+    def _delete(self, zone_id: str) -> None:
+        records = api.pages(self._route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)
+        others = [one for one in records if one["Type"] not in OWN_RECORDS]
+        self.before[f"zone {self._name}"] = [f"{one['Name']} {one['Type']}" for one in others]
+        if others:
+            changes = [{"Action": "DELETE", "ResourceRecordSet": one} for one in others]
+            self._do(
+                self._route53, "change_resource_record_sets", HostedZoneId=zone_id, ChangeBatch={"Changes": changes}
+            )
+        self._do(self._route53, "delete_hosted_zone", Id=zone_id)
+
+    def _do(self, client: Any, operation: str, **arguments: object) -> dict[str, Any]:  # noqa: ANN401
+        return {} if self.module.check_mode else api.call(client, operation, **arguments)
+
+    def _result(self, zone_id: str, commands: list[str] | None = None) -> dict[str, Any]:
+        return {"id": zone_id, "name": self._name, "commands": commands or []}

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: private_zone
+short_description: Let a VPC see a private zone of Route 53
+version_added: 0.1.0
+description:
+  - Creates a private hosted zone with a VPC, or associates a VPC with the zone of another member, also across accounts.
+  - M(amazon.aws.route53_zone) takes the associated VPCs as a whole; where it does not know those of others it makes a
+    second zone of the same name.
+options:
+  name:
+    description: The zone's name, such as V(example.internal).
+    type: str
+    required: true
+  state:
+    description:
+      - V(absent) takes the VPC out of the zone; with O(create) it deletes the zone with all records in it.
+    type: str
+    choices: [present, absent]
+    default: present
+  vpc:
+    description: The V(Name) tag of the VPC. In check mode it need not exist yet.
+    type: str
+    required: true
+  create:
+    description: Whether the zone is this member's to create and to delete.
+    type: bool
+    default: false
+  owner_account_id:
+    description: The account of the zone. Without it, the one of the VPC.
+    type: str
+    default: ""
+  accepter:
+    description: Credentials of the zone's account, if that is another one.
+    type: dict
+    default: {}
+    suboptions:
+      access_key:
+        description: The access key.
+        type: str
+      secret_key:
+        description: The secret key.
+        type: str
+      session_token:
+        description: The session token.
+        type: str
+  tags:
+    description: Tags of a zone that is created here.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - dataplatform.fleet.attributes
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Create the fleet's zone
+  dataplatform.fleet.private_zone:
+    name: example.internal
+    vpc: example-controlplane
+    create: true
+
+- name: Let staging see it
+  dataplatform.fleet.private_zone:
+    name: example.internal
+    vpc: example-staging
+"""
+
+RETURN = r"""
+private_zone:
+  description: The zone. Its id is empty where it does not exist yet.
+  returned: always
+  type: dict
+  sample:
+    id: Z0123456789ABCDEFGHIJ
+    name: example.internal
+    commands: []
+  contains:
+    commands:
+      description: What the owner of the zone has to run, where this task may not.
+      type: list
+      elements: str
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.zone import Zone
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+
+def argument_spec() -> dict[str, Any]:
+    accepter = {
+        "access_key": {"type": "str", "no_log": False},
+        "secret_key": {"type": "str", "no_log": True},
+        "session_token": {"type": "str", "no_log": True},
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "vpc": {"type": "str", "required": True},
+        "create": {"type": "bool", "default": False},
+        "owner_account_id": {"type": "str", "default": ""},
+        "accepter": {"type": "dict", "default": {}, "options": accepter},
+        "tags": {"type": "dict", "default": {}},
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    name = module.params["name"]
+    zone = Zone(module)
+    try:
+        result = zone.present() if module.params["state"] == "present" else zone.absent()
+    except PeeringError as error:
+        module.fail_json(msg=f"Zone {name}: {error}")
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg=f"Could not manage the zone {name}")
+    module.exit_json(
+        changed=zone.before != zone.after, diff={"before": zone.before, "after": zone.after}, private_zone=result
+    )
+
+
+if __name__ == "__main__":
+    main()

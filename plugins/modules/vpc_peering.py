@@ -1,0 +1,177 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vpc_peering
+short_description: Connect a VPC with that of another member
+version_added: 0.1.0
+description:
+  - Requests a peering connection, accepts it on the other side, and leads each side's network to the other, as one
+    desired state.
+  - On the other side it touches nothing but the request it made itself and the routes to its own network. Without the
+    right to that it returns the commands for the owner.
+  - M(amazon.aws.ec2_vpc_peering) makes one step of these, of which the next ones know nothing in check mode.
+options:
+  name:
+    description: The V(Name) tag of the connection.
+    type: str
+    required: true
+  state:
+    description: V(absent) removes the connection of that name and the routes that lead to it.
+    type: str
+    choices: [present, absent]
+    default: present
+  vpc:
+    description: The V(Name) tag of the VPC that requests. In check mode it need not exist yet.
+    type: str
+    required: true
+  cidr:
+    description: Its network, in check mode where it does not exist yet. Needed with O(state=present).
+    type: str
+  peer:
+    description: The other side. Needed with O(state=present).
+    type: dict
+    suboptions:
+      vpc_id:
+        description: The VPC. It may be empty in check mode, where it does not exist yet.
+        type: str
+        required: true
+      cidr:
+        description: Its network.
+        type: str
+        required: true
+      region:
+        description: Its region.
+        type: str
+        required: true
+      account_id:
+        description: Its AWS account. Without it, the one of the requester.
+        type: str
+        default: ""
+  accept:
+    description:
+      - Whether to accept the request and to set the routes on the other side. Without it, when O(accepter) is given or
+        both sides are in the same account.
+    type: bool
+  accepter:
+    description: Credentials of the other side. Without them, those of the task.
+    type: dict
+    default: {}
+    suboptions:
+      access_key:
+        description: The access key.
+        type: str
+      secret_key:
+        description: The secret key.
+        type: str
+      session_token:
+        description: The session token.
+        type: str
+  tags:
+    description: Tags of the connection. Others stay.
+    type: dict
+    default: {}
+  timeout:
+    description: How long AWS may take for a step, in seconds.
+    type: int
+    default: 300
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - dataplatform.fleet.attributes
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Connect staging with the controlplane
+  dataplatform.fleet.vpc_peering:
+    name: example-staging
+    vpc: example-staging
+    cidr: 10.42.0.0/16
+    peer:
+      vpc_id: vpc-0123456789abcdef0
+      cidr: 10.40.0.0/16
+      region: eu-central-1
+"""
+
+RETURN = r"""
+vpc_peering:
+  description: The connection.
+  returned: always
+  type: dict
+  sample:
+    id: pcx-0123456789abcdef0
+    status: active
+    commands: []
+  contains:
+    commands:
+      description: What the owner of the other side has to run, where this task may not.
+      type: list
+      elements: str
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.manager import Manager
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+ACCEPTER = {
+    "access_key": {"type": "str", "no_log": False},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+}
+
+
+def argument_spec() -> dict[str, Any]:
+    peer = {
+        "vpc_id": {"type": "str", "required": True},
+        "cidr": {"type": "str", "required": True},
+        "region": {"type": "str", "required": True},
+        "account_id": {"type": "str", "default": ""},
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "vpc": {"type": "str", "required": True},
+        "cidr": {"type": "str"},
+        "peer": {"type": "dict", "options": peer},
+        "accept": {"type": "bool"},
+        "accepter": {"type": "dict", "default": {}, "options": ACCEPTER},
+        "tags": {"type": "dict", "default": {}},
+        "timeout": {"type": "int", "default": 300},
+    }
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+        required_if=[("state", "present", ["cidr", "peer"])],
+    )
+    manager = Manager(module)
+    try:
+        result = manager.present() if module.params["state"] == "present" else manager.absent()
+    except PeeringError as error:
+        module.fail_json(msg=f"Peering {module.params['name']}: {error}")
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg=f"Could not manage the peering connection {module.params['name']}")
+    module.exit_json(
+        changed=manager.before != manager.after,
+        diff={"before": manager.before, "after": manager.after},
+        vpc_peering=result,
+    )
+
+
+if __name__ == "__main__":
+    main()
