@@ -89,6 +89,9 @@ options:
   proxy_url:
     description:
       - An HTTP proxy through which the API server is reached.
+      - Without it, and without one in O(kubeconfig), it is the one that E(HTTPS_PROXY) names on the controller, unless
+        E(NO_PROXY) has the server's name, a domain of it, its address or a block of addresses with it. A server on
+        loopback is reached directly.
     type: str
   tls_server_name:
     description:
@@ -96,7 +99,8 @@ options:
     type: str
   wait:
     description:
-      - Wait until all objects of the set are ready, or with O(state=absent) gone.
+      - Wait until all objects of the set are ready, and those that were pruned or that O(state=absent) removed are
+        gone.
       - Known are Deployment, StatefulSet, DaemonSet, Job, PersistentVolumeClaim, Service of type LoadBalancer, Pod,
         Namespace and CustomResourceDefinition; any other object by its status conditions.
     type: bool

@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import yaml
 
@@ -61,10 +66,41 @@ class LoaderCredentials:
 
 
 def server_for(options: Mapping[str, Any]) -> Server:
-    """The server that a task's options name.
+    """The server that a task's options name, and the way to it.
 
     Raises ClusterMissingError when EKS has no such cluster, or one that is being deleted or never came into being.
     """
+    server = _named_server(options)
+    return server if server.proxy_url else replace(server, proxy_url=environment_proxy(server.url))
+
+
+def environment_proxy(url: str) -> str:
+    """The proxy that HTTPS_PROXY or HTTP_PROXY names for this address, unless NO_PROXY or loopback exempts it.
+
+    As kubectl understands them (Go's golang.org/x/net/http/httpproxy): NO_PROXY may hold names, which stand for their
+    subdomains too, addresses, and CIDR blocks.
+    """
+    address = urlsplit(url)
+    host = address.hostname or ""
+    proxy = getproxies_environment().get(address.scheme, "")
+    if not proxy or host == "localhost" or proxy_bypass(address.netloc.rpartition("@")[2]):
+        return ""
+    with contextlib.suppress(ValueError):
+        ip = ip_address(host)
+        if ip.is_loopback or any(ip in network for network in _exempt_networks()):
+            return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _exempt_networks() -> list[IPv4Network | IPv6Network]:
+    networks: list[IPv4Network | IPv6Network] = []
+    for part in getproxies_environment().get("no", "").split(","):
+        with contextlib.suppress(ValueError):
+            networks.append(ip_network(part.strip(), strict=False))
+    return networks
+
+
+def _named_server(options: Mapping[str, Any]) -> Server:
     given = [name for name in ("cluster", "kubeconfig", "host") if options.get(name)]
     if len(given) != 1:
         many = f"not {' and '.join(given)}" if given else "none is given"

@@ -50,6 +50,7 @@ class Discovery:
         self._documents: dict[str, schema.Document | None] = {}
         self._index: Json = {}
         self._defined: dict[tuple[str, str, str], schema.Type] = {}
+        self._stale: dict[str, str] = {}
 
     def requests(self) -> list[Callable[[], None]]:
         """The calls that fill this object; independent of each other."""
@@ -64,6 +65,10 @@ class Discovery:
     def preferred(self, group: str, kind: str) -> Resource | None:
         """A kind in the version the server likes best."""
         return self._preferred.get((group, kind))
+
+    def stale(self, group: str) -> str:
+        """The version of a group whose server, another than this one, does not answer: its kinds may be incomplete."""
+        return self._stale.get(group, "")
 
     def versions(self, kind: str) -> list[Resource]:
         """Every group-version that has a kind of this name, for error messages."""
@@ -122,6 +127,8 @@ class Discovery:
         for group in discovered.get("items", ()):
             group_name = group.get("metadata", {}).get("name", "")
             for version in group.get("versions", ()):
+                if version.get("freshness") == "Stale":
+                    self._stale[group_name] = version["version"]
                 for item in version.get("resources", ()):
                     answer = item.get("responseKind") or {}
                     verbs = item.get("verbs") or ()

@@ -114,7 +114,7 @@ class Engine:
         members = self.read(found)
         recorded = self._reader.recorded_scope()
         wanted = applyset.scope_of((member.key for member in members), self._parent)
-        self._live = self._reader.members(recorded | wanted, members)
+        self._live = self._members(recorded | wanted, members)
         strangers = self._reader.strangers(members, self._live)
         self._refuse_foreign(members, strangers)
         claims = Volumes(self._client)
@@ -154,6 +154,13 @@ class Engine:
         resolved = resolve(found, self._discovery, self._parent, allow_namespaces=self._settings.allow_namespaces)
         complete(resolved, self._discovery, self._parent)
         return resolved
+
+    def _members(self, scope: Scope, members: Sequence[Member]) -> dict[Key, Json]:
+        live = self._reader.members(scope, members)
+        if self._reader.gone:
+            kinds = ", ".join(self._reader.gone)
+            self._report(f"the server has no kind {kinds} any more, so no objects of it: it leaves the set's record")
+        return live
 
     def _reports_conditions(self, resource: Resource) -> bool:
         type_ = self._discovery.type_of(resource)
@@ -350,8 +357,7 @@ class Engine:
                     timeout=min(60, self._settings.wait_timeout),
                     report=self._report,
                 )
-        for step in order.phases(prunes, lambda action: action.key, removing=True):
-            self._each(step, self._delete)
+        self._remove(prunes)
         if parent.action == PATCHED or recorded != final:
             self._write_parent(final)
 
@@ -372,6 +378,19 @@ class Engine:
                 action.action, action.fields, action.taken_from = UNCHANGED, [], []
             else:
                 self._describe(action)
+
+    def _remove(self, prunes: Sequence[Action]) -> None:
+        """What others depend on goes after them."""
+        for step in order.phases(prunes, lambda action: action.key, removing=True):
+            self._each(step, self._delete)
+            if self._settings.wait:
+                wait.until_gone(
+                    self._client,
+                    [(action.resource, action.key, action.before or {}) for action in step],
+                    selector=f"{applyset.PART_OF}={self._parent.id}",
+                    timeout=self._settings.wait_timeout,
+                    report=self._report,
+                )
 
     def _delete(self, action: Action) -> None:
         metadata = (action.before or {}).get("metadata") or {}
@@ -403,23 +422,14 @@ class Engine:
         self._reader.read_server()
         if self._reader.live_parent is None:
             return Result([], self._client.requests)
-        self._live = self._reader.members(self._reader.recorded_scope(), ())
+        self._live = self._members(self._reader.recorded_scope(), ())
         removed = self._removed(())
         plan.check_removal(
             removed, len(removed), limit=1, confirm=self._settings.confirm, accepted=self._accepted_names(), whole=True
         )
         prunes = [self._prune_action(key, live) for key, live in removed.items()]
         if not self._settings.check:
-            for step in order.phases(prunes, lambda action: action.key, removing=True):
-                self._each(step, self._delete)
-                if self._settings.wait:
-                    wait.until_gone(
-                        self._client,
-                        [(action.resource, action.key, action.before or {}) for action in step],
-                        selector=f"{applyset.PART_OF}={self._parent.id}",
-                        timeout=self._settings.wait_timeout,
-                        report=self._report,
-                    )
+            self._remove(prunes)
             self._client.request("DELETE", self._parent.path, allowed=frozenset({404}))
         parent = Action(self._parent.key, PARENT_RESOURCE, PRUNED, before=self._reader.live_parent)
         return Result([*prunes, parent], self._client.requests)

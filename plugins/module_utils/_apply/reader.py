@@ -27,6 +27,8 @@ class Reader:
         self._discovery = discovery
         self._parent = parent
         self.live_parent: Json | None = None
+        self.gone: list[str] = []
+        """Recorded kinds that the server does not have any more, and so no objects of them."""
 
     def read_server(self) -> None:
         """Discovery and the parent, all at once."""
@@ -55,10 +57,18 @@ class Reader:
     def members(self, scope: Scope, members: Iterable[Member]) -> dict[Key, Json]:
         """The live members in *scope*; kinds of *members* are read in their versions."""
         resources: dict[str, Resource] = {member.resource.group_kind: member.resource for member in members}
-        for group_kind in scope.group_kinds:
-            resource = self._discovery.preferred(*applyset.split_group_kind(group_kind))
+        for group_kind in sorted(scope.group_kinds - resources.keys()):
+            group, kind = applyset.split_group_kind(group_kind)
+            resource = self._discovery.preferred(group, kind)
             if resource is not None:
-                resources.setdefault(group_kind, resource)
+                resources[group_kind] = resource
+            elif version := self._discovery.stale(group):
+                raise PlanError(
+                    f"The set {self._parent.name} has objects of the kind {group_kind}, whose API does not answer:"
+                    f" see kubectl get apiservice {version}.{group}. Nothing was changed."
+                )
+            else:
+                self.gone.append(group_kind)
         listed = [resource for resource in resources.values() if self._discovery.served(resource)]
         live: dict[Key, Json] = {}
         for items in self._client.map(lambda resource: self._list(resource, scope.namespaces), listed):

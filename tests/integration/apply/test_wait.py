@@ -164,6 +164,17 @@ def test_removal_waits_and_names_what_holds_an_object(cluster: Cluster, namespac
     cluster.absent("s", namespace, wait=True, wait_timeout=10)
 
 
+def test_pruning_waits_too(cluster: Cluster, namespace: str) -> None:
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
+    kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}
+    cluster.apply("s", namespace, [held, kept])
+    with pytest.raises(WaitError, match=r"ConfigMap .*/held: held by finalizer example\.com/hold"):
+        cluster.apply("s", namespace, [kept], wait=True, wait_timeout=2)
+    assert cluster.apply("s", namespace, [kept], check=True).changed
+    cluster.send("PATCH", f"/api/v1/namespaces/{namespace}/configmaps/held", {"metadata": {"finalizers": None}})
+    assert not cluster.apply("s", namespace, [kept], wait=True, wait_timeout=10).changed
+
+
 def test_a_removed_namespace_is_gone_with_all_in_it(cluster: Cluster, namespace: str) -> None:
     name = f"{namespace}-inner"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -141,3 +141,52 @@ def test_a_cluster_on_its_way_out_has_nothing_to_remove(
     with pytest.raises(ApplyError, match="'one' in eu-central-1 is") as raised:
         connection.server_for({"cluster": "one"})
     assert type(raised.value) is error
+
+
+PROXIES = {"HTTPS_PROXY": "http://secure:1", "HTTP_PROXY": "plain:2"}
+NO_PROXY = "eks.amazonaws.com, .example.com,10.0.0.0/8,192.0.2.7,named.example:6443"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://a.eks.invalid", "http://secure:1"),
+        ("http://a.eks.invalid", "http://plain:2"),
+        ("https://x.gr7.eu-central-1.eks.amazonaws.com", ""),
+        ("https://a.example.com:443", ""),
+        ("https://10.1.2.3", ""),
+        ("https://11.1.2.3", "http://secure:1"),
+        ("https://192.0.2.7:6443", ""),
+        ("https://named.example:6443", ""),
+        ("https://named.example", "http://secure:1"),
+        ("https://localhost:6443", ""),
+        ("https://127.0.0.1:6443", ""),
+        ("https://[::1]:6443", ""),
+    ],
+)
+def test_the_environment_s_proxy(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str) -> None:
+    _only_these(monkeypatch, {**PROXIES, "NO_PROXY": NO_PROXY})
+    assert connection.environment_proxy(url) == proxy
+    assert connection.server_for({"host": url}).proxy_url == proxy
+
+
+def test_without_a_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_these(monkeypatch, {"NO_PROXY": "*"})
+    assert connection.environment_proxy("https://a.eks.invalid") == ""
+    _only_these(monkeypatch, PROXIES | {"no_proxy": "*"})
+    assert connection.environment_proxy("https://a.eks.invalid") == ""
+
+
+def test_the_task_s_proxy_outranks_the_environment(monkeypatch: pytest.MonkeyPatch, kubeconfig: Path) -> None:
+    _only_these(monkeypatch, PROXIES)
+    assert connection.server_for({"host": "https://a.invalid", "proxy_url": "http://mine"}).proxy_url == "http://mine"
+    assert connection.server_for({"kubeconfig": str(kubeconfig)}).proxy_url == "http://p"
+    assert connection.server_for({"kubeconfig": str(kubeconfig), "context": "b"}).proxy_url == "http://secure:1"
+
+
+def _only_these(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
