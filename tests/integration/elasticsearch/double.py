@@ -1,0 +1,214 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A double of the part of Elasticsearch's API that the reconciler speaks.
+
+It is no Elasticsearch: it keeps what it is given under the path it was given for, and answers in the forms of the API
+reference of 9.x: settings as text under their full names, defaults that nobody asked for, passwords that cannot be
+read, 404 for what is not there. It holds every request to the user's password. What a body means, it does not know.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.certificates import server_certificate
+
+Json = dict[str, Any]
+Answer = tuple[int, Json]
+Place = Callable[[str, str | None, Json], Answer]
+
+
+@dataclass
+class Double:
+    """The state, which a test reads and changes, and the log of what changed it."""
+
+    url: str = ""
+    settings: Json = field(default_factory=dict)
+    component_templates: dict[str, Json] = field(default_factory=dict)
+    index_templates: dict[str, Json] = field(default_factory=dict)
+    data_streams: dict[str, Json] = field(default_factory=dict)
+    roles: dict[str, Json] = field(default_factory=dict)
+    users: dict[str, Json] = field(default_factory=dict)
+    repositories: dict[str, Json] = field(default_factory=dict)
+    policies: dict[str, Json] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    broken: dict[str, int] = field(default_factory=dict)
+    """Beginnings of paths that answer with a status instead."""
+    not_ready: int = 0
+    """How often it says that it is not ready."""
+
+    def answer(self, method: str, path: str, body: Json, who: str | None) -> Answer:
+        if who is None:
+            return 401, error("unable to authenticate")
+        if path == "/_cluster/health":
+            self.not_ready -= 1
+            return (408, {"timed_out": True}) if self.not_ready >= 0 else (200, {"status": "green"})
+        for beginning, status in self.broken.items():
+            if path.startswith(beginning) and method != "GET":
+                return status, error(f"it is broken: {path}")
+        if method != "GET":
+            self.writes.append((method, path))
+        if path == "/_security/_authenticate":
+            return 200, {"username": who}
+        if path == "/_cluster/settings":
+            if method == "PUT":
+                self.settings |= as_text(body["persistent"])
+            return 200, {"persistent": self.settings, "transient": {}}
+        if found := re.fullmatch(r"/_data_stream/([^/]+)/_lifecycle", path):
+            return self._lifecycle(method, found[1], body)
+        if found := re.fullmatch(r"/_security/user/([^/]+)/_password", path):
+            self.passwords[found[1]] = body["password"]
+            return 200, {}
+        for pattern, place in (
+            (r"/_component_template(?:/(.+))?", self._templates("component_template", self.component_templates)),
+            (r"/_index_template(?:/(.+))?", self._templates("index_template", self.index_templates)),
+            (r"/_security/role(?:/(.+))?", self._named(self.roles, role)),
+            (r"/_security/user(?:/(.+))?", self._named(self.users, self._user)),
+            (r"/_snapshot(?:/(.+))?", self._named(self.repositories, lambda _name, given: {**given, "uuid": "x"})),
+            (
+                r"/_slm/policy(?:/(.+))?",
+                self._named(self.policies, lambda _name, given: {"version": 1, "policy": given}),
+            ),
+        ):
+            if found := re.fullmatch(pattern, path):
+                return place(method, unquote(found[1]) if found[1] else None, body)
+        return 400, error(f"no handler found for uri [{path}] and method [{method}]")
+
+    def _lifecycle(self, method: str, name: str, body: Json) -> Answer:
+        if method == "PUT":
+            self.data_streams[name]["lifecycle"] = {"enabled": True, **body}
+            return 200, {"acknowledged": True}
+        wanted = re.compile(name.replace("*", ".*"))
+        return 200, {"data_streams": [{"name": n, **s} for n, s in self.data_streams.items() if wanted.fullmatch(n)]}
+
+    @staticmethod
+    def _templates(key: str, place: dict[str, Json]) -> Place:
+        def handle(method: str, name: str | None, body: Json) -> Answer:
+            if method == "PUT" and name:
+                place[name] = template(body)
+                return 200, {"acknowledged": True}
+            if name is not None and name not in place:
+                return 404, error(f"{key} matching [{name}] not found")
+            if method == "DELETE" and name:
+                del place[name]
+                return 200, {"acknowledged": True}
+            found = [{"name": n, key: t} for n, t in place.items() if name in (None, n)]
+            return 200, {f"{key}s": found}
+
+        return handle
+
+    @staticmethod
+    def _named(place: dict[str, Json], stored: Callable[[str, Json], Json]) -> Place:
+        def handle(method: str, name: str | None, body: Json) -> Answer:
+            if method == "PUT" and name:
+                place[name] = stored(name, body)
+                return 200, {}
+            if name is not None and name not in place:
+                return 404, {}
+            if method == "DELETE" and name:
+                del place[name]
+                return 200, {}
+            return 200, {n: o for n, o in place.items() if name in (None, n)}
+
+        return handle
+
+    def _user(self, name: str, body: Json) -> Json:
+        if "password" in body:
+            self.passwords[name] = body["password"]
+        return {"username": name, "email": None, **{k: v for k, v in body.items() if k != "password"}}
+
+
+def error(reason: str) -> Json:
+    return {"error": {"type": "exception", "reason": reason}}
+
+
+def role(_name: str, body: Json) -> Json:
+    defaults: Json = {
+        "cluster": [],
+        "indices": [],
+        "applications": [],
+        "run_as": [],
+        "metadata": {},
+        "transient_metadata": {},
+    }
+    indices = [{"allow_restricted_indices": False, **item} for item in body.get("indices", [])]
+    return {**defaults, **body, "indices": indices}
+
+
+def template(body: Json) -> Json:
+    found = json.loads(json.dumps(body))
+    inner = found.get("template", {})
+    if "settings" in inner:
+        inner["settings"] = as_text(flat(inner["settings"]))
+    if "lifecycle" in inner:
+        inner["lifecycle"] = {"enabled": True, **inner["lifecycle"]}
+    if "data_stream" in found:
+        found["data_stream"] = {"hidden": False, "allow_custom_routing": False}
+    return dict(found)
+
+
+def flat(settings: Json, path: str = "") -> Json:
+    found: Json = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+    return found
+
+
+def as_text(settings: Json) -> Json:
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Double, Path]]:
+    """A double on a free port of the loopback, and the PEM file to verify it by."""
+    state = Double()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, answer = state.answer(
+                self.command, unquote(urlsplit(self.path).path), json.loads(text or b"{}"), self.who()
+            )
+            payload = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815
+
+        def who(self) -> str | None:
+            kind, _, code = (self.headers.get("Authorization") or "").partition(" ")
+            user, _, password = base64.b64decode(code).decode().partition(":") if kind == "Basic" else ("", "", "")
+            return user if user and state.passwords.get(user) == password else None
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    ca, certificate, key = server_certificate(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    state.url = f"https://localhost:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state, ca
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

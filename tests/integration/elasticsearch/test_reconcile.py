@@ -1,0 +1,241 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reconciler of Elasticsearch, run by a JDK as in the image, against a double of the API.
+
+The real Elasticsearch cannot be had here. What this proves: what the script sends, in which order, that it tells what
+is as declared from what is not in the forms that the API reference gives, and that it shows no password. Whether
+Elasticsearch takes the bodies, it does not prove.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("java") is None, reason="needs a JDK"),
+]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    lines: list[str]
+
+    @property
+    def changes(self) -> list[str]:
+        return self.lines[:-1]
+
+    @property
+    def drift(self) -> int:
+        last = json.loads(self.lines[-1])
+        assert set(last) == {"reconciler", "drift_objects", "time"}
+        assert last["reconciler"] == "elasticsearch"
+        return int(last["drift_objects"])
+
+
+Reconcile = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, str]:
+    """The script and what is declared, as the role puts them into the cluster."""
+    objects = render_role("elasticsearch")
+    return dict(only(objects, "ConfigMap", "elasticsearch-reconciler")["data"])
+
+
+@pytest.fixture(scope="module")
+def passwords() -> dict[str, str]:
+    return dict(evaluate("elasticsearch", "__elasticsearch_passwords"))
+
+
+@pytest.fixture(scope="module")
+def program(rendered: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Compiled once: the image's Java does that at every start, which one test does too."""
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "Reconcile.java").write_text(rendered["Reconcile.java"])
+    subprocess.run(["javac", "-d", str(folder), str(folder / "Reconcile.java")], check=True, timeout=120)
+    return ["-cp", str(folder), "Reconcile"]
+
+
+@pytest.fixture
+def double(tmp_path: Path, passwords: dict[str, str]) -> Iterator[Double]:
+    with running(tmp_path) as (state, _ca):
+        state.passwords["elastic"] = passwords["elastic"]
+        yield state
+
+
+@pytest.fixture
+def reconcile(
+    tmp_path: Path, double: Double, rendered: dict[str, str], passwords: dict[str, str], program: list[str]
+) -> Reconcile:
+    folder = tmp_path / "passwords"
+    folder.mkdir()
+    declared = json.loads(rendered["declared.json"])
+
+    def run(
+        *arguments: str, change: Callable[[Json], None] | None = None, source: bool = False, **more: str
+    ) -> Outcome:
+        wanted = json.loads(json.dumps(declared))
+        if change:
+            change(wanted)
+        (tmp_path / "declared.json").write_text(json.dumps(wanted))
+        for name, password in {**passwords, **more}.items():
+            (folder / name).write_text(password)
+        done = subprocess.run(
+            ["java", "-XX:TieredStopAtLevel=1", *([f"{program[1]}/Reconcile.java"] if source else program), *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "URL": double.url,
+                "CA": str(tmp_path / "ca.crt"),
+                "DECLARED": str(tmp_path / "declared.json"),
+                "PASSWORDS": str(folder),
+                "WAIT": "20",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.stderr == ""
+        for password in (*passwords.values(), *more.values()):
+            assert password not in done.stdout
+        return Outcome(done.returncode, done.stdout.splitlines())
+
+    return run
+
+
+def test_makes_everything_and_then_nothing(double: Double, reconcile: Reconcile, passwords: dict[str, str]) -> None:
+    first = reconcile()
+    assert first.status == 0
+    assert all(line.startswith(("+ ", "~ user kibana_system")) for line in first.changes)
+    assert first.drift == len(first.changes) == len(double.writes)
+    assert double.passwords == passwords
+    assert double.index_templates["logs-k8s.container"]["template"]["settings"]["index.number_of_shards"] == "1"
+    assert set(double.users) == set(passwords) - {"elastic", "kibana_system"}
+    # Whoever is granted something is there before it.
+    order = [path for _method, path in double.writes]
+    assert order.index("/_security/role/exporter") < order.index("/_security/user/exporter")
+    assert order.index("/_snapshot/snapshots") < order.index("/_slm/policy/snapshots")
+
+    double.writes.clear()
+    second = reconcile()
+    assert (second.status, second.changes, second.drift, double.writes) == (0, [], 0, [])
+
+
+def test_a_plan_changes_nothing(double: Double, reconcile: Reconcile) -> None:
+    planned = reconcile("--plan")
+    assert planned.status == 0
+    assert planned.drift > 0
+    assert double.writes == []
+    assert reconcile().changes == planned.changes
+
+
+def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
+    reconcile()
+    double.writes.clear()
+    double.component_templates["metrics-prometheus@custom"]["template"]["settings"][
+        "index.mapping.total_fields.limit"
+    ] = "5"
+    del double.index_templates["logs-k8s.container"]["template"]["mappings"]["properties"]["log"]
+    double.roles["grafana_reader"]["cluster"].append("all")
+    double.users["exporter"]["enabled"] = False
+    double.passwords["logstash_writer"] = "changed by hand"
+    double.passwords["kibana_system"] = "changed by hand"
+    double.policies["snapshots"]["policy"]["schedule"] = "0 0 0 1 * ?"
+    double.settings["action.destructive_requires_name"] = "false"
+    del double.repositories["snapshots"]
+    # What others have is theirs.
+    double.users["somebody"] = {"username": "somebody", "roles": [], "metadata": {}, "enabled": True}
+    double.index_templates["theirs"] = {"index_patterns": ["x"], "_meta": {"managed_by": "others"}}
+
+    planned, repaired = reconcile("--plan"), reconcile()
+    assert planned.lines[:-1] == repaired.lines[:-1]
+    assert repaired.drift == 9
+    assert "~ role grafana_reader: cluster" in "\n".join(repaired.changes)
+    assert "~ user exporter: enabled false -> true" in repaired.changes
+    assert "~ user logstash_writer: password" in repaired.changes
+    assert "+ repository snapshots" in repaired.changes
+    assert reconcile().drift == 0
+    assert "somebody" in double.users
+    assert "theirs" in double.index_templates
+
+
+def test_lifecycles_reach_data_streams_that_exist(double: Double, reconcile: Reconcile) -> None:
+    double.data_streams["metrics-k8s.prometheus-staging"] = {"lifecycle": {"enabled": True, "data_retention": "90d"}}
+    double.data_streams["logs-k8s.container-staging"] = {}
+    double.data_streams["logs-other-default"] = {}
+    reconcile()
+    lifecycle = double.data_streams["metrics-k8s.prometheus-staging"]["lifecycle"]
+    assert lifecycle["data_retention"] == "30d"
+    assert lifecycle["downsampling"][0] == {"after": "2d", "fixed_interval": "5m"}
+    assert double.data_streams["logs-k8s.container-staging"]["lifecycle"]["data_retention"] == "14d"
+    assert double.data_streams["logs-other-default"] == {}
+    assert reconcile().drift == 0
+
+    def without_rounds(declared: Json) -> None:
+        for name in ("downsampling", "downsampling_method"):
+            del declared["lifecycles"]["metrics-k8s.prometheus-*"][name]
+            del declared["component_templates"]["metrics-prometheus@custom"]["template"]["lifecycle"][name]
+
+    assert reconcile(change=without_rounds).drift == 1
+    assert "downsampling" not in double.data_streams["metrics-k8s.prometheus-staging"]["lifecycle"]
+
+
+def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconcile) -> None:
+    def with_alice(declared: Json) -> None:
+        declared["roles"]["readers"] = {"cluster": ["monitor"]}
+        declared["users"]["alice"] = {"full_name": "Alice", "roles": ["readers"]}
+
+    reconcile(change=with_alice, alice="correct horse")
+    assert double.users["alice"]["roles"] == ["readers"]
+    assert reconcile().changes == ["- user alice", "- role readers"]
+    assert "alice" not in double.users
+
+    def without_snapshots(declared: Json) -> None:
+        declared["repositories"] = declared["snapshot_policies"] = {}
+
+    assert reconcile(change=without_snapshots).changes == ["- snapshot policy snapshots"]
+
+
+def test_a_new_password_is_set(double: Double, reconcile: Reconcile) -> None:
+    reconcile()
+    assert reconcile(grafana_reader='a "new" \\ pässword').changes == ["~ user grafana_reader: password"]
+    assert double.passwords["grafana_reader"] == 'a "new" \\ pässword'
+
+
+def test_one_failure_stops_nothing_else(double: Double, reconcile: Reconcile) -> None:
+    double.broken["/_snapshot/"] = 500
+    outcome = reconcile()
+    assert outcome.status == 1
+    assert [line for line in outcome.lines if line.startswith("!")] == [
+        "! repository snapshots failed: 500 it is broken: /_snapshot/snapshots"
+    ]
+    assert "snapshots" in double.policies
+    double.broken.clear()
+    assert reconcile().changes == ["+ repository snapshots"]
+
+
+def test_waits_for_elasticsearch(double: Double, reconcile: Reconcile) -> None:
+    double.not_ready = 2
+    assert reconcile("--plan", source=True).status == 0
+
+
+def test_says_why_it_gave_up(double: Double, reconcile: Reconcile) -> None:
+    double.passwords["elastic"] = "another one"
+    outcome = reconcile()
+    assert outcome.status == 1
+    assert "401 unable to authenticate" in outcome.lines[-1]
