@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents in Secrets Manager: which calls, and that no value is shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import (
+    NEW,
+    Live,
+    Plan,
+    Want,
+    absent,
+    present,
+    same_key,
+)
+
+ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234"
+KEY = (ARN, "1234", "alias/f-secrets")
+WANT = Want("f/staging/kafka", {"password": "hunter2"}, {"username": "staging"}, {"fleet": "f"})
+CONTENT = {"username": "staging", "password": "hunter2"}
+
+
+def live(**fields: Any) -> Live:
+    return Live(**{"name": WANT.name, "content": CONTENT, "tags": {"fleet": "f"}, "kms_key": ARN, **fields})
+
+
+def operations(plan: Plan) -> list[str]:
+    return [operation for operation, _arguments in plan.calls]
+
+
+def test_creates() -> None:
+    plan = present(WANT, None, KEY)
+    ((operation, arguments),) = plan.calls
+    assert (operation, arguments["KmsKeyId"]) == ("create_secret", ARN)
+    assert json.loads(arguments["SecretString"]) == CONTENT
+    assert plan.before == {}
+    assert plan.after == {
+        "f/staging/kafka.password": NEW,
+        "f/staging/kafka.username": "staging",
+        "f/staging/kafka.tags.fleet": "f",
+    }
+
+
+def test_unchanged() -> None:
+    assert present(WANT, live(), KEY) == Plan()
+    assert present(WANT, live(tags={"fleet": "f", "theirs": "x"}), KEY) == Plan()
+    assert present(WANT, live(), ()) == Plan(), "in check mode the key may be missing"
+
+
+def test_a_changed_value_is_shown_as_a_hash() -> None:
+    plan = present(WANT, live(content={**CONTENT, "password": "old"}), KEY)
+    assert operations(plan) == ["put_secret_value"]
+    assert plan.before["f/staging/kafka.password"].startswith("sha256:")
+    assert plan.after == {"f/staging/kafka.password": NEW}
+    assert "hunter2" not in repr(plan)
+    assert "hunter2" not in repr((WANT, live()))
+
+
+def test_a_key_that_is_not_wanted_goes() -> None:
+    plan = present(WANT, live(content={**CONTENT, "more": "x"}), KEY)
+    assert set(plan.before) == {"f/staging/kafka.more"}
+    assert plan.after == {}
+    assert operations(plan) == ["put_secret_value"]
+
+
+def test_tags_and_key() -> None:
+    plan = present(WANT, live(tags={}, kms_key=""), KEY)
+    assert operations(plan) == ["update_secret", "tag_resource"]
+    assert plan.after == {"f/staging/kafka.tags.fleet": "f", "f/staging/kafka.kms_key": "alias/f-secrets"}
+
+
+def test_a_deleted_one_is_restored_with_new_values() -> None:
+    plan = present(WANT, live(content={}, tags={"fleet": "f"}, deleted=True), KEY)
+    assert operations(plan) == ["restore_secret", "put_secret_value", "tag_resource"]
+    assert plan.after == present(WANT, None, KEY).after
+
+
+@pytest.mark.parametrize(("days", "how"), [(7, {"RecoveryWindowInDays": 7}), (0, {"ForceDeleteWithoutRecovery": True})])
+def test_deletes(days: int, how: dict[str, Any]) -> None:
+    plan = absent(live(), days)
+    assert plan.calls == [("delete_secret", {"SecretId": WANT.name, **how})]
+    assert set(plan.before) == {"f/staging/kafka.username", "f/staging/kafka.password"}
+    assert "hunter2" not in repr(plan.before)
+
+
+def test_nothing_to_delete() -> None:
+    assert absent(None, 7) == absent(live(deleted=True), 7) == Plan()
+
+
+def test_names_of_a_key() -> None:
+    alias = "arn:aws:kms:eu-central-1:111122223333:alias/f-secrets"
+    assert all(same_key(one, KEY) for one in (ARN, "1234", "alias/f-secrets", alias))
+    assert not any(same_key(one, KEY) for one in ("", "alias/aws/secretsmanager", "arn:aws:kms:r:a:key/9"))

@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a peering connection needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
+
+OWN = Side("vpc-own", "10.42.0.0/16", "eu-central-1", "111122223333")
+PEER = Side("vpc-hub", "10.40.0.0/16", "eu-west-1", "444455556666")
+
+
+def connection(identifier: str, status: str, requester: str = "vpc-own", accepter: str = "vpc-hub") -> dict[str, Any]:
+    return {
+        "VpcPeeringConnectionId": identifier,
+        "RequesterVpcInfo": {"VpcId": requester},
+        "AccepterVpcInfo": {"VpcId": accepter},
+        "Status": {"Code": status},
+        "Tags": [{"Key": "Name", "Value": identifier}],
+    }
+
+
+def table(name: str, *routes: dict[str, str], main: bool = False) -> dict[str, Any]:
+    return {
+        "RouteTableId": f"rtb-{name}",
+        "Tags": [{"Key": "Name", "Value": name}],
+        "Associations": [{"Main": main}],
+        "Routes": [{"DestinationCidrBlock": "10.42.0.0/16", "GatewayId": "local"}, *routes],
+    }
+
+
+def to_hub(**target: str) -> dict[str, str]:
+    return {"DestinationCidrBlock": PEER.cidr, "State": "active", **target}
+
+
+PUBLIC = table("public", {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"})
+
+
+def test_an_active_connection_comes_before_a_pending_one() -> None:
+    found = [connection("pcx-1", "pending-acceptance"), connection("pcx-2", "active"), connection("pcx-3", "deleted")]
+    chosen = plan.find(found, OWN, PEER)
+    assert chosen and chosen["VpcPeeringConnectionId"] == "pcx-2"
+
+
+def test_only_ones_own_request_counts() -> None:
+    others = [
+        connection("pcx-1", "active", requester="vpc-hub", accepter="vpc-own"),
+        connection("pcx-2", "pending-acceptance", requester="vpc-stranger"),
+        connection("pcx-3", "expired"),
+        connection("pcx-4", "failed"),
+    ]
+    assert plan.find(others, OWN, PEER) is None
+    assert not plan.rejected(others, OWN, PEER)
+    assert plan.rejected([connection("pcx-5", "rejected")], OWN, PEER)
+    assert plan.named([*others, connection("pcx-6", "active")], "pcx-6")
+    assert plan.named(others, "pcx-3") is None
+
+
+def test_private_tables() -> None:
+    main = table("main", main=True)
+    assert plan.private_tables([PUBLIC, main, table("private")]) == [table("private")]
+    assert plan.private_tables([PUBLIC, main]) == [main]
+
+
+def test_routes_that_are_missing_or_old() -> None:
+    tables = [
+        PUBLIC,
+        table("a"),
+        table("b", to_hub(VpcPeeringConnectionId="pcx-1")),
+        table("c", to_hub(VpcPeeringConnectionId="pcx-old")),
+        table("d", to_hub(TransitGatewayId="tgw-1") | {"State": "blackhole"}),
+    ]
+    found = plan.routes(tables, PEER.cidr, "pcx-1")
+    assert (found.create, found.replace, found.right) == (["rtb-a"], ["rtb-c", "rtb-d"], ["rtb-b"])
+    assert (found.before, found.after) == (["b"], ["a", "b", "c", "d"])
+
+
+def test_somebody_elses_route_is_not_taken() -> None:
+    with pytest.raises(PeeringError, match=r"The route table a leads .* to tgw-1"):
+        plan.routes([table("a", to_hub(TransitGatewayId="tgw-1"))], PEER.cidr, "pcx-1")
+
+
+def test_what_leads_to_a_connection() -> None:
+    tables = [table("a", to_hub(VpcPeeringConnectionId="pcx-1")), table("b", to_hub(VpcPeeringConnectionId="pcx-2"))]
+    assert plan.leading(tables, "pcx-1") == [("rtb-a", PEER.cidr)]
+
+
+def test_commands_for_the_owner() -> None:
+    accept, routes = plan.commands("pcx-1", OWN, PEER)
+    assert "--region eu-west-1 accept-vpc-peering-connection --vpc-peering-connection-id pcx-1" in accept
+    assert "--destination-cidr-block 10.42.0.0/16" in routes
+    assert "Values=vpc-hub" in routes
