@@ -44,7 +44,8 @@ TOPIC = Topic(
             "ElasticsearchRed",
             severity=Severity.CRITICAL,
             hold="2m",
-            description="Some primary shards are not there: data cannot be written or found. Without any numbers it fires "
+            description="Some primary shards are not there: data cannot be written "
+            "or found. Without any numbers it fires "
             "too.",
             runbook=Runbook(
                 meaning="At least one index has a primary shard on no node; or the exporter cannot ask.",

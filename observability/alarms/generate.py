@@ -72,7 +72,12 @@ def _rules(topic: Topic) -> str | None:
     return header + _dump(groups, f"observability/alarms/{topic.name}.py")
 
 
-def tested_rule(alarm: Alarm, member: str = "staging", own: str = "controlplane") -> dict[str, Any]:
+def _about(text: str, cluster: str) -> str:
+    """Write the cluster's name where Grafana could not: a rule's own labels are not among ``$labels``."""
+    return text if not cluster else text.replace("{{ $labels.cluster }}", cluster)
+
+
+def as_rule(alarm: Alarm, member: str = "staging", own: str = "controlplane") -> dict[str, Any]:
     """Return an alarm as the Prometheus rule that its fixtures are run against.
 
     For an edge alarm it is the very rule. One that Grafana evaluates is written as a rule, and its "no data is an
@@ -82,7 +87,9 @@ def tested_rule(alarm: Alarm, member: str = "staging", own: str = "controlplane"
     if alarm.must_exist:
         found["expr"] = f"({found['expr']}) or absent({alarm.query})"
     if alarm.where is not Where.EDGE:
-        found["labels"] |= {"cluster": MEMBER if alarm.per_member else CLUSTER}
+        cluster = MEMBER if alarm.per_member else CLUSTER
+        found["labels"] |= {"cluster": cluster}
+        found["annotations"] = {key: _about(text, cluster) for key, text in found["annotations"].items()}
     text = json.dumps(found).replace(MEMBER, member).replace(CLUSTER, own)
     filled: dict[str, Any] = json.loads(text)
     return filled
@@ -120,7 +127,7 @@ def _alerts(fixture: Fixture) -> Iterator[dict[str, str]]:
 
 
 def _expected(alarm: Alarm, labels: dict[str, str]) -> dict[str, Any]:
-    found = tested_rule(alarm)
+    found = as_rule(alarm)
     return {
         "exp_labels": labels | found["labels"],
         "exp_annotations": {key: _filled(text, labels | found["labels"]) for key, text in found["annotations"].items()},
@@ -210,8 +217,8 @@ def grafana_rule(alarm: Alarm, *, direct: bool = False) -> dict[str, Any]:
         # Rules that read ALERTS fail together: one DatasourceError says it, not each of them by its own name.
         "execErrState": "Alerting" if alarm.must_exist else "Error",
         "annotations": {
-            "summary": alarm.summary,
-            "description": alarm.description,
+            "summary": _about(alarm.summary, labels.get("cluster", "")),
+            "description": _about(alarm.description, labels.get("cluster", "")),
             "runbook_url": alarm.runbook_url,
         },
         "labels": labels,

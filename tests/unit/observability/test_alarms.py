@@ -142,6 +142,15 @@ def test_alarms_about_the_way_do_not_take_it() -> None:
             assert direct["labels"]["cluster"] == "@cluster@"
 
 
+@every_alarm
+def test_grafana_can_fill_in_its_texts(alarm: Alarm) -> None:
+    # A rule's own labels are not among those that its annotations may name.
+    for direct in (False, True) if alarm.direct else (False,):
+        found = grafana_rule(alarm, direct=direct)
+        texts = " ".join(found["annotations"].values())
+        assert ("cluster" in found["labels"]) is ("$labels.cluster" not in texts)
+
+
 def test_the_watchdog_takes_the_whole_way_of_the_controlplane() -> None:
     (watchdog,) = (alarm for alarm in ALARMS if alarm.always)
     found = grafana_rule(watchdog)
