@@ -124,5 +124,83 @@ TOPIC = Topic(
             ),
             silent=Fixture(series={'kafka_server_topic_messagesin_total{topic="logs-staging"}': "0+60x60"}),
         ),
+        Alarm(
+            name="NotificationsFailing",
+            severity=Severity.CRITICAL,
+            component="grafana",
+            where=Where.PROMETHEUS,
+            query="sum by (integration) (increase(grafana_alerting_notifications_failed_total[15m]))",
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Grafana on {{ $labels.cluster }} cannot send by {{ $labels.integration }}",
+            description="Messages to {{ $labels.integration }} have failed within the last 15 minutes. This one "
+            "comes by another "
+            "way, or not at all.",
+            runbook=Runbook(
+                meaning="A contact point's receiver refuses, or is not reached.",
+                impact="Alarms are in Grafana and reach nobody by this way.",
+                look=(
+                    "$ kubectl --context controlplane --namespace grafana logs --selector "
+                    "app.kubernetes.io/name=grafana --tail=500 | grep -i notif",
+                ),
+                mend=(
+                    "slack: *invalid_token* or *404*: a new webhook into the secret that `alarms_slack_secret` "
+                    "names, then "
+                    "`--tags alarms`.",
+                    "email: SMTP server, port and credential in the role grafana.",
+                    "Time-outs: the way out of Grafana's pods, a NetworkPolicy of the role grafana, or a proxy.",
+                ),
+            ),
+            firing=Fixture(
+                series={'grafana_alerting_notifications_failed_total{integration="slack",org="1"}': "0x25 1x35"},
+                alerts=({"integration": "slack"},),
+            ),
+            silent=Fixture(series={'grafana_alerting_notifications_failed_total{integration="slack",org="1"}': "1x60"}),
+        ),
+        Alarm(
+            name="AlarmsNotEvaluated",
+            severity=Severity.CRITICAL,
+            component="grafana",
+            where=Where.PROMETHEUS,
+            query="100 * sum(rate(grafana_alerting_rule_evaluation_failures_total[10m])) "
+            "/ sum(rate(grafana_alerting_rule_evaluations_total[10m]))",
+            op=">",
+            threshold=5,
+            hold="10m",
+            must_exist=True,
+            summary="Grafana on {{ $labels.cluster }} fails to evaluate its alarms",
+            description="More than 5 % of the evaluations have failed for ten minutes; without any numbers it fires "
+            "too.",
+            runbook=Runbook(
+                meaning="Rules end with errors: a data source does not answer or refuses the query.",
+                impact="Those alarms are blind.",
+                look=(
+                    "Grafana, *Alerting*, filter by state *Error*: which data source?",
+                    "$ kubectl --context controlplane --namespace grafana logs --selector "
+                    "app.kubernetes.io/name=grafana --tail=500 | grep -i 'ngalert.*error'",
+                ),
+                mend=(
+                    "`metrics`: Elasticsearch ([ElasticsearchRed](ElasticsearchRed.md), "
+                    "[ElasticsearchRejecting](ElasticsearchRejecting.md)), or the password of `grafana_reader`.",
+                    "`prometheus`: the controlplane's own Prometheus; `kubectl --context controlplane --namespace "
+                    "agents get "
+                    "pods`.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    'grafana_alerting_rule_evaluation_failures_total{org="1"}': "0+50x60",
+                    'grafana_alerting_rule_evaluations_total{org="1"}': "0+100x60",
+                },
+                alerts=({},),
+            ),
+            silent=Fixture(
+                series={
+                    'grafana_alerting_rule_evaluation_failures_total{org="1"}': "0x60",
+                    'grafana_alerting_rule_evaluations_total{org="1"}': "0+100x60",
+                }
+            ),
+        ),
     ),
 )

@@ -437,5 +437,39 @@ TOPIC = Topic(
                 series={'reconciler_drift_objects{job="fluent-bit",reconciler="kafka"}': "3x60 0x240"}, at="4h"
             ),
         ),
+        Alarm(
+            name="ReconcilerLate",
+            severity=Severity.WARNING,
+            component="reconciler",
+            where=Where.PROMETHEUS,
+            query="time() - max by (reconciler) (reconciler_last_run_timestamp_seconds)",
+            op=">",
+            threshold=10800,
+            hold="10m",
+            summary="The reconciler of {{ $labels.reconciler }} on {{ $labels.cluster }} has not run for three hours",
+            description="It should run each hour, and repair what differs from what is declared.",
+            runbook=Runbook(
+                meaning="No run of the hourly reconciler has come to its end.",
+                impact="What somebody changes by hand stays changed; new members get no topics and no users.",
+                look=(
+                    "$ kubectl --context controlplane --namespace NAMESPACE get cronjobs,jobs",
+                    "$ kubectl --context controlplane --namespace NAMESPACE logs job/NAME --tail=50",
+                ),
+                mend=(
+                    "It fails: [JobFailed](JobFailed.md). It is not started: [CronJobLate](CronJobLate.md).",
+                    "It runs and nobody hears of it: its last line is carried by Fluent Bit; "
+                    "[FluentBitFailing](FluentBitFailing.md).",
+                ),
+            ),
+            firing=Fixture(
+                series={'reconciler_last_run_timestamp_seconds{job="fluent-bit",reconciler="kafka"}': "600x300"},
+                at="4h",
+                alerts=({"reconciler": "kafka"},),
+            ),
+            silent=Fixture(
+                series={'reconciler_last_run_timestamp_seconds{job="fluent-bit",reconciler="kafka"}': "0+60x300"},
+                at="4h",
+            ),
+        ),
     ),
 )

@@ -327,5 +327,71 @@ TOPIC = Topic(
                 }
             ),
         ),
+        Alarm(
+            name="AutoscalerUnsafe",
+            severity=Severity.WARNING,
+            component="cluster-autoscaler",
+            where=Where.EDGE,
+            query="max(cluster_autoscaler_cluster_safe_to_autoscale)",
+            op="<",
+            threshold=1,
+            hold="15m",
+            summary="The autoscaler of {{ $labels.cluster }} has stopped to add nodes",
+            description="Too many nodes are not ready for the cluster autoscaler to trust what it sees.",
+            runbook=Runbook(
+                meaning="More nodes are unready than `max-total-unready-percentage` allows; it waits until they are "
+                "back.",
+                impact="Pods that need new nodes stay pending.",
+                look=(
+                    "$ kubectl --context CLUSTER get nodes",
+                    "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
+                    "--tail=50",
+                ),
+                mend=(
+                    "Mend the nodes: [NodeNotReady](NodeNotReady.md). Instances that never joined: role and security "
+                    "group of "
+                    "the node group.",
+                ),
+            ),
+            firing=Fixture(series={'cluster_autoscaler_cluster_safe_to_autoscale{pod="a"}': "0x60"}, alerts=({},)),
+            silent=Fixture(
+                series={
+                    'cluster_autoscaler_cluster_safe_to_autoscale{pod="a"}': "1x60",
+                    'cluster_autoscaler_cluster_safe_to_autoscale{pod="b"}': "0x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="ScaleUpFailing",
+            severity=Severity.WARNING,
+            component="cluster-autoscaler",
+            where=Where.EDGE,
+            query="sum by (reason) (increase(cluster_autoscaler_failed_scale_ups_total[30m]))",
+            op=">",
+            threshold=0,
+            hold="5m",
+            summary="The autoscaler of {{ $labels.cluster }} asks for nodes and gets none",
+            description="Attempts to grow a node group have failed within the last half hour: {{ $labels.reason }}.",
+            runbook=Runbook(
+                meaning="The Auto Scaling group refused, or the instances did not come up in time.",
+                impact="Pods stay pending.",
+                look=(
+                    "AWS' own words:",
+                    "$ aws autoscaling describe-scaling-activities --auto-scaling-group-name GROUP --max-items 5",
+                    "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
+                    "--tail=50",
+                ),
+                mend=(
+                    "*InsufficientInstanceCapacity*: more instance types in the node group, or another zone.",
+                    "*VcpuLimitExceeded*: raise the account's EC2 quota.",
+                    "Time-out: the instances start and do not join; see the console output of one.",
+                ),
+            ),
+            firing=Fixture(
+                series={'cluster_autoscaler_failed_scale_ups_total{pod="a",reason="timeout"}': "0x20 2x40"},
+                alerts=({"reason": "timeout"},),
+            ),
+            silent=Fixture(series={'cluster_autoscaler_failed_scale_ups_total{pod="a",reason="timeout"}': "2x60"}),
+        ),
     ),
 )

@@ -453,5 +453,29 @@ TOPIC = Topic(
             ),
             silent=Fixture(series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "9x60"}),
         ),
+        Alarm(
+            name="FluentBitPaused",
+            severity=Severity.WARNING,
+            component="fluent-bit",
+            where=Where.EDGE,
+            query="max by (pod, name) (fluentbit_input_ingestion_paused)",
+            op=">",
+            threshold=0,
+            hold="10m",
+            summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} has stopped to read",
+            description="Source {{ $labels.name }} has been paused for ten minutes: what waits to be sent is at its "
+            "limit.",
+            runbook=Runbook(
+                meaning="The buffer of this source is full, so Fluent Bit reads no more of it until there is room.",
+                impact="Log files that are rotated away meanwhile are never read.",
+                look=(_FLUENT_LOGS, _KAFKA_REACHED, "Grafana, dashboard *Fluent Bit*: chunks that wait."),
+                mend=("Mend the way to Kafka, or Kafka; it goes on by itself.",),
+            ),
+            firing=Fixture(
+                series={'fluentbit_input_ingestion_paused{pod="fluent-bit-1",name="tail.0"}': "1x60"},
+                alerts=({"pod": "fluent-bit-1", "name": "tail.0"},),
+            ),
+            silent=Fixture(series={'fluentbit_input_ingestion_paused{pod="fluent-bit-1",name="tail.0"}': "0x60"}),
+        ),
     ),
 )
