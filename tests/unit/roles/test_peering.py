@@ -1,0 +1,41 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role peering takes the other side for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
+
+HUB = {"vpc_id": "vpc-9", "cidr": "10.9.0.0/16", "region": "eu-west-1", "account_id": "444455556666"}
+
+
+def internal(name: str, **options: Any) -> Any:
+    return evaluate("peering", f"__peering_{name}", **options)
+
+
+def test_the_controlplane_is_where_its_run_has_written() -> None:
+    assert internal("peer")["vpc_id"] == "vpc-1"
+
+
+def test_a_site_may_say_where_it_is() -> None:
+    assert internal("peer", peering_controlplane=HUB) == HUB
+
+
+def test_check_mode_lives_with_a_controlplane_to_come() -> None:
+    found = internal("peer", fleet_values={"controlplane/vpc": "made-by-this-run:controlplane/vpc"})
+    assert found == {"vpc_id": "", "cidr": "10.40.0.0/16", "region": "eu-central-1", "account_id": ""}
+
+
+def test_credentials_only_if_a_role_was_assumed() -> None:
+    assert internal("given") == {}
+    credentials = {"access_key": "a", "secret_key": "b", "session_token": "c"}
+    assert internal("given", __peering_accepter={"sts_creds": credentials}) == credentials
+    assert internal("given", __peering_accepter={"skipped": True}) == {}
+
+
+def test_the_owners_commands_are_collected() -> None:
+    made, seen = {"vpc_peering": {"commands": ["one"]}}, {"private_zone": {"commands": ["two"]}}
+    assert internal("commands", __peering_made=made, __peering_seen=seen) == ["one", "two"]
+    assert internal("commands") == []

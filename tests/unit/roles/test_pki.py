@@ -1,0 +1,76 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which certificates and passwords the role pki makes for whom."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, evaluate, role_names, shared_values
+
+EVERYWHERE = {"fluent-bit", "kube-state-metrics", "node-exporter", "prometheus"}
+
+
+def internal(name: str, host: str = "controlplane", **options: Any) -> Any:
+    return evaluate("pki", f"__pki_{name}", host=host, **options)
+
+
+def test_a_workload_has_the_agents_certificates_and_no_password() -> None:
+    assert set(internal("wanted_certificates", host="staging")) == EVERYWHERE
+    assert internal("wanted_passwords", host="staging") == {}
+
+
+def test_kafkas_names_and_ids_follow_the_number_of_nodes() -> None:
+    names = internal("wanted_certificates", pki_kafka_nodes=2)["kafka"]
+    assert {"kafka-bootstrap.dataplatform.internal", "kafka-1.dataplatform.internal", "*.kafka.kafka.svc"} <= set(names)
+    assert "kafka-2.dataplatform.internal" not in names
+    kinds = internal("wanted_passwords", pki_kafka_nodes=2)
+    assert {name for name, kind in kinds.items() if kind == "id"} == {
+        *("kafka-cluster-id", "kafka-directory-0", "kafka-directory-1")
+    }
+
+
+def test_no_workloads_certificate_has_a_name_that_its_issuer_may_not_sign() -> None:
+    reserved = internal("reserved")
+    assert "dataplatform.internal" in reserved
+    for names in internal("wanted_certificates", host="staging").values():
+        assert not [name for name in names for one in reserved if name == one or name.endswith(f".{one}")]
+
+
+def test_the_controlplanes_services_are_reserved() -> None:
+    reserved = internal("reserved")
+    for name, names in internal("wanted_certificates").items():
+        if name not in EVERYWHERE:
+            services = [one for one in names if one.count(".") > 1]
+            assert services
+            assert all(any(one.endswith(f".{end}") for end in reserved) for one in services), name
+
+
+@pytest.mark.parametrize(
+    ("rotate", "unknown"),
+    [
+        (["all", "kafka", "issuers", "root", "certificates", "certificates/kafka", "elastic"], []),
+        (["kibana-encryption-key"], []),
+        (["kafka-cluster-id"], ["kafka-cluster-id"]),
+        (["elastics", "certificates/x"], ["certificates/x", "elastics"]),
+    ],
+)
+def test_what_can_be_rotated(rotate: list[str], unknown: list[str]) -> None:
+    assert internal("unknown_rotations", host="staging", pki_rotate=rotate) == unknown
+
+
+def test_every_path_that_a_role_asks_for_is_one_that_pki_makes() -> None:
+    asking = re.compile(r"inventory_hostname ~ '/((?:tls|passwords|issuer|kafka)/[a-z0-9/_-]+)'")
+    made = {re.sub("^[^/]+/", "", path) for path in shared_values()}
+    asked = {
+        path
+        for role in role_names()
+        for file in (ROLES / role).rglob("*.yml")
+        for path in re.findall(
+            r"inventory_hostname ~ '/((?:tls|passwords|issuer|kafka)/[a-z0-9/_-]+)'", file.read_text()
+        )
+        if not path.endswith(("/", "-"))
+    }
+    assert asked <= made
