@@ -1,0 +1,413 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The agents on every cluster: Prometheus, the bridge to Kafka, Fluent Bit."""
+
+from __future__ import annotations
+
+from observability.dashboards.cluster import C
+from observability.dashboards.model import Dashboard, Query
+from observability.dashboards.parts import ANY, BUSY, CLUSTER, R, graph, label, lines, row, stat, table
+
+JOB = f'{C},job="prometheus"'
+BRIDGE = f'{C},output="kafka"'
+_COMPONENT = "labels.cluster:$cluster AND kubernetes.namespace_name:{namespace} AND kubernetes.pod_name:{pod}*"
+
+PROMETHEUS_DASHBOARD = Dashboard(
+    uid="prometheus",
+    title="Prometheus",
+    about="The collector of metrics on each cluster: targets, samples, rules, storage, and what it hands to the"
+    " bridge.",
+    folder="Agents",
+    tags=("agents", "metrics"),
+    variables=(CLUSTER,),
+    next=(("bridge", "Where it sends to"), ("pipeline", "The whole way"), ("alarms", "What its rules say")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Targets down",
+                "Is there something that cannot be scraped?",
+                f"count by (cluster) (up{{{C}}}) - sum by (cluster) (up{{{C}}})",
+                "{{cluster}}",
+                steps=ANY,
+            ),
+            stat(
+                "Series",
+                "How much does it hold?",
+                f"sum by (cluster) (prometheus_tsdb_head_series{{{JOB}}})",
+                "{{cluster}}",
+            ),
+            stat(
+                "Samples",
+                "How much does it take in?",
+                f"sum by (cluster) (rate(prometheus_tsdb_head_samples_appended_total{{{JOB}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="wps",
+            ),
+            stat(
+                "Behind the bridge",
+                "How old is what it sends?",
+                f"max by (cluster) (prometheus_remote_storage_queue_highest_timestamp_seconds{{{JOB}}})"
+                f" - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
+                "{{cluster}}",
+                unit="s",
+                steps=((60, "yellow"), (120, "red")),
+            ),
+            stat(
+                "Failed rules in 1 h",
+                "Are there recordings or alarms that are not evaluated?",
+                f"sum by (cluster) (increase(prometheus_rule_evaluation_failures_total{{{JOB}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=ANY,
+            ),
+            stat(
+                "Configuration",
+                "Does it run the configuration that it was given?",
+                f"min by (cluster) (prometheus_config_last_reload_successful{{{JOB}}})",
+                "{{cluster}}",
+                words=((1, "accepted", "green"), (0, "refused", "red")),
+            ),
+        ),
+        row(
+            "Targets",
+            table(
+                "Jobs",
+                "Which job has targets that do not answer, or that answer slowly or much?",
+                Query(f"count by (cluster, job) (up{{{C}}})", "Targets"),
+                Query(f"count by (cluster, job) (up{{{C}}}) - sum by (cluster, job) (up{{{C}}})", "Down", "none", ANY),
+                Query(
+                    f"max by (cluster, job) (scrape_duration_seconds{{{C}}})",
+                    "Slowest",
+                    "s",
+                    ((5, "yellow"), (10, "red")),
+                ),
+                Query(f"sum by (cluster, job) (scrape_samples_scraped{{{C}}})", "Samples"),
+            ),
+        ),
+        row(
+            "Sending",
+            graph(
+                "Behind the bridge",
+                "Does it catch up or fall behind?",
+                f"max by (cluster) (prometheus_remote_storage_queue_highest_timestamp_seconds{{{JOB}}})"
+                f" - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
+                "{{cluster}}",
+                unit="s",
+                steps=((120, "red"),),
+            ),
+            graph(
+                "Samples sent, tried again, lost",
+                "Does what it sends get through?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(prometheus_remote_storage_samples_total{{{JOB}}}[$__rate_interval]))",
+                        "sent {{cluster}}",
+                    ),
+                    Query(
+                        "sum by (cluster)"
+                        f" (rate(prometheus_remote_storage_samples_retried_total{{{JOB}}}[$__rate_interval]))",
+                        "tried again {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(prometheus_remote_storage_samples_failed_total{{{JOB}}}{R}))",
+                        "lost {{cluster}}",
+                    ),
+                ),
+                unit="wps",
+            ),
+            graph(
+                "Shards",
+                "Must it send with all its strength?",
+                (
+                    Query(f"max by (cluster) (prometheus_remote_storage_shards{{{JOB}}})", "used {{cluster}}"),
+                    Query(
+                        f"max by (cluster) (prometheus_remote_storage_shards_desired{{{JOB}}})", "wanted {{cluster}}"
+                    ),
+                    Query(f"max by (cluster) (prometheus_remote_storage_shards_max{{{JOB}}})", "most {{cluster}}"),
+                ),
+            ),
+            graph(
+                "Samples waiting",
+                "Is the queue to the bridge full?",
+                f"sum by (cluster) (prometheus_remote_storage_samples_pending{{{JOB}}})",
+                "{{cluster}}",
+            ),
+        ),
+        row(
+            "Itself",
+            graph(
+                "Series",
+                "Does the number of series explode?",
+                f"sum by (cluster) (prometheus_tsdb_head_series{{{JOB}}})",
+                "{{cluster}}",
+            ),
+            graph(
+                "Rules, time of a group against its interval",
+                "Do rules take longer than the pause between two evaluations?",
+                f"100 * max by (cluster, rule_group) (prometheus_rule_group_last_duration_seconds{{{JOB}}})"
+                f" / max by (cluster, rule_group) (prometheus_rule_group_interval_seconds{{{JOB}}})",
+                "{{cluster}} {{rule_group}}",
+                unit="percent",
+                steps=BUSY,
+            ),
+            graph(
+                "Storage",
+                "How much disk does it use?",
+                (
+                    Query(f"max by (cluster) (prometheus_tsdb_storage_blocks_bytes{{{JOB}}})", "blocks {{cluster}}"),
+                    Query(f"max by (cluster) (prometheus_tsdb_wal_storage_size_bytes{{{JOB}}})", "log {{cluster}}"),
+                ),
+                unit="bytes",
+            ),
+            graph(
+                "Memory",
+                "Does it near its limit?",
+                f"max by (cluster) (process_resident_memory_bytes{{{JOB}}})",
+                "{{cluster}}",
+                unit="bytes",
+            ),
+        ),
+    ),
+)
+
+BRIDGE_DASHBOARD = Dashboard(
+    uid="bridge",
+    title="Bridge (Telegraf)",
+    about="Takes samples from Prometheus and writes them to Kafka. It answers before Kafka has: what is in its"
+    " buffer is lost"
+    " when it is killed.",
+    folder="Agents",
+    tags=("agents", "metrics"),
+    variables=(CLUSTER,),
+    next=(("prometheus", "Where it gets samples from"), ("kafka", "Where it writes to"), ("pipeline", "The whole way")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Running",
+                "Does it answer?",
+                f'max by (cluster) (up{{job="telegraf",{C}}})',
+                "{{cluster}}",
+                words=((1, "yes", "green"), (0, "no", "red")),
+                width=6,
+            ),
+            stat(
+                "Buffer",
+                "How much of the outage that it can bridge is used up?",
+                f"100 * sum by (cluster) (internal_write_buffer_size{{{BRIDGE}}})"
+                f" / sum by (cluster) (internal_write_buffer_limit{{{BRIDGE}}})",
+                "{{cluster}}",
+                unit="percent",
+                steps=((20, "yellow"), (50, "red")),
+                width=6,
+            ),
+            stat(
+                "Lost in 1 h",
+                "Were samples lost for want of room?",
+                f"sum by (cluster) (increase(internal_write_metrics_dropped{{{BRIDGE}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=ANY,
+                width=6,
+            ),
+            stat(
+                "Written",
+                "Does it write to Kafka?",
+                f"sum by (cluster) (rate(internal_write_metrics_written{{{BRIDGE}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="wps",
+                width=6,
+            ),
+        ),
+        row(
+            "Throughput",
+            graph(
+                "In and out",
+                "Does as much go out as comes in?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(internal_write_metrics_added{{{BRIDGE}}}[$__rate_interval]))",
+                        "in {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(internal_write_metrics_written{{{BRIDGE}}}[$__rate_interval]))",
+                        "out {{cluster}}",
+                    ),
+                ),
+                unit="wps",
+            ),
+            graph(
+                "Buffer",
+                "Since when can it not write?",
+                (
+                    Query(f"sum by (cluster) (internal_write_buffer_size{{{BRIDGE}}})", "held {{cluster}}"),
+                    Query(f"sum by (cluster) (internal_write_buffer_limit{{{BRIDGE}}})", "limit {{cluster}}"),
+                ),
+            ),
+            graph(
+                "Errors of writes",
+                "Does Kafka refuse what it writes?",
+                f"sum by (cluster) (increase(internal_write_errors{{{BRIDGE}}}[$__rate_interval]))",
+                "{{cluster}}",
+                decimals=0,
+            ),
+            graph(
+                "Time of a write",
+                "Is Kafka slow?",
+                f"max by (cluster) (internal_write_write_time_ns{{{BRIDGE}}})",
+                "{{cluster}}",
+                unit="ns",
+            ),
+        ),
+        row(
+            "Log",
+            lines(
+                "Log",
+                "What does it say?",
+                _COMPONENT.format(namespace="agents", pod="prometheus") + " AND kubernetes.container_name:telegraf",
+                height=10,
+            ),
+        ),
+    ),
+)
+
+FLUENT_POD = label("pod", f"fluentbit_input_records_total{{{C}}}")
+FLUENT = f'{C},pod=~"$pod"'
+
+FLUENT_BIT_DASHBOARD = Dashboard(
+    uid="fluent-bit",
+    title="Fluent Bit",
+    about="Takes logs from files, the journal and Kubernetes' events, and writes them to Kafka. Its buffer on"
+    " disk bridges"
+    " outages.",
+    folder="Agents",
+    tags=("agents", "logs"),
+    variables=(CLUSTER, FLUENT_POD),
+    next=(("logs", "What it has collected"), ("kafka", "Where it writes to"), ("pipeline", "The whole way")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Running",
+                "On how many nodes does it run?",
+                f'sum by (cluster) (up{{job=~"fluent-bit.*",{C}}})',
+                "{{cluster}}",
+            ),
+            stat(
+                "Down",
+                "Are there nodes whose logs nobody reads?",
+                f'count by (cluster) (up{{job=~"fluent-bit.*",{C}}}) - sum by (cluster)'
+                f' (up{{job=~"fluent-bit.*",{C}}})',
+                "{{cluster}}",
+                steps=ANY,
+            ),
+            stat(
+                "Records in",
+                "How much is logged?",
+                f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="wps",
+            ),
+            stat(
+                "Records out",
+                "Does it get to Kafka?",
+                f"sum by (cluster) (rate(fluentbit_output_proc_records_total{{{FLUENT}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="wps",
+            ),
+            stat(
+                "Lost in 1 h",
+                "Were records lost?",
+                f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{FLUENT}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=ANY,
+            ),
+            stat(
+                "Tried again in 1 h",
+                "Does Kafka refuse it?",
+                f"sum by (cluster) (increase(fluentbit_output_retries_total{{{FLUENT}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=((10, "yellow"), (100, "red")),
+            ),
+        ),
+        row(
+            "Throughput",
+            graph(
+                "In and out",
+                "Does as much go out as comes in?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT}}}[$__rate_interval]))",
+                        "in {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(fluentbit_output_proc_records_total{{{FLUENT}}}[$__rate_interval]))",
+                        "out {{cluster}}",
+                    ),
+                ),
+                unit="wps",
+            ),
+            graph(
+                "Bytes by source",
+                "Which source is loud?",
+                f"sum by (cluster, name) (rate(fluentbit_input_bytes_total{{{FLUENT}}}[$__rate_interval]))",
+                "{{cluster}} {{name}}",
+                unit="Bps",
+                stacked=True,
+            ),
+            graph(
+                "Loudest nodes",
+                "Which node logs most?",
+                f"topk(10, sum by (cluster, node) (rate(fluentbit_input_bytes_total{{{FLUENT}}}[$__rate_interval])))",
+                "{{cluster}} {{node}}",
+                unit="Bps",
+            ),
+            graph(
+                "Errors, retries, losses",
+                "Does something not get through?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(fluentbit_output_errors_total{{{FLUENT}}}[$__rate_interval]))",
+                        "errors {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(fluentbit_output_retries_total{{{FLUENT}}}[$__rate_interval]))",
+                        "retries {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(fluentbit_output_dropped_records_total{{{FLUENT}}}{R}))",
+                        "lost {{cluster}}",
+                    ),
+                ),
+                unit="ops",
+            ),
+        ),
+        row(
+            "Buffer",
+            graph(
+                "Chunks",
+                "Does the buffer on disk grow, because Kafka is away?",
+                (
+                    Query(f"sum by (cluster) (fluentbit_storage_fs_chunks{{{FLUENT}}})", "on disk {{cluster}}"),
+                    Query(f"sum by (cluster) (fluentbit_storage_mem_chunks{{{FLUENT}}})", "in memory {{cluster}}"),
+                ),
+            ),
+            graph(
+                "Paused sources",
+                "Has it stopped reading for want of memory?",
+                f"sum by (cluster, name) (fluentbit_input_storage_overlimit{{{FLUENT}}})",
+                "{{cluster}} {{name}}",
+                steps=ANY,
+            ),
+        ),
+        row(
+            "Log",
+            lines("Log", "What does it say?", _COMPONENT.format(namespace="node-agents", pod="fluent-bit"), height=10),
+        ),
+    ),
+)
+
+DASHBOARDS = (PROMETHEUS_DASHBOARD, BRIDGE_DASHBOARD, FLUENT_BIT_DASHBOARD)

@@ -1,0 +1,505 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubernetes' own parts, and the way in."""
+
+from __future__ import annotations
+
+from observability.dashboards.cluster import NODE, NODE_VARIABLE, C
+from observability.dashboards.model import Dashboard, Query
+from observability.dashboards.parts import ANY, CLUSTER, R, graph, label, lines, row, stat
+
+_LONG = 'verb!~"WATCH|CONNECT",subresource!~"log|exec|attach|portforward|proxy"'
+_COMPONENT = "labels.cluster:$cluster AND kubernetes.namespace_name:{namespace} AND kubernetes.pod_name:{pod}*"
+
+API_SERVER_DASHBOARD = Dashboard(
+    uid="api-server",
+    title="Kubernetes API server",
+    about="Requests, errors, latency and saturation of the control plane that EKS runs.",
+    folder="Kubernetes",
+    tags=("kubernetes", "control-plane"),
+    variables=(CLUSTER,),
+    next=(("cluster", "The cluster"), ("certificates", "Certificates of its clients")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Reachable",
+                "Does it answer Prometheus?",
+                f'max by (cluster) (up{{job="apiserver",{C}}})',
+                "{{cluster}}",
+                words=((1, "yes", "green"), (0, "no", "red")),
+                width=6,
+            ),
+            stat(
+                "Errors",
+                "What share of requests does it fail?",
+                f'100 * sum by (cluster) (rate(apiserver_request_total{{code=~"5..",{C}}}[$__rate_interval]))'
+                f" / sum by (cluster) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="percent",
+                decimals=2,
+                steps=((1, "yellow"), (3, "red")),
+                width=6,
+            ),
+            stat(
+                "Requests",
+                "How much is asked of it?",
+                f"sum by (cluster) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="reqps",
+                width=6,
+            ),
+            stat(
+                "Slowest hundredth",
+                "How long do the slowest requests take?",
+                "histogram_quantile(0.99, sum by (le, cluster)"
+                f" (rate(apiserver_request_duration_seconds_bucket{{{C},{_LONG}}}[$__rate_interval])))",
+                "{{cluster}}",
+                unit="s",
+                steps=((1, "yellow"), (2, "red")),
+                width=6,
+            ),
+        ),
+        row(
+            "Requests",
+            graph(
+                "By verb",
+                "What kind of requests come in?",
+                f"sum by (cluster, verb) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}} {{verb}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Refused and failed, by code",
+                "Which answers are errors: 429 too much, 403 not allowed, 409 conflict, 5xx its own?",
+                f'sum by (cluster, code) (rate(apiserver_request_total{{code=~"[45]..",{C}}}[$__rate_interval]))',
+                "{{cluster}} {{code}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Latency by verb, slowest hundredth",
+                "Which requests are slow?",
+                "histogram_quantile(0.99, sum by (le, cluster, verb)"
+                f" (rate(apiserver_request_duration_seconds_bucket{{{C},{_LONG}}}[$__rate_interval])))",
+                "{{cluster}} {{verb}}",
+                unit="s",
+                steps=((1, "yellow"), (2, "red")),
+            ),
+            graph(
+                "By resource",
+                "Which objects are asked for most, as by a controller that loops?",
+                f"topk(10, sum by (cluster, resource) (rate(apiserver_request_total{{{C}}}[$__rate_interval])))",
+                "{{cluster}} {{resource}}",
+                unit="reqps",
+            ),
+        ),
+        row(
+            "Saturation",
+            graph(
+                "Requests in flight",
+                "Is it near the number of requests that it works on at once?",
+                f"sum by (cluster, request_kind) (apiserver_current_inflight_requests{{{C}}})",
+                "{{cluster}} {{request_kind}}",
+            ),
+            graph(
+                "Objects stored",
+                "Does something fill etcd?",
+                f"topk(10, max by (cluster, resource) (apiserver_resource_objects{{{C}}}))",
+                "{{cluster}} {{resource}}",
+            ),
+            graph(
+                "Size of etcd's database",
+                "Is it near the 8 GiB at which EKS makes the cluster read-only?",
+                f"max by (cluster) (apiserver_storage_size_bytes{{{C}}})",
+                "{{cluster}}",
+                unit="bytes",
+                steps=((6 * 2**30, "yellow"), (7 * 2**30, "red")),
+            ),
+            graph(
+                "Turned away for overload",
+                "Does it tell clients to come later?",
+                f'sum by (cluster, resource) (rate(apiserver_request_total{{code="429",{C}}}[$__rate_interval]))',
+                "{{cluster}} {{resource}}",
+                unit="reqps",
+            ),
+        ),
+        row(
+            "Admission and logins",
+            graph(
+                "Admission, time of a request",
+                "Does a step of admission, such as a policy or a webhook, slow down everything?",
+                "sum by (cluster, name)"
+                f" (rate(apiserver_admission_controller_admission_duration_seconds_sum{{{C}}}[$__rate_interval]))"
+                " / sum by (cluster, name)"
+                f" (rate(apiserver_admission_controller_admission_duration_seconds_count{{{C}}}[$__rate_interval]))",
+                "{{cluster}} {{name}}",
+                unit="s",
+            ),
+            graph(
+                "Logins by result",
+                "Does somebody try with credentials that are not valid?",
+                f"sum by (cluster, result) (rate(authentication_attempts{{{C}}}[$__rate_interval]))",
+                "{{cluster}} {{result}}",
+                unit="reqps",
+            ),
+        ),
+    ),
+)
+
+KUBELET_DASHBOARD = Dashboard(
+    uid="kubelet",
+    title="Kubelet",
+    about="The agent of Kubernetes on each machine: pods, starts, and its talk with the container runtime.",
+    folder="Kubernetes",
+    tags=("kubernetes", "node"),
+    variables=(CLUSTER, NODE_VARIABLE),
+    next=(("node", "The machine"), ("cluster", "The cluster")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Kubelets reachable",
+                "Does every kubelet answer?",
+                f'sum by (cluster) (up{{job="kubelet",{C}}})',
+                "{{cluster}}",
+                width=6,
+            ),
+            stat(
+                "Pods",
+                "How many pods do they run?",
+                f"sum by (cluster) (kubelet_running_pods{{{NODE}}})",
+                "{{cluster}}",
+                width=6,
+            ),
+            stat(
+                "Runtime errors",
+                "Does the container runtime fail?",
+                f"sum by (cluster) (increase(kubelet_runtime_operations_errors_total{{{NODE}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=((1, "yellow"), (50, "red")),
+                width=6,
+            ),
+            stat(
+                "Evictions in 1 h",
+                "Did it throw pods out for want of memory or disk?",
+                f"sum by (cluster) (increase(kubelet_evictions{{{NODE}}}[1h]))",
+                "{{cluster}}",
+                decimals=0,
+                steps=ANY,
+                width=6,
+            ),
+        ),
+        row(
+            "Pods",
+            graph(
+                "Pods by node",
+                "Is a node near its limit of pods?",
+                f"sum by (cluster, node) (kubelet_running_pods{{{NODE}}})",
+                "{{cluster}} {{node}}",
+            ),
+            graph(
+                "Start of a pod, slowest hundredth",
+                "Do pods take long to start, images aside?",
+                "histogram_quantile(0.99, sum by (le, cluster)"
+                f" (rate(kubelet_pod_start_duration_seconds_bucket{{{NODE}}}[$__rate_interval])))",
+                "{{cluster}}",
+                unit="s",
+            ),
+        ),
+        row(
+            "Container runtime",
+            graph(
+                "Operations by kind",
+                "What does it ask of the runtime?",
+                "sum by (cluster, operation_type)"
+                f" (rate(kubelet_runtime_operations_total{{{NODE}}}[$__rate_interval]))",
+                "{{cluster}} {{operation_type}}",
+                unit="ops",
+            ),
+            graph(
+                "Errors by kind",
+                "What does the runtime refuse?",
+                "sum by (cluster, operation_type)"
+                f" (rate(kubelet_runtime_operations_errors_total{{{NODE}}}[$__rate_interval]))",
+                "{{cluster}} {{operation_type}}",
+                unit="ops",
+            ),
+            graph(
+                "Relist, slowest hundredth",
+                "Is it so slow to look at its pods that the node will be called not ready?",
+                "histogram_quantile(0.99, sum by (le, cluster)"
+                f" (rate(kubelet_pleg_relist_duration_seconds_bucket{{{NODE}}}[$__rate_interval])))",
+                "{{cluster}}",
+                unit="s",
+                steps=((3, "yellow"), (10, "red")),
+            ),
+            graph(
+                "Volumes, operations by name",
+                "Do mounts take long or fail?",
+                "sum by (cluster, operation_name)"
+                f" (rate(storage_operation_duration_seconds_count{{{NODE}}}[$__rate_interval]))",
+                "{{cluster}} {{operation_name}}",
+                unit="ops",
+            ),
+        ),
+    ),
+)
+
+COREDNS_DASHBOARD = Dashboard(
+    uid="coredns",
+    title="CoreDNS",
+    about="Names in the cluster: requests, answers, latency, cache.",
+    folder="Kubernetes",
+    tags=("kubernetes", "dns"),
+    variables=(CLUSTER,),
+    next=(("cluster", "The cluster"),),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Requests",
+                "How much is asked of it?",
+                f"sum by (cluster) (rate(coredns_dns_requests_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="reqps",
+                width=8,
+            ),
+            stat(
+                "SERVFAIL",
+                "What share of names could it not resolve for a fault?",
+                f'100 * sum by (cluster) (rate(coredns_dns_responses_total{{rcode="SERVFAIL",{C}}}[$__rate_interval]))'
+                f" / sum by (cluster) (rate(coredns_dns_responses_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="percent",
+                decimals=2,
+                steps=((0.5, "yellow"), (1, "red")),
+                width=8,
+            ),
+            stat(
+                "Slowest hundredth",
+                "How long does a program wait for a name?",
+                "histogram_quantile(0.99, sum by (le, cluster)"
+                f" (rate(coredns_dns_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
+                "{{cluster}}",
+                unit="s",
+                steps=((0.5, "yellow"), (1, "red")),
+                width=8,
+            ),
+        ),
+        row(
+            "Requests and answers",
+            graph(
+                "Requests by type",
+                "What is asked for?",
+                f"sum by (cluster, type) (rate(coredns_dns_requests_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}} {{type}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Answers by code",
+                "Do names not exist, or is there a fault?",
+                f"sum by (cluster, rcode) (rate(coredns_dns_responses_total{{{C}}}[$__rate_interval]))",
+                "{{cluster}} {{rcode}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Latency",
+                "How long do answers take?",
+                (
+                    Query(
+                        "histogram_quantile(0.5, sum by (le, cluster)"
+                        f" (rate(coredns_dns_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
+                        "median {{cluster}}",
+                    ),
+                    Query(
+                        "histogram_quantile(0.99, sum by (le, cluster)"
+                        f" (rate(coredns_dns_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
+                        "slowest hundredth {{cluster}}",
+                    ),
+                ),
+                unit="s",
+            ),
+            graph(
+                "Cache",
+                "Does the cache answer most of it?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(coredns_cache_hits_total{{{C}}}[$__rate_interval]))",
+                        "hits {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(coredns_cache_misses_total{{{C}}}[$__rate_interval]))",
+                        "misses {{cluster}}",
+                    ),
+                ),
+                unit="ops",
+            ),
+        ),
+        row(
+            "Upstream",
+            graph(
+                "Forwarded requests, slowest hundredth",
+                "Is it the VPC's resolver that is slow?",
+                "histogram_quantile(0.99, sum by (le, cluster, to)"
+                f" (rate(coredns_proxy_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
+                "{{cluster}} {{to}}",
+                unit="s",
+            ),
+            graph(
+                "Panics and reload failures",
+                "Is it broken itself?",
+                (
+                    Query(
+                        f"sum by (cluster) (increase(coredns_panics_total{{{C}}}[$__rate_interval]))",
+                        "panics {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(coredns_reload_failed_total{{{C}}}[$__rate_interval]))",
+                        "failed reloads {{cluster}}",
+                    ),
+                ),
+                decimals=0,
+            ),
+        ),
+        row(
+            "Log",
+            lines("Log", "What does it say?", _COMPONENT.format(namespace="kube-system", pod="coredns"), height=10),
+        ),
+    ),
+)
+
+NGINX_VARIABLE = label("pod", f"nginx_ingress_nginx_http_requests_total{{{C}}}")
+NGINX = f'{C},pod=~"$pod"'
+
+NGINX_DASHBOARD = Dashboard(
+    uid="nginx",
+    title="NGINX, the way in",
+    about="Connections and requests through NGINX, and whether its configuration is the one that was asked for.",
+    folder="Kubernetes",
+    tags=("kubernetes", "ingress"),
+    variables=(CLUSTER, NGINX_VARIABLE),
+    next=(("cluster", "The cluster"), ("logs", "The access log")),
+    rows=(
+        row(
+            "Is it well?",
+            stat(
+                "Pods",
+                "Is there one left when one goes?",
+                f'sum by (cluster) (up{{job="ingress-nginx",{C}}})',
+                "{{cluster}}",
+                base="red",
+                steps=((1, "yellow"), (2, "green")),
+                width=6,
+            ),
+            stat(
+                "Requests",
+                "How much comes in?",
+                f"sum by (cluster) (rate(nginx_ingress_nginx_http_requests_total{{{NGINX}}}[$__rate_interval]))",
+                "{{cluster}}",
+                unit="reqps",
+                width=6,
+            ),
+            stat(
+                "Last reload",
+                "Does it run the configuration that was asked for?",
+                f"min by (cluster) (nginx_ingress_controller_nginx_last_reload_status{{{NGINX}}})",
+                "{{cluster}}",
+                words=((1, "accepted", "green"), (0, "refused", "red")),
+                width=6,
+            ),
+            stat(
+                "Connections open",
+                "How many clients are there?",
+                f"sum by (cluster) (nginx_ingress_nginx_connections_active{{{NGINX}}})",
+                "{{cluster}}",
+                width=6,
+            ),
+        ),
+        row(
+            "Traffic",
+            graph(
+                "Requests by pod",
+                "Is the load spread over the pods?",
+                f"sum by (cluster, pod) (rate(nginx_ingress_nginx_http_requests_total{{{NGINX}}}[$__rate_interval]))",
+                "{{cluster}} {{pod}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Connections accepted and dropped",
+                "Does it turn clients away?",
+                (
+                    Query(
+                        f"sum by (cluster) (rate(nginx_ingress_nginx_connections_accepted{{{NGINX}}}{R}))",
+                        "accepted {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (rate(nginx_ingress_nginx_connections_accepted{{{NGINX}}}{R}))"
+                        " - sum by (cluster)"
+                        f" (rate(nginx_ingress_nginx_connections_handled{{{NGINX}}}[$__rate_interval]))",
+                        "dropped {{cluster}}",
+                    ),
+                ),
+                unit="ops",
+            ),
+            graph(
+                "Connections by state",
+                "Do connections wait for slow backends or slow clients?",
+                (
+                    Query(
+                        f"sum by (cluster) (nginx_ingress_nginx_connections_reading{{{NGINX}}})", "reading {{cluster}}"
+                    ),
+                    Query(
+                        f"sum by (cluster) (nginx_ingress_nginx_connections_writing{{{NGINX}}})", "writing {{cluster}}"
+                    ),
+                    Query(
+                        f"sum by (cluster) (nginx_ingress_nginx_connections_waiting{{{NGINX}}})", "waiting {{cluster}}"
+                    ),
+                ),
+                stacked=True,
+            ),
+        ),
+        row(
+            "Configuration",
+            graph(
+                "Reloads",
+                "Does something change Ingresses all the time?",
+                (
+                    Query(
+                        "sum by (cluster)"
+                        f" (increase(nginx_ingress_controller_nginx_reloads_total{{{NGINX}}}[$__rate_interval]))",
+                        "reloads {{cluster}}",
+                    ),
+                    Query(
+                        "sum by (cluster)"
+                        f" (increase(nginx_ingress_controller_nginx_reload_errors_total{{{NGINX}}}[$__rate_interval]))",
+                        "refused {{cluster}}",
+                    ),
+                ),
+                decimals=0,
+            ),
+            graph(
+                "Ingresses",
+                "How many are served?",
+                f"max by (cluster, type) (nginx_ingress_controller_ingress_resources_total{{{NGINX}}})",
+                "{{cluster}} {{type}}",
+            ),
+        ),
+        row(
+            "Log",
+            lines(
+                "Errors and requests",
+                "What does it say?",
+                _COMPONENT.format(namespace="ingress-nginx", pod="ingress-nginx"),
+                height=12,
+            ),
+        ),
+    ),
+)
+
+DASHBOARDS = (API_SERVER_DASHBOARD, KUBELET_DASHBOARD, COREDNS_DASHBOARD, NGINX_DASHBOARD)

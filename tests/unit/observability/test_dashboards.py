@@ -1,0 +1,352 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The generated dashboards: whether Grafana can show them, their queries run, and they are what the definitions say."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from observability.dashboards import DASHBOARDS, promql
+from observability.dashboards.model import (
+    COLUMNS,
+    FILES,
+    FOLDER_FILE,
+    FOLDERS,
+    MOST_BYTES,
+    TAG,
+    Dashboard,
+    DashboardError,
+    Kind,
+    Source,
+)
+from observability.dashboards.parts import graph, row, stat
+
+ROOT = Path(__file__).parents[3]
+MADE = sorted((ROOT / FILES).glob("*.json"))
+WANTED = (
+    "fleet cluster node namespace workload pod volumes api-server kubelet coredns nginx prometheus bridge fluent-bit"
+    " kafka logstash elasticsearch logs events capacity certificates pipeline alarms grafana"
+)
+every_file = pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every panel but the rows' headings."""
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            yield from panel["panels"]
+        else:
+            yield panel
+
+
+def example(uid: str = "example", **more: Any) -> Dashboard:
+    panel = stat("Nodes", "How many?", "count(kube_node_info)")
+    shape: dict[str, Any] = {"title": "Example", "about": "", "folder": "Fleet", "tags": (), "rows": (row("A", panel),)}
+    return Dashboard(uid=uid, **(shape | more))
+
+
+@pytest.fixture
+def generate() -> Any:
+    """The generator; what is committed can be tested without the SDK too."""
+    pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
+    return importlib.import_module("observability.dashboards.generate")
+
+
+# --- What is committed ---------------------------------------------------------------------------------------------
+
+
+def test_regenerating_changes_nothing(generate: Any) -> None:
+    wanted = generate.files(DASHBOARDS)
+    assert generate.stale(ROOT, wanted) == [], "run python -m observability.dashboards"
+    for path, text in wanted.items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"run python -m observability.dashboards: {path}"
+
+
+def test_generating_twice_gives_the_same(generate: Any) -> None:
+    assert generate.files(DASHBOARDS) == generate.files(tuple(reversed(DASHBOARDS)))
+
+
+def test_there_is_one_for_everything_that_runs() -> None:
+    assert {path.stem for path in MADE} == set(WANTED.split())
+
+
+@every_file
+def test_file_is_named_by_a_uid_that_grafana_takes(path: Path) -> None:
+    uid = load(path)["uid"]
+    assert path.stem == uid
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", uid)
+
+
+def test_titles_differ_within_a_folder() -> None:
+    titles = [(dashboard.folder, dashboard.title) for dashboard in DASHBOARDS]
+    assert len(titles) == len(set(titles))
+
+
+@every_file
+def test_fits_in_a_config_map(path: Path) -> None:
+    assert path.stat().st_size <= MOST_BYTES
+
+
+def test_each_has_a_folder() -> None:
+    folders = json.loads((ROOT / FOLDER_FILE).read_text(encoding="utf-8"))
+    assert set(folders) == {path.stem for path in MADE}
+    assert set(folders.values()) == set(FOLDERS)
+
+
+@every_file
+def test_panels_lie_in_24_columns_and_not_on_each_other(path: Path) -> None:
+    dashboard = load(path)
+    taken: dict[tuple[int, int], str] = {}
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["w"] > 0
+        assert place["h"] > 0
+        assert place["x"] + place["w"] <= COLUMNS
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert (x, y) not in taken, f"{panel['title']} lies on {taken[x, y]}"
+                taken[x, y] = panel["title"]
+
+
+@every_file
+def test_begins_with_a_row_and_counts_its_panels(path: Path) -> None:
+    dashboard = load(path)
+    assert dashboard["panels"][0]["type"] == "row"
+    everything = [*dashboard["panels"], *(p for r in dashboard["panels"] for p in r.get("panels") or [])]
+    assert len({panel["id"] for panel in everything}) == len(everything)
+
+
+@every_file
+def test_each_panel_says_which_question_it_answers(path: Path) -> None:
+    for panel in panels(load(path)):
+        assert panel["title"]
+        assert panel["type"] == "text" or panel["description"].endswith("?"), panel["title"]
+
+
+@every_file
+def test_panels_ask_a_data_source_that_is_provisioned(path: Path) -> None:
+    kinds = {"metrics": "prometheus", "prometheus": "prometheus", "logs": "elasticsearch"}
+    for panel in panels(load(path)):
+        for target in panel.get("targets") or []:
+            assert target["datasource"] == panel["datasource"]
+            assert kinds[target["datasource"]["uid"]] == target["datasource"]["type"]
+        assert panel.get("targets") or panel["type"] in ("text", "alertlist"), panel["title"]
+
+
+@every_file
+def test_each_series_has_a_name_and_each_value_a_unit(path: Path) -> None:
+    for panel in panels(load(path)):
+        if panel["type"] in ("timeseries", "stat", "bargauge") and panel["datasource"]["uid"] != "logs":
+            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+            for target in panel["targets"]:
+                grouped = re.search(r"\bby \(", target["expr"])
+                assert not grouped or "{{" in target["legendFormat"], f"{panel['title']}: {target['expr']}"
+
+
+@every_file
+def test_names_only_variables_that_it_has(path: Path) -> None:
+    dashboard = load(path)
+    known = {variable["name"] for variable in dashboard["templating"].get("list", [])}
+    builtin = {"__rate_interval", "__interval", "__all", "__url_time_range", "__data", "__field"}
+    queries = [
+        target.get("expr") or target.get("query")
+        for panel in panels(dashboard)
+        for target in panel.get("targets") or []
+    ]
+    queries += [str(variable.get("query", "")) for variable in dashboard["templating"].get("list", [])]
+    used = {name for query in queries for name in re.findall(r"\$\{?(\w+)", query)}
+    assert used - builtin <= known
+    assert known <= used, "a variable that nothing uses"
+
+
+@every_file
+def test_links_lead_to_dashboards_that_take_what_they_pass(path: Path) -> None:
+    variables = {p.stem: {v["name"] for v in load(p)["templating"].get("list", [])} for p in MADE}
+    dashboard = load(path)
+    links = [link["url"] for link in dashboard["links"] if link["type"] == "link"]
+    for panel in panels(dashboard):
+        links += [link["url"] for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links") or []]
+    for url in links:
+        found = re.match(r"/d/([a-z0-9-]+)", url)
+        assert found
+        assert found[1] in variables, url
+        assert set(re.findall(r"var-(\w+)=", url)) <= variables[found[1]], url
+    assert any(link["type"] == "dashboards" and link["tags"] == [TAG] for link in dashboard["links"])
+    assert TAG in dashboard["tags"]
+
+
+def queries(source: str) -> list[Any]:
+    return [
+        pytest.param(target["expr"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+        for path in MADE
+        for panel in panels(load(path))
+        for target in panel.get("targets") or []
+        if target["datasource"]["uid"] == source
+    ]
+
+
+@pytest.mark.parametrize("query", queries("metrics"))
+def test_elasticsearch_evaluates_it(query: str) -> None:
+    assert promql.limits(query) == []
+
+
+@pytest.mark.parametrize("query", queries("prometheus"))
+def test_prometheus_reads_it(query: str) -> None:
+    assert promql.selectors(query)
+    # Its series carry no external labels.
+    assert "cluster" not in promql.grouping_labels(query)
+    assert all(label != "cluster" for one in promql.selectors(query) for label, _, _ in one.matchers)
+
+
+# --- What is refused -----------------------------------------------------------------------------------------------
+
+
+def test_refuses_equal_uids(generate: Any) -> None:
+    with pytest.raises(
+        DashboardError, match=r"'Other' and 'Example' have the same uid 'example': Grafana would show only one"
+    ):
+        generate.files([example(), example(title="Other")])
+
+
+def test_refuses_a_dashboard_that_is_too_large(generate: Any) -> None:
+    many = tuple(graph(f"Panel {n}", "x" * 400 + "?", "up") for n in range(1000))
+    with pytest.raises(
+        DashboardError, match=r"example has \d+ bytes, more than the 921600 that fit in a ConfigMap: divide it"
+    ):
+        generate.files([example(rows=(row("A", *many),))])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"asks": "Nodes."}, r"example, panel 'Nodes': its question 'Nodes\.' is none"),
+        ({"width": 25}, r"panel 'Nodes' is wider than 24 columns"),
+        ({"opens": "nowhere"}, r"opens 'nowhere', which is no dashboard"),
+        ({"opens": "example", "passes": ("node",)}, r"passes \['node'\], but example has no such variable"),
+    ],
+)
+def test_refuses_a_panel_that_could_not_work(generate: Any, changes: dict[str, Any], message: str) -> None:
+    panel = replace(example().panels[0], **changes)
+    with pytest.raises(DashboardError, match=message):
+        generate.files([example(rows=(row("A", panel),))])
+
+
+def test_refuses_a_query_outside_of_elasticsearchs_limits(generate: Any) -> None:
+    panel = stat("Nodes", "How many?", "count(up == 0)")
+    with pytest.raises(DashboardError, match=r"Elasticsearch does not evaluate comparison '==' below the top"):
+        generate.files([example(rows=(row("A", panel),))])
+    generate.files([example(rows=(row("A", replace(panel, source=Source.PROMETHEUS)),))])
+
+
+def test_refuses_a_link_to_nowhere_and_a_folder_of_its_own(generate: Any) -> None:
+    with pytest.raises(DashboardError, match="example points to 'nowhere', which is no dashboard"):
+        generate.files([example(next=(("nowhere", "why"),))])
+    with pytest.raises(DashboardError, match="folder 'Mine' is none of Fleet"):
+        generate.files([example(folder="Mine")])
+
+
+def test_every_kind_of_panel_is_used() -> None:
+    assert {panel.kind for dashboard in DASHBOARDS for panel in dashboard.panels} == set(Kind)
+
+
+# --- PromQL --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "up",
+        'up{job="a",pod=~"$pod"}',
+        "up == 0",
+        "up > bool -1",
+        "rate(a_total[$__rate_interval])",
+        "a / b",
+        "a - 2 ^ 3 * b",
+        "-sum(rate(a_total[5m]))",
+        "100 * (1 - avg by (node) (rate(a_total[5m])))",
+        "sum(a) by (node) / sum by (node) (b)",
+        "topk(5, sum by (node) (a)) * 2",
+        "time() - max by (node) (a)",
+        "histogram_quantile(0.9, sum by (le, job) (rate(a_bucket[5m]))) / max by (job) (b)",
+        "a or b",
+        "sum by (a) (b offset 1h)",
+        "sum(a) * $price * 730",
+    ],
+)
+def test_within_the_limits(query: str) -> None:
+    assert promql.limits(query) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("a and b", "set operator 'and'"),
+        ("a unless b", "set operator 'unless'"),
+        ("sum(a or b)", "'or' below the top"),
+        (" or ".join("abcdefghi"), "more than 8 operands of 'or'"),
+        ("sum(a == 0)", "comparison '==' below the top"),
+        ("a > b", "something else than a number on its right"),
+        ("a * on (x) b", "modifier 'on'"),
+        ("a * ignoring (x) group_left (y) b", "modifier 'group_left'"),
+        ("sum(a) / b", "not aggregated alike"),
+        ("sum by (x) (max by (x, y) (a)) / sum by (x) (b)", "or more than once"),
+        ("sum by (x) (a) / sum by (y) (b)", "with different labels, which match nothing"),
+        ("topk(1, a) / topk(1, b)", "'topk' in an operand of '/'"),
+        ("b / scalar(sum(a))", "not aggregated alike"),
+        ("max(a / b)", "arithmetic of series inside 'max'"),
+        ("a - a offset 1h", "different offsets"),
+        ("histogram_quantile(0.9, sum without (x) (rate(a_bucket[5m])))", "histogram_quantile over 'without'"),
+        ("absent(a)", "function 'absent'"),
+        ('label_replace(a, "b", "$1", "c", "(.*)")', "function 'label_replace'"),
+        ("count_values('a', b)", "aggregation 'count_values'"),
+        ("max_over_time(a[1h:1m])", "a subquery"),
+        ("a @ 1609746000", "modifier '@'"),
+        ('{job="a"}', "a selector without a metric"),
+    ],
+)
+def test_outside_of_the_limits(query: str, problem: str) -> None:
+    assert any(problem in one for one in promql.limits(query)), promql.limits(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sum(",
+        "a b",
+        "a{b}",
+        "a[5m",
+        "foo(a)",
+        "a{b='c'",
+        "topk(a)",
+        "sum(a, b)",
+        "rate(a)[5m]",
+        "a # b",
+        "sum by (a b) (c)",
+        "",
+    ],
+)
+def test_what_is_no_promql(query: str) -> None:
+    with pytest.raises(promql.PromqlError, match=r"in ['\"]"):
+        promql.parse(query)
+
+
+def test_tells_which_series_and_labels_a_query_uses() -> None:
+    query = 'sum by (node) (rate(a_total{job="x",pod=~"y"}[5m])) / on (node) max by (node, le) (b)'
+    assert [(one.name, [m[0] for m in one.matchers]) for one in promql.selectors(query)] == [
+        ("a_total", ["job", "pod"]),
+        ("b", []),
+    ]
+    assert promql.grouping_labels(query) == {"node", "le"}
