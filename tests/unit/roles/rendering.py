@@ -121,7 +121,7 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
 def render_template(path: Path, **options: Any) -> Objects:
     templar = Templar(DataLoader(), variables=variables(path.parents[1].name, **options))
     text = templar.template(trust_as_template(path.read_text(encoding="utf-8")), convert_data=False)
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.safe_load_all(text or "") if document]
 
 
 def render_role(role: str, **options: Any) -> Objects:

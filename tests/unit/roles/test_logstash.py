@@ -131,6 +131,17 @@ def test_logs_are_created_once_under_the_name_of_their_place_in_kafka() -> None:
     assert not re.search(r"^\s+data_stream_", text, re.MULTILINE)
 
 
+def test_events_and_the_journal_are_found_where_the_logs_of_containers_are() -> None:
+    text = section(files()["logs.conf"], "filter")
+    assert set(re.findall(r'"(\S+)" => "(\[(?:kubernetes|message|level)\S*)"', text)) == {
+        ("[journal][hostname]", "[kubernetes][host]"),
+        ("[kubernetes_event][involvedObject][name]", "[kubernetes][pod_name]"),
+        ("[kubernetes_event][involvedObject][namespace]", "[kubernetes][namespace_name]"),
+        ("[kubernetes_event][message]", "[message]"),
+        ("[log_processed][level]", "[level]"),
+    }
+
+
 @pytest.mark.parametrize("name", PIPELINES)
 def test_elasticsearch_is_verified_and_asked_as_a_user(name: str) -> None:
     text = section(files()[f"{name}.conf"], "output")
