@@ -1,0 +1,347 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the options of kafka become objects. What Kafka makes of them: tests/integration/kafka."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    CHECKOUT,
+    Objects,
+    evaluate,
+    only,
+    render_role,
+    select,
+)
+
+from localcloud.software import kafka as software
+
+PREFIX = "service.beta.kubernetes.io/aws-load-balancer"
+MEMBERS = {
+    "controlplane": {"purpose": "controlplane", "vpc_cidr": "10.40.0.0/16"},
+    "staging": {"purpose": "workload", "vpc_cidr": "10.42.0.0/16"},
+}
+EXISTING = {"kafka_mode": "external", "kafka_bootstrap_servers": "b-1.example.com:9096,b-2.example.com:9096"}
+
+
+def render(**options: Any) -> Objects:
+    return render_role("kafka", **({"inventory_hostname": "controlplane", "kafka_members": MEMBERS} | options))
+
+
+def value(expression: str, **options: Any) -> Any:
+    return evaluate("kafka", expression, **({"inventory_hostname": "controlplane", "kafka_members": MEMBERS} | options))
+
+
+def properties(**options: Any) -> dict[str, str]:
+    text = only(render(**options), "ConfigMap", "kafka")["data"]["server.properties"]
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def container(objects: Objects, kind: str = "StatefulSet", name: str = "kafka") -> dict[str, Any]:
+    found: dict[str, Any] = only(objects, kind, name)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def environment(objects: Objects, kind: str = "StatefulSet", name: str = "kafka") -> dict[str, str]:
+    return {item["name"]: item.get("value", "") for item in container(objects, kind, name)["env"]}
+
+
+def job(objects: Objects) -> dict[str, Any]:
+    (found,) = select(objects, "Job")
+    return found
+
+
+def acls(**options: Any) -> list[str]:
+    lines: list[str] = only(render(**options), "ConfigMap", "kafka-reconciler")["data"]["acls"].splitlines()
+    return lines
+
+
+# -- the quorum
+
+
+@pytest.mark.parametrize(
+    ("options", "voters", "ids", "quorum"),
+    [
+        ({}, 3, [0, 1, 2], "3 brokers"),
+        ({"kafka_replicas": 5}, 3, [0, 1, 2], "3 brokers"),
+        ({"kafka_replicas": 1}, 1, [0], "1 brokers"),
+        ({"kafka_replicas": 2}, 1, [0], "1 brokers"),
+        ({"kafka_controllers": 3}, 0, [1000, 1001, 1002], "3 controllers"),
+    ],
+)
+def test_who_votes(options: dict[str, Any], voters: int, ids: list[int], quorum: str) -> None:
+    objects = render(**options)
+    assert environment(objects)["KAFKA_VOTERS"] == str(voters)
+    pod = "kafka-controller" if "kafka_controllers" in options else "kafka"
+    found = only(objects, "Secret", "kafka-bootstrap")["stringData"]["voters"].split(",")
+    assert [voter.split("@")[0] for voter in found] == [str(number) for number in ids]
+    assert [voter.split("@")[1].split(":")[0] for voter in found] == [
+        f"{pod}-{n}.{pod}.kafka.svc" for n in range(len(ids))
+    ]
+    assert all(re.fullmatch(r"\d+@[^:]+:9093:[\w-]{22}", voter) for voter in found)
+    assert only(objects, "StatefulSet", "kafka")["metadata"]["annotations"]["dataplatform.fleet/kafka-quorum"] == quorum
+
+
+def test_controllers_of_their_own() -> None:
+    objects = render(kafka_controllers=3)
+    controllers = only(objects, "StatefulSet", "kafka-controller")
+    assert controllers["spec"]["serviceName"] == "kafka-controller"
+    assert environment(objects, name="kafka-controller")["KAFKA_COMPONENT"] == "controller"
+    assert {port["name"] for port in container(objects)["ports"]} == {"internal", "external", "replication", "metrics"}
+    assert not select(render(), "StatefulSet", "kafka-controller")
+
+
+# -- settings
+
+
+def test_settings_follow_the_number_of_brokers() -> None:
+    three, one = properties(), properties(kafka_replicas=1)
+    assert (three["default.replication.factor"], three["min.insync.replicas"]) == ("3", "2")
+    assert (one["default.replication.factor"], one["min.insync.replicas"]) == ("1", "1")
+    assert one["offsets.topic.replication.factor"] == "1"
+
+
+def test_a_sites_settings_win_and_pods_restart() -> None:
+    assert properties(kafka_config={"num.io.threads": 4})["num.io.threads"] == "4"
+    assert properties(kafka_config={"min.insync.replicas": 3})["min.insync.replicas"] == "3"
+
+    def checksum(**options: Any) -> str:
+        template = only(render(**options), "StatefulSet", "kafka")["spec"]["template"]
+        text: str = template["metadata"]["annotations"]["checksum/config"]
+        return text
+
+    assert len({checksum(), checksum(kafka_config={"num.io.threads": 4}), checksum(kafka_tls_certificate="other")}) == 3
+
+
+def test_no_secret_is_in_a_config_map_or_a_pod() -> None:
+    objects = render()
+    secrets = set(only(objects, "Secret", "kafka-users")["stringData"].values())
+    assert len(secrets) == 5
+    shown = [str(item) for item in objects if item["kind"] != "Secret"]
+    assert not [secret for secret in secrets if any(secret in text for text in shown)]
+
+
+def test_the_images_are_pinned_and_mirrored() -> None:
+    digest = "sha256:" + "a" * 64
+    objects = render(
+        kafka_image_mirror="registry.example.com/hub",
+        kafka_image_digest=digest,
+        kafka_exporter_image_mirror="registry.example.com/quay",
+    )
+    assert container(objects)["image"] == f"registry.example.com/hub/apache/kafka:4.3.1@{digest}"
+    for item in (
+        container(objects, "Deployment", "kafka-exporter"),
+        only(objects, "StatefulSet", "kafka")["spec"]["template"]["spec"]["initContainers"][0],
+    ):
+        assert item["image"] == "registry.example.com/quay/strimzi/kafka:1.2.0-kafka-4.3.1"
+
+
+def test_the_tests_run_the_version_that_the_role_runs() -> None:
+    assert value("kafka_version") == software.VERSION
+    assert value("kafka_exporter_version").endswith(f"-kafka-{software.VERSION}")
+
+
+# -- topics
+
+
+def test_topics_of_members_and_what_differs() -> None:
+    topics = only(
+        render(
+            kafka_topic_partitions=4,
+            kafka_topic_config={"compression.type": "zstd"},
+            kafka_topics={
+                "metrics-staging": {"partitions": 12, "retention_hours": 24},
+                "invoices": {"replication": 2, "config": {"cleanup.policy": "compact,delete"}},
+            },
+        ),
+        "ConfigMap",
+        "kafka-topics",
+    )["data"]
+    assert set(topics) == {f"{kind}-{member}" for kind in ("metrics", "logs") for member in MEMBERS} | {"invoices"}
+    assert topics["logs-staging"].split() == [
+        "partitions=4",
+        "replication=3",
+        "compression.type=zstd",
+        "retention.bytes=-1",
+        "retention.ms=259200000",
+    ]
+    assert topics["metrics-staging"].split() == [
+        "partitions=12",
+        "replication=3",
+        "compression.type=zstd",
+        "retention.bytes=-1",
+        "retention.ms=86400000",
+    ]
+    assert "cleanup.policy=compact,delete" in topics["invoices"].split()
+
+
+@pytest.mark.parametrize(
+    ("options", "too_many", "too_few"),
+    [
+        ({}, [], []),
+        ({"kafka_replicas": 1, "kafka_topic_replication": 1}, [], []),
+        ({"kafka_replicas": 1}, ["logs-controlplane", "logs-staging", "metrics-controlplane", "metrics-staging"], []),
+        ({"kafka_topics": {"a": {"replication": 4}}}, ["a"], []),
+        ({"kafka_topics": {"a": {"replication": 1}}}, [], ["a"]),
+        ({"kafka_topics": {"a": {"replication": 1}}, "kafka_min_insync_replicas": 1}, [], []),
+    ],
+)
+def test_replicas_that_cannot_be(options: dict[str, Any], too_many: list[str], too_few: list[str]) -> None:
+    assert value("__kafka_overreplicated", **options) == too_many
+    assert value("__kafka_unwritable", **options) == too_few
+
+
+# -- users and rights
+
+
+def test_a_member_may_write_its_own_two_topics_and_nothing_else() -> None:
+    assert [line for line in acls() if line.startswith("User:staging ")] == [
+        f"User:staging ALLOW * {operation} TOPIC LITERAL {kind}-staging"
+        for kind in ("logs", "metrics")
+        for operation in ("DESCRIBE", "WRITE")
+    ]
+    assert not [
+        line for line in acls() if "WRITE" in line and line.split()[0] not in ("User:staging", "User:controlplane")
+    ]
+
+
+def test_a_member_that_is_gone_has_no_user_and_no_rights() -> None:
+    left = {"controlplane": MEMBERS["controlplane"]}
+    assert "staging" not in "".join(acls(kafka_members=left))
+    assert set(only(render(kafka_members=left), "Secret", "kafka-users")["stringData"]) == {
+        "admin",
+        "logstash",
+        "exporter",
+        "controlplane",
+    }
+
+
+def test_a_change_makes_another_job() -> None:
+    names = [
+        job(render(**options))["metadata"]["name"]
+        for options in (
+            {},
+            {},
+            {"kafka_topic_partitions": 7},
+            {"kafka_logstash_password": "other"},
+            {"kafka_version": "4.3.2"},
+            {"kafka_tolerations": [{"operator": "Exists"}]},
+            {"kafka_delete_topics": True},
+        )
+    ]
+    assert names[0] == names[1]
+    assert len(set(names)) == 6
+    assert "ttlSecondsAfterFinished" not in job(render())["spec"]
+
+
+# -- the ways in
+
+
+@pytest.mark.parametrize("kind", ["builtin", "auto_mode", "controller"])
+def test_a_load_balancer_for_each_broker_and_one_to_begin_with(kind: str) -> None:
+    objects = render(kafka_load_balancer=kind)
+    balanced = {item["metadata"]["name"]: item for item in select(objects, "Service") if "type" in item["spec"]}
+    assert set(balanced) == {"kafka-bootstrap", "kafka-0-external", "kafka-1-external", "kafka-2-external"}
+    assert balanced["kafka-1-external"]["spec"]["selector"]["statefulset.kubernetes.io/pod-name"] == "kafka-1"
+    assert "statefulset.kubernetes.io/pod-name" not in balanced["kafka-bootstrap"]["spec"]["selector"]
+    for item in balanced.values():
+        spec, marks = item["spec"], item["metadata"]["annotations"]
+        assert spec["loadBalancerSourceRanges"] == ["10.40.0.0/16", "10.42.0.0/16"]
+        assert spec.get("loadBalancerClass") == ("eks.amazonaws.com/nlb" if kind == "auto_mode" else None)
+        assert marks["dataplatform.fleet/load-balancer"] == kind
+        if kind == "builtin":
+            assert (marks[f"{PREFIX}-type"], marks[f"{PREFIX}-internal"]) == ("nlb", "true")
+            assert spec["externalTrafficPolicy"] == "Local"
+        else:
+            assert marks[f"{PREFIX}-scheme"] == "internal"
+            assert marks[f"{PREFIX}-target-group-attributes"] == "preserve_client_ip.enabled=true"
+            assert marks.get(f"{PREFIX}-type") == ("external" if kind == "controller" else None)
+
+
+def test_records_are_the_advertised_names() -> None:
+    assert [record["name"] for record in value("__kafka_records")] == [
+        "kafka-bootstrap.dataplatform.internal",
+        *(f"kafka-{n}.dataplatform.internal" for n in range(3)),
+    ]
+    assert environment(render())["KAFKA_DOMAIN"] == "dataplatform.internal"
+    assert value("__kafka_published") == "kafka-bootstrap.dataplatform.internal:9094"
+
+
+def test_the_zone_is_the_private_one_of_that_name() -> None:
+    zones = [
+        {"id": "/hostedzone/Z1", "name": "dataplatform.internal.", "config": {"private_zone": False}},
+        {"id": "/hostedzone/Z2", "name": "dataplatform.internal.", "config": {"private_zone": True}},
+        {"id": "/hostedzone/Z3", "name": "other.internal.", "config": {"private_zone": True}},
+    ]
+    assert value("__kafka_zone_id", __kafka_zones={"hosted_zones": zones}) == "Z2"
+    made = {"private_zone": {"id": "Z4"}}
+    assert value("__kafka_zone_id", __kafka_zone=made) == "Z4"
+    assert value("__kafka_zone_id", __kafka_zone={"private_zone": {"id": ""}}) == ""
+    assert value("__kafka_zone_id", __kafka_zones={"hosted_zones": zones[2:]}) == ""
+
+
+def test_who_may_talk_to_the_brokers() -> None:
+    policy = only(render(), "NetworkPolicy", "kafka")["spec"]
+    admitted: dict[int, list[str]] = {}
+    for rule in policy["ingress"]:
+        for port in rule["ports"]:
+            admitted.setdefault(port["port"], []).extend(str(source) for source in rule["from"])
+    assert all(
+        "podSelector" in source and "namespaceSelector" not in source for source in admitted[9091] + admitted[9093]
+    )
+    assert [re.findall(r"10\.\d+\.0\.0/16", source) for source in admitted[9094]] == [
+        ["10.40.0.0/16"],
+        ["10.42.0.0/16"],
+    ]
+    assert all("prometheus" in source for source in admitted[9404])
+
+
+# -- somebody else's Kafka
+
+
+def test_an_existing_kafka_gets_topics_and_rights_and_no_cluster() -> None:
+    objects = render(**EXISTING, kafka_external_ca="CA", kafka_admin_password='a"b\\c')
+    assert not [item for kind in ("StatefulSet", "Service", "PodDisruptionBudget") for item in select(objects, kind)]
+    (reconciler,) = select(objects, "Job")
+    given = {item["name"]: item["value"] for item in reconciler["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert (given["BOOTSTRAP"], given["SCOPE"]) == (EXISTING["kafka_bootstrap_servers"], "metrics- logs-")
+    assert given["PASSWORDS"]
+    login = only(objects, "Secret", "kafka-reconciler")["stringData"]["client.properties"]
+    assert r'password="a\\"b\\\\c";' in login
+    assert only(objects, "Secret", "kafka-tls")["stringData"] == {"ca.pem": "CA"}
+    assert value("__kafka_published", **EXISTING) == EXISTING["kafka_bootstrap_servers"]
+    args = container(objects, "Deployment", "kafka-exporter")["args"]
+    assert [arg for arg in args if arg.startswith("--kafka.server=")] == [
+        "--kafka.server=b-1.example.com:9096",
+        "--kafka.server=b-2.example.com:9096",
+    ]
+
+
+def test_msk_makes_its_users_itself() -> None:
+    objects = render(**(EXISTING | {"kafka_mode": "msk"}))
+    assert not select(objects, "Secret", "kafka-users")
+    (reconciler,) = select(objects, "Job")
+    given = {item["name"]: item["value"] for item in reconciler["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert given["PASSWORDS"] == ""
+
+
+def test_without_an_administrators_password_an_existing_kafka_is_left_alone() -> None:
+    objects = render(**EXISTING, kafka_admin_password="")
+    assert not select(objects, "Job") + select(objects, "CronJob")
+    assert select(objects, "Deployment", "kafka-exporter")
+
+
+# -- metrics
+
+
+@pytest.mark.parametrize("name", ["kafka", "kafka_exporter"])
+def test_the_list_of_metrics_names_this_version(name: str) -> None:
+    text = (CHECKOUT / "observability" / "metrics" / f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    assert lines == sorted(lines)
+    assert all(len(line) == 3 for line in lines)
+    version = value("kafka_version") if name == "kafka" else value("kafka_exporter_version")
+    assert all(version in source for _, _, source in lines)
