@@ -39,7 +39,7 @@ _GLOBAL_GROUPS: Final = frozenset(
 _LOCAL_EXCEPTIONS: Final = frozenset({("storage.k8s.io", "CSIStorageCapacity")})
 
 
-class _Assumed:
+class Assumed:
     """Stands for discovery: every kind exists."""
 
     def __init__(self, found: Sequence[tuple[Json, Source]]) -> None:
@@ -73,7 +73,7 @@ class _Assumed:
 def of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Source]]) -> Result:
     """What a run will report once the cluster is there."""
     parent = Parent(settings.name, settings.namespace)
-    assumed = _Assumed(found)
+    assumed = Assumed(found)
     resolved = members.resolve(found, assumed, parent, allow_namespaces=settings.allow_namespaces)
     members.complete(resolved, assumed, parent)
     scope = applyset.scope_of((member.key for member in resolved), parent) | Scope()

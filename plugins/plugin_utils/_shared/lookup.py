@@ -19,7 +19,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
 
-VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values")
+VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_stand_ins", "fleet_values")
 
 
 class SharedLookup(LookupBase):  # type: ignore[misc]
@@ -42,6 +42,8 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
         values = self.get_option("values") or {}
         if path.text in values:
             return str(values[path.text])
+        if self.get_option("stand_ins"):
+            return stand_in(path)
         connection = self.get_option("connection")
         found = pick(type(self).read(connection, path.name), path.keys)
         if found is not None:

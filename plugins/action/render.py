@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the Kubernetes objects of a playbook's roles to files. Documented in the module of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible_collections.dataplatform.fleet.plugins.action.apply import ActionModule as Apply
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import preview, render
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.diff import clean
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, split_api_version
+
+COLLECTION = Path(__file__).parents[2]
+Value = Any  # whatever a YAML file holds
+
+
+class ActionModule(Apply):
+    """Renders as apply does, and stops there."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super(Apply, self).run(tmp, task_vars)
+        _, args = self.validate_argument_spec(
+            {"playbook": {"type": "path", "required": True}, "dest": {"type": "path", "required": True}}
+        )
+        variables = task_vars or {}
+        try:
+            texts = self._texts(Path(args["playbook"]), variables)
+        except ApplyError as error:
+            raise AnsibleActionFail(str(error)) from None
+        dest = Path(args["dest"])
+        there = {str(path.relative_to(dest)) for path in dest.rglob("*.yaml")}
+        removed = sorted(there - texts.keys())
+        changed = {name for name, text in texts.items() if name not in there or (dest / name).read_text() != text}
+        if not self._task.check_mode:
+            for name in removed:
+                (dest / name).unlink()
+            for name in changed:
+                (dest / name).parent.mkdir(parents=True, exist_ok=True)
+                (dest / name).write_text(texts[name], encoding="utf-8")
+            for folder in [path for path in dest.glob("*") if path.is_dir() and not any(path.iterdir())]:
+                folder.rmdir()
+        result.update(changed=bool(changed or removed), files=sorted(texts), removed=removed)
+        return result
+
+    def _texts(self, playbook: Path, variables: dict[str, Any]) -> dict[str, str]:
+        """Each file's text by its name."""
+        texts: dict[str, str] = {}
+        for entry in roles_of(playbook, groups_of(variables)):
+            role = str(entry["role"]).rpartition(".")[2]
+            known = self._variables_of(role, {**variables, **entry.get("vars", {})})
+            if self._value(f"{role}_enabled", known, default=True):
+                namespace = str(self._value(f"{role}_namespace", known, default=""))
+                for body in self._objects(role, known, namespace):
+                    name = f"{role}/{file_name(body)}"
+                    if name in texts:
+                        raise AnsibleActionFail(f"The role {role} renders {file_name(body)} twice.")
+                    texts[name] = text_of(body)
+        return texts
+
+    def _variables_of(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """What a task of the role would see."""
+        root = COLLECTION / "roles" / role
+        defaults, constants = (self._load(root / folder / "main.yml") for folder in ("defaults", "vars"))
+        place = {"role_path": str(root), "role_name": role, "ansible_search_path": [str(root)]}
+        return {**defaults, **variables, **constants, **place}
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        if not path.exists():
+            return {}
+        found: dict[str, Any] = self._loader.load_from_file(str(path), trusted_as_template=True) or {}
+        return found
+
+    def _value(self, name: str, variables: dict[str, Any], default: Value) -> Value:
+        if name not in variables:
+            return default
+        return self._templar.copy_with_new_env(available_variables=variables).template(variables[name])
+
+    def _objects(self, role: str, variables: dict[str, Any], namespace: str) -> Iterator[Json]:
+        root = COLLECTION / "roles" / role / "templates"
+        found: list[tuple[Json, Source]] = []
+        for file in sorted(root.rglob(f"*{render.SUFFIX}")):
+            text = self._loader.get_text_file_contents(str(file))
+            found += render.parse(self._template(file, text, variables), render.shown(file), str(text))
+        return (placed(body, namespace, found) for body, _ in found)
+
+
+def groups_of(variables: Mapping[str, Any]) -> set[str]:
+    """The groups that the host is in."""
+    return {"all", *variables.get("group_names", ())}
+
+
+def roles_of(playbook: Path, groups: set[str]) -> Iterator[dict[str, Any]]:
+    """The roles that a playbook, with those it imports, runs on a host in these groups, in that order."""
+    try:
+        plays = yaml.safe_load(playbook.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise AnsibleActionFail(f"The playbook {playbook} cannot be read: {error}") from error
+    for play in plays:
+        imported = play.get("import_playbook") or play.get("ansible.builtin.import_playbook")
+        if imported:
+            yield from roles_of(playbook.parent / imported, groups)
+        elif set(str(play["hosts"]).split(":&")) <= groups:
+            for entry in play.get("roles", ()):
+                yield entry if isinstance(entry, dict) else {"role": entry}
+
+
+def placed(body: Json, namespace: str, found: list[tuple[Json, Source]]) -> Json:
+    """An object with its set's namespace if its kind has namespaces and it names none."""
+    group, version = split_api_version(body["apiVersion"])
+    metadata = body["metadata"]
+    namespaced = preview.Assumed(found).find(group, version, body["kind"]).namespaced
+    if not namespaced or metadata.get("namespace") or not namespace:
+        return body
+    return {**body, "metadata": {"name": metadata["name"], "namespace": namespace, **metadata}}
+
+
+def file_name(body: Json) -> str:
+    """``Deployment-web-web.yaml``, in a form that every file system takes."""
+    metadata = body["metadata"]
+    parts = [body["kind"], metadata.get("namespace"), metadata["name"]]
+    return "-".join(str(part) for part in parts if part).replace(":", "_").replace("/", "_") + ".yaml"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines stay readable."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def text_of(body: Json) -> str:
+    """An object as YAML, secrets redacted."""
+    return yaml.dump(clean(body), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)

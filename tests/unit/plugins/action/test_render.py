@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make render` writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible_collections.dataplatform.fleet.plugins.action.render import file_name, placed, roles_of, text_of
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CONTROLPLANE, render_role, role_names
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+REDACTED = re.compile(r"<redacted sha256:[0-9a-f]{8}>")
+
+
+def run(dest: Path, inventory: str, playbook: str = "playbooks/render.yml", *arguments: str) -> str:
+    """Run the playbook where neither AWS nor anything else can be reached; its output as one line."""
+    nobody = "http://127.0.0.1:9"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    env |= {
+        "HTTPS_PROXY": nobody,
+        "HTTP_PROXY": nobody,
+        "AWS_ENDPOINT_URL": nobody,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    env |= {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "COLUMNS": "1000"}
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command = [program, playbook, "-i", f"inventories/{inventory}", "-e", f"render_path={dest}", *arguments]
+    done = subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return " ".join(done.stdout.split())
+
+
+def files(dest: Path) -> dict[str, str]:
+    return {str(path.relative_to(dest)): path.read_text() for path in dest.rglob("*") if path.is_file()}
+
+
+def test_a_second_run_writes_the_same_and_what_is_old_goes(tmp_path: Path) -> None:
+    assert "changed=1 " in run(tmp_path, "staging")
+    first = files(tmp_path)
+    assert "staging/ingress_nginx/Deployment-ingress-nginx-ingress-nginx.yaml" in first
+    (tmp_path / "staging" / "left").mkdir()
+    (tmp_path / "staging" / "left" / "Job-a-b.yaml").write_text("old")
+    assert "changed=1 " in run(tmp_path, "staging")
+    assert files(tmp_path) == first
+    assert not (tmp_path / "staging" / "left").exists()
+    assert "changed=0 " in run(tmp_path, "staging")
+
+
+@pytest.mark.parametrize("member", ["controlplane", "staging"])
+def test_every_role_can_be_rendered_and_shows_no_secret(tmp_path: Path, member: str) -> None:
+    roles = [role for role in role_names() if member == "controlplane" or role not in CONTROLPLANE]
+    (tmp_path / "site.yml").write_text(yaml.safe_dump([{"hosts": "managed", "roles": roles}]))
+    playbook = yaml.safe_load((CHECKOUT / "playbooks" / "render.yml").read_text())
+    playbook[0]["tasks"][0]["dataplatform.fleet.render"]["playbook"] = str(tmp_path / "site.yml")
+    (tmp_path / "render.yml").write_text(yaml.safe_dump(playbook))
+    dest = tmp_path / "dest"
+    run(dest, member, str(tmp_path / "render.yml"))
+    found = files(dest / member)
+    for role in roles:
+        rendered = [yaml.safe_load(text) for name, text in found.items() if name.startswith(f"{role}/")]
+        expected = render_role(role, host=member)
+        assert sorted(item["kind"] for item in rendered) == sorted(item["kind"] for item in expected), role
+        for item in rendered:
+            if item["kind"] == "Secret":
+                for value in {**item.get("data", {}), **item.get("stringData", {})}.values():
+                    assert REDACTED.fullmatch(value)
+
+
+def test_the_data_of_secrets_is_recognisable_but_unreadable() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"password": "hidden"}}
+    digest = hashlib.sha256(b"hidden").hexdigest()[:8]
+    assert yaml.safe_load(text_of(secret))["stringData"] == {"password": f"<redacted sha256:{digest}>"}
+
+
+def test_texts_of_several_lines_stay_readable() -> None:
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a.conf": "one\ntwo\n"}}
+    assert "  a.conf: |\n    one\n    two\n" in text_of(settings)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"),
+    [
+        ({"name": "web", "namespace": "n"}, "Role-n-web.yaml"),
+        ({"name": "system:web"}, "Role-system_web.yaml"),
+    ],
+)
+def test_file_names(metadata: dict[str, str], name: str) -> None:
+    assert file_name({"kind": "Role", "metadata": metadata}) == name
+
+
+def test_an_object_is_where_its_set_is() -> None:
+    def where(kind: str, api: str) -> str | None:
+        namespace: str | None = placed({"apiVersion": api, "kind": kind, "metadata": {"name": "a"}}, "n", [])[
+            "metadata"
+        ].get("namespace")
+        return namespace
+
+    assert where("ConfigMap", "v1") == "n"
+    assert where("ClusterRole", "rbac.authorization.k8s.io/v1") is None
+
+
+def test_the_roles_of_a_host(tmp_path: Path) -> None:
+    (tmp_path / "inner.yml").write_text("- {hosts: 'purpose_controlplane:&managed', roles: [{role: a.b.kafka}]}\n")
+    (tmp_path / "site.yml").write_text("- {hosts: managed, roles: [vpc]}\n- {import_playbook: inner.yml}\n")
+    site = tmp_path / "site.yml"
+    assert list(roles_of(site, {"all", "managed"})) == [{"role": "vpc"}]
+    everywhere = {"all", "managed", "purpose_controlplane"}
+    assert [entry["role"] for entry in roles_of(site, everywhere)] == ["vpc", "a.b.kafka"]
+    with pytest.raises(AnsibleActionFail, match=r"nowhere\.yml cannot be read"):
+        list(roles_of(tmp_path / "nowhere.yml", set()))
