@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.x509.oid import ExtensionOID
+with contextlib.suppress(ImportError):  # ansible-core and community.crypto bring it
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.x509.oid import ExtensionOID
 
 # ASN.1's UTC form, in which community.crypto takes absolute times.
 TIME = "%Y%m%d%H%M%SZ"
