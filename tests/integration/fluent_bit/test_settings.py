@@ -1,0 +1,179 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fluent Bit takes its settings and does what they say, where it is installed: no package registry has it for CI."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, only, render_role
+
+FLUENT_BIT = shutil.which("fluent-bit")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(FLUENT_BIT is None, reason="fluent-bit is not on the PATH"),
+]
+TAG = "kube.var.log.containers.kafka-reconciler-1a2b-xyz_{}_reconciler-0123.log"
+ENVIRONMENT = {"NODE_IP": "127.0.0.1", "POD_NAME": "test", "KAFKA_USERNAME": "staging", "KAFKA_PASSWORD": "test"}
+
+
+def settings(name: str, folder: Path, **options: Any) -> dict[str, Any]:
+    """Return the settings of one of the two workloads, with the pod's folders below ``folder``."""
+    data = only(render_role("fluent_bit", **options), "ConfigMap", name)["data"]
+    text = data["fluent-bit.yaml"]
+    for path in ("/etc/fluent-bit-ca", "/etc/fluent-bit", "/var/lib/fluent-bit"):
+        (folder / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    (folder / "etc/fluent-bit/reconciler.lua").write_text(data.get("reconciler.lua", ""), encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text.replace(" /etc/fluent-bit", f" {folder}/etc/fluent-bit"))
+    return found
+
+
+def written(found: dict[str, Any], folder: Path) -> Path:
+    path = folder / "fluent-bit.yaml"
+    path.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def sample(tag: str, record: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "dummy", "tag": tag, "samples": 1, "dummy": json.dumps(record)}
+
+
+def line(**words: Any) -> dict[str, Any]:
+    return {"message": json.dumps(words), "log_processed": words}
+
+
+@pytest.mark.parametrize("name", ["fluent-bit", "fluent-bit-events"])
+def test_settings_are_accepted(name: str, tmp_path: Path) -> None:
+    path = written(settings(name, tmp_path, fluent_bit_exclude_paths=["/var/log/containers/a*.log"]), tmp_path)
+    found = subprocess.run(
+        [str(FLUENT_BIT), "--dry-run", f"--config={path}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | ENVIRONMENT,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "configuration test is successful" in found.stdout + found.stderr
+
+
+def test_what_a_journal_and_an_event_become(tmp_path: Path) -> None:
+    filters = [
+        item
+        for name in ("fluent-bit", "fluent-bit-events")
+        for item in settings(name, tmp_path)["pipeline"]["filters"]
+        if str(item.get("match", "")).startswith(("host.", "event."))
+    ]
+    entry = {
+        "message": "started",
+        "priority": "6",
+        "systemd_unit": "kubelet.service",
+        "hostname": "ip-10",
+        "boot_id": "1",
+    }
+    event = {"metadata": {"name": "a"}, "involvedObject": {"kind": "Pod"}, "reason": "BackOff", "message": "back-off"}
+    path = written(
+        {
+            "service": {"flush": 1, "log_level": "error"},
+            "pipeline": {
+                "inputs": [sample("host.kubelet.service", entry), sample("event.kubernetes", event)],
+                "filters": filters,
+                "outputs": [{"name": "file", "match": "*", "path": str(tmp_path), "file": "out", "format": "plain"}],
+            },
+        },
+        tmp_path,
+    )
+    _run_until(path, lambda: (tmp_path / "out").exists() and len(_lines(tmp_path / "out")) == 2)
+    assert sorted(_lines(tmp_path / "out"), key=lambda record: str(record["dataset"])) == [
+        {
+            "message": "started",
+            "message_key": "ip-10",
+            "dataset": "journal",
+            "journal": {"priority": "6", "systemd_unit": "kubelet.service", "hostname": "ip-10"},
+        },
+        {"kubernetes_event": event, "dataset": "kubernetes-event", "message_key": "kubernetes-event"},
+    ]
+
+
+def test_a_reconcilers_last_line_becomes_metrics_and_a_teams_does_not(tmp_path: Path) -> None:
+    found = settings("fluent-bit", tmp_path)
+    filters = [item for item in found["pipeline"]["filters"] if "reconciler" in str(item.get("match_regex"))]
+    assert len(filters) == 4
+    for item in filters:
+        if "flush_interval_sec" in item:
+            item["flush_interval_sec"] = 2
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = written(
+        {
+            "service": {"flush": 1, "log_level": "error"},
+            "pipeline": {
+                "inputs": [
+                    sample(TAG.format("kafka"), line(reconciler="kafka", drift_objects=2, time="2026-11-25T00:00:00Z")),
+                    sample(TAG.format("kafka"), line(reconciler="kafka", progress="half")),
+                    sample(TAG.format("shop"), line(reconciler="kafka", drift_objects=99, time="2026-11-25T00:00:00Z")),
+                ],
+                "filters": filters,
+                "outputs": [
+                    {"name": "prometheus_exporter", "match": "metrics.*", "host": "127.0.0.1", "port": port},
+                    {"name": "file", "match": "kube.*", "path": str(tmp_path), "file": "out", "format": "plain"},
+                ],
+            },
+        },
+        tmp_path,
+    )
+    seen: dict[str, str] = {}
+
+    def scraped() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return False
+        seen.update(entry.rsplit(" ", 1) for entry in text.splitlines() if entry.startswith("reconciler_"))
+        return len(seen) == 2
+
+    _run_until(path, scraped)
+    label = '{reconciler="kafka"}'
+    assert seen[f"reconciler_drift_objects{label}"] == "2"
+    assert int(seen[f"reconciler_last_run_timestamp_seconds{label}"]) > 1_700_000_000
+    assert not any("last_run" in record for record in _lines(tmp_path / "out"))
+
+
+def test_the_script_is_the_only_file_it_loads() -> None:
+    assert [path.name for path in (CHECKOUT / "roles" / "fluent_bit" / "files").iterdir()] == ["reconciler.lua"]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _run_until(path: Path, ready: Any, tries: int = 60) -> None:
+    process = subprocess.Popen(
+        [str(FLUENT_BIT), f"--config={path}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | ENVIRONMENT,
+    )
+    try:
+        for _ in range(tries):
+            if ready():
+                return
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.5)
+        process.terminate()
+        pytest.fail(process.communicate()[0])
+    finally:
+        process.terminate()
+        process.wait()
