@@ -123,7 +123,7 @@ def find(environment: Mapping[str, str]) -> str:
     missing = [name for name in ("mvn", "java") if not shutil.which(name, path=environment.get("PATH"))]
     if missing:
         raise LocalCloudError(
-            f"Kafka for tests needs Maven and Java 17, and {' and '.join(missing)} is not on the PATH."
+            f"Kafka for tests needs Maven and Java 17, and {' and '.join(missing)} cannot be found on the PATH."
             " Install them (on Debian: apt-get install maven openjdk-17-jre-headless)."
         )
     return str(shutil.which("mvn", path=environment.get("PATH")))

@@ -67,7 +67,7 @@ if [[ ! -e $data/meta.properties ]]; then
     printf '%s\n' --no-initial-controllers >> "$arguments"
   fi
   printf '%s\n' --add-scram "SCRAM-SHA-512=[name=admin,password=$(< "$secrets/admin-password")]" >> "$arguments"
-  "$home/bin/kafka-storage.sh" "@$arguments"
+  KAFKA_OPTS='' "$home/bin/kafka-storage.sh" "@$arguments"
   rm -f "$arguments"
 fi
 
