@@ -44,11 +44,13 @@ def argument_spec() -> dict[str, Any]:
         "prune_limit": {"type": "float", "default": 0.5},
         "confirm": {"type": "str"},
         "allow_namespaces": {"type": "bool", "default": False},
-        **_aws_options(),
+        **aws_options(),
     }
 
 
-def _aws_options() -> dict[str, Any]:
+def aws_options() -> dict[str, Any]:
+    """How AWS is reached, where the cluster is one of EKS."""
+
     def option(env: list[str], **more: object) -> dict[str, Any]:
         return {"type": "str", "fallback": (env_fallback, env), **more}
 

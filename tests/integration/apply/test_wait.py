@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import WaitError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._status.read import read
 
 from localcloud.controlplane import EXTRAS, ControlPlane
 
@@ -182,3 +183,15 @@ def test_a_removed_namespace_is_gone_with_all_in_it(cluster: Cluster, namespace:
     cluster.apply("inner", name, [workload("Deployment")], wait=True, wait_timeout=30)
     cluster.absent("s", namespace, confirm="s", wait=True, wait_timeout=60)
     assert cluster.get(f"/api/v1/namespaces/{name}") is None
+
+
+def test_what_status_shows_of_them(cluster: Cluster, namespace: str) -> None:
+    cluster.apply("s", namespace, [workload("Deployment", "a", replicas=2), workload("DaemonSet", "c")], wait=True)
+    found = {item.name: item for item in read(cluster.client) if item.namespace == namespace}
+    assert {(item.name, item.kind, item.applyset) for item in found.values()} == {
+        ("a", "Deployment", "s"),
+        ("c", "DaemonSet", "s"),
+    }
+    assert (found["a"].desired, found["a"].ready) == (2, 2)
+    assert found["c"].desired == found["c"].ready > 0
+    assert all(item.simulated for item in found.values())
