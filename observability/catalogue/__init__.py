@@ -38,6 +38,7 @@ TARGET_LABELS = {
     "coredns": POD,
     "ingress_nginx": POD,
 }
+JOBS = {"kubelet": ["kubelet", "kubelet-probes"]}
 # https://prometheus.io/docs/concepts/jobs_instances/#automatically-generated-labels-and-time-series
 SCRAPE = (
     "up",
@@ -97,9 +98,11 @@ class Relabelling:
     def of(cls, job: str) -> Relabelling:
         internals = yaml.safe_load(PROMETHEUS_VARS.read_text(encoding="utf-8"))
         buckets: dict[str, list[str]] = internals["__prometheus_kept_buckets"]
+        # A catalogue may be of more than one job of the same program.
+        jobs = JOBS.get(job, [job])
         return cls(
-            internals["__prometheus_dropped_series"].get(job, []),
-            frozenset(internals["__prometheus_dropped_labels"].get(job, [])),
+            [pattern for name in jobs for pattern in internals["__prometheus_dropped_series"].get(name, [])],
+            frozenset(label for name in jobs for label in internals["__prometheus_dropped_labels"].get(name, [])),
             buckets.get(job),
         )
 

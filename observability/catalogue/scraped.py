@@ -28,7 +28,7 @@ from observability.catalogue.exposition import SUFFIXES, labels_by_name, types
 
 OBJECTS = Path(__file__).with_name("objects.yml")
 KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 def internals(role: str) -> dict[str, Any]:
