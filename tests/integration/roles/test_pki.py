@@ -300,7 +300,7 @@ def test_nobody_saw_a_secret(trust: Trust) -> None:
         for version in client.list_secret_version_ids(SecretId=f"{FLEET}/{name}", IncludeDeprecated=True)["Versions"]:
             text = client.get_secret_value(SecretId=f"{FLEET}/{name}", VersionId=version["VersionId"])["SecretString"]
             found += list(secret_texts(json.loads(text)))
-    assert len(found) > 60
+    assert len(found) > 40
     assert "EXEC /bin/sh" in trust.output, "not verbose enough to prove anything"
     places = [trust.output.encode(), *trust.watched]
     leaked = [form[:12] for secret in found for form in forms(secret) if any(form.encode() in one for one in places)]
