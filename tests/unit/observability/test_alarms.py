@@ -13,6 +13,7 @@ from observability.alarms import ALARMS, TOPICS
 from observability.alarms.__main__ import main
 from observability.alarms.generate import files, grafana_rule, page, rule, stale
 from observability.alarms.model import Alarm, Severity, Where, number
+from observability.dashboards.promql import limits
 
 CHECKOUT = Path(__file__).parents[3]
 WANTED = files(TOPICS)
@@ -121,6 +122,13 @@ def test_grafana_compares_what_the_definition_compares(alarm: Alarm) -> None:
         operator = {"gt": ">", "lt": "<", "gte": ">=", "lte": "<="}[condition["evaluator"]["type"]]
         assert (operator, condition["evaluator"]["params"]) == (alarm.op, [alarm.threshold])
         assert found["for"] == alarm.hold
+
+
+@every_alarm
+def test_what_elasticsearch_is_asked_is_within_its_limits(alarm: Alarm) -> None:
+    query = grafana_rule(alarm)["data"][0]
+    if query["datasourceUid"] == "metrics":
+        assert limits(query["model"]["expr"].replace("@", "")) == []
 
 
 @every_alarm
