@@ -35,9 +35,18 @@ def install(app: App, settings: EmulatorSettings) -> App:
         if scope["type"] == "http" and (fault := faults.next(scope)) is not None:
             await _respond(send, *fault)
         else:
-            await app(scope, receive, send)
+            await app(_as_secure(scope), receive, send)
 
     return emulated
+
+
+def _as_secure(scope: Scope) -> Scope:
+    """A request as if it had come by TLS: AWS' endpoints do, and policies ask for it (``aws:SecureTransport``)."""
+    return (
+        {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+        if scope["type"] == "http"
+        else scope
+    )
 
 
 async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

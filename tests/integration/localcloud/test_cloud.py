@@ -393,3 +393,18 @@ def test_a_wrong_setting_is_one_clear_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"localcloud: {message}")
     assert not own_state.file.exists()
+
+
+def test_policies_that_ask_for_tls_are_content(local_cloud: LocalCloud) -> None:
+    """AWS is reached by TLS, and what stands for it must not look as if it were not."""
+    s3 = local_cloud.client("s3")
+    s3.create_bucket(Bucket="tls-only", CreateBucketConfiguration={"LocationConstraint": local_cloud.daemon.region})
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::tls-only", "arn:aws:s3:::tls-only/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    assert "SecureTransport" in s3.get_bucket_policy(Bucket="tls-only")["Policy"]
