@@ -22,6 +22,7 @@ from observability.dashboards.parts import (
     BUSY,
     CLUSTER,
     SOME,
+    R,
     bars,
     counts,
     graph,
@@ -291,6 +292,53 @@ CAPACITY_DASHBOARD = Dashboard(
                 unit="currencyUSD",
                 decimals=0,
                 height=10,
+            ),
+        ),
+        row(
+            "Autoscaler of node groups",
+            graph(
+                "Nodes of a group against its maximum",
+                "Would it add nodes if it were allowed to?",
+                (
+                    Query(
+                        f"max by (cluster, node_group) (cluster_autoscaler_node_group_target_count{{{C}}})",
+                        "wanted {{cluster}} {{node_group}}",
+                    ),
+                    Query(
+                        f"max by (cluster, node_group) (cluster_autoscaler_node_group_max_count{{{C}}})",
+                        "maximum {{cluster}} {{node_group}}",
+                    ),
+                ),
+                width=8,
+            ),
+            graph(
+                "Pods without a place, nodes without work",
+                "Does it fail to make room, or to give nodes back?",
+                (
+                    Query(f"max by (cluster) (cluster_autoscaler_unschedulable_pods_count{{{C}}})", "pods {{cluster}}"),
+                    Query(f"max by (cluster) (cluster_autoscaler_unneeded_nodes_count{{{C}}})", "nodes {{cluster}}"),
+                ),
+                width=8,
+            ),
+            graph(
+                "What it has done",
+                "Does it add and remove nodes in turns, or fail?",
+                (
+                    Query(
+                        f"sum by (cluster) (increase(cluster_autoscaler_scaled_up_nodes_total{{{C}}}{R}))",
+                        "added {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(cluster_autoscaler_scaled_down_nodes_total{{{C}}}{R}))",
+                        "removed {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(cluster_autoscaler_failed_scale_ups_total{{{C}}}{R}))",
+                        "failed {{cluster}}",
+                    ),
+                ),
+                decimals=0,
+                width=8,
             ),
         ),
         row(
