@@ -79,6 +79,14 @@ def test_generating_twice_gives_the_same(generate: Any) -> None:
     assert generate.files(DASHBOARDS) == generate.files(tuple(reversed(DASHBOARDS)))
 
 
+@every_file
+def test_is_a_dashboard_by_the_types_of_the_sdk(generate: Any, path: Path) -> None:
+    """Each panel with the options of its plugin: what the types do not know would be missing afterwards."""
+    importlib.import_module("grafana_foundation_sdk.cog.plugins").register_default_plugins()
+    read = generate.models.Dashboard.from_json(load(path))
+    assert json.loads(json.dumps(read, cls=generate.JSONEncoder)) == load(path)
+
+
 def test_there_is_one_for_everything_that_runs() -> None:
     assert {path.stem for path in MADE} == set(WANTED.split())
 
