@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from localcloud.emulator.ec2 import dependencies, endpoints, filters, flowlogs, gateways
+from localcloud.emulator.ec2 import dependencies, endpoints, filters, flowlogs, gateways, peering
 from localcloud.emulator.settings import EmulatorSettings
 
 
@@ -15,3 +15,4 @@ def install(settings: EmulatorSettings) -> None:
     flowlogs.install()
     dependencies.install()
     filters.install()
+    peering.install()

@@ -212,3 +212,26 @@ def test_filters_select(ec2, network, make_network):
     unknown = [{"Name": "no-such-filter", "Values": ["x"]}]
     assert refused(ec2.describe_subnets, Filters=unknown) == "InvalidParameterValue"
     assert refused(ec2.describe_subnets, SubnetIds=["subnet-0"], Filters=mine) == "InvalidSubnetID.NotFound"
+
+
+def test_a_route_moves_from_one_peering_connection_to_another(ec2, network, gateway):
+    table = ec2.create_route_table(VpcId=network.vpc_id)["RouteTable"]["RouteTableId"]
+    peers = [ec2.create_vpc(CidrBlock="10.199.0.0/16")["Vpc"]["VpcId"] for _ in range(2)]
+    first, second = (
+        ec2.create_vpc_peering_connection(VpcId=network.vpc_id, PeerVpcId=peer)["VpcPeeringConnection"][
+            "VpcPeeringConnectionId"
+        ]
+        for peer in peers
+    )
+
+    def target():
+        (found,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        (route,) = [one for one in found["Routes"] if one.get("DestinationCidrBlock") == "10.199.0.0/16"]
+        return route.get("VpcPeeringConnectionId"), route.get("GatewayId")
+
+    place = {"RouteTableId": table, "DestinationCidrBlock": "10.199.0.0/16"}
+    ec2.create_route(**place, VpcPeeringConnectionId=first)
+    ec2.replace_route(**place, VpcPeeringConnectionId=second)
+    assert target() == (second, None)
+    ec2.replace_route(**place, GatewayId=gateway)
+    assert target() == (None, gateway)
