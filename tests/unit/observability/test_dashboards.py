@@ -181,6 +181,17 @@ def test_names_only_variables_that_it_has(path: Path) -> None:
 
 
 @every_file
+def test_log_queries_take_no_regular_expression_for_all(path: Path) -> None:
+    """What means "all" in PromQL finds nothing in Lucene's language."""
+    dashboard = load(path)
+    variables = {variable["name"]: variable for variable in dashboard["templating"].get("list", [])}
+    for panel in panels(dashboard):
+        for target in panel.get("targets") or []:
+            for name in re.findall(r"\$(\w+)", target.get("query", "")):
+                assert variables[name].get("allValue") in (None, "", "*"), name
+
+
+@every_file
 def test_links_lead_to_dashboards_that_take_what_they_pass(path: Path) -> None:
     variables = {p.stem: {v["name"] for v in load(p)["templating"].get("list", [])} for p in MADE}
     dashboard = load(path)

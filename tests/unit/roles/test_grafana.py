@@ -27,6 +27,7 @@ DATABASE = {
     "fleet_values": shared_values() | {"controlplane/db/password": "secret-of-the-database"},
 }
 OIDC = {
+    "grafana_url": "https://grafana.example.com/",
     "grafana_oidc_client_id": "grafana",
     "grafana_oidc_secret": "controlplane/oidc/client_secret",
     "grafana_oidc_auth_url": "https://login.example.com/authorize",
@@ -287,6 +288,10 @@ def test_takes_what_fits_together(options: dict[str, Any]) -> None:
             "single sign-on is configured by half: grafana_oidc_secret,",
         ),
         (OIDC | {"grafana_oidc_token_url": ""}, "by half: grafana_oidc_token_url is empty"),
+        (
+            OIDC | {"grafana_url": "https://grafana.grafana.svc:3000/"},
+            "sends people back to https://grafana.grafana.svc",
+        ),
         ({"grafana_oidc_only": True}, "nobody could come in"),
         ({"grafana_smtp_host": "mail:25"}, "Give grafana_smtp_from_address"),
         ({"grafana_smtp_user": "me"}, "only one is given"),
