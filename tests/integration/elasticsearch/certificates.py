@@ -29,11 +29,21 @@ def server_certificate(folder: Path) -> tuple[Path, Path, Path]:
                 start + datetime.timedelta(days=1),
             )
             .add_extension(x509.BasicConstraints(ca=who == "ca", path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[who].public_key()), critical=False)
+            # Python 3.13 is strict about this and the CA's key usage.
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys["ca"].public_key()), critical=False)
             .add_extension(
                 x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("platform-metrics")]),
                 critical=False,
             )
         )
+        if who == "ca":
+            names_of_uses = (
+                "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
+            )
+            others = dict.fromkeys(names_of_uses.split(), False)
+            uses = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **others)
+            builder = builder.add_extension(uses, critical=True)
         made = builder.sign(keys["ca"], hashes.SHA256())
         files["ca.crt" if who == "ca" else "tls.crt"].write_bytes(made.public_bytes(serialization.Encoding.PEM))
     files["tls.key"].write_bytes(

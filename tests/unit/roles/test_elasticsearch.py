@@ -112,6 +112,14 @@ def test_who_may_form_the_cluster(nodes: int, voters: int, replicas: int) -> Non
     assert bool(select(render_role(ROLE, elasticsearch_nodes=nodes), "PodDisruptionBudget")) is (nodes > 1)
 
 
+def test_a_larger_volume_is_a_larger_claim_and_the_claims_outlive_the_nodes() -> None:
+    spec = stateful_set(elasticsearch_storage_size="100Gi")["spec"]
+    assert spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "100Gi"
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    policy = only(render_role(ROLE), "ValidatingAdmissionPolicy")
+    assert policy["spec"]["validations"][0]["expression"] == "object.spec.replicas >= oldObject.spec.replicas"
+
+
 def test_the_heap_follows_the_size() -> None:
     for size, heap in (("small", "1g"), ("large", "8g")):
         options = only(render_role(ROLE, elasticsearch_size=size), "ConfigMap", "elasticsearch")["data"][

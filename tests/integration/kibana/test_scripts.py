@@ -1,0 +1,275 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kibana's reconciler and exporter, run by Node.js as in the image, against a double of the API.
+
+The real Kibana cannot be had here. What this proves: what the scripts send, that they tell what is as declared from
+what is not, and that they show no password. Whether Kibana takes the saved objects, it does not prove.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.kibana.double import Double, running
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, only, render_role
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js"),
+]
+
+Json = dict[str, Any]
+PASSWORD = 'a "quoted" pässword'
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    lines: list[str]
+
+    @property
+    def changes(self) -> list[str]:
+        return self.lines[:-1]
+
+    @property
+    def drift(self) -> int:
+        last = json.loads(self.lines[-1])
+        assert set(last) == {"reconciler", "drift_objects", "time"}
+        assert last["reconciler"] == "kibana"
+        return int(last["drift_objects"])
+
+
+Reconcile = Callable[..., Outcome]
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Iterator[Double]:
+    with running(tmp_path) as state:
+        state.passwords |= {"kibana_reconciler": PASSWORD, "kibana_system": PASSWORD}
+        yield state
+
+
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, str]:
+    objects = render_role("kibana")
+    return {
+        **only(objects, "ConfigMap", "kibana-reconciler")["data"],
+        "exporter.mjs": only(objects, "ConfigMap", "kibana")["data"]["exporter.mjs"],
+    }
+
+
+@pytest.fixture
+def reconcile(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Reconcile:
+    for name, text in rendered.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "password").write_text(PASSWORD)
+
+    def run(*arguments: str, change: Callable[[Json], None] | None = None, wait: int = 20) -> Outcome:
+        wanted = json.loads(rendered["declared.json"])
+        if change:
+            change(wanted)
+        (tmp_path / "declared.json").write_text(json.dumps(wanted))
+        done = subprocess.run(
+            ["node", str(tmp_path / "reconcile.mjs"), *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "URL": double.url,
+                "CA": str(tmp_path / "ca.crt"),
+                "DECLARED": str(tmp_path / "declared.json"),
+                "PASSWORD": str(tmp_path / "password"),
+                "WAIT": str(wait),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert PASSWORD not in done.stdout
+        return Outcome(done.returncode, done.stdout.splitlines())
+
+    return run
+
+
+def test_makes_everything_and_then_nothing(double: Double, reconcile: Reconcile) -> None:
+    first = reconcile()
+    assert first.status == 0
+    assert first.drift == len(first.changes)
+    assert double.data_views["platform-logs"]["title"] == "logs-k8s.container-*"
+    assert double.default_data_view == "platform-logs"
+    assert ("dashboard", "platform-logs") in double.saved_objects
+
+    double.writes.clear()
+    second = reconcile()
+    assert (second.status, second.changes, second.drift, double.writes) == (0, [], 0, [])
+
+
+def test_a_plan_changes_nothing(double: Double, reconcile: Reconcile) -> None:
+    planned = reconcile("--plan")
+    assert planned.drift > 0
+    assert double.writes == []
+    assert reconcile().changes == planned.changes
+
+
+def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
+    reconcile()
+    double.data_views["platform-metrics"]["title"] = "metrics-*"
+    double.default_data_view = "theirs"
+    double.saved_objects["search", "platform-errors"]["attributes"]["columns"] = ["log"]
+    del double.saved_objects["search", "platform-drift"]
+    # What people made is theirs.
+    double.data_views["theirs"] = {"title": "x"}
+    double.saved_objects["search", "theirs"] = {"type": "search", "id": "theirs", "attributes": {}, "references": []}
+
+    planned, repaired = reconcile("--plan"), reconcile()
+    assert planned.changes == repaired.changes
+    assert repaired.drift == 4
+    assert '~ data view platform-metrics: title "metrics-*" -> "metrics-k8s.prometheus-*"' in repaired.changes
+    assert "+ search platform-drift" in repaired.changes
+    assert reconcile().drift == 0
+    assert "theirs" in double.data_views
+    assert ("search", "theirs") in double.saved_objects
+
+
+def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconcile) -> None:
+    reconcile()
+
+    def without(declared: Json) -> None:
+        del declared["data_views"]["platform-metrics"]
+        declared["saved_objects"] = [item for item in declared["saved_objects"] if item["id"] != "platform-drift"]
+
+    assert reconcile(change=without).changes == ["- search platform-drift", "- data view platform-metrics"]
+    assert reconcile(change=without).drift == 0
+
+
+def test_a_refused_import_is_told(double: Double, reconcile: Reconcile) -> None:
+    double.refuse_import = True
+    outcome = reconcile()
+    assert outcome.status == 1
+    assert "! import failed: search platform-errors: missing_references" in outcome.lines
+    assert "platform-logs" in double.data_views
+
+
+def test_waits_for_kibana(double: Double, reconcile: Reconcile) -> None:
+    double.not_ready = 2
+    assert reconcile().status == 0
+
+
+def test_says_why_it_gave_up(double: Double, reconcile: Reconcile) -> None:
+    double.passwords.clear()
+    outcome = reconcile(wait=0)
+    assert outcome.status == 1
+    assert outcome.lines[-1].endswith("it answers 401 Unauthorized")
+
+
+# -- the exporter
+
+STATUS: Json = {
+    "name": "kibana",
+    "version": {"number": "9.5.6"},
+    "status": {"overall": {"level": "degraded"}, "plugins": {"a": {"level": "available"}, "b": {"level": "degraded"}}},
+    "metrics": {
+        "collection_interval_in_millis": 5000,
+        "process": {
+            "memory": {
+                "heap": {"total_in_bytes": 3, "used_in_bytes": 2, "size_limit": 4},
+                "resident_set_size_in_bytes": 5,
+            },
+            "event_loop_delay": 12.5,
+            "event_loop_utilization": {"utilization": 0.25},
+            "uptime_in_millis": 90000,
+        },
+        "response_times": {"avg_in_millis": 20, "max_in_millis": 40},
+        "requests": {"total": 10, "disconnects": 0, "status_codes": {"200": 9, "404": 1}},
+        "concurrent_connections": 7,
+        "elasticsearch_client": {"totalActiveSockets": 1, "totalIdleSockets": 2, "totalQueuedRequests": 0},
+    },
+}
+
+
+@pytest.fixture
+def scrape(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Iterator[Callable[[], dict[str, float]]]:
+    (tmp_path / "exporter.mjs").write_text(rendered["exporter.mjs"])
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        ["node", str(tmp_path / "exporter.mjs")],
+        env={
+            "PATH": os.environ["PATH"],
+            "URL": double.url,
+            "CA": str(tmp_path / "ca.crt"),
+            "CERTIFICATE": str(tmp_path / "tls.crt"),
+            "KEY": str(tmp_path / "tls.key"),
+            "PASSWORD": PASSWORD,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        },
+    )
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(f"https://localhost:{port}{path}", context=context, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def samples() -> dict[str, float]:
+        lines = [line for line in get("/metrics").splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    try:
+        for _ in range(100):
+            try:
+                assert get("/healthz") == "ok\n"
+                break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        yield samples
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def test_the_exporter_tells_what_kibana_tells(double: Double, scrape: Callable[[], dict[str, float]]) -> None:
+    double.status = STATUS
+    found = scrape()
+    assert found["kibana_up"] == 1
+    assert found['kibana_status{level="degraded"}'] == 1
+    assert found['kibana_status{level="available"}'] == 0
+    assert found['kibana_plugins{level="degraded"}'] == 1
+    assert found['kibana_build_info{version="9.5.6"}'] == 1
+    assert found["kibana_uptime_seconds"] == 90
+    assert found["kibana_event_loop_delay_seconds"] == 0.0125
+    assert found["kibana_requests_per_second"] == 2
+    assert found['kibana_responses_per_second{code="404"}'] == 0.2
+    assert found["kibana_response_time_average_seconds"] == 0.02
+
+    lines = (CHECKOUT / "observability" / "metrics" / "kibana.txt").read_text(encoding="utf-8").splitlines()
+    listed = {line.split("\t")[0] for line in lines if not line.endswith("\tprometheus")}
+    assert {name.partition("{")[0] for name in found} == listed
+
+
+def test_the_exporter_without_a_password_tells_the_level(
+    double: Double, scrape: Callable[[], dict[str, float]]
+) -> None:
+    double.status = STATUS
+    double.passwords.clear()
+    found = scrape()
+    assert found["kibana_up"] == 1
+    assert found['kibana_status{level="degraded"}'] == 1
+    assert "kibana_uptime_seconds" not in found
+
+
+def test_kibana_is_down_when_it_tells_nothing(scrape: Callable[[], dict[str, float]]) -> None:
+    assert scrape() == {"kibana_up": 0}
