@@ -40,7 +40,8 @@ TRANSIENT_SECONDS = 120.0
 CONSISTENCY_SECONDS = 60.0
 _CONSISTENCY = re.compile(
     r"(cannot|could not|can't) be assumed|not authorized to perform: sts:AssumeRole|invalid principal"
-    r"|(role|principal)\b.*\b(does not exist|not found|doesn't exist)|trust(ed entity)?.*(not correct|relationship)",
+    r"|(role|principal)\b.*\b(does not exist|not found|doesn't exist)"
+    r"|trust(ed entity)?.*(not correct|relationship)|trust policy .* is invalid",
     re.IGNORECASE | re.DOTALL,
 )
 _TAKES_TOKEN = re.compile(r"Create|Update|AssociateEncryptionConfig")

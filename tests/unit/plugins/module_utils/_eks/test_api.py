@@ -59,6 +59,10 @@ ROLE = "Role with arn: arn:aws:iam::1:role/x, could not be assumed because it do
             "InvalidParameterException",
             "Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of x",
         ),
+        (
+            "InvalidParameterException",
+            "Trust policy of the role provided is invalid. Follow the official documentation",
+        ),
     ],
 )
 def test_what_passes_is_repeated(code: str, text: str) -> None:
