@@ -303,8 +303,14 @@ def has_credentials(query: Query) -> bool:
 
 
 def _pages(client: Client, operation: str, key: str, **parameters: str) -> list[Any]:
-    pages = client.get_paginator(operation).paginate(**parameters)
-    return [item for page in pages for item in page[key]]
+    """All pages of a list. botocore's paginators would first look through the folders of all services it knows."""
+    found: list[Any] = []
+    while True:
+        answer = getattr(client, operation)(**parameters)
+        found += answer[key]
+        if not answer.get("nextToken"):
+            return found
+        parameters["nextToken"] = answer["nextToken"]
 
 
 def _code(error: ClientError) -> str:
