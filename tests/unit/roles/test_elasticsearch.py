@@ -275,6 +275,8 @@ def test_the_token_of_pod_identity_is_where_elasticsearch_may_read_it() -> None:
     assert path == f"{mounts['settings']}/repository-s3/aws-web-identity-token-file"
     script = Path(ROLES / ROLE / "files" / "prepare.sh").read_text(encoding="utf-8")
     assert '"$TARGET/repository-s3/aws-web-identity-token-file"' in script
+    # ES|QL's data source would set the property to another path.
+    assert pod()["containers"][0]["command"][2:5] == ["env", "-u", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
 
 
 def test_the_bucket_is_for_tls_and_the_pods_only() -> None:
