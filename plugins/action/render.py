@@ -108,6 +108,10 @@ def roles_of(playbook: Path, groups: set[str]) -> Iterator[dict[str, Any]]:
         elif set(str(play["hosts"]).split(":&")) <= groups:
             for entry in play.get("roles", ()):
                 yield entry if isinstance(entry, dict) else {"role": entry}
+            for task in play.get("tasks", ()):
+                included = task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role") or {}
+                if included.get("tasks_from", "main") == "main" and "name" in included:
+                    yield {"role": included["name"], "vars": task.get("vars", {})}
 
 
 def placed(body: Json, namespace: str, found: list[tuple[Json, Source]]) -> Json:

@@ -112,6 +112,10 @@ def test_the_roles_of_a_host(tmp_path: Path) -> None:
     (tmp_path / "inner.yml").write_text("- {hosts: 'purpose_controlplane:&managed', roles: [{role: a.b.kafka}]}\n")
     (tmp_path / "site.yml").write_text("- {hosts: managed, roles: [vpc]}\n- {import_playbook: inner.yml}\n")
     site = tmp_path / "site.yml"
+    included = "{ansible.builtin.include_role: {name: a.b.kafka%s}, name: x}"
+    tasks = ", ".join(included % more for more in ("", ", tasks_from: absent"))
+    (tmp_path / "tasks.yml").write_text(f"- {{hosts: managed, tasks: [{tasks}]}}\n")
+    assert [entry["role"] for entry in roles_of(tmp_path / "tasks.yml", {"all", "managed"})] == ["a.b.kafka"]
     assert list(roles_of(site, {"all", "managed"})) == [{"role": "vpc"}]
     everywhere = {"all", "managed", "purpose_controlplane"}
     assert [entry["role"] for entry in roles_of(site, everywhere)] == ["vpc", "a.b.kafka"]
