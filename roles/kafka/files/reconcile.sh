@@ -60,7 +60,7 @@ ours() { # topic
 
 # -- topics
 
-declare -A live_partitions live_replication live_settings
+declare -A live_partitions=() live_replication=() live_settings=()
 
 read_topics() {
   local deadline=$((SECONDS + ${WAIT:-300})) line topic=
@@ -170,7 +170,7 @@ reconcile_topics() {
 
 # -- users
 
-declare -A live_users
+declare -A live_users=()
 
 read_users() {
   local line
@@ -189,13 +189,14 @@ iterations_of() { # user, password
 }
 
 set_password() { # user, file, iterations
-  local password
+  local password text status=0
   password=$(< "$2")
   # Written to memory, read by the tool, and never part of a command line. A backslash is special in properties.
-  printf 'SCRAM-SHA-512=[iterations=%s,password=%s]\n' "$3" "${password//\\/\\\\}" > "$work/password"
-  local status=0
-  tool kafka-configs --alter --entity-type users --entity-name "$1" --add-config-file "$work/password" || status=$?
+  printf 'SCRAM-SHA-512=iterations=%s,password=%s\n' "$3" "${password//\\/\\\\}" > "$work/password"
+  text=$(tool kafka-configs --alter --entity-type users --entity-name "$1" --add-config-file "$work/password" 2>&1) || status=$?
   rm -f "$work/password"
+  # The tool shows what it does not understand.
+  printf '%s\n' "${text//"$password"/<redacted>}"
   return $status
 }
 

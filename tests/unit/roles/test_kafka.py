@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
+    ROLES,
     Objects,
     evaluate,
     only,
@@ -345,3 +349,38 @@ def test_the_list_of_metrics_names_this_version(name: str) -> None:
     assert all(len(line) == 3 for line in lines)
     version = value("kafka_version") if name == "kafka" else value("kafka_exporter_version")
     assert all(version in source for _, _, source in lines)
+
+
+# -- the reconciler, where it must not depend on what Kafka answers
+
+
+def test_a_password_is_not_in_the_reconcilers_output_when_the_tool_shows_it(tmp_path: Path) -> None:
+    for name in ("bin", "run", "topics", "passwords"):
+        (tmp_path / name).mkdir()
+    tool = '#!/bin/bash\ncase "$*" in *--add-config-file*) cat "${@: -1}"; exit 1;; esac\n'
+    for name in ("kafka-topics", "kafka-configs", "kafka-acls"):
+        (tmp_path / "bin" / f"{name}.sh").write_text(tool)
+        (tmp_path / "bin" / f"{name}.sh").chmod(0o755)
+    (tmp_path / "acls").write_text("")
+    (tmp_path / "passwords" / "staging").write_text("a-[secret]*-0123")
+    run = subprocess.run(
+        ["bash", ROLES / "kafka" / "files" / "reconcile.sh"],
+        env={
+            "PATH": os.environ["PATH"],
+            "KAFKA_HOME": str(tmp_path),
+            "RUN": str(tmp_path / "run"),
+            "BOOTSTRAP": "nowhere:1",
+            "CLIENT": "none",
+            "TOPICS": str(tmp_path / "topics"),
+            "ACLS": str(tmp_path / "acls"),
+            "PASSWORDS": str(tmp_path / "passwords"),
+            "SCOPE": "all",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "password=<redacted>" in run.stdout
+    assert "secret" not in run.stdout + run.stderr
+    assert not list((tmp_path / "run").iterdir())
