@@ -5,7 +5,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # The clusters `make up` brings up, in the order data flows; any of controlplane staging testing production.
-CLUSTERS ?= controlplane staging
+CLUSTERS ?= controlplane staging testing
+CLUSTER ?= staging
 ARGS ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -17,7 +18,7 @@ in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
 
-.PHONY: help setup up down status kubeconfig test test-fast lint sanity bench
+.PHONY: help setup up down status render kubeconfig test test-fast lint sanity bench
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,15 +29,21 @@ setup:
 up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", ARGS="--check --diff")
 	@localcloud up
 	@$(in_local_cloud) && ansible-playbook site.yml $(inventory) $(ARGS)
-	@localcloud status
+	@$(MAKE) status ARGS=
 
 down: ## Stop the local cloud and remove its state; its logs stay until the next start
 	@tools/setup --python-only
 	@localcloud down
 
-status: ## Show the local cloud and its clusters
+status: ## Show the local cloud, its clusters and every component in them
 	@tools/setup --python-only
-	@localcloud status $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
+	@localcloud status && $(in_local_cloud) && ANSIBLE_DISPLAY_SKIPPED_HOSTS=false \
+		ansible-playbook playbooks/status.yml $(inventory) $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
+
+render: ## Write every object of a cluster to build/render (CLUSTER=staging), secrets redacted
+	@tools/setup --python-only
+	@ANSIBLE_DISPLAY_OK_HOSTS=false ansible-playbook playbooks/render.yml -i inventories/$(CLUSTER) $(ARGS)
+	@echo "build/render/$(CLUSTER)"
 
 kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 	@$(in_local_cloud) && ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)

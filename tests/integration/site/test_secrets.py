@@ -1,0 +1,93 @@
+"""No generated secret leaves the account: not into output, however verbose, nor into temporary folders or caches."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.discovery import cache_home
+
+from tests.integration.site.conftest import Playbook, Run
+
+pytestmark = pytest.mark.integration
+
+# Generated once, but identifiers: they appear in configuration.
+NOT_SECRET = ("kafka-cluster-id", "kafka-directory-")
+SHORTEST = 12
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in a document with the key above it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, key)
+    elif isinstance(value, str):
+        yield name, value
+
+
+def secrets(local_cloud: Any) -> dict[str, str]:
+    """Every generated secret by a name that a failure may show."""
+    client = local_cloud.client("secretsmanager")
+    found: dict[str, str] = {}
+    for page in client.get_paginator("list_secrets").paginate():
+        for entry in page["SecretList"]:
+            document = json.loads(client.get_secret_value(SecretId=entry["Name"])["SecretString"])
+            for key, text in leaves(document):
+                secret = key in ("private_key", "password") or entry["Name"].endswith("/passwords")
+                if secret and not key.startswith(NOT_SECRET):
+                    found[f"{entry['Name']} {key} {len(found)}"] = text
+    return found
+
+
+def spellings(text: str) -> Iterator[str]:
+    """How a text may be written elsewhere: raw, JSON, URL, base64; of several lines, each line, too."""
+    for part in {text, *(line for line in text.splitlines() if not line.startswith("-----"))}:
+        if len(part) < SHORTEST:
+            continue
+        yield part
+        yield json.dumps(part)[1:-1]
+        yield quote(part, safe="")
+        yield base64.b64encode(part.encode()).decode().rstrip("=")
+
+
+def leaked(found: dict[str, str], text: str) -> list[str]:
+    return [name for name, secret in found.items() if any(spelling in text for spelling in spellings(secret))]
+
+
+def written(folders: list[Path]) -> str:
+    """The contents of every file below the folders."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in files)
+
+
+def test_the_search_finds_what_is_there() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n"
+    found = {"a": key, "b": "pa/ss+word-of-24-letters"}
+    assert leaked(found, "x MC4CAQAwBQYDK2VwBCIEIA y") == ["a"]
+    assert leaked(found, base64.b64encode(found["b"].encode()).decode()) == ["b"]
+    assert leaked(found, "pa%2Fss%2Bword-of-24-letters") == ["b"]
+    assert leaked(found, "nothing of it") == []
+
+
+def test_a_first_run_shows_and_keeps_no_secret(fleet: Run, local_cloud: Any) -> None:
+    """The fixture's run creates everything, with -vvv and --diff."""
+    found = secrets(local_cloud)
+    assert len(found) > 20
+    assert "EXEC" in fleet.output, "the run was to be verbose"
+    assert leaked(found, fleet.output) == []
+    folders = [cache_home(), Path.home() / ".ansible" / "tmp", *Path(local_cloud.state_dir).glob("clusters/*")]
+    # What AWS and Kubernetes were told is theirs to keep; their logs are not the place for it.
+    assert leaked(found, written(folders)) == []
+    assert leaked(found, Path(local_cloud.state.aws_calls).read_text()) == []
+
+
+def test_neither_does_a_rotation(fleet: Run, local_cloud: Any, playbook: Playbook) -> None:
+    run = playbook("site.yml", "controlplane", "--diff", "-vvv", "-e", '{"pki_rotate": ["kafka-exporter"]}')
+    assert run.announced
+    assert leaked(secrets(local_cloud), run.output) == []
+    assert playbook("site.yml", "controlplane", "--diff").announced == set()
