@@ -129,13 +129,14 @@ def _state(own: dict[str, Any]) -> tuple[str, str]:
                     for word in (
                         'kube_pod_status_phase{namespace="team"',
                         "kube_job_complete{",
+                        "kube_pod_container_status_running{",
                         "kube_statefulset_status_replicas_ready{",
                         "kube_cronjob_status_last_schedule_time{",
                     )
                 ),
             )
             return text, page(
-                f"http://{HOST}:{telemetry_port}/metrics", lambda found: "kube_state_metrics_list_total" in found
+                f"http://{HOST}:{telemetry_port}/metrics", lambda found: "kube_state_metrics_watch_total" in found
             )
 
 
