@@ -206,7 +206,7 @@ def test_all_rules_are_mounted_and_a_sites_are_added() -> None:
 
 
 def test_names_that_the_role_has_itself_are_found() -> None:
-    rules = {"recording": {"groups": []}, "ours": {"groups": []}}
+    rules: dict[str, Any] = {"recording": {"groups": []}, "ours": {"groups": []}}
     assert evaluate("prometheus", "__prometheus_taken", prometheus_rules=rules) == ["recording.yml"]
     scraped = [{"job_name": "kubelet"}, {"job_name": "ours"}]
     assert evaluate("prometheus", "__prometheus_taken_jobs", prometheus_scrape_configs=scraped) == ["kubelet"]

@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real programs with what a role renders, in which only paths, ports and addresses are others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates import Issuer
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects
+
+from localcloud.controlplane import ControlPlane
+
+PLURALS = {
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+    "Namespace": "namespaces",
+    "Node": "nodes",
+    "Pod": "pods",
+    "ServiceAccount": "serviceaccounts",
+}
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str | Path], folder: Path, name: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until the end of the block; its output is in ``<name>.log``."""
+    with (folder / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **(environment or {})}
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def eventually[T](what: Callable[[], T], seconds: float = 60, log: Path | None = None) -> T:
+    """Return what it returns once that is true."""
+    until = time.monotonic() + seconds
+    while True:
+        error = ""
+        try:
+            if found := what():
+                return found
+        except OSError as problem:
+            error = str(problem)
+        if time.monotonic() > until:
+            said = log.read_text(errors="replace")[-3000:] if log and log.exists() else ""
+            raise AssertionError(f"not within {seconds} s: {what} {error}\n{said}")
+        time.sleep(0.3)
+
+
+class Authority:
+    """A fleet's authority with a member's issuer, and what the role pki would make by it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = Issuer("fleet")
+        self._issuer = Issuer("staging", by=self.root)
+        self.file = folder / "ca.crt"
+        self.file.write_text(self.root.pem)
+
+    def issue(self, folder: Path, name: str) -> tuple[Path, Path]:
+        """Write a certificate with the names that every one of the platform's has, and its key."""
+        folder.mkdir(parents=True, exist_ok=True)
+        certificate, key = folder / "tls.crt", folder / "tls.key"
+        public, private = self._issuer.issue(name, [name, "platform-metrics", "localhost"])
+        certificate.write_text(public)
+        key.write_text(private)
+        return certificate, key
+
+    def read(self, port: int, path: str = "/metrics") -> str:
+        """Read a page as Prometheus does: verified against the root, by the common name."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        # The tests' issuer leaves out the key identifiers that RFC 5280 wants, and Go does not.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(f"https://localhost:{port}{path}", timeout=10) as answer:
+            return bytes(answer.read()).decode()
+
+
+class Cluster:
+    """An API server with a role's own account and rights."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+
+    def apply(self, item: dict[str, Any]) -> None:
+        group = item["apiVersion"]
+        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
+        namespace = item["metadata"].get("namespace")
+        path = f"{root}/namespaces/{namespace}" if namespace else root
+        path = f"{path}/{PLURALS[item['kind']]}/{item['metadata']['name']}"
+        for part in ("", "/status") if "status" in item else ("",):
+            status, answer = self.plane.request(
+                "PATCH",
+                f"{path}{part}?fieldManager=test&force=true",
+                json.dumps(item).encode(),
+                "application/apply-patch+yaml",
+            )
+            assert status < 300, answer.decode()
+
+    def account(self, objects: Objects, folder: Path) -> tuple[Path, Path]:
+        """Create the role's account with its rights; return a file with its token, and a kubeconfig."""
+        (account,) = (item for item in objects if item["kind"] == "ServiceAccount")
+        metadata = account["metadata"]
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": metadata["namespace"]}})
+        for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding"):
+            for item in objects:
+                if item["kind"] == kind:
+                    self.apply(item)
+        status, answer = self.plane.request(
+            "POST",
+            f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{metadata['name']}/token",
+            b'{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}',
+        )
+        assert status < 300, answer.decode()
+        token = folder / "token"
+        token.write_text(json.loads(answer)["status"]["token"])
+        server = {"server": self.plane.endpoint, "certificate-authority": str(self.plane.ca_file)}
+        kubeconfig = folder / "account.kubeconfig"
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "c", "cluster": server}],
+                    "users": [{"name": "u", "user": {"tokenFile": str(token)}}],
+                    "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                    "current-context": "x",
+                }
+            )
+        )
+        return token, kubeconfig
