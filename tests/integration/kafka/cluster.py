@@ -195,7 +195,7 @@ class Kafka:
 
     def admin(self, name: str, *arguments: str) -> str:
         """Run a tool as the nodes' own principal."""
-        client = self.folder / "client" / "client.properties"
+        client = self.folder / "admin" / "client.properties"
         run = self.tool(name, "--command-config", client, *arguments, bootstrap="kafka.kafka.svc:9091")
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
@@ -219,6 +219,7 @@ class Kafka:
     def _write_common(self) -> None:
         config = only(self.objects, "ConfigMap", "kafka")["data"]
         self.mount("tls", only(self.objects, "Secret", "kafka-tls")["stringData"])
+        self.mount("admin", only(self.objects, "Secret", "kafka-reconciler")["stringData"])
         self.mount("bootstrap", only(self.objects, "Secret", "kafka-bootstrap")["stringData"])
         for node in NODES:
             data = self._folder(f"data-{node}")
