@@ -28,6 +28,15 @@ from observability.catalogue.exposition import SUFFIXES, labels_by_name, types
 
 OBJECTS = Path(__file__).with_name("objects.yml")
 KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
+# Counters of the network adapter of EC2 instances, which no other machine has.
+ENA = (
+    "bw_in_allowance_exceeded",
+    "bw_out_allowance_exceeded",
+    "conntrack_allowance_available",
+    "conntrack_allowance_exceeded",
+    "linklocal_allowance_exceeded",
+    "pps_allowance_exceeded",
+)
 PATIENCE = 150.0
 
 
@@ -82,12 +91,17 @@ def node_exporter() -> Iterator[Series]:
         go_program("node_exporter"),
         f"--web.listen-address={HOST}:{port}",
         "--collector.disable-defaults",
-        *(f"--collector.{name}" for name in collectors),
+        *(f"--collector.{name}" for name in [*collectors, "ethtool"]),
+        f"--collector.ethtool.metrics-include={own['__node_exporter_ena']}",
         f"--collector.filesystem.fs-types-exclude={own['__node_exporter_ignored_file_systems']}",
     ]
     with tempfile.TemporaryDirectory() as scratch, running(command, Path(scratch)):
         text = page(f"http://{HOST}:{port}/metrics", lambda found: "node_cpu_seconds_total" in found)
-    yield from listed(text, f"node_exporter {version('node_exporter')}")
+    source = f"node_exporter {version('node_exporter')}"
+    yield from listed(text, source)
+    for name in ENA:
+        place = "collector/ethtool_linux.go, Linux drivers/net/ethernet/amazon/ena/ena_ethtool.c"
+        yield Series(f"node_ethtool_{name}", frozenset({"device"}), f"{source} {place}")
 
 
 def kube_state_metrics() -> Iterator[Series]:
