@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser as promql
 import pytest
 import yaml
 
 from observability.alarms import ALARMS
 from observability.alarms.model import Where
-
-promql = pytest.importorskip("promql_parser", reason="promql-parser is not installed")
 
 CHECKOUT = Path(__file__).parents[3]
 RULES = CHECKOUT / "roles" / "prometheus" / "files" / "rules"
