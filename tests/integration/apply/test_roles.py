@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
-from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import variables
 
 from .conftest import Cluster
 from .mutations import mutate
@@ -31,16 +29,11 @@ MUTATIONS = 400
 
 
 def rendered(role: str) -> list[tuple[Json, Source]]:
-    """A role's objects with its defaults, as for the fleet's member staging."""
-    init_plugin_loader([str(CHECKOUT / "collections")])
-    loader = DataLoader()
+    """A role's objects with its defaults, as for a member on which it runs, each with its place in the template."""
     root = CHECKOUT / "roles" / role
-    variables: dict[str, Any] = {"inventory_hostname": "staging", "fleet_values": shared_values()}
-    for file in (CHECKOUT / "inventories/fleet.yml", root / "defaults/main.yml", root / "vars/main.yml"):
-        if file.exists():
-            variables |= loader.load_from_file(str(file), trusted_as_template=True) or {}
-    templar = Templar(loader=loader, variables=variables)
-    templar = templar.copy_with_new_env(searchpath=[str(root / "templates")], available_variables=variables)
+    values = variables(role)
+    templar = Templar(loader=DataLoader(), variables=values)
+    templar = templar.copy_with_new_env(searchpath=[str(root / "templates"), str(root)], available_variables=values)
     found: list[tuple[Json, Source]] = []
     for path in render.select(root / "templates", ["."]):
         text = templar.template(

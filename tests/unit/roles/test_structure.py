@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     render_role,
     render_template,
     role_names,
+    shared_values,
     template_files,
 )
 
@@ -204,3 +206,19 @@ def test_workloads_have_a_network_policy(role: str) -> None:
         # A Job's selector is made by the API server; its pods are known by their labels.
         labels = item["spec"].get("selector", template["metadata"]).get("matchLabels", template["metadata"]["labels"])
         assert labels in selected
+
+
+@every_role
+def test_secrets_are_in_secrets_only(role: str) -> None:
+    """Whoever may read a ConfigMap, an argument or a label must not learn a password or a key from it."""
+    secrets = {
+        part
+        for path, value in shared_values().items()
+        if path.endswith(("/private_key", "/password")) or ("/passwords/" in path and not value.startswith("Test"))
+        for part in value.splitlines()
+        if len(part) >= 12 and not part.startswith("-----")
+    }
+    for item in render_role(role):
+        if item["kind"] != "Secret":
+            text = json.dumps(item)
+            assert not [secret for secret in secrets if secret in text], f"{item['kind']} {item['metadata']['name']}"
