@@ -404,7 +404,10 @@ TOPIC = Topic(
             severity=Severity.WARNING,
             component="reconciler",
             where=Where.PROMETHEUS,
-            query="max by (reconciler) (reconciler_drift_objects)",
+            # Each run may be on another node, and a node keeps the last value that it saw: only the latest run counts.
+            query="max by (reconciler) (reconciler_drift_objects and on (instance, reconciler) "
+            "(reconciler_last_run_timestamp_seconds == on (reconciler) group_left () "
+            "max by (reconciler) (reconciler_last_run_timestamp_seconds)))",
             op=">",
             threshold=0,
             hold="2h",
@@ -429,12 +432,21 @@ TOPIC = Topic(
                 ),
             ),
             firing=Fixture(
-                series={'reconciler_drift_objects{job="fluent-bit",reconciler="kafka"}': "3x300"},
+                series={
+                    'reconciler_drift_objects{instance="a",reconciler="kafka"}': "3x300",
+                    'reconciler_last_run_timestamp_seconds{instance="a",reconciler="kafka"}': "1000x300",
+                },
                 at="4h",
                 alerts=({"reconciler": "kafka"},),
             ),
             silent=Fixture(
-                series={'reconciler_drift_objects{job="fluent-bit",reconciler="kafka"}': "3x60 0x240"}, at="4h"
+                series={
+                    'reconciler_drift_objects{instance="a",reconciler="kafka"}': "3x300",
+                    'reconciler_last_run_timestamp_seconds{instance="a",reconciler="kafka"}': "1000x300",
+                    'reconciler_drift_objects{instance="b",reconciler="kafka"}': "_x60 0x240",
+                    'reconciler_last_run_timestamp_seconds{instance="b",reconciler="kafka"}': "_x60 4600x240",
+                },
+                at="4h",
             ),
         ),
         Alarm(

@@ -767,7 +767,7 @@ PIPELINE_DASHBOARD = Dashboard(
             parts.table(
                 "Drift",
                 "How many topics, users, templates or data views did the last run find changed by hand, and put back?",
-                Query(f"max by (cluster, reconciler) (reconciler_drift_objects{{{C}}})", "Objects", "none", SOME),
+                Query(f"max by (cluster, reconciler) (reconciler:drift_objects:last{{{C}}})", "Objects", "none", SOME),
                 height=8,
             ),
         ),

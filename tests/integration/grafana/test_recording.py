@@ -31,11 +31,16 @@ INPUT = {
     'container_memory_working_set_bytes{namespace="n",pod="alone",container="c"}': "5x10",
     'kube_pod_container_resource_requests{namespace="n",pod="db-0",container="c",resource="cpu"}': "2x10",
     'kube_pod_container_resource_requests{namespace="n",pod="db-0",container="c",resource="memory"}': "9x10",
+    'reconciler_drift_objects{instance="old",reconciler="kafka"}': "3x10",
+    'reconciler_last_run_timestamp_seconds{instance="old",reconciler="kafka"}': "1000x10",
+    'reconciler_drift_objects{instance="new",reconciler="kafka"}': "1x10",
+    'reconciler_last_run_timestamp_seconds{instance="new",reconciler="kafka"}': "4600x10",
 }
 WEB = '{namespace="n",workload="web",workload_type="Deployment"}'
 DB = '{namespace="n",workload="db",workload_type="StatefulSet"}'
 RECORDED = {
     "node:filesystem_used:max": {'{node="a"}': 0.8},
+    "reconciler:drift_objects:last": {'{reconciler="kafka"}': 1},
     "workload:container_cpu_usage:rate5m": {WEB: 1},
     "workload:container_memory_working_set_bytes:sum": {DB: 7},
     "workload:container_cpu_requests:sum": {DB: 2},
