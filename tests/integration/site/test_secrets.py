@@ -30,33 +30,43 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def secrets(local_cloud: Any) -> dict[str, str]:
-    """Every generated secret by a name that a failure may show."""
+def secrets(local_cloud: Any) -> dict[str, list[str]]:
+    """Every generated secret, as the parts that must not be seen, by a name that a failure may show."""
     client = local_cloud.client("secretsmanager")
-    found: dict[str, str] = {}
+    secret: dict[str, str] = {}
+    public = ""
     for page in client.get_paginator("list_secrets").paginate():
         for entry in page["SecretList"]:
             document = json.loads(client.get_secret_value(SecretId=entry["Name"])["SecretString"])
             for key, text in leaves(document):
-                secret = key in ("private_key", "password") or entry["Name"].endswith("/passwords")
-                if secret and not key.startswith(NOT_SECRET):
-                    found[f"{entry['Name']} {key} {len(found)}"] = text
-    return found
+                if key in ("private_key", "password") or entry["Name"].endswith("/passwords"):
+                    if not key.startswith(NOT_SECRET):
+                        secret[f"{entry['Name']} {key} {len(secret)}"] = text
+                else:
+                    public += text
+    return {name: parts(text, public) for name, text in secret.items()}
 
 
-def spellings(text: str) -> Iterator[str]:
-    """How a text may be written elsewhere: raw, JSON, URL, base64; of several lines, each line, too."""
-    for part in {text, *(line for line in text.splitlines() if not line.startswith("-----"))}:
-        if len(part) < SHORTEST:
-            continue
-        yield part
-        yield json.dumps(part)[1:-1]
-        yield quote(part, safe="")
-        yield base64.b64encode(part.encode()).decode().rstrip("=")
+def parts(text: str, public: str = "") -> list[str]:
+    """A secret and each of its lines. The end of a private key is its public key, as certificates have it, too."""
+    lines = [line for line in text.splitlines() if not line.startswith("-----") and line not in public]
+    return [part for part in dict.fromkeys([text, *lines]) if len(part) >= SHORTEST]
 
 
-def leaked(found: dict[str, str], text: str) -> list[str]:
-    return [name for name, secret in found.items() if any(spelling in text for spelling in spellings(secret))]
+def spellings(part: str) -> Iterator[str]:
+    """How a text may be written elsewhere: raw, JSON, URL, base64."""
+    yield part
+    yield json.dumps(part)[1:-1]
+    yield quote(part, safe="")
+    yield base64.b64encode(part.encode()).decode().rstrip("=")
+
+
+def leaked(found: dict[str, list[str]], text: str) -> list[str]:
+    return [
+        name
+        for name, secret in found.items()
+        if any(spelling in text for part in secret for spelling in spellings(part))
+    ]
 
 
 def written(folders: list[Path]) -> str:
@@ -67,11 +77,13 @@ def written(folders: list[Path]) -> str:
 
 def test_the_search_finds_what_is_there() -> None:
     key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n"
-    found = {"a": key, "b": "pa/ss+word-of-24-letters"}
+    word = "pa/ss+word-of-24-letters"
+    found = {"a": parts(key), "b": parts(word)}
     assert leaked(found, "x MC4CAQAwBQYDK2VwBCIEIA y") == ["a"]
-    assert leaked(found, base64.b64encode(found["b"].encode()).decode()) == ["b"]
+    assert leaked(found, base64.b64encode(word.encode()).decode()) == ["b"]
     assert leaked(found, "pa%2Fss%2Bword-of-24-letters") == ["b"]
     assert leaked(found, "nothing of it") == []
+    assert len(parts(key, public="MC4CAQAwBQYDK2VwBCIEIA")) == 1
 
 
 def test_a_first_run_shows_and_keeps_no_secret(fleet: Run, local_cloud: Any) -> None:
