@@ -38,6 +38,7 @@ ENA = (
     "pps_allowance_exceeded",
 )
 PATIENCE = 150.0
+SETTLED = 20.0
 
 
 def internals(role: str) -> dict[str, Any]:
@@ -201,10 +202,13 @@ def _documented() -> Iterator[Series]:
 
 
 def apiserver() -> Iterator[Series]:
-    with tempfile.TemporaryDirectory() as scratch, ControlPlane.temporary(Path(scratch)) as plane:
-        # Some series are there only after a request of their kind.
+    extras = ("kube-controller-manager", "kube-scheduler", "kwok")
+    with tempfile.TemporaryDirectory() as scratch, ControlPlane.temporary(Path(scratch), extras=extras) as plane:
+        # Many series are there only after the first request of their kind.
+        _create(plane)
         for path in ("pods", "pods/none", "events"):
             plane.request("GET", f"/api/v1/namespaces/default/{path}")
+        time.sleep(SETTLED)
         text = plane.request("GET", "/metrics")[1].decode()
     yield from listed(text, f"kube-apiserver {Binaries().version('kube-apiserver')}")
 

@@ -23,6 +23,7 @@ from localcloud.controlplane import ControlPlane
 PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
+    "EndpointSlice": "endpointslices",
     "Namespace": "namespaces",
     "Node": "nodes",
     "Pod": "pods",
