@@ -9,20 +9,16 @@ read, 404 for what is not there. It holds every request to the user's password. 
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.certificates import server_certificate
+from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]
@@ -175,40 +171,10 @@ def running(folder: Path) -> Iterator[tuple[Double, Path]]:
     """A double on a free port of the loopback, and the PEM file to verify it by."""
     state = Double()
 
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, answer = state.answer(
-                self.command, unquote(urlsplit(self.path).path), json.loads(text or b"{}"), self.who()
-            )
-            payload = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(request: Request) -> tuple[int, str]:
+        status, body = state.answer(request.method, request.path, json.loads(request.text or "{}"), request.who)
+        return status, json.dumps(body)
 
-        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815
-
-        def who(self) -> str | None:
-            kind, _, code = (self.headers.get("Authorization") or "").partition(" ")
-            user, _, password = base64.b64decode(code).decode().partition(":") if kind == "Basic" else ("", "", "")
-            return user if user and state.passwords.get(user) == password else None
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    ca, certificate, key = server_certificate(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    state.url = f"https://localhost:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(folder, state.passwords, answer) as (url, ca):
+        state.url = url
         yield state, ca
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

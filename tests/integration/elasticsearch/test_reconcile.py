@@ -14,11 +14,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.double import Outcome
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role
 
@@ -28,23 +28,6 @@ pytestmark = [
 ]
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    lines: list[str]
-
-    @property
-    def changes(self) -> list[str]:
-        return self.lines[:-1]
-
-    @property
-    def drift(self) -> int:
-        last = json.loads(self.lines[-1])
-        assert set(last) == {"reconciler", "drift_objects", "time"}
-        assert last["reconciler"] == "elasticsearch"
-        return int(last["drift_objects"])
 
 
 Reconcile = Callable[..., Outcome]
@@ -113,7 +96,7 @@ def reconcile(
         assert done.stderr == ""
         for password in (*passwords.values(), *more.values()):
             assert password not in done.stdout
-        return Outcome(done.returncode, done.stdout.splitlines())
+        return Outcome("elasticsearch", done.returncode, done.stdout.splitlines())
 
     return run
 

@@ -8,22 +8,17 @@ the forms of Kibana's API reference. It wants a password and, of whoever writes,
 
 from __future__ import annotations
 
-import base64
 import email
 import email.policy
 import json
 import re
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.certificates import server_certificate
+from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
 
 Json = dict[str, Any]
 
@@ -113,39 +108,9 @@ def running(folder: Path) -> Iterator[Double]:
     """A double on a free port of the loopback; in ``folder`` are ca.crt, tls.crt and tls.key."""
     state = Double()
 
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, answer = state.answer(self.command, unquote(urlsplit(self.path).path), text, self.who(), headers)
-            payload = answer.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(request: Request) -> tuple[int, str]:
+        return state.answer(request.method, request.path, request.text, request.who, request.headers)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
-
-        def who(self) -> str | None:
-            kind, _, code = (self.headers.get("Authorization") or "").partition(" ")
-            user, _, password = base64.b64decode(code).decode().partition(":") if kind == "Basic" else ("", "", "")
-            return user if user and state.passwords.get(user) == password else None
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    _ca, certificate, key = server_certificate(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    state.url = f"https://localhost:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(folder, state.passwords, answer) as (url, _ca):
+        state.url = url
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

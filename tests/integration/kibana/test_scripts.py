@@ -18,11 +18,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.double import Outcome
 from ansible_collections.dataplatform.fleet.tests.integration.kibana.double import Double, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, only, render_role
 
@@ -33,23 +33,6 @@ pytestmark = [
 
 Json = dict[str, Any]
 PASSWORD = 'a "quoted" pässword'
-
-
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    lines: list[str]
-
-    @property
-    def changes(self) -> list[str]:
-        return self.lines[:-1]
-
-    @property
-    def drift(self) -> int:
-        last = json.loads(self.lines[-1])
-        assert set(last) == {"reconciler", "drift_objects", "time"}
-        assert last["reconciler"] == "kibana"
-        return int(last["drift_objects"])
 
 
 Reconcile = Callable[..., Outcome]
@@ -99,7 +82,7 @@ def reconcile(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Recon
         )
         assert done.stderr == ""
         assert PASSWORD not in done.stdout
-        return Outcome(done.returncode, done.stdout.splitlines())
+        return Outcome("kibana", done.returncode, done.stdout.splitlines())
 
     return run
 
