@@ -24,37 +24,8 @@ options:
     type: list
     elements: str
     required: true
-  fleet:
-    description: The fleet's name, with which the names in AWS begin.
-    type: str
-    required: true
-    vars:
-      - name: fleet_name
-  connection:
-    description:
-      - How to reach the AWS account and the region in which the fleet's shared values are, with the keys C(region),
-        C(profile), C(access_key), C(secret_key), C(session_token) and C(endpoint_url). What is missing, botocore finds.
-    type: dict
-    default: {}
-    vars:
-      - name: fleet_connection
-  members:
-    description: The fleet's members, by which the error tells apart who is not declared from who was not run yet.
-    type: dict
-    vars:
-      - name: fleet_members
-  values:
-    description: Values given by hand, by their paths, such as for a test or without AWS. They come first.
-    type: dict
-    default: {}
-    vars:
-      - name: fleet_values
-  stand_ins:
-    description: Whether a text stands in for every other value, and AWS is not asked.
-    type: bool
-    default: false
-    vars:
-      - name: fleet_stand_ins
+extends_documentation_fragment:
+  - dataplatform.fleet.shared_values
 """
 
 EXAMPLES = r"""
