@@ -16,14 +16,14 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import c
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.discovery import Discovery
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
-from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects, render_role, role_names
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects, rendered_role, role_names
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
 
 from localcloud.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration
 MEMBER = "controlplane"  # it has every role's objects
-ROLES = [role for role in role_names() if render_role(role, host=MEMBER)]
+ROLES = [role for role in role_names() if rendered_role(role, MEMBER)]
 # What has to be there before a pod is admitted at all.
 FIRST = ("Namespace", "PriorityClass", "CustomResourceDefinition", "ServiceAccount")
 
@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         Client(connection.server_for({"kubeconfig": str(plane.kubeconfig)})) as client,
     ):
         found = Server(client)
-        everything = [item for role in ROLES for item in render_role(role, host=MEMBER)]
+        everything = [item for role in ROLES for item in rendered_role(role, MEMBER)]
         for kind in FIRST:
             for item in everything:
                 if item["kind"] == kind:
@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_object_is_accepted_without_a_warning(server: Server, role: str) -> None:
-    objects: Objects = render_role(role, host=MEMBER)
+    objects: Objects = rendered_role(role, MEMBER)
     for item in objects:
         status, said = server.apply(item, dry=True)
         assert (status < 300, said) == (True, ""), f"{item['kind']} {item['metadata']['name']}: {said}"
@@ -79,7 +79,7 @@ def test_every_object_is_accepted_without_a_warning(server: Server, role: str) -
 @pytest.mark.parametrize("role", ROLES)
 def test_every_pod_is_admitted(server: Server, role: str) -> None:
     """Pod Security only warns about a workload; the pod itself is what it refuses."""
-    for item, template in pod_templates(render_role(role, host=MEMBER)):
+    for item, template in pod_templates(rendered_role(role, MEMBER)):
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -128,6 +128,12 @@ def render_role(role: str, **options: Any) -> Objects:
     return [document for path in template_files(role) for document in render_template(path, **options)]
 
 
+@functools.cache
+def rendered_role(role: str, host: str | None = None) -> Objects:
+    """Return a role's objects with its defaults, made once: for tests that only look at them."""
+    return render_role(role, host=host)
+
+
 def select(objects: Objects, kind: str, name: str | None = None, namespace: str | None = None) -> Objects:
     return [
         item

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     Objects,
     render_role,
     render_template,
+    rendered_role,
     role_names,
     shared_values,
     template_files,
@@ -141,7 +142,7 @@ def test_rendering_twice_gives_the_same(role: str) -> None:
 @every_role
 def test_no_object_is_rendered_twice(role: str) -> None:
     keys = [
-        (i["apiVersion"], i["kind"], i["metadata"].get("namespace"), i["metadata"]["name"]) for i in render_role(role)
+        (i["apiVersion"], i["kind"], i["metadata"].get("namespace"), i["metadata"]["name"]) for i in rendered_role(role)
     ]
     assert len(keys) == len(set(keys))
 
@@ -167,7 +168,7 @@ def check_root(item: dict[str, Any], template: dict[str, Any]) -> None:
 
 @every_role
 def test_workloads_are_hardened(role: str) -> None:
-    for item, template in pod_templates(render_role(role)):
+    for item, template in pod_templates(rendered_role(role)):
         pod = template["spec"]
         if REASON in template["metadata"].get("annotations", {}):
             check_root(item, template)
@@ -189,7 +190,7 @@ def test_workloads_are_hardened(role: str) -> None:
 
 @every_role
 def test_replicated_workloads_are_spread_and_have_a_budget(role: str) -> None:
-    objects = render_role(role)
+    objects = rendered_role(role)
     budgets = [item["spec"]["selector"]["matchLabels"] for item in objects if item["kind"] == "PodDisruptionBudget"]
     for item, template in pod_templates(objects):
         if item["spec"].get("replicas", 1) > 1:
@@ -200,7 +201,7 @@ def test_replicated_workloads_are_spread_and_have_a_budget(role: str) -> None:
 
 @every_role
 def test_workloads_have_a_network_policy(role: str) -> None:
-    objects = render_role(role)
+    objects = rendered_role(role)
     selected = [item["spec"]["podSelector"].get("matchLabels") for item in objects if item["kind"] == "NetworkPolicy"]
     for item, template in pod_templates(objects):
         # A Job's selector is made by the API server; its pods are known by their labels.
@@ -218,7 +219,7 @@ def test_secrets_are_in_secrets_only(role: str) -> None:
         for part in value.splitlines()
         if len(part) >= 12 and not part.startswith("-----")
     }
-    for item in render_role(role):
+    for item in rendered_role(role):
         if item["kind"] != "Secret":
             text = json.dumps(item)
             assert not [secret for secret in secrets if secret in text], f"{item['kind']} {item['metadata']['name']}"
