@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``localcloud up|down|status|env|logs|binaries``."""
+"""``localcloud up|down|status|env|logs|binaries|images``."""
 
 from __future__ import annotations
 
@@ -181,6 +181,20 @@ def _logs(state: StateDir, lines: int) -> None:
             print(tail(path, lines))
 
 
+def _images(references: Sequence[str], build: bool) -> None:
+    # What it needs of the emulator is slow to load, and no other command needs it.
+    from localcloud import images  # noqa: PLC0415
+
+    for reference in references or images.available():
+        path = images.archive(reference) if build else images.cached(reference)
+        recipe = images.available().get(reference)
+        lacking = f" (without {', '.join(recipe.lacks)})" if recipe and recipe.lacks else ""
+        print(f"{reference} {path or 'not made yet'}{lacking}", flush=True)
+    if not references:
+        for name, reason in images.UNAVAILABLE.items():
+            print(f"{name} cannot be made: {reason}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="localcloud", description="An AWS account with real Kubernetes API servers on this machine"
@@ -194,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "env": "print the shell variables for AWS clients",
         "logs": "print the end of every log",
         "binaries": "find, download or build the control-plane programs",
+        "images": "list or make the container images of nodes that run pods",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text)
@@ -204,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true")
         if name == "logs":
             command.add_argument("--lines", type=int, default=20)
+        if name == "images":
+            command.add_argument("--build", action="store_true", help="make those that have not been made yet")
+            command.add_argument("references", metavar="REFERENCE", nargs="*", help="default: all")
     return parser
 
 
@@ -236,6 +254,8 @@ def _run(options: argparse.Namespace, state: StateDir) -> int:
         binaries = Binaries()
         for name in PROGRAMS:
             print(f"{name} {binaries.version(name)} {binaries.resolve(name)}", flush=True)
+    elif options.command == "images":
+        _images(options.references, options.build)
     elif options.command == "status":
         content = status(state)
         if options.json:

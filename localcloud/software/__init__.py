@@ -17,7 +17,7 @@ from pathlib import Path
 from localcloud.cache import Cache, find_go, go_build, home, required_version, say, system
 from localcloud.model import LocalCloudError
 
-__all__ = ["PROGRAMS", "GoProgram", "go_program", "version"]
+__all__ = ["PROGRAMS", "GoProgram", "go_program", "release", "version"]
 
 HERE = Path(__file__).parent
 _PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version"
@@ -42,6 +42,7 @@ _TELEGRAF = (
     "custom",
     "inputs.http_listener_v2",
     "inputs.internal",
+    "inputs.x509_cert",
     "outputs.kafka",
     "outputs.prometheus_client",
     "parsers.prometheusremotewrite",
@@ -82,6 +83,17 @@ PROGRAMS: Mapping[str, GoProgram] = {
         _TELEGRAF,
         "github.com/influxdata/telegraf/internal.Version",
     ),
+    "coredns": GoProgram(
+        "coredns",
+        "github.com/coredns/coredns",
+        "github.com/coredns/coredns",
+    ),
+    "elasticsearch_exporter": GoProgram(
+        "elasticsearch_exporter",
+        "github.com/prometheus-community/elasticsearch_exporter",
+        "github.com/prometheus-community/elasticsearch_exporter",
+        version_variable=_PROMETHEUS_VERSION,
+    ),
     "mustache": GoProgram(
         "logstash_config",
         "github.com/breml/logstash-config",
@@ -94,6 +106,15 @@ def version(name: str) -> str:
     """Return a program's pinned version, such as ``1.12.1``."""
     program = _program(name)
     return required_version(HERE / program.folder / "go.mod", program.module)
+
+
+def release(name: str) -> str:
+    """Return the release that a program is of; Prometheus' module is v0.316.0 where the release is 3.16.0."""
+    found = version(name)
+    if PROGRAMS[name].folder == "prometheus":
+        _, minor, patch = found.split(".")
+        return f"{minor[:-2]}.{int(minor[-2:])}.{patch}"
+    return found
 
 
 def go_program(
@@ -124,20 +145,11 @@ def go_program(
             go=go,
             module=HERE / program.folder,
             environment=environment,
-            flags=["-X", f"{program.version_variable}={_shown(name)}"] if program.version_variable else [],
+            flags=["-X", f"{program.version_variable}={release(name)}"] if program.version_variable else [],
             tags=program.tags,
         )
 
     return Cache(home(environment) / "software", progress).get(name, stem, build)
-
-
-def _shown(name: str) -> str:
-    """Return what the program calls itself; Prometheus' module is v0.316.0 where the release is 3.16.0."""
-    found = version(name)
-    if PROGRAMS[name].folder == "prometheus":
-        _, minor, patch = found.split(".")
-        return f"{minor[:-2]}.{int(minor[-2:])}.{patch}"
-    return found
 
 
 def _program(name: str) -> GoProgram:
