@@ -55,6 +55,11 @@ PROGRAMS: Mapping[str, Program] = {
     "kubectl": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubectl", kubernetes=True),
     "kwok": Program("sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 }
+# What real nodes run besides; nothing else needs them.
+NODE_PROGRAMS: Mapping[str, Program] = {
+    "kubelet": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubelet", kubernetes=True),
+    "kube-proxy": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kube-proxy", kubernetes=True),
+}
 
 
 class UnreachableError(Exception):
@@ -266,4 +271,4 @@ class Binaries:
 
 
 def _program(name: str) -> Program:
-    return PROGRAMS[name]
+    return PROGRAMS.get(name) or NODE_PROGRAMS[name]

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
+from ipaddress import ip_network
 from pathlib import Path
 
 import yaml
@@ -83,8 +84,10 @@ class ControlPlane:
         webhook: bytes | None = None,
         service_cidr: str = DEFAULT_SERVICE_CIDR,
         arguments: Sequence[str] = (),
+        egress: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """With ``egress``, connections to nodes, pods and Services go through the proxy on that Unix socket."""
         self.directory = directory
         self.prefix = f"/{prefix}"
         self.port = port or free_port()
@@ -98,6 +101,7 @@ class ControlPlane:
         self._webhook = webhook
         self._service_cidr = service_cidr
         self._arguments = list(arguments)
+        self._egress = egress
         self._progress = progress
         self._processes: list[Process] = []
         self.version = version or playable(binaries)[-1]
@@ -204,7 +208,18 @@ class ControlPlane:
         self._serving = authority.server(
             "apiserver",
             "kube-apiserver",
-            ["localhost", HOST, "kubernetes", "kubernetes.default", "kubernetes.default.svc"],
+            [
+                "localhost",
+                HOST,
+                str(ip_network(self._service_cidr)[1]),
+                "kubernetes",
+                "kubernetes.default",
+                "kubernetes.default.svc",
+                "kubernetes.default.svc.cluster.local",
+            ],
+        )
+        self._kubelet_client = authority.client(
+            "apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters"
         )
         admin = authority.client("admin", "kubernetes-admin", "system:masters")
         self.client_cert, self.client_key = admin.cert, admin.key
@@ -221,6 +236,9 @@ class ControlPlane:
             ),
             "kwok": self._write_kubeconfig("kwok", authority.client("kwok", "localcloud:kwok", "system:masters")),
         }
+        self._egress_file = self.directory / "egress.yaml"
+        if self._egress is not None:
+            self._egress_file.write_text(yaml.safe_dump(_egress_selector(self._egress)))
         self._audit_policy = self.directory / "audit-policy.yaml"
         self._audit_policy.write_text(yaml.safe_dump(AUDIT_POLICY))
         self._webhook_file = self.directory / "authentication-webhook.yaml"
@@ -282,6 +300,14 @@ class ControlPlane:
                 f"--authentication-token-webhook-config-file={self._webhook_file}",
                 "--authentication-token-webhook-version=v1",
                 "--authentication-token-webhook-cache-ttl=10s",
+            ]
+        if self._egress is not None:
+            arguments += [
+                f"--egress-selector-config-file={self._egress_file}",
+                f"--kubelet-certificate-authority={self.ca_file}",
+                f"--kubelet-client-certificate={self._kubelet_client.cert}",
+                f"--kubelet-client-key={self._kubelet_client.key}",
+                "--kubelet-preferred-address-types=InternalIP",
             ]
         environment = {"GOMEMLIMIT": "600MiB", "GOGC": "100", "GOMAXPROCS": "2"}
         server = self._run("kube-apiserver", arguments, environment)
@@ -350,6 +376,16 @@ class ControlPlane:
     def _emulation(self) -> list[str]:
         newest = playable(self._binaries)[-1]
         return [] if self.version == newest else [f"--emulated-version={self.version}"]
+
+
+def _egress_selector(socket: Path) -> dict[str, object]:
+    """Send what goes to nodes, pods and Services through a proxy (apiserver.k8s.io/v1beta1)."""
+    connection = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(socket)}}}
+    return {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": "cluster", "connection": connection}],
+    }
 
 
 def playable(binaries: Binaries) -> tuple[str, ...]:
