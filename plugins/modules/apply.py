@@ -20,7 +20,8 @@ description:
     same after normalisation. In any doubt the API server decides, by a dry run of that object alone.
   - Fields that others changed are taken back, and the result names whom they were taken from.
   - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
-    volumes grow; a smaller one is an error before anything is changed.
+    volumes grow, and the StatefulSet is replaced by one with larger templates; its pods and claims stay, and no pod is
+    restarted for it. A smaller size is an error before anything is changed.
   - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
@@ -240,7 +241,7 @@ objects:
       type: str
       sample: web
     action:
-      description: What happened; V(created), V(patched), V(pruned) or V(unchanged).
+      description: What happened; V(created), V(patched), V(replaced), V(pruned) or V(unchanged).
       returned: always
       type: str
       sample: patched

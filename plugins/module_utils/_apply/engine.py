@@ -18,7 +18,7 @@ from .errors import ApiError, ApplyError, PlanError
 from .fields import MANAGER, Path, readable
 from .members import complete, resolve
 from .objects import Json, Key, Member, Resource, Source, split_api_version
-from .plan import CREATED, PATCHED, PRUNED, UNCHANGED, Action, Ignore
+from .plan import CREATED, PATCHED, PRUNED, REPLACED, UNCHANGED, Action, Ignore
 from .reader import Reader
 from .schema import UNTYPED
 from .volumes import Volumes
@@ -105,6 +105,7 @@ class Engine:
         self._reader = Reader(client, self._discovery, self._parent)
         self._live: dict[Key, Json] = {}
         self._secrets: list[str] = []
+        self._volumes = Volumes(client)
 
     # -- present
 
@@ -117,10 +118,11 @@ class Engine:
         self._live = self._members(recorded | wanted, members)
         strangers = self._reader.strangers(members, self._live)
         self._refuse_foreign(members, strangers)
-        claims = Volumes(self._client)
-        growing = claims.plan(members, {**self._live, **strangers})
+        growing = self._volumes.plan(members, {**self._live, **strangers})
         actions = self._plan(members, strangers)
-        self._each(growing, lambda action: claims.grow(action, dry_run=True))
+        for action in self._volumes.announce(actions):
+            self._describe(action)
+        self._each(growing, lambda action: self._volumes.grow(action, dry_run=True))
         removed = self._removed(members) if self._settings.prune else {}
         plan.check_removal(
             removed,
@@ -134,7 +136,7 @@ class Engine:
         prunes = [self._prune_action(key, live) for key, live in removed.items()]
         ready: dict[Key, Json] = {}
         if not self._settings.check:
-            self._each(growing, claims.grow)
+            self._each(growing, self._volumes.grow)
             self._change(actions, prunes, parent_action, recorded, wanted | kept)
             if self._settings.wait:
                 ready = wait.until_ready(
@@ -145,7 +147,6 @@ class Engine:
                     report=self._report,
                     reports_conditions=self._reports_conditions,
                 )
-            claims.catch_up()
         return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
@@ -361,7 +362,21 @@ class Engine:
         if parent.action == PATCHED or recorded != final:
             self._write_parent(final)
 
+    def _replace(self, action: Action) -> None:
+        member = action.member
+        if member is None or action.before is None:
+            raise AssertionError("only members that are there are replaced")
+        member.body = plan.with_ignored(member.body, action.before, self._settings.ignore, member.key)
+        # The new object has nothing that others added.
+        taken, action.added = action.taken_from, {}
+        action.after = self._volumes.replace(action, member, lambda: self._send(action))
+        self._describe(action)
+        action.taken_from = taken
+
     def _apply(self, action: Action) -> None:
+        if action.action == REPLACED:
+            self._replace(action)
+            return
         deadline = time.monotonic() + (0 if self._discovery.served(action.resource) else _NEW_KIND_SECONDS)
         while True:
             try:

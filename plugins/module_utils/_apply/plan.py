@@ -29,7 +29,7 @@ from .normalise import as_stored, differences
 from .objects import Json, Key, Member, Resource, Value
 from .schema import UNTYPED, Type
 
-CREATED, PATCHED, PRUNED, UNCHANGED = "created", "patched", "pruned", "unchanged"
+CREATED, PATCHED, REPLACED, PRUNED, UNCHANGED = "created", "patched", "replaced", "pruned", "unchanged"
 
 # Marks that other tools leave on what they own: (label or annotation, what it says).
 _FOREIGN_MARKS: Final = (
@@ -127,6 +127,17 @@ def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], ke
             parent[name] = value
         else:
             del parent[name]
+    return body
+
+
+def with_ignored(body: Json, live: Json, ignores: Iterable[Ignore], key: Key) -> Json:
+    """The object to create in place of *live*: fields that are left to others have the values that they had."""
+    body = copy.deepcopy(body)
+    for path in (path for ignore in ignores if ignore.matches(key) for path in ignore.paths):
+        found, value = lookup(live, path)
+        parent_found, parent = lookup(body, path[:-1])
+        if found and parent_found and isinstance(parent, dict):
+            parent[path[-1].partition(":")[2]] = copy.deepcopy(value)
     return body
 
 
@@ -265,6 +276,7 @@ __all__ = [
     "CREATED",
     "PATCHED",
     "PRUNED",
+    "REPLACED",
     "UNCHANGED",
     "Action",
     "Ignore",
@@ -276,5 +288,6 @@ __all__ = [
     "same_state",
     "surely_unchanged",
     "taken_from",
+    "with_ignored",
     "without_ignored",
 ]

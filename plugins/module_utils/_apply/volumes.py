@@ -1,17 +1,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The size of a StatefulSet's volumes.
+"""The size of volumes: it grows, and does not shrink.
 
-Claim templates are immutable (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/), but claims may
-grow if their StorageClass allows it. So the templates stay as they are, and the claims made from them are raised. They
-belong to the StatefulSet, not to the ApplySet: they are never pruned.
+Claims may grow if their StorageClass allows it, but a StatefulSet's claim templates are immutable
+(https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/). So the claims that were made are raised, and
+the StatefulSet is replaced by one with larger templates, or a claim that is made later, for a lost volume or one more
+replica, would be as small as before. Pods, their revisions and claims are left where they are (propagation policy
+Orphan, https://kubernetes.io/docs/tasks/administer-cluster/use-cascading-deletion/), and the new StatefulSet's
+controller adopts them: its pods' template is the same, so that none is restarted. Claims belong to the StatefulSet,
+not to the ApplySet: they are never pruned.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -21,11 +26,14 @@ from .errors import ApiError, PlanError
 from .fields import MANAGER
 from .normalise import quantity
 from .objects import Json, Key, Member, Resource, Value
-from .plan import PATCHED, Action
+from .plan import PATCHED, REPLACED, Action
 
 CLAIM: Final = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 _MERGE: Final = "application/merge-patch+json"
 _FIELD: Final = "spec.resources.requests.storage"
+# The garbage collector needs a moment to let the pods go.
+_GONE_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +56,13 @@ class _Wish:
 
 @dataclass(slots=True)
 class Volumes:
-    """Grows the claims of a set's StatefulSets."""
+    """Grows the claims of a set's StatefulSets, and the templates of further ones."""
 
     client: Client
-    _wishes: list[_Wish] = field(default_factory=list)
+    _sizes: dict[Key, dict[str, Value]] = field(default_factory=dict)
 
     def plan(self, members: Iterable[Member], live: Mapping[Key, Json]) -> list[Action]:
-        """Put the live templates' sizes into the members, and return what has to grow.
+        """Put the live templates' sizes into the members, and return which claims have to grow.
 
         Raises PlanError where a volume would have to shrink.
         """
@@ -62,23 +70,30 @@ class Volumes:
         actions: list[Action] = []
         for member in members:
             found = live.get(member.key)
-            if (member.key.group, member.key.kind) == ("apps", "StatefulSet") and found is not None:
-                wishes = self._wishes_of(member, found)
-                claims = self._claims(member.key.namespace) if wishes else []
-                for wish, template_size in wishes:
-                    made = [claim for claim in claims if wish.made(claim)]
-                    largest = max((_size(claim) for claim in made), default=template_size, key=_amount)
-                    if _amount(largest) > _amount(wish.size):
-                        findings.append(
-                            f"{member.source}: {member.key}: the volume {wish.template!r} has {largest} and cannot"
-                            f" become {wish.size}: volumes do not shrink. Set its size to at least {largest}."
-                        )
-                    actions += [_growth(claim, wish) for claim in made if wish.exceeds(claim)]
-                    if _amount(template_size) < _amount(wish.size):
-                        self._wishes.append(wish)
+            group_kind = (member.key.group, member.key.kind)
+            if group_kind == ("", CLAIM.kind) and _amount(_size(found or {})) > _amount(_size(member.body)):
+                findings.append(_shrunk(member, "the volume", _size(found or {}), _size(member.body)))
+            if group_kind != ("apps", "StatefulSet"):
+                continue
+            wishes = self._wishes_of(member, found)
+            claims = self._claims(member.key.namespace) if wishes else []
+            for wish, template_size in wishes:
+                made = [claim for claim in claims if wish.made(claim)]
+                largest = max((_size(claim) for claim in made), default=template_size, key=_amount)
+                if _amount(largest) > _amount(wish.size):
+                    findings.append(_shrunk(member, f"the volume {wish.template!r}", largest, wish.size))
+                actions += [_growth(claim, wish) for claim in made if wish.exceeds(claim)]
         if findings:
             raise PlanError(*findings, "Nothing was changed.")
         return actions
+
+    def announce(self, actions: Iterable[Action]) -> list[Action]:
+        """Mark the StatefulSets that are to be replaced for their templates' sizes, and return them."""
+        found = [action for action in actions if action.key in self._sizes and action.before is not None]
+        for action in found:
+            action.action = REPLACED
+            action.after = self._enlarged(action.after or action.before or {}, action.key)
+        return found
 
     def grow(self, action: Action, *, dry_run: bool = False) -> None:
         """Raise one claim."""
@@ -92,34 +107,66 @@ class Volumes:
             message = f"it cannot grow to {size}: {error.message}"
             raise ApiError(message, error.status, error.reason, error.details) from error
 
-    def catch_up(self) -> None:
-        """Raise the claims that a run itself has made, from templates smaller than what is wished."""
-        for namespace in sorted({wish.owner.namespace for wish in self._wishes}):
-            for claim in self._claims(namespace):
-                for wish in self._wishes:
-                    if (
-                        wish.owner.namespace == namespace
-                        and wish.made(claim)
-                        and _amount(_size(claim)) < _amount(wish.size)
-                    ):
-                        self.grow(_growth(claim, wish))
+    def replace(self, action: Action, member: Member, create: Callable[[], Json]) -> Json:
+        """Replace a StatefulSet by the member with larger templates, and return what *create* has made of it.
+
+        An interruption in between leaves pods and claims without a StatefulSet; the next run creates it.
+        """
+        path = action.resource.path(action.key.namespace, action.key.name)
+        uid = ((action.before or {}).get("metadata") or {}).get("uid")
+        body = {"propagationPolicy": "Orphan", "preconditions": {"uid": uid}}
+        self.client.request("DELETE", path, body=body, allowed=frozenset({404}))
+        self._await_gone(path, uid)
+        member.body = self._enlarged(member.body, action.key)
+        try:
+            return create()
+        except ApiError as error:
+            message = (
+                f"it was deleted for larger claim templates, and its pods and volumes were kept, but it could not be"
+                f" created again: {error.message} Correct that, and run the play again."
+            )
+            raise ApiError(message, error.status, error.reason, error.details) from error
+
+    def _await_gone(self, path: str, uid: Value) -> None:
+        deadline = time.monotonic() + _GONE_SECONDS
+        while True:
+            answer = self.client.request("GET", path, allowed=frozenset({404}))
+            if answer.status == 404 or answer.json()["metadata"].get("uid") != uid:
+                return
+            if time.monotonic() >= deadline:
+                raise ApiError(
+                    f"it was deleted for larger claim templates, and its pods and volumes were kept, but it is not gone"
+                    f" after {_GONE_SECONDS:g} s: the cluster's garbage collector does not take its finalizer 'orphan'"
+                    " away. Run the play again when it does.",
+                    409,
+                )
+            time.sleep(_POLL_SECONDS)
 
     def _claims(self, namespace: str) -> list[Json]:
         items: list[Json] = self.client.get(CLAIM.path(namespace)).get("items") or []
         return [{"apiVersion": "v1", "kind": CLAIM.kind, **item} for item in items]
 
-    @staticmethod
-    def _wishes_of(member: Member, live: Json) -> list[tuple[_Wish, Value]]:
+    def _wishes_of(self, member: Member, live: Json | None) -> list[tuple[_Wish, Value]]:
         """The sizes that the rendered templates ask for, each with the live template's, which takes its place."""
-        kept = {template["metadata"]["name"]: _size(template) for template in _templates(live)}
+        kept = {template["metadata"]["name"]: _size(template) for template in _templates(live or {})}
         found = []
         for template in _templates(member.body):
             name = (template.get("metadata") or {}).get("name", "")
             size = _size(template)
-            if size is not None and kept.get(name) is not None:
-                found.append((_Wish(member.key, name, size), kept[name]))
-                if _amount(size) != _amount(kept[name]):
-                    template["spec"]["resources"]["requests"]["storage"] = kept[name]
+            before = size if live is None else kept.get(name)
+            if size is not None and before is not None:
+                found.append((_Wish(member.key, name, size), before))
+                if _amount(size) != _amount(before):
+                    self._sizes.setdefault(member.key, {})[name] = size
+                    template["spec"]["resources"]["requests"]["storage"] = before
+        return found
+
+    def _enlarged(self, stateful_set: Json, key: Key) -> Json:
+        found = copy.deepcopy(stateful_set)
+        for template in _templates(found):
+            size = self._sizes[key].get(template["metadata"]["name"])
+            if size is not None:
+                template["spec"]["resources"]["requests"]["storage"] = size
         return found
 
 
@@ -134,6 +181,13 @@ def _size(claim: Json) -> Value:
 
 def _amount(size: Value) -> Decimal:
     return quantity(size) or Decimal(0)
+
+
+def _shrunk(member: Member, what: str, size: Value, wanted: Value) -> str:
+    return (
+        f"{member.source}: {member.key}: {what} has {size} and cannot become {wanted}: volumes do not shrink."
+        f" Set its size to at least {size}."
+    )
 
 
 def _growth(claim: Json, wish: _Wish) -> Action:
