@@ -101,7 +101,7 @@ class Client:
             "retries": False,
         }
         if url.scheme == "https":
-            options["ssl_context"] = _ssl_context(server)
+            options["ssl_context"] = ssl_context(server)
             if server.tls_server_name:
                 options["server_hostname"] = server.tls_server_name
                 options["assert_hostname"] = server.tls_server_name if server.verify else False
@@ -246,7 +246,7 @@ def _pause(attempt: int, retry_after: str | None = None) -> None:
     time.sleep(asked + random.uniform(0.05, 0.2 * 2 ** (attempt - 1)))  # noqa: S311 - not for secrets
 
 
-def _ssl_context(server: Server) -> ssl.SSLContext:
+def ssl_context(server: Server) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=server.ca or None)
     except ssl.SSLError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import applyset, diff, drift, order, plan, render, wait
+from . import applyset, diff, drift, order, plan, render, replacement, wait
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
@@ -83,7 +83,11 @@ class Result:
         return found
 
     def diff(self) -> list[Json]:
-        return [diff.entry(a.key, a.before, a.after) for a in self.actions if a.action != UNCHANGED]
+        return [
+            diff.entry(action.key, *(action.shown or (action.before, action.after)))
+            for action in self.actions
+            if action.action != UNCHANGED
+        ]
 
 
 class Engine:
@@ -122,6 +126,7 @@ class Engine:
         actions = self._plan(members, strangers)
         for action in self._volumes.announce(actions):
             self._describe(action)
+        replacement.announce_failed_jobs(actions)
         self._each(growing, lambda action: self._volumes.grow(action, dry_run=True))
         removed = self._removed(members) if self._settings.prune else {}
         plan.check_removal(
@@ -366,12 +371,11 @@ class Engine:
         member = action.member
         if member is None or action.before is None:
             raise AssertionError("only members that are there are replaced")
+        self._volumes.enlarge(member)
         member.body = plan.with_ignored(member.body, action.before, self._settings.ignore, member.key)
         # The new object has nothing that others added.
-        taken, action.added = action.taken_from, {}
-        action.after = self._volumes.replace(action, member, lambda: self._send(action))
-        self._describe(action)
-        action.taken_from = taken
+        action.added = {}
+        action.after = replacement.replace(self._client, action, lambda: self._send(action))
 
     def _apply(self, action: Action) -> None:
         if action.action == REPLACED:

@@ -61,6 +61,8 @@ class Action:
     fields: list[str] = field(default_factory=list)
     taken_from: list[Json] = field(default_factory=list)
     added: dict[str, list[Path]] = field(default_factory=dict)
+    shown: tuple[Json, Json] | None = None
+    """What a difference shows, where that is not the object before and after."""
 
     def report(self) -> Json:
         return {

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import copy
 import re
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -31,9 +30,6 @@ from .plan import PATCHED, REPLACED, Action
 CLAIM: Final = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 _MERGE: Final = "application/merge-patch+json"
 _FIELD: Final = "spec.resources.requests.storage"
-# The garbage collector needs a moment to let the pods go.
-_GONE_SECONDS: Final = 120.0
-_POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ class Volumes:
         return actions
 
     def announce(self, actions: Iterable[Action]) -> list[Action]:
-        """Mark the StatefulSets that are to be replaced for their templates' sizes, and return them."""
+        """Mark and return the StatefulSets that are to be replaced for their templates' sizes."""
         found = [action for action in actions if action.key in self._sizes and action.before is not None]
         for action in found:
             action.action = REPLACED
@@ -107,40 +103,10 @@ class Volumes:
             message = f"it cannot grow to {size}: {error.message}"
             raise ApiError(message, error.status, error.reason, error.details) from error
 
-    def replace(self, action: Action, member: Member, create: Callable[[], Json]) -> Json:
-        """Replace a StatefulSet by the member with larger templates, and return what *create* has made of it.
-
-        An interruption in between leaves pods and claims without a StatefulSet; the next run creates it.
-        """
-        path = action.resource.path(action.key.namespace, action.key.name)
-        uid = ((action.before or {}).get("metadata") or {}).get("uid")
-        body = {"propagationPolicy": "Orphan", "preconditions": {"uid": uid}}
-        self.client.request("DELETE", path, body=body, allowed=frozenset({404}))
-        self._await_gone(path, uid)
-        member.body = self._enlarged(member.body, action.key)
-        try:
-            return create()
-        except ApiError as error:
-            message = (
-                f"it was deleted for larger claim templates, and its pods and volumes were kept, but it could not be"
-                f" created again: {error.message} Correct that, and run the play again."
-            )
-            raise ApiError(message, error.status, error.reason, error.details) from error
-
-    def _await_gone(self, path: str, uid: Value) -> None:
-        deadline = time.monotonic() + _GONE_SECONDS
-        while True:
-            answer = self.client.request("GET", path, allowed=frozenset({404}))
-            if answer.status == 404 or answer.json()["metadata"].get("uid") != uid:
-                return
-            if time.monotonic() >= deadline:
-                raise ApiError(
-                    f"it was deleted for larger claim templates, and its pods and volumes were kept, but it is not gone"
-                    f" after {_GONE_SECONDS:g} s: the cluster's garbage collector does not take its finalizer 'orphan'"
-                    " away. Run the play again when it does.",
-                    409,
-                )
-            time.sleep(_POLL_SECONDS)
+    def enlarge(self, member: Member) -> None:
+        """Give a member's templates the sizes that were asked for."""
+        if member.key in self._sizes:
+            member.body = self._enlarged(member.body, member.key)
 
     def _claims(self, namespace: str) -> list[Json]:
         items: list[Json] = self.client.get(CLAIM.path(namespace)).get("items") or []

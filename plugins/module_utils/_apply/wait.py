@@ -157,8 +157,14 @@ def _verdict(
     findings = [head]
     for (_, key, obj), state in hanging[: 4 * _NAMED]:
         why = diagnose.explain(client, key, obj)
-        findings.append(f"{key}: {state.reason}" + (f" ({'; '.join(why)})" if why else ""))
+        findings.append(f"{key}: {state.reason}" + (f" ({'; '.join(why)})" if why else "") + _advice(key, state))
     return findings
+
+
+def _advice(key: Key, state: State) -> str:
+    if key.kind != "Job" or not state.failed:
+        return ""
+    return f". Its log: kubectl --namespace {key.namespace} logs job/{key.name}. The next run starts it again."
 
 
 class _LateBinding:
