@@ -87,4 +87,6 @@ def _recipe(reference: str) -> Recipe:
         return known[reference]
     if reason := UNAVAILABLE.get(repository(reference)):
         raise LocalCloudError(f"The image {reference} cannot be made: {reason}")
+    if "@" in reference:
+        raise LocalCloudError(f"The image {reference} cannot be made: its digest is that of a registry's own image")
     raise LocalCloudError(f"There is no recipe for the image {reference}: localcloud images lists those there are")

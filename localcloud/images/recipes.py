@@ -39,6 +39,10 @@ _STRIMZI: Final = "1.2.0"
 _NOT_TO_BE_HAD: Final = "its Go module could not be had where no image registry was within reach"
 
 
+# What they do with a recipe shows in no recipe.
+_BUILDER: Final = [Path(__file__).with_name(name) for name in ("debian.py", "oci.py", "sources.py")]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """An image under its full reference.
@@ -54,8 +58,7 @@ class Recipe:
 
     def key(self, architecture: str) -> str:
         """Return a hash of all that the image depends on, the text of this builder included."""
-        here = Path(__file__).parent
-        builder = [path.read_bytes() for path in (*sorted(here.glob("*.py")), Path(kafka.__file__))]
+        builder = [path.read_bytes() for path in (*_BUILDER, Path(kafka.__file__))]
         parts = [self.reference, architecture, repr(self.config), *(source.identity for source in self.sources)]
         return hashlib.sha256(b"\0".join([*builder, *map(str.encode, parts)])).hexdigest()
 

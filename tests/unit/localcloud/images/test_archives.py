@@ -167,6 +167,10 @@ def test_an_image_without_a_recipe(machine: dict[str, str]) -> None:
         archive("docker.io/library/nginx:1", environment=machine)
     with pytest.raises(LocalCloudError, match=r"grafana:13 cannot be made: its web interface is published"):
         archive("docker.io/grafana/grafana:13", environment=machine)
+    with pytest.raises(
+        LocalCloudError, match=r"@sha256:0 cannot be made: its digest is that of a registry's own image"
+    ):
+        archive(f"{SANDBOX}@sha256:0", environment=machine)
 
 
 def test_another_system_says_so(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +182,7 @@ def test_another_system_says_so(machine: dict[str, str], monkeypatch: pytest.Mon
 def test_another_text_of_the_builder_is_another_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = {reference: recipe.key("amd64") for reference, recipe in available().items()}
     (tmp_path / "oci.py").write_text("other")
-    monkeypatch.setattr("localcloud.images.recipes.__file__", str(tmp_path / "recipes.py"))
+    monkeypatch.setattr("localcloud.images.recipes._BUILDER", [tmp_path / "oci.py"])
     assert all(recipe.key("amd64") != before[reference] for reference, recipe in available().items())
 
 
