@@ -27,6 +27,8 @@ from observability.catalogue.exposition import series_of
 COREDNS = "1.14.2"  # the newest add-on version of EKS
 NGINX_EXPORTER_MODULE = "github.com/nginx/nginx-prometheus-exporter"
 INGRESS_REPOSITORY = "https://github.com/nginx/kubernetes-ingress"
+INGRESS_MAIN = "cmd/nginx-ingress/main.go"
+INGRESS_FILES = ("internal/metrics", INGRESS_MAIN, "go.mod")
 # A clone at hand, instead of the network.
 INGRESS_VARIABLE = "CATALOGUE_KUBERNETES_INGRESS"
 
@@ -243,11 +245,13 @@ def ingress_nginx() -> Iterator[Series]:
         root = _ingress_sources(version, Path(scratch))
         folder = "internal/metrics/collectors"
         known = constants([(root / folder / "collectors.go").read_text(encoding="utf-8")])
-        # Custom resources and latency are off in the role.
+        # Custom resources are off in the role.
         files = [f"{folder}/{name}.go" for name in ("controller", "manager", "processes", "workqueue")]
         for one in go_files(root, files, source, constant, known):
             if "server_resources" not in one.name and "serverroute_resources" not in one.name:
                 yield one
+        latency = f"{folder}/latency.go"
+        yield from go_files(root, [latency], source, constant | _latency_labels(root, latency), known)
         exporter = required_version(root / "go.mod", NGINX_EXPORTER_MODULE)
         prefix = re.search(
             r'NewNginxCollector\(client, "(\w+)"', (root / "internal/metrics/listener.go").read_text(encoding="utf-8")
@@ -265,6 +269,22 @@ def ingress_nginx() -> Iterator[Series]:
     yield from scraped_too("prometheus")
 
 
+def _latency_labels(root: Path, path: str) -> frozenset[str]:
+    """Return the labels of answers: the collector's own, and those that the program hands to it."""
+    lists = (
+        (path, r"append\(append\(\[\]string\{([^}]*)\}, upstreamServerLabelNames"),
+        (INGRESS_MAIN, r"upstreamServerVariableLabels := \[\]string\{([^}]*)\}"),
+        (INGRESS_MAIN, r"upstreamServerPeerVariableLabelNames := \[\]string\{([^}]*)\}"),
+    )
+    found: set[str] = set()
+    for file, pattern in lists:
+        match = re.search(pattern, (root / file).read_text(encoding="utf-8"))
+        if not match:
+            raise LookupError(f"{file} no longer has {pattern}")
+        found |= {word.strip().strip('"') for word in match.group(1).split(",")}
+    return frozenset(found)
+
+
 def _ingress_sources(version: str, scratch: Path) -> Path:
     clone = os.environ.get(INGRESS_VARIABLE)
     if not clone:
@@ -273,7 +293,7 @@ def _ingress_sources(version: str, scratch: Path) -> Path:
         subprocess.run(command, check=True)
     archive = scratch / "source.tar"
     subprocess.run(
-        ["git", f"--git-dir={clone}", "archive", f"--output={archive}", f"v{version}", "internal/metrics", "go.mod"],
+        ["git", f"--git-dir={clone}", "archive", f"--output={archive}", f"v{version}", *INGRESS_FILES],
         check=True,
     )
     with tarfile.open(archive) as tar:

@@ -101,6 +101,14 @@ def test_the_default_certificate(secret: str, flag: str | None) -> None:
     assert args == ([f"-default-server-tls-secret={flag}", f"-wildcard-tls-secret={flag}"] if flag else [])
 
 
+def test_answers_are_measured() -> None:
+    args = container()["args"]
+    # The controller drops the second, with no more than a warning, without the first.
+    assert {"-enable-prometheus-metrics", "-enable-latency-metrics"} <= set(args)
+    # It tells of them by a socket here, which is a writable volume.
+    assert "/var/lib/nginx" in {mount["mountPath"] for mount in container()["volumeMounts"]}
+
+
 def test_the_image_comes_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     found = container(ingress_nginx_image_mirror="registry.example.com/hub", ingress_nginx_image_digest=digest)
