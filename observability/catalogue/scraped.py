@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import html
 import json
 import re
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from localcloud.binaries import Binaries
 from localcloud.controlplane import ControlPlane
@@ -223,6 +227,12 @@ omit_hostname = true
 service_address = "tcp://{host}:{receive}"
 paths = ["/receive"]
 data_format = "prometheusremotewrite"
+[[inputs.x509_cert]]
+sources = ["{certificate}"]
+fieldinclude = ["enddate"]
+taginclude = ["common_name", "kind", "serial_number", "source"]
+[inputs.x509_cert.tags]
+kind = "certificate"
 [[outputs.kafka]]
 startup_error_behavior = "retry"
 brokers = ["{host}:{nobody}"]
@@ -231,7 +241,7 @@ namepass = ["prometheus_remote_write"]
 [[outputs.prometheus_client]]
 listen = "{host}:{metrics}"
 collectors_exclude = []
-namepass = ["internal_*"]
+namepass = ["internal_*", "x509_cert"]
 """
 PROMETHEUS = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -256,14 +266,29 @@ groups:
 def telegraf() -> Iterator[Series]:
     ports = {name: free_port() for name in ("receive", "nobody", "metrics")}
     with tempfile.TemporaryDirectory() as scratch:
+        certificate = Path(scratch) / "example.crt"
+        certificate.write_bytes(_certificate())
         config = Path(scratch) / "telegraf.conf"
-        config.write_text(TELEGRAF.format(host=HOST, **ports), encoding="utf-8")
+        config.write_text(TELEGRAF.format(host=HOST, certificate=certificate, **ports), encoding="utf-8")
         with running([go_program("telegraf"), "--config", config], Path(scratch)):
             text = page(
                 f"http://{HOST}:{ports['metrics']}/metrics",
-                lambda found: "internal_write_buffer_size" in found and "internal_agent_" in found,
+                lambda found: all(
+                    word in found for word in ("internal_write_buffer_size", "internal_agent_", "x509_cert_enddate")
+                ),
             )
     yield from listed(text, f"telegraf {version('telegraf')}")
+
+
+def _certificate() -> bytes:
+    """Return a certificate that is valid for a day, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "example")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1)
+    ).sign(key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM)
 
 
 def prometheus() -> Iterator[Series]:

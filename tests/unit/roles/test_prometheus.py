@@ -18,7 +18,9 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     evaluate,
     only,
     render_role,
+    rendered_role,
     role_names,
+    shared_values,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
 
@@ -187,12 +189,61 @@ def test_only_the_bridges_settings_restart_the_pod() -> None:
     assert template(prometheus_scrape_interval="1m") == usual
     assert template(prometheus_rules={"ours": {"groups": []}}) == usual
     assert template(prometheus_tls_certificate="other") == usual
+    assert template(prometheus_certificates={"kafka": "other"}, prometheus_ca="other") == usual
     for changed in (
         {"prometheus_kafka_password": "other"},
         {"prometheus_kafka_ca": "other"},
         {"prometheus_outage_seconds": 60},
     ):
         assert template(**changed)["metadata"]["annotations"] != usual["metadata"]["annotations"], changed
+
+
+@pytest.mark.parametrize("member", ["controlplane", "staging"])
+def test_every_certificate_that_pki_makes_for_the_member_is_watched(member: str) -> None:
+    objects = rendered_role("prometheus", member)
+    made = {
+        path.split("/")[2]: value
+        for path, value in shared_values().items()
+        if path.startswith(f"{member}/tls/") and path.endswith("/certificate")
+    }
+    assert "kafka" in made or member != "controlplane"
+    data = dict(only(objects, "ConfigMap", "prometheus-certificates")["data"])
+    assert data.pop("roots.pem") == shared_values()[f"{member}/issuer/ca"]
+    assert data == {f"{name}.crt": value for name, value in made.items()}
+    text = only(objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
+    inputs = {one["tags"]["kind"]: one for one in tomllib.loads(text)["inputs"]["x509_cert"]}
+    assert set(inputs) == {"certificate", "root"} | ({"listener"} if member == "controlplane" else set())
+    for one in inputs.values():
+        # A local tag is there only if it is among those that are included.
+        assert set(one["taginclude"]) >= set(one["tags"])
+    pod = only(objects, "StatefulSet")["spec"]["template"]["spec"]
+    maps = {one["configMap"]["name"]: one["name"] for one in pod["volumes"] if "configMap" in one}
+    (telegraf,) = (one for one in pod["containers"] if one["name"] == "telegraf")
+    (folder,) = (one["mountPath"] for one in telegraf["volumeMounts"] if one["name"] == maps["prometheus-certificates"])
+    assert inputs["certificate"]["sources"] == [f"{folder}/*.crt"]
+    assert inputs["root"]["sources"] == [f"{folder}/roots.pem"]
+
+
+def test_a_listener_is_asked_at_its_address() -> None:
+    settings = bridge(prometheus_tls_endpoints=["grafana.example.com:443"])
+    assert settings["inputs"]["x509_cert"][-1]["sources"] == ["tcp://grafana.example.com:443"]
+    assert "x509_cert" in settings["outputs"]["prometheus_client"][0]["namepass"]
+    # What Kafka gets comes by Prometheus, which marks it with the cluster.
+    assert settings["outputs"]["kafka"][0]["namepass"] == ["prometheus_remote_write"]
+
+
+def test_bounds_that_are_left_out_leave_enough_for_a_quantile() -> None:
+    (rule,) = jobs()["kubernetes-pods"]["metric_relabel_configs"]
+    family = "nginx_ingress_controller_upstream_server_response_latency_ms"
+    assert f"{family}_bucket" in {one.name for one in catalogue.read("ingress_nginx")}
+    bounds = [1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000]
+    bounds += [10000, 20000, 30000, 40000, 50000]
+    for form in ("{}", "{}.0"):
+        kept = [bound for bound in bounds if not re.fullmatch(rule["regex"], f"{family}_bucket;{form.format(bound)}")]
+        assert kept == [5, 10, 50, 100, 500, 1000, 5000, 10000, 50000]
+    assert not re.fullmatch(rule["regex"], f"{family}_bucket;+Inf")
+    for other in (f"{family}_count;", "nginx_ingress_controller_workqueue_work_duration_seconds_bucket;1"):
+        assert not re.fullmatch(rule["regex"], other)
 
 
 def test_all_rules_are_mounted_and_a_sites_are_added() -> None:
