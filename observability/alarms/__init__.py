@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from observability.alarms import (
+    certificates,
     elasticsearch,
     fleet,
     ingress,
@@ -22,6 +23,7 @@ TOPICS: tuple[Topic, ...] = (
     workloads.TOPIC,
     kubernetes.TOPIC,
     ingress.TOPIC,
+    certificates.TOPIC,
     telemetry.TOPIC,
     kafka.TOPIC,
     logstash.TOPIC,

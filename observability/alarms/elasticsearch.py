@@ -304,6 +304,20 @@ TOPIC = Topic(
                     "A wrong type: have its program write the field as the others do.",
                 ),
             ),
+            firing=Fixture(
+                documents=(
+                    {"@age": 3, "message": "ready", "_ignored": ["log_processed.duration"]},
+                    {"@age": 2, "message": "ready", "log_processed.duration": 17},
+                ),
+                alerts=({},),
+            ),
+            silent=Fixture(
+                documents=(
+                    # Of its own field called so, and beyond the time that is looked at.
+                    {"@age": 2, "message": "_ignored", "log_processed._ignored": "yes"},
+                    {"@age": 16, "message": "ready", "_ignored": ["log_processed.duration"]},
+                )
+            ),
         ),
     ),
 )

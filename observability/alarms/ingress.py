@@ -8,6 +8,10 @@ from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic,
 
 _POD = 'job="ingress-nginx",namespace="ingress-nginx",pod="ingress-nginx-1"'
 
+_LATENCY = "nginx_ingress_controller_upstream_server_response_latency_ms"
+_SHOP = 'resource_type="ingress",resource_namespace="team",resource_name="shop",service="shop"'
+_FORUM = 'resource_type="ingress",resource_namespace="team",resource_name="forum",service="forum"'
+
 TOPIC = Topic(
     name="ingress",
     title="NGINX",
@@ -71,6 +75,63 @@ TOPIC = Topic(
                 alerts=({"pod": "ingress-nginx-1"},),
             ),
             silent=Fixture(series={f"nginx_ingress_controller_nginx_last_reload_status{{{_POD}}}": "1x60"}),
+        ),
+        Alarm(
+            name="NginxServerErrors",
+            severity=Severity.WARNING,
+            component="ingress-nginx",
+            where=Where.EDGE,
+            query="100 * sum by (resource_namespace, resource_name, service) "
+            f'(rate({_LATENCY}_count{{code=~"5.."}}[5m])) '
+            f"/ sum by (resource_namespace, resource_name, service) (rate({_LATENCY}_count[5m]))",
+            op=">",
+            threshold=5,
+            hold="10m",
+            summary="Ingress {{ $labels.resource_namespace }}/{{ $labels.resource_name }} of {{ $labels.cluster }} "
+            "answers with server errors",
+            description="More than 5 % of the answers of service {{ $labels.service }} have been 5xx for ten minutes.",
+            runbook=Runbook(
+                meaning="NGINX has passed on, or had to make up, a 5xx answer for more than one request in twenty. 500 "
+                "and 503 come from the service itself; 502 and 504 from NGINX, which could not connect or waited in "
+                "vain. What NGINX answers without asking a service is not measured, and neither is gRPC.",
+                impact="Whoever uses that service sees errors.",
+                look=(
+                    "Grafana, dashboard *NGINX*, *Server errors by Ingress* and *Answers by code*: which code, since "
+                    "when, one pod of the service or all?",
+                    "502 without any pod of the service: are there ready ones?",
+                    "$ kubectl --context CLUSTER --namespace RESOURCE_NAMESPACE get ingress,endpointslices,pods",
+                    "$ kubectl --context CLUSTER --namespace ingress-nginx logs deployment/ingress-nginx --tail=500 | "
+                    "grep -i 'upstream'",
+                    "500: the service's own log, dashboard *Logs* with its namespace.",
+                ),
+                mend=(
+                    "A roll-out has done it: `kubectl --context CLUSTER --namespace RESOURCE_NAMESPACE rollout undo "
+                    "deployment/NAME`.",
+                    "No ready pods: [DeploymentLacksReplicas](DeploymentLacksReplicas.md), "
+                    "[PodCrashLooping](PodCrashLooping.md).",
+                    "502 although pods are ready: a NetworkPolicy of that namespace must let the namespace "
+                    "`ingress-nginx` in; the service's port and protocol must be those of the pods.",
+                    "504: the service is slow; the annotation `nginx.org/proxy-read-timeout` only hides it.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    f'{_LATENCY}_count{{{_POD},{_SHOP},code="200",server="10.0.0.1:80"}}': "0+930x60",
+                    f'{_LATENCY}_count{{{_POD},{_SHOP},code="502",server="10.0.0.1:80"}}': "0+40x60",
+                    f'{_LATENCY}_count{{{_POD},{_SHOP},code="504",server="10.0.0.2:80"}}': "0+30x60",
+                    f'{_LATENCY}_count{{{_POD},{_FORUM},code="200",server="10.0.0.3:80"}}': "0+1000x60",
+                },
+                alerts=({"resource_namespace": "team", "resource_name": "shop", "service": "shop"},),
+            ),
+            silent=Fixture(
+                series={
+                    f'{_LATENCY}_count{{{_POD},{_SHOP},code="200",server="10.0.0.1:80"}}': "0+960x60",
+                    f'{_LATENCY}_count{{{_POD},{_SHOP},code="500",server="10.0.0.1:80"}}': "0+40x60",
+                    # Clients' errors, and a service that nobody asks.
+                    f'{_LATENCY}_count{{{_POD},{_FORUM},code="404",server="10.0.0.3:80"}}': "0+900x60",
+                    f'{_LATENCY}_count{{{_POD},{_FORUM},code="503",server="10.0.0.4:80"}}': "7x60",
+                }
+            ),
         ),
         Alarm(
             name="NginxConnectionsDropped",

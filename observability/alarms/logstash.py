@@ -9,6 +9,11 @@ from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic,
 _POD = 'job="logstash-exporter",namespace="logstash",pod="logstash-0"'
 _PIPELINE = f'{{{_POD},pipeline="metrics"}}'
 _LABELS = {"pod": "logstash-0", "pipeline": "metrics"}
+_DEAD_LETTERS = "logstash_stats_pipeline_dead_letter_queue"
+# Bytes of a dead letter queue without a letter: the version at the head of the segment that is being written, see
+# nextWriter in logstash-core/src/main/java/org/logstash/common/io/DeadLetterQueueWriter.java of Logstash 9.5. Once a
+# reader has removed what it read, the size is that of the sealed segments alone: 0.
+_EMPTY = 1
 _PODS = "$ kubectl --context controlplane --namespace logstash get pods"
 _LOGS = "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash --tail=100"
 
@@ -80,43 +85,49 @@ TOPIC = Topic(
             severity=Severity.WARNING,
             component="logstash",
             where=Where.PROMETHEUS,
-            query="sum by (pod, pipeline) "
-            "(increase(logstash_stats_pipeline_plugin_documents_non_retryable_failures[15m]))",
+            query=f"max by (pod, pipeline) ({_DEAD_LETTERS}_size_in_bytes)",
             op=">",
-            threshold=0,
+            threshold=_EMPTY,
             hold="0m",
-            summary="Elasticsearch refuses documents of pipeline {{ $labels.pipeline }} on {{ $labels.cluster }}",
-            description="Documents went to the dead letter queue of {{ $labels.pod }} within the last 15 minutes.",
+            summary="Elasticsearch has refused documents of pipeline {{ $labels.pipeline }} on {{ $labels.cluster }}",
+            description="There are documents in the dead letter queue of {{ $labels.pod }}.",
             runbook=Runbook(
                 meaning="Elasticsearch answered 400 or 404: a field of another type than its mapping, or a missing "
                 "index.",
-                impact="These documents are not found by any search. They are kept in the dead letter queue.",
+                impact="These documents are not found by any search. They are kept in the dead letter queue, and this "
+                "alarm fires, until they are read or older than `logstash_dead_letter_age`.",
                 look=(
                     "Why, in Elasticsearch's own words:",
                     "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash "
-                    "--tail=1000 "
-                    "| grep -i 'status.*40[04]' | tail -3",
-                    "Grafana, dashboard *Logstash*: one member or all, since when?",
+                    "--tail=5000 "
+                    "| grep 'Could not index event' | tail -3",
+                    "Grafana, dashboard *Logstash*, *Dead letters*: since when, and does it still grow?",
                 ),
                 mend=(
                     "A field with two types: have its program log it as one, or give it a type in the index template "
                     "(role "
                     "elasticsearch).",
                     "A missing data stream or template: run `--tags elasticsearch`; its reconciler makes them.",
-                    "Afterwards read the dead letters again with Logstash's `dead_letter_queue` input.",
+                    "Afterwards read the dead letters again with Logstash's `dead_letter_queue` input and its "
+                    "`clean_consumed`, which empties the queue.",
                 ),
             ),
             firing=Fixture(
                 series={
-                    "logstash_stats_pipeline_plugin_documents_non_retryable_failures"
-                    f'{{{_POD},pipeline="metrics",plugin="elasticsearch",plugin_type="output"}}': "0x25 5x35"
+                    # The smallest letter: a record's header and a byte.
+                    f"{_DEAD_LETTERS}_size_in_bytes{_PIPELINE}": f"{_EMPTY}x25 {_EMPTY + 13 + 1}x35",
+                    f'{_DEAD_LETTERS}_size_in_bytes{{{_POD},pipeline="logs"}}': f"{_EMPTY}x60",
                 },
                 alerts=(_LABELS,),
             ),
             silent=Fixture(
                 series={
+                    f"{_DEAD_LETTERS}_size_in_bytes{_PIPELINE}": f"{_EMPTY}x60",
+                    # Right after a reader has emptied it.
+                    f'{_DEAD_LETTERS}_size_in_bytes{{{_POD},pipeline="logs"}}': "0x60",
+                    # Documents that were there already, of messages that came twice, are no letters.
                     "logstash_stats_pipeline_plugin_documents_non_retryable_failures"
-                    f'{{{_POD},pipeline="metrics",plugin="elasticsearch",plugin_type="output"}}': "5x60"
+                    f'{{{_POD},pipeline="logs",plugin="elasticsearch",plugin_type="output"}}': "0+5x60",
                 }
             ),
         ),
@@ -125,8 +136,8 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="logstash",
             where=Where.PROMETHEUS,
-            query="100 * max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes) "
-            "/ max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes)",
+            query=f"100 * max by (pod, pipeline) ({_DEAD_LETTERS}_size_in_bytes) "
+            f"/ max by (pod, pipeline) ({_DEAD_LETTERS}_max_size_in_bytes)",
             op=">",
             threshold=80,
             hold="5m",
@@ -139,7 +150,7 @@ TOPIC = Topic(
                 impact="Soon refused documents are lost for good.",
                 look=(
                     "$ kubectl --context controlplane --namespace logstash exec logstash-0 --container logstash -- "
-                    "du -sh /usr/share/logstash/data/dead_letter_queue",
+                    "du -sh /var/lib/logstash/dead_letter_queue",
                 ),
                 mend=(
                     "Mend the cause, read them again, then delete the segments that were read.",
@@ -148,15 +159,15 @@ TOPIC = Topic(
             ),
             firing=Fixture(
                 series={
-                    f"logstash_stats_pipeline_dead_letter_queue_size_in_bytes{_PIPELINE}": "90x60",
-                    f"logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                    f"{_DEAD_LETTERS}_size_in_bytes{_PIPELINE}": "90x60",
+                    f"{_DEAD_LETTERS}_max_size_in_bytes{_PIPELINE}": "100x60",
                 },
                 alerts=(_LABELS,),
             ),
             silent=Fixture(
                 series={
-                    f"logstash_stats_pipeline_dead_letter_queue_size_in_bytes{_PIPELINE}": "1x60",
-                    f"logstash_stats_pipeline_dead_letter_queue_max_size_in_bytes{_PIPELINE}": "100x60",
+                    f"{_DEAD_LETTERS}_size_in_bytes{_PIPELINE}": f"{_EMPTY}x60",
+                    f"{_DEAD_LETTERS}_max_size_in_bytes{_PIPELINE}": "100x60",
                 }
             ),
         ),

@@ -37,12 +37,15 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fixture:
-    """Input series in promtool's notation, one sample a minute, and the alerts at one time by their labels.
+    """What there is, and the alerts at one time by their labels.
 
+    ``series`` are in promtool's notation, one sample a minute. ``documents`` are those of an alarm on logs: the
+    fields by which a search finds each, metadata fields among them, with its age in minutes at ``@age``.
     ``alerts`` are the labels that come from the query; severity and component are added by the rule.
     """
 
-    series: Mapping[str, str]
+    series: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[Mapping[str, object], ...] = ()
     at: str = "30m"
     alerts: tuple[Mapping[str, str], ...] = ()
 

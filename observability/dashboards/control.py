@@ -376,10 +376,14 @@ COREDNS_DASHBOARD = Dashboard(
 NGINX_VARIABLE = label("pod", f"nginx_ingress_nginx_http_requests_total{{{C}}}")
 NGINX = f'{C},pod=~"$pod"'
 
+_LATENCY = "nginx_ingress_controller_upstream_server_response_latency_ms"
+_INGRESS = "cluster, resource_namespace, resource_name, service"
+
 NGINX_DASHBOARD = Dashboard(
     uid="nginx",
     title="NGINX, the way in",
-    about="Connections and requests through NGINX, and whether its configuration is the one that was asked for.",
+    about="Connections and requests through NGINX, how the services behind it answer, and whether its configuration is"
+    " the one that was asked for.",
     folder="Kubernetes",
     tags=("kubernetes", "ingress"),
     variables=(CLUSTER, NGINX_VARIABLE),
@@ -462,6 +466,33 @@ NGINX_DASHBOARD = Dashboard(
                     ),
                 ),
                 stacked=True,
+            ),
+        ),
+        row(
+            "Answers of services",
+            graph(
+                "Server errors by Ingress",
+                "Whose service fails, and how often?",
+                f'100 * sum by ({_INGRESS}) (rate({_LATENCY}_count{{{NGINX},code=~"5.."}}{R}))'
+                f" / sum by ({_INGRESS}) (rate({_LATENCY}_count{{{NGINX}}}{R}))",
+                "{{cluster}} {{resource_namespace}}/{{resource_name}} {{service}}",
+                unit="percent",
+            ),
+            graph(
+                "Answers by code",
+                "Is it the clients' fault (4xx), the services' (500, 503), or does NGINX not get through to them (502,"
+                " 504)?",
+                f"sum by (cluster, code) (rate({_LATENCY}_count{{{NGINX}}}{R}))",
+                "{{cluster}} {{code}}",
+                unit="reqps",
+                stacked=True,
+            ),
+            graph(
+                "Time of an answer, 95 of 100",
+                "Which service is slow?",
+                f"histogram_quantile(0.95, sum by (le, {_INGRESS}) (rate({_LATENCY}_bucket{{{NGINX}}}{R})))",
+                "{{cluster}} {{resource_namespace}}/{{resource_name}} {{service}}",
+                unit="ms",
             ),
         ),
         row(

@@ -363,9 +363,8 @@ CAPACITY_DASHBOARD = Dashboard(
 CERTIFICATES_DASHBOARD = Dashboard(
     uid="certificates",
     title="Certificates",
-    about="Whether certificates are trusted and how long those of clients of the Kubernetes API are valid. The"
-    " platform's own are"
-    " renewed by any run of the role pki that finds less than 30 days left; nothing measures those in between.",
+    about="When certificates end, whether they are trusted, and how long those of clients of the Kubernetes API are"
+    " valid. The platform's own are renewed by any run of the role pki that finds less than 30 days left.",
     folder="Fleet",
     tags=("fleet", "security"),
     variables=(CLUSTER,),
@@ -374,7 +373,46 @@ CERTIFICATES_DASHBOARD = Dashboard(
     refresh="5m",
     rows=(
         row(
-            "The platform's own",
+            "When they end",
+            stat(
+                "The first to end",
+                "How long can a run wait?",
+                f'(min by (cluster) (x509_cert_enddate{{kind!="root",{C}}}) - time()) / 86400',
+                "{{cluster}}",
+                unit="d",
+                decimals=0,
+                base="red",
+                steps=((7, "yellow"), (21, "green")),
+                width=24,
+            ),
+            table(
+                "Certificates",
+                "Which certificate ends when, as it was issued (a file) and as a listener shows it (an address)?",
+                Query(
+                    '(min by (cluster, common_name, kind, source) (x509_cert_enddate{kind!="root",' + C + "}) - time())"
+                    " / 86400",
+                    "Left",
+                    "d",
+                    ((7, "yellow"), (21, "green")),
+                    "red",
+                ),
+                width=16,
+            ),
+            table(
+                "Roots",
+                "Has each cluster the newest root, and how long does it last?",
+                Query(
+                    '(max by (cluster, common_name) (x509_cert_enddate{kind="root",' + C + "}) - time()) / 86400",
+                    "Left",
+                    "d",
+                    ((90, "yellow"), (365, "green")),
+                    "red",
+                ),
+                width=8,
+            ),
+        ),
+        row(
+            "Whether they are trusted",
             table(
                 "Listeners that cannot be scraped",
                 "Does a listener not answer, as it does not when Prometheus finds its certificate expired or not"

@@ -265,17 +265,16 @@ LOGSTASH_DASHBOARD = Dashboard(
             stat(
                 "Dead letters",
                 "Is there something that Elasticsearch did not take?",
-                # An empty queue has a byte in it.
-                f"sum(logstash_stats_pipeline_dead_letter_queue_size_in_bytes{{{PIPE}}})",
+                # The sum would have the byte of each empty queue.
+                f"max(logstash_stats_pipeline_dead_letter_queue_size_in_bytes{{{PIPE}}})",
                 unit="bytes",
-                steps=((1024, "red"),),
+                steps=((2, "red"),),
             ),
             stat(
-                "Refused in 1 h",
-                "How many documents did Elasticsearch refuse for good?",
+                "Twice in 1 h",
+                "How many messages came from Kafka once more, and were in Elasticsearch already?",
                 f"sum(increase(logstash_stats_pipeline_plugin_documents_non_retryable_failures{{{PIPE}}}[1h]))",
                 decimals=0,
-                steps=ANY,
             ),
         ),
         row(
@@ -732,7 +731,7 @@ PIPELINE_DASHBOARD = Dashboard(
                     ),
                 ),
                 decimals=0,
-                width=8,
+                width=6,
             ),
             parts.graph(
                 "2 Log records lost",
@@ -740,26 +739,24 @@ PIPELINE_DASHBOARD = Dashboard(
                 f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}}",
                 decimals=0,
-                width=8,
+                width=6,
             ),
             graph(
-                "4 Dead letters and refusals",
-                "Was something not stored?",
-                (
-                    Query(
-                        "sum by (pipeline) ("
-                        "increase(logstash_stats_pipeline_plugin_documents_non_retryable_failures[$__rate_interval])"
-                        ")",
-                        "refused {{pipeline}}",
-                    ),
-                    Query(
-                        "sum by (pipeline)"
-                        " (increase(logstash_stats_pipeline_dead_letter_queue_dropped_events[$__rate_interval]))",
-                        "lost from the dead letters {{pipeline}}",
-                    ),
-                ),
+                "4 Dead letters",
+                "Was something not stored, and waits for somebody to mend it?",
+                "max by (pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)",
+                "{{pipeline}}",
+                unit="bytes",
+                width=6,
+            ),
+            graph(
+                "4 Dead letters lost",
+                "Were some too old before anybody looked?",
+                "sum by (pipeline)"
+                " (increase(logstash_stats_pipeline_dead_letter_queue_expired_events[$__rate_interval]))",
+                "{{pipeline}}",
                 decimals=0,
-                width=8,
+                width=6,
             ),
         ),
         row(

@@ -18,10 +18,6 @@ from observability.dashboards.promql import limits
 CHECKOUT = Path(__file__).parents[3]
 WANTED = files(TOPICS)
 every_alarm = pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
-# What reads logs is no PromQL: there is no engine here to evaluate it.
-every_promql_alarm = pytest.mark.parametrize(
-    "alarm", [alarm for alarm in ALARMS if alarm.where is not Where.LOGS], ids=lambda alarm: alarm.name
-)
 
 
 @pytest.mark.parametrize("path", sorted(WANTED), ids=str)
@@ -65,7 +61,7 @@ def test_is_written_as_the_others(alarm: Alarm) -> None:
     assert all(re.fullmatch(r"{{ \$labels\.[a-z_]+ }}", template) for template in templates)
 
 
-@every_promql_alarm
+@every_alarm
 def test_its_texts_name_labels_that_the_alarm_has(alarm: Alarm) -> None:
     assert alarm.firing is not None
     for labels in alarm.firing.alerts:
@@ -73,10 +69,13 @@ def test_its_texts_name_labels_that_the_alarm_has(alarm: Alarm) -> None:
         assert set(re.findall(r"\$labels\.([a-z_]+)", alarm.summary + alarm.description)) <= known
 
 
-@every_promql_alarm
+@every_alarm
 def test_has_a_fixture_in_which_it_fires_and_one_in_which_it_is_silent(alarm: Alarm) -> None:
     assert alarm.firing is not None
     assert alarm.firing.alerts
+    # Of what it looks at.
+    assert bool(alarm.firing.series) is (alarm.where is not Where.LOGS)
+    assert bool(alarm.firing.documents) is (alarm.where is Where.LOGS)
     assert alarm.always or alarm.silent is not None
     assert alarm.always or alarm.silent is None or not alarm.silent.alerts
 
@@ -157,6 +156,14 @@ def test_grafana_can_fill_in_its_texts(alarm: Alarm) -> None:
         found = grafana_rule(alarm, direct=direct)
         texts = " ".join(found["annotations"].values())
         assert ("cluster" in found["labels"]) is ("$labels.cluster" not in texts)
+
+
+@pytest.mark.parametrize(("size", "there_is_one"), [(0, False), (1, False), (15, True)])
+def test_an_empty_dead_letter_queue_has_a_byte(size: int, there_is_one: bool) -> None:
+    (alarm,) = (alarm for alarm in ALARMS if alarm.name == "LogstashDeadLetters")
+    assert alarm.query == "max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)"
+    assert alarm.op == ">"
+    assert (size > alarm.threshold) is there_is_one
 
 
 def test_the_watchdog_takes_the_whole_way_of_the_controlplane() -> None:
