@@ -18,9 +18,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from localcloud.binaries import PROGRAMS, Binaries
+from localcloud.binaries import NODE_PROGRAMS, PROGRAMS, Binaries
 from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout
-from localcloud.model import LocalCloudError
+from localcloud.model import NODES, REAL_NODES, SIMULATED_NODES, LocalCloudError
+from localcloud.nodes import requirements
 from localcloud.processes import ProcessRecord, end, tail
 from localcloud.server import OWN_ERROR, STATUS_PATH
 from localcloud.state import Daemon, StateDir, environment
@@ -32,10 +33,11 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def up(state: StateDir, port: int | None = None, owner: int | None = None) -> Daemon:
+def up(state: StateDir, port: int | None = None, owner: int | None = None, *, nodes: str | None = None) -> Daemon:
     """Start the daemon and wait until it answers; do nothing if it does.
 
-    With ``owner``, the daemon ends by itself when that process has ended.
+    ``nodes`` is what they are to be, ``simulated``, which they are by default, or ``real``. With ``owner``, the
+    daemon ends by itself when that process has ended.
     """
     state.prepare()
     with state.locked():
@@ -43,16 +45,22 @@ def up(state: StateDir, port: int | None = None, owner: int | None = None) -> Da
         if daemon and daemon.alive and _answers(daemon):
             if port and port != daemon.port:
                 raise LocalCloudError(f"The local cloud of {state.root} already runs on port {daemon.port}")
+            if nodes and nodes != daemon.nodes:
+                raise LocalCloudError(
+                    f"The local cloud of {state.root} already runs, with {daemon.nodes} nodes: stop it first"
+                )
             say(f"The local cloud is running at {daemon.endpoint_url}")
             return daemon
         if ended := state.clean():
             say(f"Cleaned up after a crashed run: ended {ended} processes")
         state.forget_logs()
+        if nodes == REAL_NODES:
+            requirements.check(state.root)
         chosen = _port(port)
         binaries = Binaries()
-        for name in PROGRAMS:
+        for name in (*PROGRAMS, *(NODE_PROGRAMS if nodes == REAL_NODES else ())):
             binaries.resolve(name)
-        return _start(state, chosen, owner)
+        return _start(state, chosen, owner, nodes or SIMULATED_NODES)
 
 
 def down(state: StateDir) -> None:
@@ -102,9 +110,16 @@ def _port(wanted: int | None) -> int:
     return port
 
 
-def _start(state: StateDir, port: int, owner: int | None) -> Daemon:
+def _start(state: StateDir, port: int, owner: int | None, nodes: str) -> Daemon:
     started = time.monotonic()
-    command = [sys.executable, "-m", "localcloud.server", f"--state-dir={state.root}", f"--port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "localcloud.server",
+        f"--state-dir={state.root}",
+        f"--port={port}",
+        f"--nodes={nodes}",
+    ]
     if owner:
         command.append(f"--owner={owner}")
     with state.server_log.open("ab") as log:
@@ -215,6 +230,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--state-dir", type=Path, default=argparse.SUPPRESS)
         if name == "up":
             command.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or a free one")
+            command.add_argument(
+                "--nodes",
+                choices=NODES,
+                help="real: each cluster has a node that runs pods, which takes Linux and root (default: simulated)",
+            )
         if name == "status":
             command.add_argument("--json", action="store_true")
         if name == "logs":
@@ -243,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, state: StateDir) -> int:
     if options.command == "up":
-        up(state, options.port)
+        up(state, options.port, nodes=options.nodes)
     elif options.command == "down":
         down(state)
     elif options.command == "env":

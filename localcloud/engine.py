@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPException
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localcloud import rbac
 from localcloud.binaries import Binaries
@@ -27,6 +27,9 @@ from localcloud.model import ClusterRef, LocalCloudError
 from localcloud.processes import Supervisor
 from localcloud.state import StateDir
 
+if TYPE_CHECKING:
+    from localcloud.nodes.machines import Machines
+
 LOG = logging.getLogger("localcloud.engine")
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 API_SERVER_ARGUMENT = "--kube-apiserver-arg="
@@ -35,12 +38,20 @@ API_SERVER_ARGUMENT = "--kube-apiserver-arg="
 class Engine:
     """All control planes of the local cloud."""
 
-    def __init__(self, state: StateDir, binaries: Binaries, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        binaries: Binaries,
+        changed: Callable[[], None] = lambda: None,
+        *,
+        real_nodes: bool = False,
+    ) -> None:
         self._state = state
         self._binaries = binaries
         self._changed = changed
         self.supervisor = Supervisor(state.processes)
         self.etcd = Etcd(binaries, state.etcd, self.supervisor)
+        self.machines = _machines(state, binaries, self.supervisor) if real_nodes else None
         self._containers: dict[str, Container] = {}
         self._lock = threading.Lock()
         self._etcd_lock = threading.Lock()
@@ -145,6 +156,8 @@ class Engine:
             record is None or "DELETING" in (record.get("status"), record.get("_status"))
         ):
             self.etcd.purge(container.plane.prefix)
+            if self.machines is not None:
+                self.machines.forget(self._reference(container))
         self._changed()
 
     def _stop(self, container: Container, grace: float) -> None:
@@ -186,13 +199,14 @@ class Engine:
             webhook=webhook.replace(b"host.docker.internal", b"127.0.0.1") if webhook else None,
             service_cidr=network.get("serviceIpv4Cidr") or "10.100.0.0/16",
             arguments=arguments,
+            egress=self.machines.egress(str(directory)) if self.machines is not None else None,
             progress=LOG.info,
         )
 
     def _start_controllers(self, container: Container) -> None:
         from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
 
-        container.controllers = start_controllers(self._reference(container))
+        container.controllers = start_controllers(self._reference(container), machines=self.machines)
 
     # -- towards the emulator and the controllers (model.ClusterEngine)
 
@@ -272,7 +286,15 @@ class Engine:
         for container in self.containers():
             if container.controllers is not None:
                 container.controllers.stop()
+        if self.machines is not None:
+            self.machines.stop_all()
         self.supervisor.stop(grace=1.0)
+
+
+def _machines(state: StateDir, binaries: Binaries, supervisor: Supervisor) -> Machines:
+    from localcloud.nodes.machines import Machines  # noqa: PLC0415 - only where they are wanted
+
+    return Machines(state.root, binaries, supervisor)
 
 
 def _node(item: Mapping[str, Any]) -> dict[str, Any]:

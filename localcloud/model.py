@@ -11,6 +11,8 @@ from typing import Protocol
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
 # The administrator is an IAM user, as on AWS: roles can be assumed and access entries mean something.
+# What nodes are: all simulated, or one of each cluster real.
+SIMULATED_NODES, REAL_NODES = NODES = ("simulated", "real")
 ADMIN_USER = "admin"
 ADMIN_ACCESS_KEY = "LOCALCLOUDADMIN000001"
 # Also accepted: any 12-digit account number as the access key, with the same secret, is that account's root.

@@ -25,9 +25,12 @@ from localcloud.model import (
     ACCOUNT,
     ADMIN_ACCESS_KEY,
     ADMIN_USER,
+    NODES,
+    REAL_NODES,
     REGION,
     ROOT_ACCESS_KEY,
     SECRET_KEY,
+    SIMULATED_NODES,
     LocalCloudError,
 )
 from localcloud.processes import ProcessRecord, identity, resident_bytes
@@ -125,13 +128,18 @@ class StatusPage:
 class Cloud:
     """The daemon's parts, put together."""
 
-    def __init__(self, state: StateDir, port: int, owner: int | None = None) -> None:
+    def __init__(self, state: StateDir, port: int, owner: int | None = None, *, nodes: str = SIMULATED_NODES) -> None:
         self._state = state
         self._owner = ProcessRecord("owner", owner, identity(owner) or "") if owner else None
         self._daemon = Daemon(
-            pid=os.getpid(), identity=identity(os.getpid()) or "", port=port, endpoint_url=f"http://{HOST}:{port}"
+            pid=os.getpid(),
+            identity=identity(os.getpid()) or "",
+            port=port,
+            endpoint_url=f"http://{HOST}:{port}",
+            nodes=nodes,
         )
-        self.engine = Engine(state, Binaries(), self._save) if wanted() else None
+        real = nodes == REAL_NODES
+        self.engine = Engine(state, Binaries(), self._save, real_nodes=real) if real or wanted() else None
         self._port = port
         self._calls: CallLog | None = None
 
@@ -221,6 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="localcloud.server")
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--nodes", choices=NODES, default=SIMULATED_NODES)
     parser.add_argument("--owner", type=int, help="the process without which this one is not wanted")
     options = parser.parse_args(arguments)
     logging.basicConfig(
@@ -231,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure(state, options.port)
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(Cloud(state, options.port, options.owner).serve())
+            asyncio.run(Cloud(state, options.port, options.owner, nodes=options.nodes).serve())
         except (LocalCloudError, OSError) as error:
             LOG.error("%s", error)
             return 1

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, REGION, SECRET_KEY, LocalCloudError
+from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, REGION, SECRET_KEY, SIMULATED_NODES, LocalCloudError
+from localcloud.nodes import remains
 from localcloud.processes import ProcessRecord, end, identity, read_records
 
 MINIMUM_FREE = 1 << 30
@@ -29,6 +30,7 @@ class Daemon:
     endpoint_url: str
     account: str = ACCOUNT
     region: str = REGION
+    nodes: str = SIMULATED_NODES
 
     @property
     def alive(self) -> bool:
@@ -84,7 +86,8 @@ class StateDir:
         """Return the recorded daemon, whether it lives or not."""
         try:
             content = json.loads(self.file.read_text())
-            return Daemon(**{name: content[name] for name in Daemon.__dataclass_fields__})
+            defaults = {"nodes": SIMULATED_NODES}
+            return Daemon(**{name: ({**defaults, **content})[name] for name in Daemon.__dataclass_fields__})
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
@@ -104,6 +107,7 @@ class StateDir:
         if daemon:
             records.append(ProcessRecord("daemon", daemon.pid, daemon.identity))
         ended = sum(end(record, grace=1.0) for record in records)
+        remains.clear(self.root)
         for path in (self.file, self.processes):
             path.unlink(missing_ok=True)
         for directory in (self.etcd, self.scratch):

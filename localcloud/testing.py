@@ -30,11 +30,11 @@ class LocalCloud:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, directory: Path) -> Iterator[LocalCloud]:
+    def running(cls, directory: Path, *, nodes: str | None = None) -> Iterator[LocalCloud]:
         """Run one with its own state directory and port."""
         state = StateDir(directory)
         try:
-            yield cls(state, up(state, free_port(), owner=os.getpid()))
+            yield cls(state, up(state, free_port(), owner=os.getpid(), nodes=nodes))
         finally:
             down(state)
 

@@ -5,23 +5,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from localcloud.controllers.cloud import Cloud
 from localcloud.controllers.context import Settings
 from localcloud.controllers.run import Controllers
 from localcloud.model import ClusterRef
 
+if TYPE_CHECKING:
+    from localcloud.nodes.machines import Machines
+
 __all__ = ["Cloud", "Controllers", "Settings", "start_controllers"]
 
 
-def start_controllers(cluster: ClusterRef, cloud: Cloud | None = None, settings: Settings | None = None) -> Controllers:
+def start_controllers(
+    cluster: ClusterRef,
+    cloud: Cloud | None = None,
+    settings: Settings | None = None,
+    machines: Machines | None = None,
+) -> Controllers:
     """Start the controllers of one cluster on threads of their own.
 
-    ``cloud`` is the account around the cluster, by default the emulated one in this process.
+    ``cloud`` is the account around the cluster, by default the emulated one in this process; with ``machines``
+    the cluster has a real node.
     """
     if cloud is None:
         from localcloud.controllers.emulated import EmulatedCloud  # noqa: PLC0415 - loads the emulator only here
 
         cloud = EmulatedCloud(cluster)
-    controllers = Controllers(cluster, cloud, settings or Settings())
+    controllers = Controllers(cluster, cloud, settings or Settings(), machines)
     controllers.start()
     return controllers

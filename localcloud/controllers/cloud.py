@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from localcloud.nodes.dns import Zone
+
 Record = dict[str, Any]
 
 
@@ -78,6 +80,17 @@ class Volume:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class VpcNetwork:
+    """What real nodes have to know of their cluster's VPC: its block, the addresses of the control plane in it, the
+    blocks to which a subnet has routes over active peering connections, and the private zones it may ask."""
+
+    cidr: str
+    interfaces: tuple[str, ...]
+    peered: tuple[str, ...]
+    zones: tuple[Zone, ...]
+
+
 class Cloud(Protocol):
     """The account's side. Reads return snapshots; every method may be called from any thread."""
 
@@ -95,6 +108,9 @@ class Cloud(Protocol):
 
     def subnets(self) -> list[Record]:
         """The subnets of the cluster's VPC, as EC2 describes them, with ``AvailabilityZoneId`` and ``Tags``."""
+
+    def network(self, subnet_id: str) -> VpcNetwork:
+        """The cluster's VPC as seen from one of its subnets."""
 
     def role_allows(self, role_arn: str, action: str) -> bool:
         """Whether a role exists and one of its policies allows the action on any resource."""

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from localcloud.controllers.cloud import Cloud, Record
 from localcloud.controllers.kube import Informer, Kube, Object, Unreachable, api_version
 from localcloud.model import ClusterRef
+
+if TYPE_CHECKING:
+    from localcloud.nodes.machines import Machines
 
 WATCHED = (
     "CSINode",
@@ -29,6 +32,10 @@ WATCHED = (
     "Service",
     "StorageClass",
 )
+
+
+# Of interest only where packets flow.
+WATCHED_FOR_MACHINES = ("EndpointSlice", "Namespace", "NetworkPolicy")
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,25 @@ class Settings:
 class Context:
     """The cluster as its controllers see it."""
 
-    def __init__(self, ref: ClusterRef, cloud: Cloud, kube: Kube, log: logging.Logger, settings: Settings) -> None:
+    def __init__(  # noqa: PLR0917
+        self,
+        ref: ClusterRef,
+        cloud: Cloud,
+        kube: Kube,
+        log: logging.Logger,
+        settings: Settings,
+        machines: Machines | None = None,
+    ) -> None:
+        """With ``machines``, the cluster is to have a real node."""
         self.ref = ref
         self.cloud = cloud
         self.kube = kube
         self.log = log
         self.settings = settings
+        self.machines = machines
         self.wake = threading.Event()
-        self.informers = {kind: Informer(kube, kind, self.wake.set, log) for kind in WATCHED}
+        watched = (*WATCHED, *(WATCHED_FOR_MACHINES if machines else ()))
+        self.informers = {kind: Informer(kube, kind, self.wake.set, log) for kind in watched}
 
     def all(self, kind: str) -> list[Object]:
         return self.informers[kind].all()

@@ -15,11 +15,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from ministack.core.responses import request_scope
-from ministack.services import alb, ec2, iam
+from ministack.services import alb, ec2, iam, route53
 
-from localcloud.controllers.cloud import AddonReport, Issue, LoadBalancer, NodegroupReport, Record, Volume
+from localcloud.controllers.cloud import (
+    AddonReport,
+    Issue,
+    LoadBalancer,
+    NodegroupReport,
+    Record,
+    Volume,
+    VpcNetwork,
+)
 from localcloud.emulator import clock, store
 from localcloud.model import ClusterRef
+from localcloud.nodes.dns import Zone
 
 # Managed policies whose documents the emulator does not have.
 _VOLUME_POLICIES = (
@@ -86,6 +95,18 @@ class EmulatedCloud:
                 for identifier, subnet in list(store.subnets.items())
                 if subnet["VpcId"] == vpc
             ]
+
+    def network(self, subnet_id: str) -> VpcNetwork:
+        with self._account():
+            cluster = store.clusters.get(self._ref.name) or {}
+            vpc_id = str(cluster.get("resourcesVpcConfig", {}).get("vpcId", ""))
+            interfaces = [store.network_interfaces.get(identifier) for identifier in cluster.get("_interfaces", [])]
+            return VpcNetwork(
+                cidr=str((store.vpcs.get(vpc_id) or {}).get("CidrBlock", "")),
+                interfaces=tuple(str(interface["PrivateIpAddress"]) for interface in interfaces if interface),
+                peered=tuple(_peered(subnet_id, vpc_id)),
+                zones=tuple(_zones(vpc_id)),
+            )
 
     def role_allows(self, role_arn: str, action: str) -> bool:
         with self._account():
@@ -252,6 +273,38 @@ def _shown(record: Record) -> Record:
 
 def _issue(issue: Issue) -> Record:
     return {"code": issue.code, "message": issue.message, "resourceIds": list(issue.resource_ids)}
+
+
+def _peered(subnet_id: str, vpc_id: str) -> Iterator[str]:
+    """The blocks to which a subnet's route table has routes over active peering connections."""
+    tables = [table for table in ec2._route_tables.values() if table["VpcId"] == vpc_id]
+    own = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t.get("Associations", []))]
+    main = [t for t in tables if any(a.get("Main") for a in t.get("Associations", []))]
+    for route in (own or main or [{}])[0].get("Routes", []):
+        connection = ec2._vpc_peering.get(route.get("VpcPeeringConnectionId", ""))
+        if connection and connection["Status"]["Code"] == "active":
+            yield str(route["DestinationCidrBlock"])
+
+
+def _zones(vpc_id: str) -> Iterator[Zone]:
+    """The private zones, of any account, that a VPC is associated with."""
+    for (account, _), zone in list(route53._zones._data.items()):
+        if not zone.get("private") or all(vpc["VPCId"] != vpc_id for vpc in zone.get("vpcs", [])):
+            continue
+        addresses: dict[str, list[str]] = {}
+        aliases: dict[str, str] = {}
+        for entry in route53._records._data.get((account, zone["id"]), []):
+            name, values = _host(entry["Name"]), entry.get("ResourceRecords") or []
+            alias = (entry.get("AliasTarget") or {}).get("DNSName") or (values[0] if entry["Type"] == "CNAME" else "")
+            if alias:
+                aliases[name] = _host(alias)
+            elif entry["Type"] == "A":
+                addresses.setdefault(name, []).extend(values)
+        yield Zone(_host(zone["name"]), addresses, aliases)
+
+
+def _host(name: str) -> str:
+    return name.rstrip(".").lower()
 
 
 def _load_balancers() -> store.Store:

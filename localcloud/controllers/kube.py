@@ -40,9 +40,15 @@ RESOURCES: dict[str, Resource] = {
     "CustomResourceDefinition": Resource("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "DaemonSet": Resource("apis/apps/v1", "daemonsets", True),
     "Deployment": Resource("apis/apps/v1", "deployments", True),
+    "EndpointSlice": Resource("apis/discovery.k8s.io/v1", "endpointslices", True),
     "Event": Resource("api/v1", "events", True),
     "IngressClass": Resource("apis/networking.k8s.io/v1", "ingressclasses", False),
+    "MutatingAdmissionPolicy": Resource("apis/admissionregistration.k8s.io/v1", "mutatingadmissionpolicies", False),
+    "MutatingAdmissionPolicyBinding": Resource(
+        "apis/admissionregistration.k8s.io/v1", "mutatingadmissionpolicybindings", False
+    ),
     "Namespace": Resource("api/v1", "namespaces", False),
+    "NetworkPolicy": Resource("apis/networking.k8s.io/v1", "networkpolicies", True),
     "Node": Resource("api/v1", "nodes", False),
     "PersistentVolume": Resource("api/v1", "persistentvolumes", False),
     "PersistentVolumeClaim": Resource("api/v1", "persistentvolumeclaims", True),

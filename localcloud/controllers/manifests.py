@@ -95,6 +95,17 @@ def _coredns(version: str, settings: Object, place: Place) -> list[Object]:
         tolerations=settings.get("tolerations") or _CRITICAL,
         node_selector=settings.get("nodeSelector") or {},
         resources=settings.get("resources"),
+        container=_COREDNS_CONTAINER,
+        pod={
+            # Of names outside of the cluster it asks the VPC's server.
+            "dnsPolicy": "Default",
+            "volumes": [
+                {
+                    "name": "config-volume",
+                    "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]},
+                }
+            ],
+        },
     )
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
@@ -107,8 +118,12 @@ def _coredns(version: str, settings: Object, place: Place) -> list[Object]:
         "kubernetes.io/name": "CoreDNS",
     }
     corefile = settings.get("corefile") or _COREFILE
+    subjects = [{"kind": "ServiceAccount", "name": "coredns", "namespace": SYSTEM}]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"}
     return [
         kube_object("ServiceAccount", "coredns", labels),
+        kube_object("ClusterRole", "system:coredns", labels, namespace="", rules=_COREDNS_RULES),
+        kube_object("ClusterRoleBinding", "system:coredns", labels, namespace="", roleRef=role, subjects=subjects),
         kube_object("ConfigMap", "coredns", labels, data={"Corefile": corefile}),
         kube_object("Service", "kube-dns", service_labels, spec={
             "clusterIP": place.dns_ip, "ports": ports, "selector": {"k8s-app": "kube-dns"}, "type": "ClusterIP",
@@ -319,6 +334,31 @@ _BUILDERS = {
     "snapshot-controller": _generic("snapshot-controller", "eks/snapshot-controller", "snapshot-controller"),
     "vpc-cni": _vpc_cni,
 }
+_COREDNS_CONTAINER: Object = {
+    "ports": [
+        {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+        {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
+    ],
+    "livenessProbe": {
+        "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
+        "initialDelaySeconds": 60,
+        "timeoutSeconds": 5,
+        "failureThreshold": 5,
+    },
+    "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"}},
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    },
+    "volumeMounts": [{"name": "config-volume", "mountPath": "/etc/coredns", "readOnly": True}],
+}
+_COREDNS_RULES: list[Object] = [
+    {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+]
 _COREFILE = """.:53 {
     errors
     health {

@@ -100,7 +100,8 @@ class NodegroupController:
         nodes: dict[str, list[Object]] = {}
         for node in self._context.all("Node"):
             name = node["metadata"].get("labels", {}).get(nodespec.NODEGROUP)
-            if name:
+            # A real node is there besides those that the node group asks for.
+            if name and not nodespec.is_real(node):
                 nodes.setdefault(name, []).append(node)
         for name, group in groups.items():
             guarded(self._context.log, f"node group {name}", partial(self._one, group, nodes.get(name, [])))
@@ -243,8 +244,13 @@ class NodegroupController:
         created = []
         for _ in range(count):
             subnet = nodespec.next_subnet(subnets, zones)
+            reserved = nodespec.block_of(subnet["CidrBlock"]) if self._context.machines else ()
             node = nodespec.nodegroup_node(
-                group, subnet, self._context.ref.region, instance_id=f"i-0{secrets.token_hex(8)}", taken=taken
+                group,
+                subnet,
+                self._context.ref.region,
+                instance_id=f"i-0{secrets.token_hex(8)}",
+                taken=[*taken, *map(str, reserved)],
             )
             stored = self._context.kube.create("Node", node)
             self._context.informers["Node"].remember(stored)

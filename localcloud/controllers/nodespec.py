@@ -18,6 +18,8 @@ Record = dict[str, Any]
 Object = dict[str, Any]
 
 SIMULATED = "kwok.x-k8s.io/node"
+# The label of nodes that run pods for real.
+REAL = "localcloud.dataplatform.fleet/real"
 NODEGROUP = "eks.amazonaws.com/nodegroup"
 IMAGE = "eks.amazonaws.com/nodegroup-image"
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
@@ -97,6 +99,13 @@ def free_address(cidr: str, taken: Iterable[str], seed: str) -> str:
     raise ValueError(f"no free address in {cidr}")
 
 
+def block_of(subnet_cidr: str) -> ipaddress.IPv4Network:
+    """The part of a subnet for the pods and load balancers of a real node: its last 256 addresses or upper half."""
+    subnet = ipaddress.IPv4Network(subnet_cidr)
+    prefix = max(24, subnet.prefixlen + 1)
+    return ipaddress.IPv4Network((int(subnet.broadcast_address) - 2 ** (32 - prefix) + 1, prefix))
+
+
 def next_subnet(subnets: Sequence[Record], zones: Iterable[str]) -> Record:
     """The subnet of the zone with the fewest nodes, as an Auto Scaling group balances."""
     count = Counter(zones)
@@ -134,6 +143,10 @@ def address_of(node: Object) -> str:
 def is_ready(node: Object) -> bool:
     conditions = node.get("status", {}).get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def is_real(node: Object) -> bool:
+    return REAL in node["metadata"].get("labels", {})
 
 
 def taints(nodegroup: Mapping[str, Any]) -> list[Object]:

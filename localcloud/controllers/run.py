@@ -9,6 +9,7 @@ import logging
 import threading
 from functools import partial
 from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
 
 from localcloud.controllers.addons import AddonController
 from localcloud.controllers.automode import AutoModeController
@@ -21,20 +22,26 @@ from localcloud.controllers.nodegroups import NodegroupController
 from localcloud.controllers.volumes import VolumeController
 from localcloud.model import ClusterRef
 
+if TYPE_CHECKING:
+    from localcloud.nodes.controller import RealNodes
+    from localcloud.nodes.machines import Machines
+
 
 class Controllers:
     """All controllers of one cluster: one thread that decides, one that watches for each kind of object."""
 
-    def __init__(self, ref: ClusterRef, cloud: Cloud, settings: Settings) -> None:
+    def __init__(self, ref: ClusterRef, cloud: Cloud, settings: Settings, machines: Machines | None = None) -> None:
         self._handler = RotatingFileHandler(ref.directory / "controllers.log", maxBytes=5 << 20, backupCount=1)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._log = logging.Logger(f"localcloud.controllers.{ref.name}", logging.INFO)
         self._log.addHandler(self._handler)
         self._settings = settings
         self._kube = Kube(ref.kubeconfig)
-        self._context = Context(ref, cloud, self._kube, self._log, settings)
+        self._context = Context(ref, cloud, self._kube, self._log, settings, machines)
         self._stopped = threading.Event()
+        self._real_nodes = _real_nodes(self._context, machines) if machines else None
         self._controllers: list[Controller] = [
+            *([self._real_nodes] if self._real_nodes else []),
             MountController(self._context),
             AddonController(self._context),
             NodegroupController(self._context),
@@ -56,6 +63,8 @@ class Controllers:
         for informer in self._context.informers.values():
             informer.stop()
         self._thread.join(timeout=10)
+        if self._real_nodes:
+            self._real_nodes.close()
         self._kube.close()
         self._handler.close()
 
@@ -79,3 +88,9 @@ class Controllers:
             if self._stopped.is_set():
                 return
             guarded(self._log, type(controller).__name__, partial(controller.reconcile, cluster))
+
+
+def _real_nodes(context: Context, machines: Machines) -> RealNodes:
+    from localcloud.nodes.controller import RealNodes  # noqa: PLC0415 - images are described in terms of controllers
+
+    return RealNodes(context, machines)

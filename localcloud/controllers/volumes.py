@@ -15,7 +15,7 @@ from functools import partial
 from localcloud.controllers.cloud import Record, Volume
 from localcloud.controllers.context import Backoff, Context, guarded
 from localcloud.controllers.kube import Object
-from localcloud.controllers.nodespec import ZONE, digest, zone_of
+from localcloud.controllers.nodespec import ZONE, digest, is_real, zone_of
 from localcloud.controllers.quantities import bytes_of
 
 ADDON = "aws-ebs-csi-driver"
@@ -26,6 +26,8 @@ SERVICE_ACCOUNT = ("kube-system", "ebs-csi-controller-sa")
 _PROVISIONERS = ("volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner")
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+# Where the source of a volume does not tell: its identifier in EBS.
+_VOLUME_ID = "localcloud.dataplatform.fleet/volume-id"
 _FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 # Constraint of EBS itself.
 _MAX_SIZE_GIB = 65536
@@ -137,6 +139,23 @@ def volume_of(claim: Object, storage_class: Object, zone: str, cluster: str) -> 
             "kubernetes.io/created-for/pvc/namespace": meta["namespace"],
         },
     )
+
+
+def volume_id_of(volume: Object) -> str:
+    """The EBS volume behind a PersistentVolume of this controller."""
+    known = (volume["metadata"].get("annotations") or {}).get(_VOLUME_ID, "")
+    return str(known or (volume["spec"].get("csi") or {}).get("volumeHandle", ""))
+
+
+def on_machine(volume: Object, path: str) -> Object:
+    """The same PersistentVolume as a folder of the real node, whose kubelet has no EBS driver."""
+    spec = {key: value for key, value in volume["spec"].items() if key != "csi"}
+    annotations = {**volume["metadata"]["annotations"], _VOLUME_ID: volume["spec"]["csi"]["volumeHandle"]}
+    return {
+        **volume,
+        "metadata": {**volume["metadata"], "annotations": annotations},
+        "spec": {**spec, "local": {"path": path}, "mountOptions": []},
+    }
 
 
 def volume_object(claim: Object, storage_class: Object, volume: Volume, volume_id: str) -> Object:
@@ -272,6 +291,8 @@ class VolumeController:
         volume = volume_of(claim, storage_class, zone, cluster)
         volume_id = self._context.cloud.create_volume(volume)
         body = volume_object(claim, storage_class, volume, volume_id)
+        if self._context.machines is not None and self._is_for_machine(claim):
+            body = on_machine(body, self._context.machines.create_volume(self._context.ref, volume_id))
         self._context.informers["PersistentVolume"].remember(self._context.kube.create("PersistentVolume", body))
         self._backoff.worked(meta["uid"])
         text = f"Successfully provisioned volume {name}"
@@ -284,12 +305,18 @@ class VolumeController:
         nodes = [node] if node else sorted(self._context.all("Node"), key=zone_of)
         return zone_of(nodes[0]) if nodes else ""
 
+    def _is_for_machine(self, claim: Object) -> bool:
+        """Whether a claim's pod may run on a real node: always, unless the scheduler chose a simulated one."""
+        selected = (claim["metadata"].get("annotations") or {}).get(_SELECTED_NODE, "")
+        node = self._context.cached("Node", selected) if selected else None
+        return claim["spec"].get("volumeMode") != "Block" and (node is None or is_real(node))
+
     def _grows(self, claim: Object, drivers: Mapping[str, Access]) -> bool:
         granted = claim.get("status", {}).get("capacity", {}).get("storage")
         if claim.get("status", {}).get("phase") != "Bound" or not granted:
             return False
         volume = self._context.cached("PersistentVolume", claim["spec"]["volumeName"])
-        driver = ((volume or {}).get("spec", {}).get("csi") or {}).get("driver")
+        driver = ((volume or {}).get("metadata", {}).get("annotations") or {}).get(_PROVISIONED_BY)
         access = drivers.get(driver) if driver else None
         return bool(access and access.allowed) and size_gib(claim) * (1 << 30) > bytes_of(granted)
 
@@ -300,7 +327,7 @@ class VolumeController:
         if volume is None:
             return
         size = size_gib(claim)
-        self._context.cloud.resize_volume(volume["spec"]["csi"]["volumeHandle"], size)
+        self._context.cloud.resize_volume(volume_id_of(volume), size)
         capacity = {"capacity": {"storage": f"{size}Gi"}}
         self._context.kube.patch("PersistentVolume", name, {"spec": capacity})
         stored = self._context.kube.patch(
@@ -316,7 +343,9 @@ class VolumeController:
         released = volume.get("status", {}).get("phase") == "Released"
         deleting = "deletionTimestamp" in meta
         if released and spec.get("persistentVolumeReclaimPolicy") == "Delete":
-            self._context.cloud.delete_volume(spec["csi"]["volumeHandle"])
+            self._context.cloud.delete_volume(volume_id_of(volume))
+            if self._context.machines is not None:
+                self._context.machines.delete_volume(self._context.ref, volume_id_of(volume))
             if not deleting:
                 self._context.kube.delete("PersistentVolume", meta["name"])
             deleting = True

@@ -30,6 +30,10 @@ class Workload:
     tolerations: Sequence[Object] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
     resources: Object | None = None
+    container: Object = field(default_factory=dict)
+    """More fields of the first container."""
+    pod: Object = field(default_factory=dict)
+    """More fields of the pods."""
     namespace: str = SYSTEM
 
 
@@ -90,6 +94,7 @@ def _template(workload: Workload) -> Object:
         last = index == len(workload.containers) - 1
         if index == 0:
             container["resources"] = workload.resources or container["resources"]
+            container |= workload.container
             if workload.environment:
                 container["env"] = [{"name": k, "value": v} for k, v in sorted(workload.environment.items())]
         if last and workload.arguments:
@@ -104,5 +109,6 @@ def _template(workload: Workload) -> Object:
             "priorityClassName": workload.priority,
             "serviceAccountName": workload.account or workload.name,
             "tolerations": list(workload.tolerations),
+            **workload.pod,
         },
     }

@@ -72,13 +72,6 @@ class Size:
     reserved_memory_mib: int
 
 
-def block_of(subnet_cidr: str) -> IPv4Network:
-    """Return the last 256 addresses of a subnet, or its upper half if it is smaller than 512."""
-    subnet = IPv4Network(subnet_cidr)
-    prefix = max(24, subnet.prefixlen + 1)
-    return IPv4Network((int(subnet.broadcast_address) - 2 ** (32 - prefix) + 1, prefix))
-
-
 def resolver_of(vpc_cidr: str) -> str:
     """Return the address of a VPC's DNS server: the network's plus two."""
     return str(IPv4Network(vpc_cidr)[2])
@@ -200,9 +193,9 @@ def kube_proxy(name: str, kubeconfig: Path) -> str:
     return yaml.safe_dump(settings)
 
 
-def resolv_conf(network: Network, region: str) -> str:
+def resolv_conf(network: Network, domain: str) -> str:
     """Return what an EC2 instance gets from its VPC."""
-    return f"search {region}.compute.internal\nnameserver {network.resolver}\noptions timeout:2 attempts:2\n"
+    return f"search {domain}\nnameserver {network.resolver}\noptions timeout:2 attempts:2\n"
 
 
 def meminfo(current: str, memory_kib: int) -> str:
@@ -211,5 +204,5 @@ def meminfo(current: str, memory_kib: int) -> str:
     return "\n".join([f"MemTotal:       {memory_kib} kB", *lines]) + "\n"
 
 
-def is_in(address: str, network: IPv4Network) -> bool:
-    return IPv4Address(address) in network
+def holds(cidr: str, address: str) -> bool:
+    return IPv4Address(address) in IPv4Network(cidr)

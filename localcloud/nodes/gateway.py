@@ -22,6 +22,7 @@ from typing import Any
 
 from localcloud.loopback import HOST
 from localcloud.model import LocalCloudError
+from localcloud.nodes import dns
 from localcloud.nodes.namespaces import Sockets
 
 LOG = logging.getLogger("localcloud.nodes.gateway")
@@ -38,7 +39,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._servers: dict[str, list[asyncio.Server]] = {}
+        self._servers: dict[str, list[asyncio.Server | asyncio.BaseTransport]] = {}
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway", daemon=True)
         self._thread.start()
 
@@ -73,6 +74,20 @@ class Gateway:
             listener.listen(128)
             self.run(self._serve_socket(owner, listener, serve))
 
+    def serve_names(self, owner: str, sockets: Sockets, address: str, resolver: dns.Resolver) -> None:
+        """Answer DNS queries at an address inside a namespace."""
+        datagrams, listener = sockets.make(socket.SOCK_DGRAM), sockets.make()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for made in (datagrams, listener):
+            made.bind((address, dns.PORT))
+        listener.listen(16)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await dns.serve_stream(resolver, reader, writer)
+
+        self.run(self._serve_datagrams(owner, datagrams, resolver))
+        self.run(self._serve_socket(owner, listener, serve))
+
     def forget(self, owner: str) -> None:
         """Close what was opened for an owner; connections that exist end with their namespaces."""
         self.run(self._close(self._servers.pop(owner, [])))
@@ -102,8 +117,13 @@ class Gateway:
     async def _serve_socket(self, owner: str, listener: socket.socket, serve: Any) -> None:  # noqa: ANN401
         self._servers.setdefault(owner, []).append(await asyncio.start_server(serve, sock=listener))
 
+    async def _serve_datagrams(self, owner: str, made: socket.socket, resolver: dns.Resolver) -> None:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: dns.Server(resolver), sock=made)
+        self._servers.setdefault(owner, []).append(transport)
+
     @staticmethod
-    async def _close(servers: Sequence[asyncio.Server]) -> None:
+    async def _close(servers: Sequence[asyncio.Server | asyncio.BaseTransport]) -> None:
         for server in servers:
             server.close()
 

@@ -32,6 +32,10 @@ FORGET_SECONDS = 300.0
 _WORKERS = 3
 
 
+class NoMachineError(LocalCloudError):
+    """The cluster's machine is not there yet, or not any more."""
+
+
 class State(Enum):
     """Whether pods with an image can run on a machine."""
 
@@ -124,6 +128,11 @@ class Images:
         """
         self._bring(full(SANDBOX))
 
+    def forget(self) -> None:
+        """Look anew, because another machine is there."""
+        with self._lock:
+            self._states = {key: state for key, state in self._states.items() if state is State.ABSENT}
+
     def state(self, spec: Mapping[str, Any]) -> State:
         """Whether all images of a pod can be run; what is not there is brought meanwhile."""
         states = {self._container(container) for container in containers(spec)}
@@ -147,8 +156,12 @@ class Images:
         return known
 
     def _work(self, reference: str) -> None:
+        found: State | None
         try:
             found = State.PRESENT if self._bring(reference) else State.ABSENT
+        except NoMachineError:
+            # To be asked again, once there is one.
+            found = None
         except LocalCloudError as error:
             LOG.warning("%s", error)
             found = State.ABSENT
@@ -156,23 +169,37 @@ class Images:
             LOG.exception("%s", reference)
             found = State.ABSENT
         with self._lock:
+            if found is None:
+                self._states.pop(reference, None)
+                return
             self._states[reference] = found
             self._absent_until[reference] = time.monotonic() + FORGET_SECONDS
         self._changed()
 
     def _bring(self, reference: str) -> bool:
-        """Import or pull an image unless it is there; tell whether it is there."""
-        if reference in self._ctr("images", "list", "--quiet").split():
-            return True
+        """Import or pull an image unless it is there; tell whether it is there.
+
+        :raises NoMachineError: that cannot be told yet
+        :raises LocalCloudError: it could not be made, imported or pulled
+        """
         recipe = self._recipes.get(reference)
         if recipe is not None:
+            # Made before it is looked for, because that can begin without a machine.
             path = archive(recipe.reference, LOG.info, environment=self._environment)
-            self._ctr("images", "import", "--digests=false", path, timeout=IMPORT_SECONDS)
+            if not self._is_there(reference):
+                self._ctr("images", "import", path, timeout=IMPORT_SECONDS)
             return True
         if not self._registries.reachable(reference):
-            return False
-        self._ctr("images", "pull", reference, timeout=PULL_SECONDS)
+            try:
+                return self._is_there(reference)
+            except NoMachineError:
+                return False
+        if not self._is_there(reference):
+            self._ctr("images", "pull", reference, timeout=PULL_SECONDS)
         return True
+
+    def _is_there(self, reference: str) -> bool:
+        return reference in self._ctr("images", "list", "--quiet").split()
 
     def _ctr(self, *words: str | Path, timeout: float = 30.0) -> str:
         command: Sequence[str | Path] = ["ctr", f"--address={self._containerd()}", f"--namespace={NAMESPACE}", *words]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from localcloud import pki
 from localcloud.binaries import Binaries
 from localcloud.loopback import HOST
 from localcloud.model import ClusterRef, LocalCloudError
-from localcloud.nodes import cgroups, files, machine, namespaces, requirements
+from localcloud.nodes import cgroups, dns, files, machine, namespaces, remains, requirements
 from localcloud.nodes.gateway import Gateway
 from localcloud.processes import Process, Supervisor, tail
 
@@ -131,10 +131,14 @@ class Order:
 class Machine(Namespace):
     """A real node."""
 
-    def __init__(self, order: Order, cluster: ClusterRef, directory: Path, supervisor: Supervisor, key: str) -> None:
+    def __init__(  # noqa: PLR0917
+        self, order: Order, cluster: ClusterRef, directory: Path, volumes: Path, supervisor: Supervisor, key: str
+    ) -> None:
+        """``volumes`` is where the data of the cluster's persistent volumes is."""
         super().__init__(order.name, directory, supervisor)
         self.order = order
         self.cluster = cluster
+        self._volumes = volumes
         self._key = key
         self.logs = cluster.directory / "nodes" / order.name
 
@@ -143,14 +147,9 @@ class Machine(Namespace):
         """containerd's socket, as seen from outside."""
         return Path(f"/proc/{self.pid}/root{files.CONTAINERD_SOCKET}")
 
-    @property
-    def volumes(self) -> Path:
-        """Where the data of persistent volumes is, seen from outside."""
-        return self.directory / "volumes"
-
     def boot(self, binaries: Binaries, connect: Callable[[int], None]) -> None:
         """Write the configuration and start the programs."""
-        for path in (self.directory, self.logs, self.volumes):
+        for path in (self.directory, self.logs, self._volumes):
             path.mkdir(parents=True, exist_ok=True)
         cgroup_root = cgroups.create(self._key, self.name)
         self._write(cgroup_root)
@@ -165,7 +164,7 @@ class Machine(Namespace):
                 f"{machine.RUN}/containerd": directory / "containerd",
                 f"{machine.RUN}/cni": directory / "cni",
                 f"{machine.RUN}/cni-state": directory / "cni-state",
-                VOLUMES: self.volumes,
+                VOLUMES: self._volumes,
                 "/var/log": directory / "log",
             },
             replaced={
@@ -175,6 +174,14 @@ class Machine(Namespace):
                 "/sys/devices/system/node": shown / "node",
             },
         )
+
+    def connect_pods(self) -> None:
+        """Give the machine its network plugin, without which it is not ready."""
+        path = self.directory / "cni" / "10-pods.conflist"
+        if not path.exists():
+            scratch = path.with_suffix(".new")
+            scratch.write_text(files.cni(self.order.network))
+            scratch.replace(path)
 
     def destroy(self) -> None:
         """Stop it and remove its data; the logs stay."""
@@ -222,8 +229,7 @@ class Machine(Namespace):
             shutil.copy(path, directory / "pki" / f"kubelet-server{suffix}")
         (directory / "containerd.toml").write_text(files.containerd(requirements.cni_plugins()))
         (directory / "cni").mkdir(exist_ok=True)
-        (directory / "cni" / "10-pods.conflist").write_text(files.cni(network))
-        (directory / "resolv.conf").write_text(files.resolv_conf(network, self.cluster.region))
+        (directory / "resolv.conf").write_text(files.resolv_conf(network, order.name.partition(".")[2]))
         (directory / "kube-proxy.yaml").write_text(files.kube_proxy(order.name, directory / "kube-proxy.kubeconfig"))
         (directory / "kubelet.yaml").write_text(
             files.kubelet(
@@ -319,9 +325,14 @@ class Machines:
         self._lock = threading.Lock()
         self._machines: dict[str, Machine] = {}
         self._number = 0
+        self._routes: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._ruleset = ""
+        self.load_balancers: dict[str, str] = {}
+        """The addresses of load balancers by name, of all clusters."""
         self.gateway = Gateway()
         self.fabric = Fabric("fabric", self._directory / "fabric", supervisor)
-        self.sockets = Path("/run") / self._key
+        self.sockets = remains.SOCKETS / self._key
+        self._directory.mkdir(parents=True, exist_ok=True)
         self.sockets.mkdir(mode=0o700, exist_ok=True)
 
     def egress(self, cluster: str) -> Path:
@@ -345,14 +356,14 @@ class Machines:
     def find(self, cluster: ClusterRef, name: str) -> Machine | None:
         return next((item for item in self.of(str(cluster.directory)) if item.name == name), None)
 
-    def start(self, cluster: ClusterRef, order: Order) -> Machine:
+    def start(self, cluster: ClusterRef, order: Order, resolver: dns.Resolver) -> Machine:
         """Start a machine; its kubelet takes over the Node object of that name."""
         with self._lock:
             self._number += 1
             number = self._number
             self.fabric.ensure()
         directory = self._directory / str(number)
-        made = Machine(order, cluster, directory, self._supervisor, self._key)
+        made = Machine(order, cluster, directory, self._volumes(cluster), self._supervisor, self._key)
         port = int(cluster.endpoint.rpartition(":")[2])
 
         def connect(pid: int) -> None:
@@ -360,6 +371,7 @@ class Machines:
             sockets = namespaces.Sockets(pid)
             addresses = [(HOST, port), *((address, API_PORT) for address in order.network.api)]
             self.gateway.pass_on(directory.name, sockets, addresses, port)
+            self.gateway.serve_names(directory.name, sockets, order.network.resolver, resolver)
             sockets.close()
 
         try:
@@ -379,6 +391,36 @@ class Machines:
         self.gateway.forget(made.directory.name)
         made.destroy()
 
+    def forget(self, cluster: ClusterRef) -> None:
+        """Stop a deleted cluster's machines and remove the data of its volumes."""
+        for made in self.of(str(cluster.directory)):
+            self.stop(made)
+        self.gateway.forget(f"egress {cluster.directory}")
+        shutil.rmtree(self._volumes(cluster), ignore_errors=True)
+        with self._lock:
+            self._routes.pop(str(cluster.directory), None)
+
+    def create_volume(self, cluster: ClusterRef, volume_id: str) -> str:
+        """Make room for a persistent volume; return where machines see it."""
+        folder = self._volumes(cluster) / volume_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"{VOLUMES}/{volume_id}"
+
+    def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
+        shutil.rmtree(self._volumes(cluster) / volume_id, ignore_errors=True)
+
+    def _volumes(self, cluster: ClusterRef) -> Path:
+        return self._directory / "volumes" / cluster.directory.name
+
+    def route(self, cluster: ClusterRef, vpc: str, peered: Sequence[str]) -> None:
+        """Let the fabric pass what the VPCs' route tables pass: both ways, or not at all."""
+        with self._lock:
+            self._routes[str(cluster.directory)] = (vpc, tuple(sorted(peered)))
+            ruleset = fabric_rules(list(self._routes.values()))
+            if ruleset != self._ruleset and self.fabric.running:
+                self.fabric.run(["nft", "--file", "-"], ruleset)
+                self._ruleset = ruleset
+
     def stop_all(self) -> None:
         """Stop everything, for the end of the local cloud."""
         with self._lock:
@@ -387,13 +429,21 @@ class Machines:
         for made in machines:
             made.destroy()
         self.fabric.stop()
-        clean(self._directory.parent)
+        remains.clear(self._directory.parent)
 
 
-def clean(root: Path) -> None:
-    """Remove what a stopped or crashed local cloud has left of its machines; their processes have ended."""
-    key = cgroups.key_of(root)
-    if os.geteuid() == 0 and cgroups.MOUNT.exists():
-        cgroups.remove(key)
-        shutil.rmtree(Path("/run") / key, ignore_errors=True)
-    shutil.rmtree(root / "nodes", ignore_errors=True)
+def fabric_rules(routes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    """Return the fabric's packet filter from each VPC's block and the blocks it has routes to."""
+    blocks = {IPv4Network(vpc): [IPv4Network(cidr) for cidr in peered] for vpc, peered in routes}
+    pairs = sorted(
+        (source, target)
+        for source, out in blocks.items()
+        for target, back in blocks.items()
+        if source == target or (any(map(target.subnet_of, out)) and any(map(source.subnet_of, back)))
+    )
+    accepted = "".join(f"    ip saddr {source} ip daddr {target} accept\n" for source, target in pairs)
+    return (
+        "table ip fabric\ndelete table ip fabric\ntable ip fabric {\n  chain forward {\n"
+        "    type filter hook forward priority filter; policy drop;\n"
+        f"    ct state established,related accept\n{accepted}  }}\n}}\n"
+    )

@@ -1,0 +1,28 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What machines leave behind when their processes have ended: control groups, sockets and files.
+
+Namespaces, mounts, network links and packet filters end with the processes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from localcloud.nodes import cgroups
+
+SOCKETS = Path("/run")
+
+
+def clear(root: Path) -> None:
+    """Remove what the machines of a state directory have left; nothing is done where there were none."""
+    machines = root / "nodes"
+    if os.geteuid() != 0 or not machines.exists():
+        return
+    key = cgroups.key_of(root)
+    cgroups.remove(key)
+    shutil.rmtree(SOCKETS / key, ignore_errors=True)
+    shutil.rmtree(machines, ignore_errors=True)
