@@ -45,7 +45,7 @@ def components(
     sets = {
         parent["metadata"]["labels"][ID]: parent["metadata"]["name"].removesuffix(_PARENT_SUFFIX) for parent in parents
     }
-    simulated = {node["metadata"]["name"] for node in nodes if _is_simulated(node)}
+    simulated = {node["metadata"]["name"] for node in nodes if is_simulated(node)}
     found = []
     for item in workloads:
         metadata, spec = item["metadata"], item["spec"]
@@ -71,7 +71,8 @@ def components(
     return sorted(found)
 
 
-def _is_simulated(node: Object) -> bool:
+def is_simulated(node: Object) -> bool:
+    """Whether nothing runs on the node: its pods are objects that are marked as running."""
     name, value = _SIMULATED
     return bool((node["metadata"].get("annotations") or {}).get(name) == value)
 

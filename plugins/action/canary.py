@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follow a canary along the data path. Documented in the module of the same name."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection, options
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.cluster import Cluster
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Settings
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import PATH, Finding, Status, table
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import ClusterPods, User
+
+display = Display()
+_CLUSTER = ("cluster", "kubeconfig", "context", "proxy_url", "tls_server_name")
+
+
+def argument_spec() -> dict[str, Any]:
+    """The options."""
+    known = options.argument_spec()
+    reached = {name: known[name] for name in (*_CLUSTER, *options.aws_options())}
+    return {
+        **reached,
+        "controlplane": {
+            "type": "dict",
+            "options": reached,
+            "mutually_exclusive": [("cluster", "kubeconfig")],
+            "required_one_of": [("cluster", "kubeconfig")],
+        },
+        "run": {"type": "str", "required": True},
+        "member": {"type": "str", "required": True},
+        "since": {"type": "float", "required": True},
+        "ca": {"type": "str", "required": True},
+        "timeout": {"type": "int", "default": 180},
+        "alarm_timeout": {"type": "int", "default": 420},
+        "interval": {"type": "int", "default": 3},
+        "kafka_in_cluster": {"type": "bool", "default": True},
+        "alarm_environment": {"type": "str", "default": ""},
+        "elasticsearch_user": {"type": "str", "default": "grafana_reader"},
+        "elasticsearch_password": {"type": "str", "default": "", "no_log": True},
+        "grafana_user": {"type": "str", "default": "admin"},
+        "grafana_password": {"type": "str", "default": "", "no_log": True},
+    }
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Follows from the controller."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec(
+            argument_spec(),
+            mutually_exclusive=[("cluster", "kubeconfig")],
+            required_one_of=[("cluster", "kubeconfig")],
+            required_by={"context": "kubeconfig"},
+        )
+        if self._task.check_mode:
+            found = [Finding(hop.signal, hop.name, Status.NOT_RUN, text="Check mode.") for hop in PATH]
+        else:
+            try:
+                found = _follow(args)
+            except ApplyError as error:
+                raise AnsibleActionFail(str(error)) from None
+        return {
+            **result,
+            "changed": False,
+            "hops": [finding.public() for finding in found],
+            "table": table(args["member"], found),
+        }
+
+
+def _follow(args: Mapping[str, Any]) -> list[Finding]:
+    settings = Settings(
+        timeout=args["timeout"],
+        alarm_timeout=args["alarm_timeout"],
+        interval=args["interval"],
+        kafka_in_cluster=args["kafka_in_cluster"],
+        environment=args["alarm_environment"],
+        elasticsearch=User(args["elasticsearch_user"], args["elasticsearch_password"]),
+        grafana=User(args["grafana_user"], args["grafana_password"]),
+    )
+    followed = Canary(args["run"], args["member"], args["since"])
+    with contextlib.ExitStack() as clients:
+        member = _cluster(args, args["ca"], clients)
+        controlplane = _cluster(args["controlplane"], args["ca"], clients) if args["controlplane"] else None
+        follower = Follower(
+            member,
+            controlplane,
+            followed,
+            settings,
+            report=lambda text: display.display(f"canary of {followed.member}: {text}"),
+        )
+        return follower.follow()
+
+
+def _cluster(args: Mapping[str, Any], ca: str, clients: contextlib.ExitStack) -> Cluster:
+    client = clients.enter_context(Client(connection.server_for(args)))
+    try:
+        pods = ClusterPods(client, ca)
+    except ssl.SSLError:
+        raise ApplyError("ca is not the PEM text of certificates.") from None
+    found = Cluster(client, pods)
+    found.load()
+    return found
