@@ -26,8 +26,8 @@ help: ## Show this help
 setup:
 	@tools/setup
 
-up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", ARGS="--check --diff")
-	@localcloud up
+up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", NODES=real, ARGS="--check --diff")
+	@localcloud up $(if $(NODES),--nodes $(NODES))
 	@$(in_local_cloud) && ansible-playbook site.yml $(inventory) $(ARGS)
 	@$(MAKE) status ARGS=
 
