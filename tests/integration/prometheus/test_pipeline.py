@@ -28,7 +28,13 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real im
     eventually,
     running,
 )
-from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects, only, render_role
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    Objects,
+    certificate,
+    only,
+    render_role,
+)
+from cryptography import x509
 
 from localcloud.controlplane import ControlPlane
 from localcloud.loopback import HOST, fetch, free_port
@@ -58,6 +64,12 @@ sample_latency_seconds_count 4
 sample_size_bytes{{quantile="0.5"}} 100
 sample_size_bytes_sum 1000
 sample_size_bytes_count 9
+# TYPE nginx_ingress_controller_upstream_server_response_latency_ms histogram
+nginx_ingress_controller_upstream_server_response_latency_ms_bucket{{le="4"}} 1
+nginx_ingress_controller_upstream_server_response_latency_ms_bucket{{le="5"}} 2
+nginx_ingress_controller_upstream_server_response_latency_ms_bucket{{le="+Inf"}} 3
+nginx_ingress_controller_upstream_server_response_latency_ms_sum 20
+nginx_ingress_controller_upstream_server_response_latency_ms_count 3
 """
 
 
@@ -163,6 +175,8 @@ class Pipeline:
             "/etc/prometheus/rules": str(self.folder / "rules"),
             "/etc/prometheus/ca/ca.crt": str(self.authority.file),
             "/etc/telegraf-ca/ca.crt": str(self.authority.file),
+            "/etc/telegraf-certificates": str(self.folder / "certificates"),
+            'interval = "30s"': 'interval = "1s"',
             "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt": str(self.plane.ca_file),
             "/var/run/secrets/kubernetes.io/serviceaccount/token": str(self.token),
             "/tls/": f"{self.folder}/",
@@ -195,6 +209,10 @@ class Pipeline:
         text = only(self.objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
         path = self.folder / "telegraf.conf"
         path.write_text(self._moved(text))
+        certificates = self.folder / "certificates"
+        certificates.mkdir()
+        for name, pem in only(self.objects, "ConfigMap", "prometheus-certificates")["data"].items():
+            (certificates / name).write_text(pem)
         environment = {"KAFKA_USERNAME": "staging", "KAFKA_PASSWORD": PASSWORD}
         return running([go_program("telegraf"), "--config", path], self.folder, "telegraf", environment)
 
@@ -292,6 +310,29 @@ def test_an_undefined_value_is_left_out_and_an_infinite_one_is_empty(messages: l
     assert named(messages, "sample_undefined") == []
     assert named(messages, "sample_boundless") == []
     assert [m for _, m in messages if not m["metrics"]]
+
+
+def test_some_bounds_of_a_large_histogram_are_left_out(messages: list[Message]) -> None:
+    name = "nginx_ingress_controller_upstream_server_response_latency_ms"
+    bounds = {m["labels"]["le"]: m["metrics"][f"{name}_bucket"] for _, m in named(messages, f"{name}_bucket")}
+    assert {float(bound): value for bound, value in bounds.items()} == {5: 2, math.inf: 3}
+    assert named(messages, f"{name}_count")
+
+
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("certificate", {"fluent-bit.crt", "kube-state-metrics.crt", "node-exporter.crt", "prometheus.crt"}),
+        ("root", {"roots.pem"}),
+    ],
+)
+def test_the_end_of_each_certificate_arrives(messages: list[Message], kind: str, files: set[str]) -> None:
+    found = [m for _, m in named(messages, "x509_cert_enddate") if m["labels"]["kind"] == kind]
+    assert {Path(m["labels"]["source"]).name for m in found} == files
+    end = x509.load_pem_x509_certificate(certificate()[0].encode()).not_valid_after_utc.timestamp()
+    assert {m["metrics"]["x509_cert_enddate"] for m in found} == {end}
+    (labels,) = {(m["labels"]["job"], m["labels"]["pod"], m["labels"]["common_name"]) for m in found}
+    assert labels == ("telegraf", "prometheus-0", "test")
 
 
 def test_a_page_cannot_pretend_to_be_another_clusters(messages: list[Message]) -> None:
