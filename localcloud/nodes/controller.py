@@ -20,7 +20,7 @@ from localcloud.controllers import nodespec
 from localcloud.controllers.cloud import Record, VpcNetwork
 from localcloud.controllers.context import Backoff, Context, guarded
 from localcloud.controllers.instances import INSTANCE_TYPES, reserved_cpu_millis, reserved_memory_mib
-from localcloud.controllers.kube import Object
+from localcloud.controllers.kube import ApiError, Object
 from localcloud.controllers.nodegroups import Drains
 from localcloud.model import LocalCloudError
 from localcloud.nodes import balancing, dns, files, placement, policies
@@ -280,8 +280,15 @@ class RealNodes:
 
     def _write(self, pod: Object, patch: Object) -> None:
         meta = pod["metadata"]
-        stored = self._context.kube.patch("Pod", meta["name"], patch, meta["namespace"])
-        self._context.informers["Pod"].remember(stored)
+        try:
+            stored = self._context.kube.patch("Pod", meta["name"], patch, meta["namespace"])
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            # Its owner took it away meanwhile.
+            self._context.informers["Pod"].forget(meta["name"], meta["namespace"])
+        else:
+            self._context.informers["Pod"].remember(stored)
 
     def _keep_away(self, pod: Object) -> None:
         """Keep a DaemonSet whose image the real node cannot have from it: its pod would never be ready there."""
