@@ -81,8 +81,10 @@ def in_kafka(pods: Pods, place: Place, canary: Canary, topic: str, *, now: float
         return int(found[1]) / 1000
     if ran.code == 0:
         return None
-    last = [line for line in ran.err.splitlines() if line.strip()]
-    raise AskError(f"Kafka's consumer failed: {last[-1] if last else f'exit code {ran.code}'}")
+    # Of a Java stack the innermost cause says most.
+    lines = [line.strip() for line in ran.err.splitlines() if line.strip() and not line.startswith("\tat ")]
+    told = [line for line in lines if "Exception" in line or "ERROR" in line] or lines or [f"exit code {ran.code}"]
+    raise AskError(f"Kafka's consumer failed: {told[-1].removeprefix('Caused by: ')}")
 
 
 def in_elasticsearch(pods: Pods, place: Place, canary: Canary, user: User, *, log: bool) -> float | None:

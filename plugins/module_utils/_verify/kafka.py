@@ -36,12 +36,18 @@ KAFKA_HEAP_OPTS=-Xmx128m timeout "$wait" "${KAFKA_HOME:-/opt/kafka}/bin/kafka-co
   --command-config "$work/client" --command-property "auto.offset.reset=by_duration:PT${back}S" \
   --formatter-property print.timestamp=true > "$work/messages" 2> "$work/error" &
 consumer=$!
-if grep -m 1 -F -e "$word" "$work/messages"; then exit 0; fi
+# What is no message is what the consumer has to say.
+search='
+  /^CreateTime:/ { if (index($0, word)) { print; found = 1; exit } next }
+  { print > "/dev/stderr" }
+  END { exit !found }
+'
+if awk -v word="$word" "$search" "$work/messages" 2>> "$work/error"; then exit 0; fi
 wait "$consumer"
 status=$?
 consumer=
 # 124 and 143: its time was over.
 if ((status == 124 || status == 143)); then exit 0; fi
-tail -n 3 "$work/error" >&2
+tail -n 60 "$work/error" >&2
 exit 3
 """

@@ -133,10 +133,10 @@ class ClusterPods:
                 return Answer(answer.status, answer.read())
             except ssl.SSLCertVerificationError as error:
                 raise AskError(
-                    f"{_where(place)} shows a certificate that is not trusted: {error.verify_message}"
+                    f"The {_where(place)} shows a certificate that is not trusted: {error.verify_message}"
                 ) from None
             except (OSError, http.client.HTTPException) as error:
-                raise AskError(f"{_where(place)} does not answer: {error or type(error).__name__}") from None
+                raise AskError(f"The {_where(place)} does not answer: {error or type(error).__name__}") from None
 
     def run(self, place: Place, command: list[str], seconds: float, /) -> Ran:
         query = [("command", part) for part in command]
@@ -148,7 +148,7 @@ class ClusterPods:
             while stream.connected and not found[_STATUS]:
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise AskError(f"The command in {_where(place)} did not end within {seconds:.0f} s.")
+                    raise AskError(f"The command in the {_where(place)} did not end within {seconds:.0f} s.")
                 stream.settimeout(left)
                 for channel, data in _messages(stream):
                     found.setdefault(channel, bytearray()).extend(data)
@@ -181,7 +181,7 @@ class ClusterPods:
             near.close()
             thread.join(2)
             if problem:
-                raise AskError(f"{_where(place)}: {problem[0]}") from None
+                raise AskError(f"The {_where(place)}: {problem[0]}") from None
             raise
         finally:
             near.close()
@@ -189,7 +189,8 @@ class ClusterPods:
 
 
 def _where(place: Place) -> str:
-    return f"Pod {place.namespace}/{place.pod}" + (f", port {place.port}," if place.port else "")
+    pod = f"pod {place.namespace}/{place.pod}"
+    return f"port {place.port} of {pod}" if place.port else pod
 
 
 def _messages(stream: Any) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401
@@ -249,8 +250,10 @@ def _pump(stream: Any, far: socket.socket, problem: list[str]) -> None:  # noqa:
                     elif rest:
                         problem.append(rest.decode(errors="replace").strip())
                         return
-    except (OSError, ValueError, AskError) as error:
+    except AskError as error:
         problem.append(str(error))
+    except (OSError, ValueError):  # the side that asks knows more of why it has ended
+        pass
     finally:
         far.close()
         stream.close(timeout=1)

@@ -1,0 +1,40 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import yaml
+from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
+from ansible_collections.dataplatform.fleet.plugins.action.canary import argument_spec
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import Finding, Status
+from ansible_collections.dataplatform.fleet.plugins.modules import canary
+
+
+def test_the_options_are_the_documented_ones() -> None:
+    documented = yaml.safe_load(canary.DOCUMENTATION)["options"]
+    for fragment in (common.ModuleDocFragment.MODULES, region.ModuleDocFragment.MODULES):
+        documented |= yaml.safe_load(fragment)["options"]
+    spec = argument_spec()
+    assert {name: option["type"] for name, option in spec.items()} == {
+        name: option["type"] for name, option in documented.items()
+    }
+    ours = [name for name in spec if "fallback" not in spec[name]]
+    assert {name: spec[name].get("default") for name in ours} == {
+        name: documented[name].get("default") for name in ours
+    }
+    assert [name for name in ours if spec[name].get("required")] == [
+        name for name in ours if documented[name].get("required")
+    ]
+
+
+def test_passwords_are_kept_out_of_the_output() -> None:
+    spec = argument_spec()
+    assert all(spec[name]["no_log"] for name in spec if name.endswith(("password", "secret_key", "session_token")))
+    assert all(spec["controlplane"]["options"][name]["no_log"] for name in ("secret_key", "session_token"))
+
+
+def test_the_answer_is_the_documented_one() -> None:
+    contains = yaml.safe_load(canary.RETURN)["hops"]["contains"]
+    assert list(contains) == list(Finding("metric", "kafka", Status.SEEN).public())
+    told = " ".join(contains["status"]["description"])
+    assert all(f"V({status})" in told for status in Status)
