@@ -18,7 +18,7 @@ in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
 
-.PHONY: help setup up down status render kubeconfig test test-fast lint sanity bench
+.PHONY: help setup up down status verify render kubeconfig test test-fast lint sanity bench
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ status: ## Show the local cloud, its clusters and every component in them
 	@tools/setup --python-only
 	@localcloud status && $(in_local_cloud) && ANSIBLE_DISPLAY_SKIPPED_HOSTS=false \
 		ansible-playbook playbooks/status.yml $(inventory) $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
+
+verify: ## Follow a metric, a log line and an alarm of each cluster; what is simulated is NOT RUN, and fails
+	@tools/setup --python-only
+	@$(in_local_cloud) && ansible-playbook playbooks/verify.yml $(inventory) $(ARGS)
 
 render: ## Write every object of a cluster to build/render (CLUSTER=staging), secrets redacted
 	@tools/setup --python-only
