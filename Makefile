@@ -17,8 +17,9 @@ inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i invento
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
+once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
-.PHONY: help setup up down status verify render kubeconfig test test-fast lint sanity bench
+.PHONY: help setup up down status verify render kubeconfig test test-all test-fast lint sanity bench
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,10 +53,17 @@ render: ## Write every object of a cluster to build/render (CLUSTER=staging), se
 kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 	@$(in_local_cloud) && ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
 
-test: setup lint ## Run every test: lint, sanity, unit, integration, Molecule
+test: integration += -m "not exhaustive"
+test: setup lint ## Run the tests: lint, sanity, unit, integration; about 40 minutes
 	@pytest -q --numprocesses 2 tests/unit
 	@tools/sanity
-	@$(integration) || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
+	@$(integration) $(once_more)
+	@tools/molecule vpc guardrails kafka
+
+test-all: setup lint ## Run every test, also those that take long, and every Molecule scenario; some hours
+	@pytest -q --numprocesses 2 tests/unit
+	@tools/sanity
+	@$(integration) $(once_more)
 	@tools/molecule
 
 test-fast: ## Run lint and the unit tests

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.plugins.loader import init_plugin_loader
+from xdist.scheduler import LoadScopeScheduling
 
 from localcloud.controlplane import ControlPlane
 from localcloud.testing import LocalCloud
@@ -17,10 +19,30 @@ from localcloud.testing import LocalCloud
 init_plugin_loader([str(Path(__file__).parents[1] / "collections")])
 
 
+class OneFleet(LoadScopeScheduling):
+    """Keeps a file's tests on one worker, and so all tests of site.yml, whose fleet takes minutes to build."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.split("::", 1)[0])
+        return str(path.parent if path.parent.name == "site" else path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """What --dist loadfile means here."""
+    return OneFleet(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A bare API server with its etcd: no controllers, no scheduler, no nodes."""
     with ControlPlane.temporary(tmp_path_factory.mktemp("api-server")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def own_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Another one for a module alone, which others have left no namespace in that never ends."""
+    with ControlPlane.temporary(tmp_path_factory.mktemp("own-api-server")) as plane:
         yield plane
 
 

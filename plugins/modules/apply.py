@@ -22,7 +22,7 @@ description:
   - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
     volumes grow, and the StatefulSet is replaced by one with larger templates; its pods and claims stay, and no pod is
     restarted for it. A smaller size is an error before anything is changed.
-  - A Job that has failed is deleted and created again: it would never run again by itself.
+  - A Job that has failed is deleted and created again, because it would never run again by itself.
   - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)

@@ -38,12 +38,12 @@ class Exporter:
 
 
 @pytest.fixture(scope="module")
-def exporter(api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+def exporter(own_api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     folder = tmp_path_factory.mktemp("kube-state-metrics")
     authority = Authority(folder)
     authority.issue(folder, "kube-state-metrics")
     objects = render_role("kube_state_metrics")
-    cluster = Cluster(api_server)
+    cluster = Cluster(own_api_server)
     _, kubeconfig = cluster.account(objects, folder)
     cluster.apply(
         {

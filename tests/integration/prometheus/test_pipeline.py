@@ -39,6 +39,7 @@ from cryptography import x509
 from localcloud.controlplane import ControlPlane
 from localcloud.loopback import HOST, fetch, free_port
 from localcloud.software import go_program
+from observability import catalogue
 
 pytestmark = pytest.mark.integration
 TOPIC = "metrics-staging"
@@ -230,9 +231,9 @@ class Pipeline:
 
 
 @pytest.fixture(scope="module")
-def messages(api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
+def messages(own_api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
     """All that arrived: Kafka came late, and was away for a while."""
-    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), api_server)
+    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), own_api_server)
     with contextlib.ExitStack() as broker:
         with application() as port, pipeline.node_exporter(), pipeline.telegraf(), pipeline.prometheus():
             pipeline.declare(port)
@@ -339,3 +340,35 @@ def test_a_page_cannot_pretend_to_be_another_clusters(messages: list[Message]) -
     (labels, *_) = [m["labels"] for _, m in named(messages, "sample_forged")]
     assert (labels["cluster"], labels["namespace"], labels["job"]) == ("staging", "team", "shop")
     assert (labels["exported_cluster"], labels["exported_namespace"]) == ("production", "other")
+
+
+@pytest.mark.parametrize(
+    ("job", "file"),
+    [
+        ("node-exporter", "node_exporter"),
+        ("prometheus", "prometheus"),
+        ("telegraf", "telegraf"),
+        ("apiserver", "apiserver"),
+    ],
+)
+def test_what_arrives_of_the_platform_is_in_its_catalogue(messages: list[Message], job: str, file: str) -> None:
+    known = {one.name: one.labels for one in catalogue.read(file)}
+    relabelling = catalogue.Relabelling.of(file)
+    arrived: dict[str, set[str]] = {}
+    for _, message in messages:
+        labels = message["labels"]
+        if labels.get("job") == job and "__name__" in labels:
+            arrived.setdefault(labels["__name__"], set()).update(labels)
+    # Alarms about a job carry its name, too.
+    exported = {name: labels for name, labels in arrived.items() if not name.startswith("ALERTS") and ":" not in name}
+    assert exported
+    for name, labels in exported.items():
+        assert not relabelling.drops(name)
+        # The API server has a series from its first use on; the catalogue's saw others.
+        if name in known or job != "apiserver":
+            assert labels - {"__name__"} <= known[name], name
+
+
+def test_rules_arrive(messages: list[Message]) -> None:
+    assert named(messages, "instance:node_memory_utilisation:ratio")
+    assert [m for _, m in named(messages, "ALERTS") if m["labels"]["alertname"] == "Watchdog"]

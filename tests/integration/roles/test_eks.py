@@ -53,6 +53,7 @@ def test_an_unknown_version_names_those_that_there_are(local_cloud: Any, run_rol
     assert "refused" not in local_cloud.client("eks").list_clusters()["clusters"]
 
 
+@pytest.mark.exhaustive
 def test_auto_mode_needs_no_node_groups(local_cloud: Any, run_role: RunRole, network: str) -> None:
     eks = local_cloud.client("eks")
     options = {"eks_name": "auto", "eks_vpc_name": network, "eks_compute": "auto_mode"}

@@ -58,6 +58,7 @@ def drift(cloud: Any, principal: str) -> None:
     kms.delete_alias(AliasName=f"alias/{NAME}-eks")
 
 
+@pytest.mark.exhaustive
 def test_announces_what_it_does(local_cloud: Any, run_role: RunRole, principal: str) -> None:
     """One cluster through its life; each step asks first, then acts, and compares."""
     viewers = {"principal_arn": principal, "policies": [{"policy": "AmazonEKSViewPolicy"}]}

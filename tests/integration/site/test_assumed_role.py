@@ -32,7 +32,10 @@ def role_arn(local_cloud: Any) -> str:
     return str(role["Arn"])
 
 
-@pytest.mark.parametrize(("renew_seconds", "often"), [(1800, False), (-1, True)], ids=["young", "old"])
+@pytest.mark.parametrize(
+    ("renew_seconds", "often"),
+    [pytest.param(1800, False, id="young"), pytest.param(-1, True, id="old", marks=pytest.mark.exhaustive)],
+)
 def test_the_role_is_used_by_all_plays(
     role_arn: str, playbook: Playbook, local_cloud: Any, renew_seconds: int, often: bool
 ) -> None:

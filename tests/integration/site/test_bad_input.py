@@ -77,10 +77,17 @@ def test_subnets_that_do_not_fit(playbook: Playbook, unchanged: Any) -> None:
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        pytest.param("1.99", "runs Kubernetes 1.36 and cannot go to 1.99 at once", id="unknown"),
+        pytest.param(
+            "1.99", "runs Kubernetes 1.36 and cannot go to 1.99 at once", id="unknown", marks=pytest.mark.exhaustive
+        ),
         pytest.param("1.38", "EKS takes one minor version at a time, and the next is 1.37", id="skipped minor"),
         pytest.param("1.35", "cannot be taken back to 1.35; keep 1.36 or go on to 1.37", id="downgrade"),
-        pytest.param("latest", "'latest' is not a Kubernetes minor version such as '1.36'", id="no version"),
+        pytest.param(
+            "latest",
+            "'latest' is not a Kubernetes minor version such as '1.36'",
+            id="no version",
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_versions(playbook: Playbook, unchanged: Any, version: str, words: str) -> None:

@@ -13,6 +13,7 @@ from tests.integration.site.conftest import ROOT, Run
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.exhaustive
 def test_ansible_runner_finds_the_fleet_converged(fleet: Run, local_cloud: Any, tmp_path: Path) -> None:
     run = ansible_runner.run(
         private_data_dir=str(tmp_path),

@@ -98,6 +98,7 @@ def test_a_first_run_shows_and_keeps_no_secret(fleet: Run, local_cloud: Any) -> 
     assert leaked(found, Path(local_cloud.state.aws_calls).read_text()) == []
 
 
+@pytest.mark.exhaustive
 def test_neither_does_a_rotation(fleet: Run, local_cloud: Any, playbook: Playbook) -> None:
     run = playbook("site.yml", "controlplane", "--diff", "-vvv", "-e", '{"pki_rotate": ["kafka-exporter"]}')
     assert run.announced
