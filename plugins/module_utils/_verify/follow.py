@@ -41,6 +41,8 @@ _PLACES: Final = {
     ELASTICSEARCH: ("elasticsearch", 9200, "elasticsearch.elasticsearch.svc"),
     GRAFANA: ("grafana", 3000, "grafana.grafana.svc"),
 }
+# How often it is said that a hop is waited for.
+_TELL_SECONDS: Final = 15.0
 Check = Callable[[Place, float], float | None]
 
 
@@ -141,6 +143,7 @@ class Follower:
     def _poll(self, hop: Hop, check: Check, timeout: float = 0) -> Finding:
         timeout = timeout or self._settings.timeout
         begun = time.monotonic()
+        told = begun
         while True:
             error, at = "", None
             try:
@@ -152,7 +155,10 @@ class Follower:
             if time.monotonic() - begun >= timeout:
                 text = error or f"Not seen within {timeout:.0f} s."
                 return self._finding(hop, Status.FAILED if error else Status.MISSING, text=text)
-            self._report(f"{hop.signal}, {hop.name}: waiting{f' ({error})' if error else ''}")
+            if time.monotonic() - told >= _TELL_SECONDS:
+                told = time.monotonic()
+                waited = f"waiting for {told - begun:.0f} of {timeout:.0f} s"
+                self._report(f"{hop.signal}, {hop.name}: {waited}{f' ({error})' if error else ''}")
             time.sleep(self._settings.interval)
 
     def _check(self, hop: Hop) -> Check:
