@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import plan
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import credentials, plan
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.documents import fleet_documents
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.issuers import issuers as planned_issuers
 
 
 def pki_fleet(
@@ -28,23 +30,29 @@ def pki_fleet(
     """Return what is due, and the documents as they are to be written. Nothing of it goes to an output."""
     times = plan.Times.of(days)
     root = plan.root(documents.get("ca", {}), times, rotate="root" in rotate)
-    issuers = plan.issuers(documents, members, root, times, reserved, rotate="issuers" in rotate)
+    issuers = planned_issuers(documents, members, root, times, reserved=reserved, rotate=rotate)
+    due = [one for one in issuers if one.due]
     written = root
     if root.due and (root_certificate or {}).get("certificate"):
         written = root.made((root_certificate or {})["certificate"], (root_key or {})["privatekey"])
     elif root.due and check_mode:
         written = root.made(plan.STAND_IN, plan.STAND_IN)
-    made = made_by(keys, certificates, [one["name"] for one in issuers] if check_mode else [])
+    made = made_by(keys, certificates, [one.member for one in due] if check_mode else [])
     complete = check_mode or (not root.due or written is not root)
-    complete = complete and all(member in made or f"{member}/issuer" in documents for member in members)
+    complete = complete and all(one.due != "now" or one.member in made for one in issuers)
+    found = fleet_documents(documents, written, issuers, made, times=times, rotate=rotate) if complete else []
     return {
         "root": root.due,
         "root_until": times.until(times.root),
         "signer": {key: written.document.get(key, "") for key in ("certificate", "private_key")},
-        "issuers": issuers,
-        "documents": plan.fleet_documents(documents, members, written, made, rotate) if complete else [],
+        "issuers": [{"name": one.member, "not_after": one.not_after, "excluded": list(one.excluded)} for one in due],
+        "documents": found,
         "absent": plan.undeclared(names, members),
-        "notices": list(root.notices),
+        "notices": [
+            *root.notices,
+            *(notice for one in issuers for notice in one.notices),
+            *credentials.notices(found),
+        ],
     }
 
 

@@ -42,6 +42,7 @@ def pki_member(
         found.append({"name": f"{member}/passwords", "secret": texts, "tags": tags})
     return {
         "issuer": {key: issuer.get(key, "") for key in plan.PARTS},
+        "ended": plan.ended_issuer(issuer, times),
         "certificates": due,
         "documents": found,
         "notices": plan.issuer_notices(member, issuer, times),

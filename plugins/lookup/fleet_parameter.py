@@ -24,6 +24,9 @@ options:
     type: list
     elements: str
     required: true
+  default:
+    description: What is returned for a parameter that does not exist, instead of an error.
+    type: str
 extends_documentation_fragment:
   - dataplatform.fleet.shared_values
 """

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import passwords
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificates import (
     TIME,
     Certificate,
@@ -36,14 +35,21 @@ class Times:
     certificate: int = 365
     renew: int = 30
     overlap: int = 90
+    issuer_overlap: int = 30
+    credential_overlap: int = 7
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def of(cls, days: Mapping[str, Any]) -> Times:
-        root, issuer, certificate, renew, overlap = (
-            int(days[key]) for key in ("root", "issuer", "certificate", "renew", "overlap")
+        return cls(
+            root=int(days["root"]),
+            issuer=int(days["issuer"]),
+            certificate=int(days["certificate"]),
+            renew=int(days["renew"]),
+            overlap=int(days["overlap"]),
+            issuer_overlap=int(days["issuer_overlap"]),
+            credential_overlap=int(days["credential_overlap"]),
         )
-        return cls(root, issuer, certificate, renew, overlap)
 
     @property
     def issuer_renew(self) -> int:
@@ -117,7 +123,8 @@ def root(live: Mapping[str, Any], times: Times, *, rotate: bool = False) -> Root
     if previous:
         document["previous"] = previous
     if not usable or current is None:
-        return Root("first", document)
+        ended = load(live.get("certificate", ""))
+        return Root("first", document, [_ended_notice(ended)] if ended and ended.not_after <= times.now else [])
     if following is None and (rotate or current.days_left(times.now) < times.root_renew):
         return Root("next", document, [_next_notice(current, times)])
     return Root("", document, [_next_notice(current, times, following)] if following else [])
@@ -132,60 +139,12 @@ def _next_notice(current: Certificate, times: Times, following: Certificate | No
     )
 
 
-def issuers(
-    documents: Mapping[str, Mapping[str, Any]],
-    members: Mapping[str, Mapping[str, Any]],
-    plan: Root,
-    times: Times,
-    reserved: Collection[str],
-    *,
-    rotate: bool = False,
-) -> list[dict[str, Any]]:
-    """Return the issuers that are due. A workload member's may sign no name below the ``reserved`` ones."""
-    roots = {one.key_id for one in plan.certificates}
-    signer = None if plan.due == "first" else plan.signer
-    due = []
-    for member, settings in members.items():
-        live = documents.get(f"{member}/issuer", {})
-        certificate = load(live.get("certificate", ""))
-        excluded = frozenset() if settings.get("purpose") == "controlplane" else frozenset(reserved)
-        fine = (
-            certificate
-            and not rotate
-            and certificate.issuer_key_id in roots
-            and certificate.excluded == excluded
-            # Due, but its root would give it no longer life: that is the root's matter.
-            and (
-                certificate.days_left(times.now) >= times.issuer_renew
-                or (signer and certificate.not_after >= signer.not_after)
-            )
-            and belongs(live.get("private_key", ""), certificate)
-        )
-        if not fine:
-            until = times.until(times.issuer, signer.not_after if signer else None)
-            due.append({"name": member, "not_after": until, "excluded": sorted(excluded)})
-    return due
-
-
-def fleet_documents(
-    documents: Mapping[str, Mapping[str, Any]],
-    members: Mapping[str, Mapping[str, Any]],
-    plan: Root,
-    made: Mapping[str, Mapping[str, str]],
-    rotate: Collection[str],
-) -> list[Document]:
-    """Return the documents that the controlplane's run writes, from those that are there and what was ``made``."""
-    found: list[Document] = [{"name": "ca", "secret": plan.document}]
-    for member in members:
-        tags = {"dataplatform.fleet/member": member}
-        issuer = {**documents.get(f"{member}/issuer", {}), **made.get(member, {}), "ca": plan.bundle}
-        found.append({"name": f"{member}/issuer", "secret": {key: issuer[key] for key in PARTS}, "tags": tags})
-        password = documents.get(f"{member}/kafka", {}).get("password")
-        if not password or {"kafka", "all"} & set(rotate):
-            password = passwords.generate()
-        kafka = {"public": {"username": member}, "secret": {"password": password}}
-        found.append({"name": f"{member}/kafka", **kafka, "tags": tags})
-    return found
+def _ended_notice(ended: Certificate) -> str:
+    return (
+        f"The fleet's root certificate ended on {ended.not_after:%Y-%m-%d}, and with it all that it signed. This run "
+        "makes another root and new issuers: run site.yml on every member now; what it connects to does not trust it "
+        "before."
+    )
 
 
 def undeclared(names: Mapping[str, Mapping[str, str]], members: Collection[str]) -> list[str]:
@@ -228,10 +187,16 @@ def certificates(
     return due
 
 
+def ended_issuer(issuer: Mapping[str, str], times: Times) -> str:
+    """Return the day on which a member's issuer ended, or an empty text while it lives."""
+    signer = load(issuer.get("certificate", ""))
+    return f"{signer.not_after:%Y-%m-%d}" if signer and signer.not_after <= times.now else ""
+
+
 def issuer_notices(member: str, issuer: Mapping[str, str], times: Times) -> list[str]:
     """Say if a member's issuer should have been renewed by now."""
     signer = load(issuer.get("certificate", ""))
-    if signer is None or signer.days_left(times.now) >= times.certificate:
+    if signer is None or not 0 < signer.days_left(times.now) < times.certificate:
         return []
     return [
         f"The issuer of {member} ends on {signer.not_after:%Y-%m-%d}, and with it all certificates of {member}. Only "

@@ -30,24 +30,30 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
 
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: object) -> list[str]:
         known = variables or {}
-        # Ansible gives plugins their variables untemplated.
-        templated = {name: self._templar.template(known[name]) for name in VARIABLES if name in known}
-        self.set_options(var_options=templated, direct=kwargs)
+        self.prepare(known, kwargs)
         try:
             return [self._value(Path(self.get_option("fleet"), str(term), self.kind), known) for term in terms]
         except (PathError, ReadError) as error:
             raise AnsibleLookupError(str(error)) from error
 
+    def prepare(self, known: Mapping[str, Any], given: Mapping[str, object]) -> None:
+        """Set the options. Ansible gives plugins their variables untemplated."""
+        templated = {name: self._templar.template(known[name]) for name in VARIABLES if name in known}
+        self.set_options(var_options=templated, direct=given)
+
     def _value(self, path: Path, variables: Mapping[str, Any]) -> str:
         values = self.get_option("values") or {}
         if path.text in values:
             return str(values[path.text])
+        default = self.get_option("default") if self.has_option("default") else None
         if self.get_option("stand_ins"):
-            return stand_in(path)
+            return stand_in(path) if default is None else str(default)
         connection = self.get_option("connection")
         found = pick(type(self).read(connection, path.name), path.keys)
         if found is not None:
             return found
+        if default is not None:
+            return str(default)
         groups = self._templar.template(variables.get("groups", {}))
         host = str(variables.get("inventory_hostname", ""))
         if variables.get("ansible_check_mode") and comes_with_this_run(path, groups, host):

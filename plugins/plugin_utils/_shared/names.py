@@ -11,6 +11,8 @@ from typing import Any
 # The documents that a member's own run makes; all others are made by the controlplane's run for every member.
 OWN = ("tls", "passwords")
 CONTROLPLANE = "controlplane"
+# The first document that a member's own run makes, once its cluster is there.
+BUILT = "tls"
 
 
 class PathError(Exception):

@@ -45,6 +45,17 @@ def read_parameter(connection: Mapping[str, Any], name: str) -> Any:  # noqa: AN
     )
 
 
+def read_names(connection: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the names of all secrets that begin so and are not deleted."""
+
+    def ask(client: Any) -> list[str]:  # noqa: ANN401
+        pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
+        return [secret["Name"] for page in pages for secret in page["SecretList"]]
+
+    found: list[str] = _read(connection, "secretsmanager", f"{prefix}*", ask) or []
+    return found
+
+
 def forget() -> None:
     """Forget what was found."""
     _found.clear()

@@ -229,6 +229,25 @@ def test_a_new_password_is_set_and_never_shown(kafka: Kafka) -> None:
     assert produce(kafka, "staging", after, "metrics-staging") == ""
 
 
+def test_after_a_rotation_a_members_both_credentials_are_taken(kafka: Kafka) -> None:
+    before, after = password_of(kafka, "staging"), "of-the-other-user-0123456789"
+    kafka.options["kafka_member_passwords"]["staging.2"] = after
+    lines, _ = kafka.reconcile()
+    assert lines[0] == "+ user staging.2"
+    assert {line.split()[2] for line in lines[1:]} == {"User:staging.2"}
+    for user, password in (("staging", before), ("staging.2", after)):
+        assert produce(kafka, user, password, "metrics-staging") == ""
+    assert "TopicAuthorizationException" in produce(kafka, "staging.2", after, "metrics-controlplane")
+    del kafka.options["kafka_member_passwords"]["staging"]
+    lines, _ = kafka.reconcile()
+    assert "- user staging" in lines
+    assert "SaslAuthenticationException" in produce(kafka, "staging", before, "metrics-staging")
+    assert produce(kafka, "staging.2", after, "metrics-staging") == ""
+    kafka.options["kafka_member_passwords"] = {**kafka.options["kafka_member_passwords"], "staging": before}
+    del kafka.options["kafka_member_passwords"]["staging.2"]
+    kafka.reconcile()
+
+
 def test_a_member_that_is_removed_loses_its_rights_and_keeps_its_topics(kafka: Kafka) -> None:
     password = password_of(kafka, "staging")
     left = {"kafka_members": {"controlplane": MEMBERS["controlplane"]}, "kafka_topics": {}}

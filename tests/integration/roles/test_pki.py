@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT, RECORDER, RoleRun
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._pki.authority import issuer
 
 pytestmark = pytest.mark.integration
 FLEET = "trusted"
@@ -25,6 +26,7 @@ MEMBERS = {
     "staging": {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": "10.42.0.0/16"},
     "former": {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": "10.43.0.0/16"},
 }
+PUBLIC = ("username", "previous_username", "previous_until")
 KAFKA = f"kafka-bootstrap.{FLEET}.internal"
 
 
@@ -134,7 +136,7 @@ def secret_texts(value: Any, key: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, one in value.items():
             yield from secret_texts(one, name)
-    elif isinstance(value, str) and "BEGIN CERTIFICATE" not in value and key != "username":
+    elif isinstance(value, str) and "BEGIN CERTIFICATE" not in value and value and key not in PUBLIC:
         yield value
 
 
@@ -259,7 +261,12 @@ def test_renews_what_ends_soon_and_rotates_what_is_named(trust: Trust) -> None:
     assert run.fields >= {f"{FLEET}/staging/tls.prometheus", f"{FLEET}/staging/kafka.password"}
     assert before["staging/tls"]["prometheus"] != after["staging/tls"]["prometheus"]
     assert before["staging/issuer"] == after["staging/issuer"]
-    assert before["staging/kafka"]["password"] != after["staging/kafka"]["password"]
+    assert after["staging/kafka"]["username"] == "staging.2"
+    former = {"previous_username": "staging", "previous_password": before["staging/kafka"]["password"]}
+    assert former.items() <= after["staging/kafka"].items(), "what the members use is taken away"
+    assert "The former Kafka credentials of controlplane, former, staging are valid until" in " ".join(
+        run.output.split()
+    )
     changed = {
         name for name, text in after["controlplane/passwords"].items() if text != before["controlplane/passwords"][name]
     }
@@ -280,6 +287,8 @@ def test_a_former_member_loses_its_secrets(trust: Trust) -> None:
     assert pki_changes(trust.run("--diff", fleet_members=members)) == announced
     after = trust.documents()
     assert set(before) - set(after) == {"former/issuer", "former/kafka"}
+    parameter = trust.cloud.client("ssm").get_parameter(Name=f"/{FLEET}/members")["Parameter"]["Value"]
+    assert json.loads(parameter)["former"] == MEMBERS["former"]["vpc_cidr"], "others could not know that it has left"
     # Declared again it is trusted again, with nothing of what it had.
     trust.run("--diff")
     assert trust.documents()["former/kafka"]["password"] != before["former/kafka"]["password"]
@@ -290,6 +299,17 @@ def test_a_member_that_was_not_prepared_is_told_so(trust: Trust) -> None:
     said = " ".join(run.output.split())
     assert "The secret elsewhere/staging/issuer does not exist in eu-central-1" in said
     assert "Run first: ansible-playbook site.yml -i inventories/controlplane" in said
+
+
+def test_an_issuer_that_has_ended_signs_nothing(trust: Trust) -> None:
+    client = trust.cloud.client("secretsmanager")
+    client.create_secret(Name="ended/staging/issuer", SecretString=json.dumps(issuer("staging", days=-400)))
+    run = trust.run(hosts="staging", succeed=False, fleet_name="ended")
+    said = " ".join(run.output.split())
+    assert "The issuer of staging ended on 2025-10-21: nobody would trust what it signs." in said
+    assert "Run first: ansible-playbook site.yml -i inventories/controlplane" in said
+    names = [one["Name"] for one in client.list_secrets()["SecretList"] if one["Name"].startswith("ended/")]
+    assert names == ["ended/staging/issuer"]
 
 
 def test_nobody_saw_a_secret(trust: Trust) -> None:

@@ -25,6 +25,7 @@ PARAMETERS = {
         {"account_id": "111122223333", "cidr": "10.40.0.0/16", "region": "eu-central-1", "vpc_id": "vpc-1"}
     ),
     "kafka/bootstrap": "kafka-bootstrap.dataplatform.internal:9094",
+    "members": json.dumps({"controlplane": "10.40.0.0/16", "former": "10.49.0.0/16", "staging": "10.42.0.0/16"}),
 }
 # Roles whose secrets and parameters no other member has.
 CONTROLPLANE = frozenset({"alarms", "elasticsearch", "grafana", "kafka", "kibana", "logstash"})
@@ -72,9 +73,10 @@ def shared_values() -> dict[str, str]:
     public, private = certificate()
     found = dict(PARAMETERS)
     for member, settings in members.items():
-        found |= {f"{member}/issuer/{key}": public for key in ("ca", "certificate")}
+        found |= {f"{member}/issuer/{key}": public for key in ("ca", "certificate", "issuers")}
         found |= {f"{member}/issuer/private_key": private}
         found |= {f"{member}/kafka/username": member, f"{member}/kafka/password": f"test-{member}-kafka"}
+        found |= {f"{member}/kafka/previous_{key}": "" for key in ("username", "password", "until")}
         for group in ("every", settings["purpose"]):
             for name in made["__pki_certificates"][group]:
                 found |= {f"{member}/tls/{name}/certificate": public, f"{member}/tls/{name}/private_key": private}

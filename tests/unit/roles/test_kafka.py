@@ -19,6 +19,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     only,
     render_role,
     select,
+    shared_values,
 )
 
 from localcloud.software import kafka as software
@@ -187,9 +188,13 @@ def test_topics_of_members_and_what_differs() -> None:
     [
         ({}, [], []),
         ({"kafka_replicas": 1, "kafka_topic_replication": 1}, [], []),
-        ({"kafka_replicas": 1}, ["logs-controlplane", "logs-staging", "metrics-controlplane", "metrics-staging"], []),
-        ({"kafka_topics": {"a": {"replication": 4}}}, ["a"], []),
-        ({"kafka_topics": {"a": {"replication": 1}}}, [], ["a"]),
+        (
+            {"kafka_replicas": 1},
+            ["logs-controlplane (3)", "logs-staging (3)", "metrics-controlplane (3)", "metrics-staging (3)"],
+            [],
+        ),
+        ({"kafka_topics": {"a": {"replication": 4}}}, ["a (4)"], []),
+        ({"kafka_topics": {"a": {"replication": 1}}}, [], ["a (1)"]),
         ({"kafka_topics": {"a": {"replication": 1}}, "kafka_min_insync_replicas": 1}, [], []),
     ],
 )
@@ -223,6 +228,36 @@ def test_a_member_that_is_gone_has_no_user_and_no_rights() -> None:
     }
 
 
+def test_after_a_rotation_both_credentials_of_a_member_are_valid() -> None:
+    rotated = {
+        "staging/kafka/username": "staging.2",
+        "staging/kafka/password": "new",
+        "staging/kafka/previous_username": "staging",
+        "staging/kafka/previous_password": "old",
+    }
+    options = {"fleet_values": shared_values() | rotated}
+    users = only(render(**options), "Secret", "kafka-users")["stringData"]
+    assert {name: users[name] for name in users if name.startswith("staging")} == {"staging": "old", "staging.2": "new"}
+    rights = [line.split(" ", 1) for line in acls(**options)]
+    assert [right for user, right in rights if user == "User:staging.2"] == [
+        right for user, right in rights if user == "User:staging"
+    ]
+    assert "metrics-staging" in "".join(right for user, right in rights if user == "User:staging.2")
+    assert set(value("__kafka_topic_names", **options)) == {
+        f"{kind}-{member}" for kind in ("metrics", "logs") for member in MEMBERS
+    }
+
+
+def test_check_mode_names_no_user_by_a_stand_in() -> None:
+    """A Secret's key could not be called so, and a check of a new member would be refused."""
+    stand_ins = {
+        f"staging/kafka/{key}": f"made-by-this-run:staging/kafka/{key}"
+        for key in ("username", "password", "previous_username", "previous_password")
+    }
+    users = only(render(fleet_values=shared_values() | stand_ins), "Secret", "kafka-users")["stringData"]
+    assert set(users) == {"admin", "logstash", "exporter", *MEMBERS}
+
+
 def test_a_change_makes_another_job() -> None:
     names = [
         job(render(**options))["metadata"]["name"]
@@ -231,13 +266,16 @@ def test_a_change_makes_another_job() -> None:
             {},
             {"kafka_topic_partitions": 7},
             {"kafka_logstash_password": "other"},
+            {"kafka_admin_password": "other"},
+            {"kafka_exporter_password": "other"},
+            {"kafka_member_passwords": {"controlplane": "other", "staging": "other"}},
             {"kafka_version": "4.3.2"},
             {"kafka_tolerations": [{"operator": "Exists"}]},
             {"kafka_delete_topics": True},
         )
     ]
     assert names[0] == names[1]
-    assert len(set(names)) == 6
+    assert len(set(names)) == len(names) - 1
     assert "ttlSecondsAfterFinished" not in job(render())["spec"]
 
 

@@ -53,12 +53,44 @@ def test_the_controlplanes_services_are_reserved() -> None:
     [
         (["all", "kafka", "issuers", "root", "certificates", "certificates/kafka", "elastic"], []),
         (["kibana-encryption-key"], []),
+        (["issuers/controlplane", "kafka/staging"], []),
+        (["issuers/elsewhere", "kafka/elsewhere"], ["issuers/elsewhere", "kafka/elsewhere"]),
         (["kafka-cluster-id"], ["kafka-cluster-id"]),
         (["elastics", "certificates/x"], ["certificates/x", "elastics"]),
     ],
 )
 def test_what_can_be_rotated(rotate: list[str], unknown: list[str]) -> None:
     assert internal("unknown_rotations", host="staging", pki_rotate=rotate) == unknown
+
+
+def test_lifetimes_that_could_not_follow_each_other_are_refused() -> None:
+    assert internal("impossible") == []
+    (issuers,) = internal("impossible", pki_issuer_days=425)
+    assert issuers.startswith("pki_issuer_days is 425, but an issuer must outlive what it signs")
+    assert issuers.endswith("pki_certificate_days + pki_renew_days + pki_issuer_overlap_days, 425.")
+    (root,) = internal("impossible", pki_root_days=1000)
+    assert "pki_root_days is 1000" in root
+
+
+def test_remembers_the_networks_of_all_members_that_there_ever_were() -> None:
+    known = internal("known_members")
+    assert (known["former"], known["testing"]) == ("10.49.0.0/16", "10.43.0.0/16")
+    assert internal("known_members", pki_members={"a": {"purpose": "workload"}}, fleet_values={"members": "{}"}) == {
+        "a": ""
+    }
+
+
+@pytest.mark.parametrize(
+    ("documents", "groups", "seen"),
+    [
+        ({}, {"managed": ["staging"]}, False),
+        ({"staging/tls": {}}, {"managed": ["staging"]}, True),
+        ({}, {"managed": ["staging", "controlplane"], "purpose_controlplane": ["controlplane"]}, True),
+    ],
+)
+def test_says_that_the_controlplane_does_not_know_a_new_member(documents: Any, groups: Any, seen: bool) -> None:
+    found = {"fleet_documents": documents}
+    assert internal("seen", host="staging", groups=groups, __pki_found=found) is seen
 
 
 def test_every_path_that_a_role_asks_for_is_one_that_pki_makes() -> None:

@@ -19,6 +19,7 @@ from botocore.stub import Stubber
 
 SECRET = "dataplatform.fleet.fleet_secret"
 PARAMETER = "dataplatform.fleet.fleet_parameter"
+MEMBERS = "dataplatform.fleet.fleet_members"
 GROUPS = {"managed": ["staging"], "purpose_workload": ["staging"]}
 
 
@@ -120,3 +121,48 @@ def test_the_values_for_tests_have_every_kind() -> None:
     assert "staging/tls/kafka/certificate" not in values
     assert len(values["controlplane/passwords/kafka-cluster-id"]) == 22
     assert all(len(value) == 22 for path, value in values.items() if "/kafka-directory-" in path)
+
+
+def test_a_parameter_may_have_a_default(stubs: dict[str, Stubber]) -> None:
+    def look(**options: Any) -> Any:
+        known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS, **options}
+        text = f"{{{{ lookup('{PARAMETER}', 'members', default='none') }}}}"
+        return Templar(DataLoader(), variables=known).template(trust_as_template(text))
+
+    stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+    assert look() == "none"
+    assert look(fleet_stand_ins=True) == "none"
+    stubs["ssm"].add_response("get_parameter", {"Parameter": {"Value": "some"}}, None)
+    assert look() == "some"
+
+
+# -- members that have been built
+
+
+def listed(stubs: dict[str, Stubber], *names: str) -> None:
+    secrets = [{"Name": f"dataplatform/{name}"} for name in names]
+    wanted = {"Filters": [{"Key": "name", "Values": ["dataplatform/"]}]}
+    stubs["secretsmanager"].add_response("list_secrets", {"SecretList": secrets}, wanted)
+
+
+def test_members_are_built_once_they_have_certificates(stubs: dict[str, Stubber]) -> None:
+    listed(stubs, "ca", "staging/issuer", "staging/tls", "production/issuer", "gone/tls", "controlplane/tls")
+    assert look_up(MEMBERS) == "controlplane,staging"
+
+
+def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) -> None:
+    listed(stubs, "controlplane/tls")
+    assert look_up(MEMBERS, ansible_check_mode=True) == "controlplane,staging"
+
+
+def test_members_without_aws(stubs: dict[str, Stubber]) -> None:
+    assert look_up(MEMBERS, fleet_stand_ins=True) == "controlplane,production,staging,testing"
+    assert (
+        look_up(MEMBERS, fleet_values={"staging/tls/a/certificate": "c", "other/tls/a/certificate": "c"}) == "staging"
+    )
+
+
+def test_members_that_cannot_be_listed(stubs: dict[str, Stubber]) -> None:
+    stubs["secretsmanager"].add_client_error("list_secrets", "AccessDeniedException", "no")
+    with pytest.raises(AnsibleError, match=r"dataplatform/\* could not be read in eu-central-1: AccessDenied"):
+        look_up(MEMBERS)

@@ -1,0 +1,73 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fleet_members
+short_description: The members of the fleet that have been built
+version_added: 0.1.0
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+description:
+  - Returns the names of those declared members whose own run has come as far as their certificates, and that were not
+    destroyed since. They are told by their secret C(<fleet>/<member>/tls) in AWS Secrets Manager, so that nobody needs
+    to reach the members' own accounts.
+  - In check mode, members of the run at hand are among them, since it will build them. Where O(values) has certificates
+    of members, these are the ones.
+  - A process reads the names of the secrets only once.
+requirements:
+  - botocore
+options:
+  _terms:
+    description: Nothing.
+    type: list
+    elements: str
+extends_documentation_fragment:
+  - dataplatform.fleet.shared_values
+"""
+
+EXAMPLES = r"""
+- name: Show who is there
+  ansible.builtin.debug:
+    msg: "{{ query('dataplatform.fleet.fleet_members') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The names, sorted. With O(stand_ins) those of all declared members.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleLookupError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError, read_names
+
+
+class LookupModule(SharedLookup):
+    """Lists Secrets Manager."""
+
+    def run(self, terms: list[str], variables: Mapping[str, object] | None = None, **kwargs: object) -> list[str]:
+        known = variables or {}
+        self.prepare(known, kwargs)
+        declared = set(self.get_option("members") or {})
+        if terms:
+            raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
+        if self.get_option("stand_ins"):
+            return sorted(declared)
+        by_hand = {path.split("/")[0] for path in self.get_option("values") or {} if path.split("/")[1:2] == [BUILT]}
+        if by_hand & declared:
+            return sorted(by_hand & declared)
+        fleet = self.get_option("fleet")
+        try:
+            names = read_names(self.get_option("connection"), f"{fleet}/")
+        except ReadError as error:
+            raise AnsibleLookupError(str(error)) from error
+        built = {member for member in declared if f"{fleet}/{member}/{BUILT}" in names}
+        if known.get("ansible_check_mode"):
+            built |= declared & set(self._templar.template(known.get("groups", {})).get("managed", ()))
+        return sorted(built)
