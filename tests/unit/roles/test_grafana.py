@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +192,60 @@ def test_a_changed_password_replaces_the_pods_and_a_changed_dashboard_does_not(t
 
     before = checksum()
     assert before != checksum(grafana_elasticsearch_password="another")
+    assert before != checksum(grafana_admin_password="another")
     assert before != checksum(grafana_tls_certificate="another")
     assert before != checksum(grafana_config={"log": {"level": "debug"}})
     assert before == checksum(grafana_dashboards=[{"folder": "A", "json": {"uid": "a"}}])
+
+
+def give_password(folder: Path, database: str, grafana: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run the init container's script with a stand-in for Grafana's command; return what that was given."""
+    command, given = folder / "grafana", folder / "given"
+    command.write_text(f'#!/bin/sh\n{{ echo "$@"; cat; }} > {given}\n{grafana}\n', encoding="utf-8")
+    command.chmod(0o755)
+    (folder / "password").write_text("of-the-admin", encoding="utf-8")
+    script = ROLES / "grafana" / "files" / "admin-password.sh"
+    run = subprocess.run(
+        ["sh", script],
+        env={
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "DATABASE": database,
+            "CONFIG": "/etc/grafana/config/grafana.ini",
+            "PASSWORD": str(folder / "password"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run, given.read_text(encoding="utf-8") if given.exists() else ""
+
+
+def test_a_new_password_of_the_administrator_is_set_before_grafana_starts(tmp_path: Path) -> None:
+    database = tmp_path / "grafana.db"
+    for path in (str(database), ""):
+        database.touch()
+        run, given = give_password(tmp_path, path, "exit 0")
+        assert (run.returncode, run.stderr) == (0, "")
+        arguments, password = given.splitlines()
+        assert arguments.endswith("admin reset-admin-password --password-from-stdin")
+        assert "--config /etc/grafana/config/grafana.ini" in arguments
+        assert password == "of-the-admin"
+    (container,) = pod(rendered("deployment"))["initContainers"]
+    assert {item["name"]: item.get("value") for item in container["env"]}["DATABASE"] == "/var/lib/grafana/grafana.db"
+    (container,) = pod(rendered("deployment", **DATABASE))["initContainers"]
+    assert {item["name"]: item.get("value") for item in container["env"]}["DATABASE"] == ""
+
+
+def test_at_the_first_start_grafana_takes_the_password_itself(tmp_path: Path) -> None:
+    run, given = give_password(tmp_path, str(tmp_path / "grafana.db"), "exit 0")
+    assert (run.returncode, given) == (0, "")
+
+
+def test_grafana_starts_although_its_command_fails(tmp_path: Path) -> None:
+    run, _ = give_password(tmp_path, "", "echo no such user >&2; exit 1")
+    assert run.returncode == 0
+    assert "no such user" in run.stderr
+    assert "keeps the password that it has" in run.stderr
 
 
 def test_prometheus_scrapes_it() -> None:
@@ -318,11 +371,12 @@ def test_takes_the_platforms_dashboards() -> None:
     ("dashboard", "message"),
     [
         (
-            {"uid": "fleet"},
-            'The uid "fleet" belongs to 2 dashboards, in the folders Fleet and Mine: Grafana',
+            {"uid": "fleet", "title": "Mine"},
+            'The uid "fleet" is in roles/grafana/files/dashboards/fleet.json and in grafana_dashboards, number 1 '
+            '("Mine"): Grafana would show only one of the dashboards. Change it in one that is yours.',
         ),
-        ({"title": "No uid"}, 'A dashboard in grafana_dashboards for the folder "Mine" has no uid. Give it one.'),
-        ({"uid": "Not_a_name"}, 'The uid "Not_a_name" of a dashboard may have at most 40 lowercase letters'),
+        ({"title": "No uid"}, 'grafana_dashboards, number 1 ("No uid"): the dashboard has no uid. Give it one.'),
+        ({"uid": "Not_a_name"}, 'the uid "Not_a_name" may have at most 40 lowercase letters'),
         (
             {"uid": "large", "text": "x" * 921600},
             "more than the 921600 that fit in a ConfigMap. Divide it in two.",
@@ -331,3 +385,16 @@ def test_takes_the_platforms_dashboards() -> None:
 )
 def test_refuses_dashboards_that_grafana_could_not_show(dashboard: dict[str, Any], message: str) -> None:
     assert message in faults(grafana_dashboards=[{"folder": "Mine", "json": json.dumps(dashboard)}])
+
+
+def test_two_files_with_one_uid_are_both_named(tmp_path: Path) -> None:
+    paths = [tmp_path / "jobs.json", tmp_path / "copy of jobs.json"]
+    for path in paths:
+        path.write_text(json.dumps({"uid": "jobs", "title": "Jobs"}))
+    said = faults(grafana_dashboards=[{"folder": "Mine", "file": str(path)} for path in paths])
+    assert said.startswith(f'The uid "jobs" is in {paths[0]} and in {paths[1]}: Grafana would show only one')
+
+
+@pytest.mark.parametrize("item", [{"folder": "A"}, {"folder": "A", "json": {"uid": "a"}, "file": "a.json"}])
+def test_a_dashboard_is_a_file_or_given_as_it_is(item: dict[str, Any]) -> None:
+    assert faults(grafana_dashboards=[item]) == "Number 1 of grafana_dashboards needs either file or json."

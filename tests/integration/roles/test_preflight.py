@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before anything is changed: here even before there is an AWS that could be asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT
+
+pytestmark = pytest.mark.integration
+# Nobody listens there: a run that got past the checks would fail with other words.
+NOWHERE = "http://127.0.0.1:9"
+
+
+def refused(playbook: str, host: str, **variables: Any) -> str:
+    """Run a playbook that is refused, and return what it says."""
+    given = {"aws_endpoint_url": NOWHERE, "aws_access_key": "a", "aws_secret_key": "b", **variables}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["ansible-playbook", "-i", f"inventories/{host}", playbook, "-e", json.dumps(given)],
+        cwd=CHECKOUT,
+        env={**os.environ, "PATH": path, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0, said
+    assert said.count("fatal: [") == 1, said
+    assert "127.0.0.1:9" not in said, said
+    assert "changed=0" in said
+    return said
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "playbooks/clusters.yml"])
+def test_more_replicas_than_brokers(playbook: str) -> None:
+    said = refused(playbook, "controlplane", kafka_topic_replication=2, kafka_topics={"invoices": {"replication": 5}})
+    assert "controlplane: invoices (5) would have more replicas than the 3 brokers of kafka_replicas." in said
+    assert "Lower kafka_topic_replication (or replication in kafka_topics), or raise kafka_replicas." in said
+
+
+def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("one.json", "other.json")]
+    for path in paths:
+        Path(path).write_text(json.dumps({"uid": "jobs", "title": "Jobs"}), encoding="utf-8")
+    said = refused("site.yml", "controlplane", grafana_dashboards=[{"folder": "A", "file": path} for path in paths])
+    assert f'controlplane: The uid "jobs" is in {paths[0]} and in {paths[1]}: Grafana would show only one' in said
