@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alarms across clusters: whether each declared member is heard of at all."""
+"""Alarms across clusters: whether each member that has been built is heard of at all."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ TOPIC = Topic(
             runbook=Runbook(
                 meaning="Each cluster's Prometheus has an alarm that always fires. This member's has not arrived in "
                 "Elasticsearch for ten minutes, or Elasticsearch cannot be asked. There is one such rule for each "
-                "declared "
-                "member, so that a member that never spoke is missed too.",
+                "member that has been built, so that one that never spoke is missed too.",
                 impact="All edge alarms of this cluster are blind. Whether the cluster itself is down is not said.",
                 look=("All members at once? Then it is Kafka, Logstash or Elasticsearch, not the members.", *_HOPS),
                 mend=(
                     "The cluster is down: [ApiServerDown](ApiServerDown.md), EC2 and EKS consoles.",
                     "The way is down: peering, DNS zone, Kafka's security group, credential; "
                     "`ansible-playbook site.yml -i inventories/CLUSTER` repairs what differs from the inventory.",
-                    "The member was taken down on purpose: silence by the label `cluster`, or take it out of "
-                    "`inventories/fleet.yml`.",
+                    "The member was taken down on purpose: silence by the label `cluster`. For good: `destroy.yml` for "
+                    "the member, or take it out of `inventories/fleet.yml`; then `--tags pki,alarms` for the "
+                    "controlplane.",
                 ),
             ),
             firing=Fixture(

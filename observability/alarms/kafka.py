@@ -229,9 +229,8 @@ TOPIC = Topic(
                     "auth'",
                 ),
                 mend=(
-                    "A member after a rotation: run `--tags kafka` for the controlplane, then `--tags "
-                    "prometheus,fluent_bit` "
-                    "for the member.",
+                    "A member after a rotation, whose former credential has ended (`docs/rotation.md`): run `--tags "
+                    "kafka` for the controlplane, then `--tags prometheus,fluent_bit` for the member.",
                     "An address that is no member's: find it in the VPC's flow logs; Kafka's security group admits the "
                     "declared networks only.",
                 ),

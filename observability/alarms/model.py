@@ -86,7 +86,7 @@ class Alarm:
     silent: Fixture | None = None
     # Grafana alarms: no data is an alarm, because where all is well there is data.
     must_exist: bool = False
-    # Grafana alarms: one for each declared member of the fleet, with @member@ in the query.
+    # Grafana alarms: one for each member of the fleet that has been built, with @member@ in the query.
     per_member: bool = False
     # Edge alarms about the way to Elasticsearch: also read from the controlplane's own Prometheus.
     direct: bool = False

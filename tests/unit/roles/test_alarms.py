@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.plugins.lookup import fleet_members, fleet_parameter
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     Objects,
@@ -32,13 +33,20 @@ REACHED = {
     "alarms_slack_url": HOOK,
     "alarms_heartbeat_url": "https://heartbeat.example/ping/1",
 }
+# What the rules of a member begin with.
+PER_MEMBER = ("cluster-silent", "logs-missing", "metrics-missing")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+|0s")
 
 
+# What AWS would be asked for: who has been built, and who was ever declared.
+BUILT = {"alarms_members": {name: {} for name in ("controlplane", "production", "staging", "testing")}}
+FLEET = BUILT | {"alarms_former_members": list(BUILT["alarms_members"])}
+
+
 @functools.cache
 def _rendered(options: str) -> Objects:
-    return render_role("alarms", **json.loads(options))
+    return render_role("alarms", **FLEET | json.loads(options))
 
 
 def objects_of(**options: Any) -> Objects:
@@ -53,6 +61,16 @@ def files(**options: Any) -> dict[str, Any]:
 
 def job(**options: Any) -> dict[str, Any]:
     return only(objects_of(**options), "Job")
+
+
+def warnings(**options: Any) -> list[str]:
+    found: list[str] = evaluate("alarms", "__alarms_warnings", **FLEET | options)
+    return found
+
+
+def forgotten(**options: Any) -> list[str]:
+    """Return the rules that Grafana is told to delete."""
+    return [each["uid"] for each in files(**options)["retired.yaml"]["deleteRules"]]
 
 
 def rules(**options: Any) -> list[dict[str, Any]]:
@@ -267,14 +285,53 @@ def test_no_token_is_left() -> None:
     assert not re.search(r"@(cluster|environment|member)@", json.dumps(files(**REACHED)))
 
 
-def test_each_declared_member_is_missed_when_silent() -> None:
+@pytest.mark.parametrize(
+    ("built", "parameter", "watched", "gone"),
+    [
+        (["controlplane", "staging"], "", ["controlplane", "staging"], ["production", "testing"]),
+        (
+            ["controlplane"],
+            '{"controlplane": "", "old": ""}',
+            ["controlplane"],
+            ["old", "production", "staging", "testing"],
+        ),
+    ],
+    ids=["not built yet", "left the fleet"],
+)
+def test_members_that_are_built_are_watched_and_all_others_forgotten(
+    monkeypatch: pytest.MonkeyPatch, built: list[str], parameter: str, watched: list[str], gone: list[str]
+) -> None:
+    names = [f"dataplatform/{member}/{document}" for member in built for document in ("issuer", "tls")]
+    monkeypatch.setattr(fleet_members, "read_names", lambda _connection, _prefix: [*names, "dataplatform/old/tls"])
+    read = staticmethod(lambda _connection, _name: parameter or None)
+    monkeypatch.setattr(fleet_parameter.LookupModule, "read", read)
+    data = only(render_role("alarms", fleet_values={}), "ConfigMap", "grafana-alerting")["data"]
+    assert {name for name in data if name.startswith("rules_of_")} == {f"rules_of_{name}.yaml" for name in watched}
+    retired = [each["uid"] for each in yaml.safe_load(data["retired.yaml"])["deleteRules"]]
+    assert retired == sorted(f"{kind}-{name}" for kind in PER_MEMBER for name in gone)
+
+
+def test_no_rule_is_both_provided_and_deleted() -> None:
+    kept = [rule["uid"] for rule in rules()]
+    assert forgotten(alarms_retired=["old", "cluster-silent-staging", kept[0]]) == ["old"]
+    assert forgotten(alarms_members={"staging": {}}, alarms_former_members=["m" * 61, "staging"]) == [
+        uid for uid in forgotten(alarms_members={"staging": {}}, alarms_former_members=["m" * 61]) if UID.fullmatch(uid)
+    ]
+
+
+def test_each_member_is_missed_when_silent() -> None:
+    """Also one whose agents were deployed while Kafka did not answer, and that has never spoken."""
     members = {"controlplane": {}, "staging": {"environment": "preproduction"}}
-    silent = [rule for rule in rules(alarms_members=members) if rule["title"].startswith("ClusterSilent")]
-    assert [rule["labels"]["cluster"] for rule in silent] == ["controlplane", "staging"]
-    assert [rule["labels"]["environment"] for rule in silent] == ["controlplane", "preproduction"]
-    for rule in silent:
-        assert f'cluster="{rule["labels"]["cluster"]}"' in rule["data"][0]["model"]["expr"]
-        assert (rule["noDataState"], rule["execErrState"]) == ("Alerting", "Alerting")
+    for kind, source in (("ClusterSilent", "metrics"), ("MetricsMissing", "prometheus"), ("LogsMissing", "prometheus")):
+        found = [rule for rule in rules(alarms_members=members) if rule["title"].split()[0] == kind]
+        assert [rule["labels"]["cluster"] for rule in found] == ["controlplane", "staging"]
+        assert [rule["labels"]["environment"] for rule in found] == ["controlplane", "preproduction"]
+        for rule in found:
+            query = rule["data"][0]["model"]["expr"]
+            assert re.search(rf'"(metrics-|logs-)?{rule["labels"]["cluster"]}"', query)
+            assert rule["data"][0]["datasourceUid"] == source, "the latter two do not go through what they watch"
+            assert (rule["noDataState"], rule["execErrState"]) == ("Alerting", "Alerting")
+            assert (rule["labels"]["severity"], rule["for"]) in (("critical", "5m"), ("critical", "10m"))
 
 
 def test_a_long_name_fits_into_an_identifier() -> None:
@@ -311,13 +368,21 @@ def test_the_hook_comes_from_secrets_manager() -> None:
 
 
 def test_warns_of_alarms_that_reach_nobody() -> None:
-    first, second = evaluate("alarms", "__alarms_warnings")
+    first, second = warnings()
     assert first.startswith("controlplane: no alarm reaches anybody.")
     assert "alarms_email_addresses" in first
     assert "alarms_heartbeat_secret" in second
-    assert evaluate("alarms", "__alarms_warnings", **REACHED) == []
+    assert warnings(**REACHED) == []
     elsewhere = {"testing": {"email_addresses": ["a@example.com"]}}
-    assert len(evaluate("alarms", "__alarms_warnings", alarms_environments=elsewhere)) == 1
+    assert len(warnings(alarms_environments=elsewhere)) == 1
+
+
+def test_warns_of_addresses_that_no_mail_could_reach() -> None:
+    (said,) = warnings(**REACHED | {"alarms_mail": False})
+    assert "Grafana has no mail server, so that nothing is sent by email. Give grafana_smtp_host" in said
+    elsewhere = {"testing": {"email_addresses": ["a@example.com"]}, "staging": None}
+    assert "no mail server" in warnings(alarms_environments=elsewhere, alarms_mail=False)[0]
+    assert warnings(**REACHED | {"alarms_mail": False, "alarms_email_addresses": []}) == []
 
 
 # --- The restart --------------------------------------------------------------------------------------------------
