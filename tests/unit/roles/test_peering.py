@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
@@ -39,3 +40,8 @@ def test_the_owners_commands_are_collected() -> None:
     made, seen = {"vpc_peering": {"commands": ["one"]}}, {"private_zone": {"commands": ["two"]}}
     assert internal("commands", __peering_made=made, __peering_seen=seen) == ["one", "two"]
     assert internal("commands") == []
+
+
+def test_former_members_are_those_that_were_and_are_not_declared() -> None:
+    known = {"controlplane": "10.40.0.0/16", "old": "10.49.0.0/16", "renamed": "10.42.0.0/16", "unknown": ""}
+    assert internal("former", fleet_values={"members": json.dumps(known)}) == {"old": "10.49.0.0/16"}

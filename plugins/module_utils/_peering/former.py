@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What former members could still reach, seen and taken away from the controlplane's side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import Item, PeeringError
+
+
+@dataclass
+class Left:
+    """What is left of one former member: live connections, and routes as pairs of route table and network."""
+
+    connections: list[Item] = field(default_factory=list)
+    routes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def left(connections: Iterable[Item], tables: Sequence[Item], cidrs: Mapping[str, str]) -> dict[str, Left]:
+    """Return what is left of the members with these networks, as seen by the VPC that has accepted them.
+
+    A connection is a member's if its network is led to it, or if it says so itself: AWS tells the other side's network
+    of active connections only
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnectionVpcInfo.html).
+    """
+    members = {cidr: member for member, cidr in cidrs.items()}
+    found: dict[str, Left] = {}
+    led_to: dict[str, str] = {}
+    for table in tables:
+        for route in table["Routes"]:
+            cidr, connection = route.get("DestinationCidrBlock"), route.get("VpcPeeringConnectionId")
+            if cidr in members and connection:
+                led_to[connection] = members[cidr]
+                found.setdefault(members[cidr], Left()).routes.append((table["RouteTableId"], cidr))
+    for one in connections:
+        member = led_to.get(one["VpcPeeringConnectionId"]) or members.get(one["RequesterVpcInfo"].get("CidrBlock", ""))
+        if member and one["Status"]["Code"] in plan.LIVE:
+            found.setdefault(member, Left()).connections.append(one)
+    return dict(sorted(found.items()))
+
+
+class Former:
+    """``before`` are the things that go."""
+
+    def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
+        self.module = module
+        self.before: dict[str, Any] = {}
+        self._ec2 = module.client("ec2")
+        self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)
+
+    def revoke(self) -> list[str]:
+        """Take the connections, the routes to them and the zone away; return whose they were."""
+        cidrs = self.module.params["networks"]
+        if self._own is None:
+            if cidrs and not self.module.check_mode:
+                raise PeeringError(f"There is no VPC {self.module.params['vpc']} in {self.module.region}.")
+            return []
+        accepted = api.connections(self._ec2, self._own.vpc_id, "accepter")
+        found = left(accepted, api.route_tables(self._ec2, self._own.vpc_id), cidrs)
+        for member, what in found.items():
+            for one in what.connections:
+                self._leave_zone(member, one["RequesterVpcInfo"])
+                self.before[f"peering of {member}"] = one["Status"]["Code"]
+                connection_id = one["VpcPeeringConnectionId"]
+                self._do(self._ec2, "delete_vpc_peering_connection", VpcPeeringConnectionId=connection_id)
+            # Last: by them an interrupted run is taken up again.
+            for table, cidr in what.routes:
+                self.before[f"route of {table}"] = cidr
+                self._do(self._ec2, "delete_route", RouteTableId=table, DestinationCidrBlock=cidr)
+        return list(found)
+
+    def _leave_zone(self, member: str, vpc: Mapping[str, Any]) -> None:
+        route53, name = self.module.client("route53"), self.module.params["zone"].rstrip(".")
+        zone_id = api.zone_id(route53, name)
+        seen = api.call(route53, "get_hosted_zone", Id=zone_id)["VPCs"] if zone_id else []
+        if any(one["VPCId"] == vpc["VpcId"] for one in seen):
+            self.before[f"zone {name}.vpc of {member}"] = vpc["VpcId"]
+            place = {"VPCRegion": vpc["Region"], "VPCId": vpc["VpcId"]}
+            self._do(route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=place)
+
+    def _do(self, client: Any, operation: str, **arguments: object) -> None:  # noqa: ANN401
+        if not self.module.check_mode:
+            api.call(client, operation, **arguments)

@@ -1,0 +1,85 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: former_peerings
+short_description: Take away what former members of a fleet could reach
+version_added: 0.1.0
+description:
+  - Deletes, on the side that has accepted them, the peering connections from the networks of former members and the
+    routes to them, and takes their VPCs out of the private zone. Other connections are not touched.
+  - What is in the former members' own accounts stays; their routes lead nowhere.
+options:
+  vpc:
+    description: The V(Name) tag of the VPC that has accepted the connections. In check mode it need not exist yet.
+    type: str
+    required: true
+  networks:
+    description: The networks of the former members, by the members' names.
+    type: dict
+    required: true
+  zone:
+    description: The private zone that the members' VPCs see.
+    type: str
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+  - dataplatform.fleet.attributes
+seealso:
+  - module: dataplatform.fleet.vpc_peering
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+EXAMPLES = r"""
+- name: Take away what testing could reach
+  dataplatform.fleet.former_peerings:
+    vpc: example-controlplane
+    networks:
+      testing: 10.43.0.0/16
+    zone: example.internal
+"""
+
+RETURN = r"""
+former_peerings:
+  description: The members whose connections were taken away, or would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [testing]
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.former import Former
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+
+def main() -> None:
+    spec = {
+        "vpc": {"type": "str", "required": True},
+        "networks": {"type": "dict", "required": True},
+        "zone": {"type": "str", "required": True},
+    }
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    try:
+        former = Former(module)
+        members = former.revoke()
+    except PeeringError as error:
+        module.fail_json(msg=str(error))
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg="Could not take away the peering connections of former members")
+    module.exit_json(changed=bool(members), diff={"before": former.before, "after": {}}, former_peerings=members)
+
+
+if __name__ == "__main__":
+    main()

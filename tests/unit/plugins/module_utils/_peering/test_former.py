@@ -1,0 +1,44 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which connections and routes are a former member's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.former import left
+
+FORMER = {"testing": "10.43.0.0/16"}
+
+
+def connection(identifier: str, status: str = "active", cidr: str = "") -> dict[str, Any]:
+    vpc = {"VpcId": f"vpc-{identifier}"} | ({"CidrBlock": cidr} if cidr else {})
+    return {"VpcPeeringConnectionId": identifier, "RequesterVpcInfo": vpc, "Status": {"Code": status}}
+
+
+def table(name: str, **routes: str) -> dict[str, Any]:
+    """A route table; the routes are connections by the second number of their network."""
+    made = [
+        {"DestinationCidrBlock": f"10.{number.removeprefix('n')}.0.0/16", "VpcPeeringConnectionId": to}
+        for number, to in routes.items()
+    ]
+    return {"RouteTableId": name, "Routes": [{"DestinationCidrBlock": "10.40.0.0/16", "GatewayId": "local"}, *made]}
+
+
+def test_a_connection_is_known_by_its_route_or_by_its_network() -> None:
+    by_route, by_network = connection("a"), connection("b", cidr="10.43.0.0/16")
+    found = left([by_route, by_network], [table("t", n43="a"), table("u")], FORMER)
+    assert list(found) == ["testing"]
+    assert found["testing"].connections == [by_route, by_network]
+    assert found["testing"].routes == [("t", "10.43.0.0/16")]
+
+
+def test_other_connections_are_left_alone() -> None:
+    others = [connection("a", cidr="10.42.0.0/16"), connection("b"), connection("c", "deleted", "10.43.0.0/16")]
+    assert left(others, [table("t", n42="a", n99="b")], FORMER) == {}
+    assert left(others, [table("t", n43="b")], {}) == {}
+
+
+def test_routes_of_an_interrupted_run_are_found_without_their_connection() -> None:
+    found = left([connection("a", "deleted")], [table("t", n43="a")], FORMER)
+    assert (found["testing"].connections, found["testing"].routes) == ([], [("t", "10.43.0.0/16")])
