@@ -164,7 +164,7 @@ class RealNodes:
             if machine.name not in nodes or not machine.running:
                 if machine.name in nodes:
                     self._context.log.warning("machine %s ended and is started again", machine.name)
-                self._machines.stop(machine)
+                self._machines.stop(machine, keep_images=machine.name in nodes)
         for name, node in nodes.items():
             thread = self._starting.get(name)
             if (thread is None or not thread.is_alive()) and self._machine(node) is None and self._backoff.due(name):
@@ -251,6 +251,7 @@ class RealNodes:
             if placement.held(pod):
                 name = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
                 guarded(self._context.log, name, partial(self._place_one, pod, ready, real))
+            # One of before the admission policy was in force, or of before its machine was started again.
             elif placement.lacks_image(pod, real) and self._images.state(pod["spec"]) is State.ABSENT:
                 self._replace(pod)
 
@@ -271,7 +272,7 @@ class RealNodes:
             self._write(pod, placement.release(pod, selector))
 
     def _replace(self, pod: Object) -> None:
-        """Take a pod away that came before the admission policy was in force; its owner makes another one."""
+        """Take a pod away whose image cannot be had; its owner makes another one, which is held."""
         meta = pod["metadata"]
         self._keep_away(pod)
         if any(owner.get("controller") for owner in meta.get("ownerReferences") or []):

@@ -171,6 +171,8 @@ def kubelet(
         "registerNode": True,
         "resolvConf": str(resolv_conf),
         "rotateCertificates": False,
+        # A registry that does not answer holds up nothing but the pods that want its images.
+        "serializeImagePulls": False,
         "tlsCertFile": str(pki / "kubelet-server.crt"),
         "tlsPrivateKeyFile": str(pki / "kubelet-server.key"),
         "volumePluginDir": f"{RUN}/kubelet/volume-plugins",

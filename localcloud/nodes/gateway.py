@@ -15,8 +15,9 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _CHUNK = 1 << 16
 _HEAD = 1 << 14
 _ANSWER_SECONDS = 30.0
 
-SocketFactory = Callable[[], socket.socket]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gateway:
@@ -56,7 +57,7 @@ class Gateway:
         """Answer an API server's CONNECT requests with connections from the namespace that ``sockets`` gives."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _connect(reader, writer, sockets)
+            await _connect(reader, writer, partial(_from_namespace, sockets))
 
         path.unlink(missing_ok=True)
         self.run(self._serve_path(owner, path, serve))
@@ -68,25 +69,26 @@ class Gateway:
             await _relay_to((HOST, port), reader, writer)
 
         for address in addresses:
-            listener = sockets.make()
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(128)
-            self.run(self._serve_socket(owner, listener, serve))
+            self.run(self._serve_socket(owner, _listener(sockets, address), serve))
+
+    def serve_proxy(self, owner: str, sockets: Sockets, address: tuple[str, int]) -> None:
+        """Answer CONNECT requests inside a namespace with connections from the host, as containerd needs them."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await _connect(reader, writer, _from_host)
+
+        self.run(self._serve_socket(owner, _listener(sockets, address), serve))
 
     def serve_names(self, owner: str, sockets: Sockets, address: str, resolver: dns.Resolver) -> None:
         """Answer DNS queries at an address inside a namespace."""
-        datagrams, listener = sockets.make(socket.SOCK_DGRAM), sockets.make()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for made in (datagrams, listener):
-            made.bind((address, dns.PORT))
-        listener.listen(16)
+        datagrams = sockets.make(socket.SOCK_DGRAM)
+        datagrams.bind((address, dns.PORT))
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await dns.serve_stream(resolver, reader, writer)
 
         self.run(self._serve_datagrams(owner, datagrams, resolver))
-        self.run(self._serve_socket(owner, listener, serve))
+        self.run(self._serve_socket(owner, _listener(sockets, (address, dns.PORT)), serve))
 
     def forget(self, owner: str) -> None:
         """Close what was opened for an owner; connections that exist end with their namespaces."""
@@ -128,32 +130,61 @@ class Gateway:
             server.close()
 
 
+def _listener(sockets: Sockets, address: tuple[str, int]) -> socket.socket:
+    made = sockets.make()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(address)
+    made.listen(128)
+    return made
+
+
+async def _from_namespace(sockets: Callable[[], Sockets | None], target: tuple[str, int]) -> Streams | None:
+    """Connect from a namespace; None if there is none."""
+    namespace = sockets()
+    if namespace is None:
+        return None
+    made = namespace.make()
+    try:
+        await asyncio.get_running_loop().sock_connect(made, target)
+    except BaseException:
+        made.close()
+        raise
+    return await asyncio.open_connection(sock=made)
+
+
+async def _from_host(target: tuple[str, int]) -> Streams | None:
+    return await asyncio.open_connection(*target)
+
+
 async def _connect(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sockets: Callable[[], Sockets | None]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    dial: Callable[[tuple[str, int]], Awaitable[Streams | None]],
 ) -> None:
     """Answer one CONNECT request (RFC 9110, section 9.3.6)."""
     try:
         target = _target(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), CONNECT_SECONDS))
-        namespace = sockets()
-        if target is None or namespace is None:
-            writer.write(b"HTTP/1.1 503 No real node\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
+        if target is None:
+            _refuse(writer, "405 Only CONNECT")
             return
-        made = namespace.make()
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(made, target), CONNECT_SECONDS)
+            other = await asyncio.wait_for(dial(target), CONNECT_SECONDS)
         except (OSError, TimeoutError) as error:
-            made.close()
-            reason = str(error) or "no answer"
-            writer.write(f"HTTP/1.1 502 {reason}\r\nContent-Length: 0\r\n\r\n".encode())
-            writer.close()
+            _refuse(writer, f"502 {error or 'no answer'}")
+            return
+        if other is None:
+            _refuse(writer, "503 No real node")
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        other_reader, other_writer = await asyncio.open_connection(sock=made)
-        await _relay(reader, writer, other_reader, other_writer)
+        await _relay(reader, writer, *other)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         LOG.debug("CONNECT: %s", error)
         writer.close()
+
+
+def _refuse(writer: asyncio.StreamWriter, reason: str) -> None:
+    writer.write(f"HTTP/1.1 {reason}\r\nContent-Length: 0\r\n\r\n".encode())
+    writer.close()
 
 
 def _target(head: bytes) -> tuple[str, int] | None:

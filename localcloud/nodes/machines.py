@@ -33,7 +33,10 @@ from localcloud.processes import Process, Supervisor, tail
 LOG = logging.getLogger("localcloud.nodes")
 START_SECONDS = 30.0
 API_PORT = 443
-KUBELET_PORT = 10250
+PROXY = (HOST, 3128)
+"""Where containerd finds the host's way to registries."""
+_LIMITS = {"GOMAXPROCS": "2", "GOGC": "50"}
+_PROXY = {f"{scheme}_PROXY": f"http://{PROXY[0]}:{PROXY[1]}" for scheme in ("HTTP", "HTTPS")}
 _FORWARDING = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "0", "net/ipv4/conf/default/rp_filter": "0"}
 
 
@@ -161,7 +164,7 @@ class Machine(Namespace):
             programs=proxy,
             directories={
                 f"{machine.RUN}/kubelet": directory / "kubelet",
-                f"{machine.RUN}/containerd": directory / "containerd",
+                f"{machine.RUN}/containerd": directory / IMAGES,
                 f"{machine.RUN}/cni": directory / "cni",
                 f"{machine.RUN}/cni-state": directory / "cni-state",
                 VOLUMES: self._volumes,
@@ -169,6 +172,7 @@ class Machine(Namespace):
             },
             replaced={
                 **{f"/proc/sys/{name}": shown / name for name in files.KERNEL_SETTINGS if (shown / name).exists()},
+                "/etc/resolv.conf": directory / "resolv.conf",
                 "/proc/meminfo": shown / "meminfo",
                 "/sys/devices/system/cpu": shown / "cpu",
                 "/sys/devices/system/node": shown / "node",
@@ -183,13 +187,15 @@ class Machine(Namespace):
             scratch.write_text(files.cni(self.order.network))
             scratch.replace(path)
 
-    def destroy(self) -> None:
-        """Stop it and remove its data; the logs stay."""
+    def destroy(self, *, keep_images: bool = False) -> None:
+        """Stop it and remove its data, perhaps without its images; the logs stay."""
         self.stop()
         left = cgroups.remove(self._key, self.name)
         if left:
             LOG.warning("These control groups could not be removed: %s", ", ".join(map(str, left)))
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in list(self.directory.iterdir()) if keep_images else [self.directory]:
+            if not keep_images or path.name != IMAGES:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
     def _programs(self, binaries: Binaries) -> list[dict[str, Any]]:
         order, directory = self.order, self.directory
@@ -211,7 +217,7 @@ class Machine(Namespace):
                 "name": name,
                 "command": [str(word) for word in command],
                 "log": str(self.logs / f"{name}.log"),
-                "environment": {"GOMAXPROCS": "2", "GOGC": "50"},
+                "environment": {**_LIMITS, **(_PROXY if name == "containerd" else {})},
             }
             for name, command in commands.items()
         ]
@@ -261,6 +267,7 @@ class Machine(Namespace):
         (shown / "meminfo").write_text(files.meminfo(Path("/proc/meminfo").read_text(), size.memory_kib))
 
 
+IMAGES = "containerd"
 VOLUMES = "/run/node/volumes"
 """Where a machine sees the data of persistent volumes."""
 
@@ -362,7 +369,8 @@ class Machines:
             self._number += 1
             number = self._number
             self.fabric.ensure()
-        directory = self._directory / str(number)
+        directory = self._directory / cluster.directory.name / order.name
+        owner = str(directory)
         made = Machine(order, cluster, directory, self._volumes(cluster), self._supervisor, self._key)
         port = int(cluster.endpoint.rpartition(":")[2])
 
@@ -370,26 +378,27 @@ class Machines:
             self.fabric.attach(pid, f"n{number}", order.network)
             sockets = namespaces.Sockets(pid)
             addresses = [(HOST, port), *((address, API_PORT) for address in order.network.api)]
-            self.gateway.pass_on(directory.name, sockets, addresses, port)
-            self.gateway.serve_names(directory.name, sockets, order.network.resolver, resolver)
+            self.gateway.pass_on(owner, sockets, addresses, port)
+            self.gateway.serve_proxy(owner, sockets, PROXY)
+            self.gateway.serve_names(owner, sockets, order.network.resolver, resolver)
             sockets.close()
 
         try:
             made.boot(self._binaries, connect)
         except BaseException:
-            self.gateway.forget(directory.name)
+            self.gateway.forget(owner)
             made.destroy()
             raise
         with self._lock:
-            self._machines[directory.name] = made
+            self._machines[owner] = made
         return made
 
-    def stop(self, made: Machine) -> None:
-        """Stop a machine and remove what it had."""
+    def stop(self, made: Machine, *, keep_images: bool = False) -> None:
+        """Stop a machine and remove what it had, perhaps without its images, for the next one of its name."""
         with self._lock:
-            self._machines.pop(made.directory.name, None)
-        self.gateway.forget(made.directory.name)
-        made.destroy()
+            self._machines.pop(str(made.directory), None)
+        self.gateway.forget(str(made.directory))
+        made.destroy(keep_images=keep_images)
 
     def forget(self, cluster: ClusterRef) -> None:
         """Stop a deleted cluster's machines and remove the data of its volumes."""

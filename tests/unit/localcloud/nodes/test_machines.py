@@ -310,7 +310,18 @@ def test_api_server_is_told_that_there_is_no_node_or_no_answer(gateway: Gateway)
         gateway.forget("c")
         gateway.listen_for_api_server("c", path, _Here)  # type: ignore[arg-type]
         assert _talk(path, b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 502 ")
-        assert _talk(path, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+        assert _talk(path, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 405 ")
+
+
+def test_machine_reaches_registries_through_the_host(gateway: Gateway, echo: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    gateway.serve_proxy("m", _Here(), ("127.0.0.1", port))  # type: ignore[arg-type]
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(f"CONNECT localhost:{echo} HTTP/1.1\r\n\r\n".encode())
+        assert client.recv(100) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        client.sendall(b"hello")
+        assert client.recv(100) == b"HELLO"
 
 
 def test_machine_reaches_the_api_server(gateway: Gateway, echo: int) -> None:
