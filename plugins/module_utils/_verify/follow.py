@@ -128,6 +128,9 @@ class Follower:
                 text = "The controlplane is not in this run: give its inventory too."
                 return self._finding(hop, Status.NOT_RUN, text=text), (Status.NOT_RUN, text)
             component = self._cluster(workload).component(workload)
+            if component is None and workload == hop.workload:
+                text = f"There is no {workload}: it was not applied."
+                return self._finding(hop, Status.FAILED, text=text), None
             if component is not None and component.simulated:
                 text = f"{workload} is simulated: nothing arrives there."
                 return self._finding(hop, Status.NOT_RUN, text=text), (Status.NOT_RUN, text)

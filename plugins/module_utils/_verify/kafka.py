@@ -36,18 +36,17 @@ KAFKA_HEAP_OPTS=-Xmx128m timeout "$wait" "${KAFKA_HOME:-/opt/kafka}/bin/kafka-co
   --command-config "$work/client" --command-property "auto.offset.reset=by_duration:PT${back}S" \
   --formatter-property print.timestamp=true > "$work/messages" 2> "$work/error" &
 consumer=$!
-# What is no message is what the consumer has to say.
-search='
-  /^CreateTime:/ { if (index($0, word)) { print; found = 1; exit } next }
-  { print > "/dev/stderr" }
-  END { exit !found }
-'
-if awk -v word="$word" "$search" "$work/messages" 2>> "$work/error"; then exit 0; fi
+# What is no message is what the consumer has to say. The tools are those that the image's own scripts have.
+found=$(sed -n -e "/^CreateTime:/{/$word/{p;q};d}" -e "w $work/said" "$work/messages")
+if [[ -n $found ]]; then
+  printf '%s\n' "$found"
+  exit 0
+fi
 wait "$consumer"
 status=$?
 consumer=
 # 124 and 143: its time was over.
 if ((status == 124 || status == 143)); then exit 0; fi
-tail -n 60 "$work/error" >&2
+cat "$work/said" "$work/error" | tail -n 60 >&2
 exit 3
 """

@@ -84,7 +84,7 @@ class Known(Cluster):
         self._simulated, self._canary = set(simulated), canary or Pod("canary-1", "node-1", True)
         self.components = [
             Component(name, namespace, name, "StatefulSet", 1, 1, "1", ["x:1"], name in self._simulated)
-            for namespace, name in NAMES
+            for namespace, name in [*NAMES, CANARY[1:]]
         ]
 
     def pods_of(self, workload: Workload) -> list[Pod]:
@@ -150,6 +150,14 @@ def test_a_kafka_elsewhere_is_passed_over() -> None:
     cluster = Known(Answers())
     found = follow(cluster, cluster, Settings(0.05, 0.05, 0.01, kafka_in_cluster=False))
     assert statuses(found)[:5] == ["seen", "seen", "not_run", "seen", "seen"]
+
+
+def test_a_component_that_was_not_applied_is_not_waited_for() -> None:
+    controlplane = Known(Answers())
+    controlplane.components = [item for item in controlplane.components if item.name != "elasticsearch"]
+    found = follow(Known(Answers()), controlplane, Settings(timeout=3600, alarm_timeout=3600, interval=0.01))
+    assert found["metric", "elasticsearch"].status == "failed"
+    assert "elasticsearch/elasticsearch in the controlplane" in found["metric", "elasticsearch"].text
 
 
 def test_a_canary_that_does_not_start_is_told_with_its_pods_reason() -> None:
