@@ -37,9 +37,10 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
             raise AnsibleLookupError(str(error)) from error
 
     def prepare(self, known: Mapping[str, Any], given: Mapping[str, object]) -> None:
-        """Set the options. Ansible gives plugins their variables untemplated."""
+        """Set the options: Ansible gives plugins variables untemplated, and what is omitted still in the arguments."""
         templated = {name: self._templar.template(known[name]) for name in VARIABLES if name in known}
-        self.set_options(var_options=templated, direct=given)
+        direct = {name: self._templar.template(value) for name, value in given.items()}
+        self.set_options(var_options=templated, direct=direct)
 
     def _value(self, path: Path, variables: Mapping[str, Any]) -> str:
         values = self.get_option("values") or {}

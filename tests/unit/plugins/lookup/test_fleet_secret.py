@@ -74,6 +74,22 @@ def test_a_parameter(stubs: dict[str, Stubber]) -> None:
     assert look_up(PARAMETER, "kafka/bootstrap") == "kafka:9094"
 
 
+def test_what_is_omitted_in_a_connection_is_no_part_of_it(
+    stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+    connect = reader._connect
+    monkeypatch.setattr(reader, "_connect", lambda given, service: seen.append(dict(given)) or connect(given, service))
+    stubs["ssm"].add_response(
+        "get_parameter", {"Parameter": {"Value": "v"}}, {"Name": "/dataplatform/a/b", "WithDecryption": True}
+    )
+    there = {"profile": trust_as_template("{{ omit }}"), "region": "eu-west-1"}
+    known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS, "there": there}
+    text = trust_as_template(f"{{{{ lookup('{PARAMETER}', 'a/b', connection=there) }}}}")
+    assert Templar(DataLoader(), variables=known).template(text) == "v"
+    assert seen == [{"region": "eu-west-1"}]
+
+
 def test_what_is_missing_is_an_error_and_is_not_remembered(stubs: dict[str, Stubber]) -> None:
     for _ in range(2):
         stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
