@@ -229,6 +229,7 @@ def test_a_new_password_is_set_and_never_shown(kafka: Kafka) -> None:
     assert produce(kafka, "staging", after, "metrics-staging") == ""
 
 
+@pytest.mark.exhaustive
 def test_after_a_rotation_a_members_both_credentials_are_taken(kafka: Kafka) -> None:
     before, after = password_of(kafka, "staging"), "of-the-other-user-0123456789"
     kafka.options["kafka_member_passwords"]["staging.2"] = after
