@@ -236,6 +236,8 @@ class Informer(threading.Thread):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._store: dict[tuple[str, str], Object] = {}
+        # How far the watch has told; versions of one kind grow.
+        self._seen = 0
 
     def all(self) -> list[Object]:
         with self._lock:
@@ -246,9 +248,13 @@ class Informer(threading.Thread):
             return self._store.get((namespace, name))
 
     def remember(self, obj: Object) -> None:
-        """Take over an object just written, so that the next decision does not wait for the watch."""
+        """Take over an object just written, so that the next decision does not wait for the watch.
+
+        Unless the watch was quicker: it may have told of a later state, for which no other event will come.
+        """
         with self._lock:
-            self._store[_key(obj)] = obj
+            if _version(obj) > self._seen:
+                self._store[_key(obj)] = obj
 
     def forget(self, name: str, namespace: str = "") -> None:
         with self._lock:
@@ -275,6 +281,7 @@ class Informer(threading.Thread):
         answer = self._kube.request("GET", path_of(self.kind), query={"resourceVersion": "0"})
         with self._lock:
             self._store = {_key(item): _typed(self.kind, _slim(item)) for item in answer.get("items") or []}
+            self._seen = _version(answer)
         self.synced.set()
         self._changed()
         return str(answer["metadata"]["resourceVersion"])
@@ -291,6 +298,7 @@ class Informer(threading.Thread):
                 if event["type"] == "BOOKMARK":
                     continue
                 with self._lock:
+                    self._seen = int(version)
                     if event["type"] == "DELETED":
                         self._store.pop(_key(obj), None)
                     else:
@@ -310,6 +318,10 @@ def api_version(kind: str) -> str:
 
 def _typed(kind: str, body: Object) -> Object:
     return {"apiVersion": api_version(kind), "kind": kind, **body}
+
+
+def _version(obj: Object) -> int:
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _slim(obj: Object) -> Object:

@@ -168,3 +168,20 @@ def test_informer_follows_and_starts_over_when_its_version_is_too_old(kube: Kube
     assert node is not None
     assert node["kind"] == "Node"
     assert "managedFields" not in node["metadata"]
+
+
+def test_informer_keeps_what_the_watch_told_over_an_older_state_that_was_written(kube: Kube, script: Script) -> None:
+    """As when a controller of Kubernetes' own is quicker than the answer to our write."""
+    told = {**_node("a", "7"), "status": {"ready": True}}
+    script.answers["GET", "/api/v1/nodes?watch=1"] = [(200, [{"type": "MODIFIED", "object": told}]), (200, [])]
+    script.answers["GET", "/api/v1/nodes"] = [(200, [{"metadata": {"resourceVersion": "5"}, "items": []}])]
+    done = threading.Event()
+    informer = Informer(kube, "Node", lambda: done.set() if informer.get("a") else None, logging.getLogger("test"))
+    informer.start()
+    assert done.wait(30)
+    informer.stop()
+    for version, kept in (("6", "7"), ("7", "7"), ("8", "8")):
+        informer.remember(_node("a", version))
+        node = informer.get("a")
+        assert node is not None
+        assert node["metadata"]["resourceVersion"] == kept
