@@ -19,10 +19,10 @@ in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
-.PHONY: help setup up down status verify render kubeconfig test test-all test-fast lint sanity bench
+.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e lint sanity bench
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup:
 	@tools/setup
@@ -70,6 +70,10 @@ test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only
 	@$(MAKE) lint
 	@pytest -q --numprocesses 2 tests/unit
+
+test-e2e: setup ## Run two clusters on real nodes, under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
+	@localcloud images --build
+	@pytest -q -rs --capture=no tests/e2e $(ARGS)
 
 lint: ## Run the linters and type checkers
 	@tools/setup --python-only

@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet of two clusters on real nodes, under load."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.plugins.loader import init_plugin_loader
+from ansible_collections.dataplatform.fleet.tests.e2e import workloads
+from ansible_collections.dataplatform.fleet.tests.e2e.fleet import NAMESPACE, WORKLOAD, Fleet, eventually
+from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader
+
+init_plugin_loader([str(Path(__file__).parents[2] / "collections")])
+
+RATE = int(os.environ.get("E2E_RATE", "5000"))
+"""Samples per second of all generators together."""
+GENERATORS, INTERVAL = 6, 5
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("nodes that run pods need Linux and root")
+    with Fleet.running(tmp_path_factory.mktemp("fleet")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def reader(fleet: Fleet) -> Reader:
+    """Everything that arrives in staging's topic, while there is load."""
+    series = RATE * INTERVAL // GENERATORS
+    fleet.controlplane.apply(workloads.reader(fleet.images, f"metrics-{WORKLOAD}"))
+    fleet.workload.apply(workloads.namespace(NAMESPACE))
+    for item in workloads.load(fleet.images, NAMESPACE, GENERATORS, series):
+        fleet.workload.apply(item)
+    name = "app.kubernetes.io/name"
+    eventually(lambda: fleet.workload.ready(NAMESPACE, f"{name}={workloads.LOAD}", GENERATORS))
+    eventually(lambda: fleet.controlplane.ready("kafka", f"{name}=kafka-reconciler,e2e={workloads.READER}", 1))
+    found = Reader(fleet.controlplane, series)
+    eventually(lambda: found.behind() < 4 * INTERVAL, 300)
+    return found
