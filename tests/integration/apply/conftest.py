@@ -14,19 +14,18 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Engine, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
 
-from localcloud.binaries import Binaries
+from localcloud import cache
 from localcloud.controlplane import ControlPlane
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Discovery and schemas are cached away from the user's own files; the programs stay where they are."""
-    programs, cache = Binaries().cache, tmp_path_factory.mktemp("cache")
+    """Discovery and schemas are cached away from the user's own files; programs stay where all tests find them."""
+    programs, folder = cache.home(), tmp_path_factory.mktemp("cache")
     programs.mkdir(parents=True, exist_ok=True)
-    (cache / "dataplatform-fleet").mkdir()
-    (cache / "dataplatform-fleet" / "bin").symlink_to(programs)
+    (folder / programs.name).symlink_to(programs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("XDG_CACHE_HOME", str(folder))
         yield
 
 
