@@ -39,7 +39,7 @@ def secrets(local_cloud: Any) -> dict[str, list[str]]:
         for entry in page["SecretList"]:
             document = json.loads(client.get_secret_value(SecretId=entry["Name"])["SecretString"])
             for key, text in leaves(document):
-                if key in ("private_key", "password") or entry["Name"].endswith("/passwords"):
+                if key.endswith(("private_key", "password")) or entry["Name"].endswith("/passwords"):
                     if not key.startswith(NOT_SECRET):
                         secret[f"{entry['Name']} {key} {len(secret)}"] = text
                 else:
