@@ -1,0 +1,230 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is lost, and what arrives twice, when a part of the way from Prometheus to Kafka fails under load.
+
+Every sample that Prometheus has stored is accounted for. Each test prints its row; all are in build/e2e.json.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import pytest
+from ansible_collections.dataplatform.fleet.tests.e2e.conftest import GENERATORS, INTERVAL, RATE
+from ansible_collections.dataplatform.fleet.tests.e2e.fleet import ROOT, WORKLOAD, Fleet, eventually
+from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
+from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
+
+from observability.alarms.fleet import TOPIC as FLEET
+from observability.alarms.kafka import TOPIC as KAFKA
+
+pytestmark = pytest.mark.exhaustive
+
+OUTAGE = float(os.environ.get("E2E_OUTAGE_SECONDS", "180"))
+"""How long all brokers are away."""
+CUT = float(os.environ.get("E2E_CUT_SECONDS", "300"))
+"""How long the way between the clusters is cut."""
+RECOVERY = float(os.environ.get("E2E_RECOVERY_SECONDS", "900"))
+"""How long it may take until what was buffered has arrived."""
+AROUND = 30.0
+"""Seconds of load before a fault and after its end that count as part of it."""
+ON_TIME = 4 * INTERVAL
+"""A sample that arrives within so many seconds is not late."""
+MOST_DUPLICATED = 0.05
+RESULTS = ROOT / "build" / "e2e.json"
+
+
+@dataclass
+class Row:
+    """What a fault has done. Samples are the load's, seconds are from the fault's end."""
+
+    fault: str
+    rate: float = 0
+    broken_seconds: float = 0
+    sent: int = 0
+    arrived: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    recovered_seconds: float = 0
+    buffered: int = 0
+    """The bridge's buffer at its fullest, or right before it was killed."""
+    alarms: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def rows() -> Iterator[list[Row]]:
+    """All results, written at the end as a table and as JSON."""
+    found: list[Row] = []
+    yield found
+    print("\n" + table(found))
+
+
+def table(rows: list[Row]) -> str:
+    names = ("fault", "rate", "sent", "arrived", "lost", "duplicated", "broken_seconds", "recovered_seconds")
+    lines = [[name.replace("_", " ") for name in names]]
+    for row in rows:
+        values = asdict(row)
+        lines.append([f"{values[name]:.0f}" if name != "fault" else row.fault for name in names])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def write(row: Row) -> None:
+    """Put a row in the place of an earlier one of the same fault."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    kept = [one for one in earlier if one["fault"] != row.fault]
+    RESULTS.write_text(json.dumps([*kept, asdict(row)], indent=1) + "\n")
+
+
+class Trial:
+    """A fault, from a while of undisturbed load until all has arrived that was sent."""
+
+    def __init__(self, fleet: Fleet, reader: Reader, rows: list[Row], fault: str) -> None:
+        self.fleet, self.reader, self.rows = fleet, reader, rows
+        self.row = Row(fault)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Trial]:
+        """The block breaks something and mends it."""
+        eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY)
+        begin = time.time()
+        self.wait(AROUND)
+        broken = time.time()
+        yield self
+        mended = time.time()
+        self.row.broken_seconds = round(mended - broken, 1)
+        eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY, every=1)
+        self.row.recovered_seconds = round(time.time() - mended, 1)
+        self.wait(AROUND)
+        self._count(begin, time.time())
+
+    def _count(self, begin: float, end: float) -> None:
+        eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY)
+        kept = between(scrapes(self.fleet.workload, time.time() - begin + 60), begin, end)
+        assert len(kept) == GENERATORS and all(kept.values())
+        # The last ones are on their way.
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: self.reader.account(kept).lost == 0, 60)
+        row, account = self.row, self.reader.account(kept)
+        row.sent, row.arrived, row.lost, row.duplicated = account
+        row.rate = round(row.sent / (end - begin), 1)
+        self.rows.append(row)
+        write(row)
+        print("\n" + table([row]))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and see what happens meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 5))
+            self.reader.poll()
+
+    def watch(self, seconds: float, *names: str) -> None:
+        """The same, with an eye on the bridge, on the workload's own alarms, and on these of the controlplane."""
+        until = time.monotonic() + seconds
+        alarms = self.row.alarms
+        while time.monotonic() < until:
+            bridge = self.fleet.workload.bridge()
+            self.row.buffered = max(self.row.buffered, int(bridge["internal_write_buffer_size"]))
+            for name, state in self.fleet.workload.alerts().items():
+                if name != "Watchdog" and alarms.get(name) != "firing":
+                    alarms[name] = state
+            for name in names:
+                if self.fleet.controlplane.ask(expression(name)):
+                    alarms[name] = "its expression is true"
+            self.wait(max(min(until - time.monotonic(), 10), 0))
+
+
+def expression(name: str) -> str:
+    """What Grafana asks the controlplane's Prometheus for one of its alarms."""
+    (alarm,) = (one for topic in (FLEET, KAFKA) for one in topic.alarms if one.name == name)
+    return f"{alarm.query} {alarm.op} {alarm.threshold}".replace("@member@", WORKLOAD)
+
+
+def restarted(fleet: Fleet, name: str, container: str, before: int) -> bool:
+    return fleet.workload.restarts("agents", name, container) > before and fleet.workload.ready(
+        "agents", "app.kubernetes.io/name=prometheus"
+    )
+
+
+def brokers(fleet: Fleet) -> bool:
+    labels = "app.kubernetes.io/name=kafka,app.kubernetes.io/component=broker"
+    return fleet.controlplane.ready("kafka", labels, 3)
+
+
+def assert_nothing_is_missing(row: Row) -> None:
+    assert row.lost == 0
+    assert row.duplicated < MOST_DUPLICATED * row.sent
+
+
+def test_a_broker_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    trial = Trial(fleet, reader, rows, "a broker is killed")
+    before = fleet.controlplane.restarts("kafka", "kafka-1", "kafka")
+    with trial.running():
+        fleet.controlplane.kill("kafka", "kafka-1", "java")
+        eventually(lambda: fleet.controlplane.restarts("kafka", "kafka-1", "kafka") > before)
+        eventually(lambda: brokers(fleet), 300)
+    assert_nothing_is_missing(trial.row)
+
+
+def test_prometheus_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    trial = Trial(fleet, reader, rows, "Prometheus is killed")
+    before = fleet.workload.restarts("agents", "prometheus-0", "prometheus")
+    with trial.running():
+        fleet.workload.kill("agents", "prometheus-0", "prometheus")
+        eventually(lambda: restarted(fleet, "prometheus-0", "prometheus", before), 300)
+    assert_nothing_is_missing(trial.row)
+
+
+def test_all_brokers_are_away(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    trial = Trial(fleet, reader, rows, "all brokers are away")
+    with trial.running():
+        fleet.controlplane.scale("kafka", "kafka", 0)
+        try:
+            trial.watch(OUTAGE, "KafkaBrokersMissing")
+        finally:
+            fleet.controlplane.scale("kafka", "kafka", 3)
+        eventually(lambda: brokers(fleet), 300)
+    assert_nothing_is_missing(trial.row)
+    assert OUTAGE < 90 or "KafkaBrokersMissing" in trial.row.alarms
+
+
+def test_the_way_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    trial = Trial(fleet, reader, rows, "the way is cut")
+    ec2, routes = fleet.ec2(), fleet.routes_between()
+    assert routes
+    with trial.running():
+        try:
+            for route in routes:
+                ec2.delete_route(RouteTableId=route["RouteTableId"], DestinationCidrBlock=route["DestinationCidrBlock"])
+            trial.watch(CUT, "MetricsMissing")
+        finally:
+            for route in routes:
+                ec2.create_route(**route)
+    assert_nothing_is_missing(trial.row)
+
+
+def test_the_bridge_is_killed_during_an_outage(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    """What its buffer held is lost, and no more than that."""
+    trial = Trial(fleet, reader, rows, "the bridge is killed in an outage")
+    before = fleet.workload.restarts("agents", "prometheus-0", "telegraf")
+    with trial.running():
+        fleet.controlplane.scale("kafka", "kafka", 0)
+        try:
+            trial.wait(60)
+            held = int(fleet.workload.bridge()["internal_write_buffer_size"])
+            fleet.workload.kill("agents", "prometheus-0", "telegraf")
+            trial.row.buffered = held
+            eventually(lambda: restarted(fleet, "prometheus-0", "telegraf", before), 300)
+        finally:
+            fleet.controlplane.scale("kafka", "kafka", 3)
+        eventually(lambda: brokers(fleet), 300)
+    # The bridge looks at its buffer each ten seconds; what came since is in it as well.
+    assert 0 < trial.row.lost <= trial.row.buffered + 12 * RATE * 1.1
+    assert trial.row.duplicated < MOST_DUPLICATED * trial.row.sent
