@@ -216,6 +216,7 @@ def test_all_brokers_are_away(fleet: Fleet, reader: Reader, rows: list[Row]) -> 
         finally:
             fleet.controlplane.scale("kafka", "kafka", 3)
         eventually(lambda: brokers(fleet), 300)
+    assert trial.row.buffered > OUTAGE * RATE / 2
     assert_nothing_is_missing(trial.row)
     assert OUTAGE < 90 or "KafkaBrokersMissing" in trial.row.alarms
 
@@ -232,6 +233,7 @@ def test_the_way_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: 
         finally:
             for route in routes:
                 ec2.create_route(**route)
+    assert trial.row.buffered > CUT * RATE / 2, "the bridge had nothing to keep: the way was not cut"
     assert_nothing_is_missing(trial.row)
 
 
