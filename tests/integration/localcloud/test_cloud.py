@@ -315,6 +315,8 @@ def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.Captur
     left = processes(own_state)
     assert len(left) >= 6
     os.kill(cloud.daemon.pid, signal.SIGKILL)
+    # On a busy machine its port is closed well before it is gone.
+    eventually(lambda: not cloud.daemon.alive, "the daemon is gone")
     assert cli.main(["status", "--state-dir", str(own_state.root)]) == 3
     again = cli.up(own_state, port)
     assert again.pid != cloud.daemon.pid
