@@ -58,7 +58,7 @@ test: setup lint ## Run the tests: lint, sanity, unit, integration; about 40 min
 	@pytest -q --numprocesses 2 tests/unit
 	@tools/sanity
 	@$(integration) $(once_more)
-	@tools/molecule vpc guardrails kafka
+	@tools/molecule vpc kafka
 
 test-all: setup lint ## Run every test, also those that take long, and every Molecule scenario; some hours
 	@pytest -q --numprocesses 2 tests/unit
