@@ -16,7 +16,9 @@ _PAGE = f"""#!/bin/sh
 # A page whose series all have the number of the request as their value.
 read -r number < /state/number
 number=$((number + 1))
-echo "$number" > /state/number
+# Whole or not at all: a request whose scrape has timed out may end in the middle, and the next one not wait for it.
+echo "$number" > "/state/number.$$"
+mv "/state/number.$$" /state/number
 printf 'Content-Type: text/plain; version=0.0.4\\r\\n\\r\\n'
 cat /config/types
 printf '# TYPE {SERIES} counter\\n'
