@@ -454,5 +454,5 @@ def fabric_rules(routes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
     return (
         "table ip fabric\ndelete table ip fabric\ntable ip fabric {\n  chain forward {\n"
         "    type filter hook forward priority filter; policy drop;\n"
-        f"    ct state established,related accept\n{accepted}  }}\n}}\n"
+        f"{accepted}  }}\n}}\n"
     )

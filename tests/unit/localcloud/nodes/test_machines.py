@@ -72,6 +72,8 @@ def test_fabric_passes_what_both_route_tables_pass() -> None:
         return [line.strip().removesuffix(" accept") for line in lines if "saddr" in line]
 
     own = ["ip saddr 10.40.0.0/16 ip daddr 10.40.0.0/16", "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16"]
+    # A route that is deleted ends what is connected, too, as in a VPC.
+    assert "established" not in machines.fabric_rules([])
     one_way = (("10.40.0.0/16", ("10.42.0.0/16",)), ("10.42.0.0/16", ()))
     assert accepted(*one_way) == own
     both = accepted(("10.40.0.0/16", ("10.42.0.0/16",)), ("10.42.0.0/16", ("10.40.0.0/15",)))
