@@ -22,20 +22,18 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops im
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import ClusterPods, User
 
 display = Display()
-_CLUSTER = ("cluster", "kubeconfig", "context", "proxy_url", "tls_server_name")
 
 
 def argument_spec() -> dict[str, Any]:
     """The options."""
-    known = options.argument_spec()
-    reached = {name: known[name] for name in (*_CLUSTER, *options.aws_options())}
+    reached = options.cluster_options()
     return {
         **reached,
         "controlplane": {
             "type": "dict",
             "options": reached,
-            "mutually_exclusive": [("cluster", "kubeconfig")],
-            "required_one_of": [("cluster", "kubeconfig")],
+            "mutually_exclusive": options.ONE_CLUSTER,
+            "required_one_of": options.ONE_CLUSTER,
         },
         "run": {"type": "str", "required": True},
         "member": {"type": "str", "required": True},
@@ -63,12 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(
-            argument_spec(),
-            mutually_exclusive=[("cluster", "kubeconfig")],
-            required_one_of=[("cluster", "kubeconfig")],
-            required_by={"context": "kubeconfig"},
-        )
+        _, args = self.validate_argument_spec(argument_spec(), **options.CLUSTER_RULES)
         if self._task.check_mode:
             found = [Finding(hop.signal, hop.name, Status.NOT_RUN, text="Check mode.") for hop in PATH]
         else:

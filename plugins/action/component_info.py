@@ -14,14 +14,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import table
 from ansible_collections.dataplatform.fleet.plugins.module_utils._status.read import read
 
-OWN = ("cluster", "kubeconfig", "context", "proxy_url", "tls_server_name")
-
-
-def argument_spec() -> dict[str, Any]:
-    """The options that say how a cluster is reached, as those of apply."""
-    known = options.argument_spec()
-    return {name: known[name] for name in (*OWN, *options.aws_options())}
-
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Reads from the controller."""
@@ -33,12 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(
-            argument_spec(),
-            mutually_exclusive=[("cluster", "kubeconfig")],
-            required_one_of=[("cluster", "kubeconfig")],
-            required_by={"context": "kubeconfig"},
-        )
+        _, args = self.validate_argument_spec(options.cluster_options(), **options.CLUSTER_RULES)
         name = (task_vars or {}).get("inventory_hostname") or args["cluster"] or args["kubeconfig"]
         result["changed"] = False
         try:

@@ -21,22 +21,6 @@ options:
     description:
       - Name of the member's EKS cluster.
     type: str
-  kubeconfig:
-    description:
-      - A kubeconfig file instead.
-    type: path
-  context:
-    description:
-      - The context of O(kubeconfig); its current one if not given.
-    type: str
-  proxy_url:
-    description:
-      - An HTTP proxy through which the API server is reached.
-    type: str
-  tls_server_name:
-    description:
-      - The name that the API server's certificate is checked for, when it is not the one in its URL.
-    type: str
   controlplane:
     description:
       - How the controlplane's cluster is reached, with the same options as the member's own. Without it the hops there
@@ -124,6 +108,7 @@ requirements:
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
+  - dataplatform.fleet.connection
 seealso:
   - module: dataplatform.fleet.component_info
 """

@@ -18,22 +18,6 @@ options:
     description:
       - Name of an EKS cluster. One that does not exist has no components.
     type: str
-  kubeconfig:
-    description:
-      - A kubeconfig file instead.
-    type: path
-  context:
-    description:
-      - The context of O(kubeconfig); its current one if not given.
-    type: str
-  proxy_url:
-    description:
-      - An HTTP proxy through which the API server is reached.
-    type: str
-  tls_server_name:
-    description:
-      - The name that the API server's certificate is checked for, when it is not the one in its URL.
-    type: str
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.
@@ -47,6 +31,7 @@ notes:
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
+  - dataplatform.fleet.connection
 seealso:
   - module: dataplatform.fleet.apply
 """

@@ -74,6 +74,20 @@ def aws_options() -> dict[str, Any]:
     }
 
 
+def cluster_options() -> dict[str, Any]:
+    """The options of what only looks at a cluster: how it and AWS are reached. CLUSTER_RULES go with them."""
+    known = argument_spec()
+    reached = ("cluster", "kubeconfig", "context", "proxy_url", "tls_server_name")
+    return {name: known[name] for name in (*reached, *aws_options())}
+
+
+ONE_CLUSTER = [("cluster", "kubeconfig")]
+CLUSTER_RULES: dict[str, Any] = {
+    "mutually_exclusive": ONE_CLUSTER,
+    "required_one_of": ONE_CLUSTER,
+    "required_by": {"context": "kubeconfig"},
+}
+
 MUTUALLY_EXCLUSIVE = [("cluster", "kubeconfig", "host"), ("templates", "definition")]
 REQUIRED_ONE_OF = [("cluster", "kubeconfig", "host")]
 REQUIRED_IF = [("state", "present", ("templates", "definition"), True)]

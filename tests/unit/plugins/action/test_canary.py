@@ -6,13 +6,18 @@ from __future__ import annotations
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.dataplatform.fleet.plugins.action.canary import argument_spec
+from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import Finding, Status
 from ansible_collections.dataplatform.fleet.plugins.modules import canary
 
 
 def test_the_options_are_the_documented_ones() -> None:
     documented = yaml.safe_load(canary.DOCUMENTATION)["options"]
-    for fragment in (common.ModuleDocFragment.MODULES, region.ModuleDocFragment.MODULES):
+    for fragment in (
+        common.ModuleDocFragment.MODULES,
+        region.ModuleDocFragment.MODULES,
+        connection.ModuleDocFragment.DOCUMENTATION,
+    ):
         documented |= yaml.safe_load(fragment)["options"]
     spec = argument_spec()
     assert {name: option["type"] for name, option in spec.items()} == {

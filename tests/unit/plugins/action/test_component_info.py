@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
-from ansible_collections.dataplatform.fleet.plugins.action.component_info import argument_spec
+from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import cluster_options
 from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import Component
 from ansible_collections.dataplatform.fleet.plugins.modules import component_info
 
 
 def test_the_options_are_the_documented_ones() -> None:
     documented = yaml.safe_load(component_info.DOCUMENTATION)["options"]
-    for fragment in (common.ModuleDocFragment.MODULES, region.ModuleDocFragment.MODULES):
+    for fragment in (
+        common.ModuleDocFragment.MODULES,
+        region.ModuleDocFragment.MODULES,
+        connection.ModuleDocFragment.DOCUMENTATION,
+    ):
         documented |= yaml.safe_load(fragment)["options"]
-    assert {name: option["type"] for name, option in argument_spec().items()} == {
+    assert {name: option["type"] for name, option in cluster_options().items()} == {
         name: option["type"] for name, option in documented.items()
     }
 
