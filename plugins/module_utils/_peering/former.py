@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import Item, PeeringError
 
 
@@ -43,12 +44,11 @@ def left(connections: Iterable[Item], tables: Sequence[Item], cidrs: Mapping[str
     return dict(sorted(found.items()))
 
 
-class Former:
-    """``before`` are the things that go."""
+class Former(Changes):
+    """Former members; what is in ``before`` goes."""
 
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
-        self.module = module
-        self.before: dict[str, Any] = {}
+        super().__init__(module)
         self._ec2 = module.client("ec2")
         self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)
 
@@ -81,7 +81,3 @@ class Former:
             self.before[f"zone {name}.vpc of {member}"] = vpc["VpcId"]
             place = {"VPCRegion": vpc["Region"], "VPCId": vpc["VpcId"]}
             self._do(route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=place)
-
-    def _do(self, client: Any, operation: str, **arguments: object) -> None:  # noqa: ANN401
-        if not self.module.check_mode:
-            api.call(client, operation, **arguments)

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
 
 
-class Manager:
-    """``before`` and ``after`` are the fields that change."""
+class Manager(Changes):
+    """One connection."""
 
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
-        self.module = module
-        self.before: dict[str, Any] = {}
-        self.after: dict[str, Any] = {}
+        super().__init__(module)
         self._name = module.params["name"]
         self._ec2 = module.client("ec2")
         peer = module.params["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
@@ -142,6 +141,3 @@ class Manager:
         for operation, tables in (("create_route", routes.create), ("replace_route", routes.replace)):
             for table in tables:
                 self._do(ec2, operation, RouteTableId=table, **to)
-
-    def _do(self, client: Any, operation: str, **arguments: object) -> dict[str, Any]:  # noqa: ANN401
-        return {} if self.module.check_mode else api.call(client, operation, **arguments)

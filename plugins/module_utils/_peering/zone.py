@@ -8,18 +8,17 @@ import uuid
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
 
 OWN_RECORDS = ("NS", "SOA")
 
 
-class Zone:
-    """``before`` and ``after`` are the fields that change."""
+class Zone(Changes):
+    """One zone and one VPC."""
 
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
-        self.module = module
-        self.before: dict[str, Any] = {}
-        self.after: dict[str, Any] = {}
+        super().__init__(module)
         self._name = module.params["name"].rstrip(".")
         self._vpc_name = module.params["vpc"]
         self._route53 = module.client("route53")
@@ -143,9 +142,6 @@ class Zone:
                 self._route53, "change_resource_record_sets", HostedZoneId=zone_id, ChangeBatch={"Changes": changes}
             )
         self._do(self._route53, "delete_hosted_zone", Id=zone_id)
-
-    def _do(self, client: Any, operation: str, **arguments: object) -> dict[str, Any]:  # noqa: ANN401
-        return {} if self.module.check_mode else api.call(client, operation, **arguments)
 
     def _result(self, zone_id: str, commands: list[str] | None = None) -> dict[str, Any]:
         return {"id": zone_id, "name": self._name, "commands": commands or []}
