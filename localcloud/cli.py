@@ -200,9 +200,10 @@ def _images(references: Sequence[str], build: bool) -> None:
     # What it needs of the emulator is slow to load, and no other command needs it.
     from localcloud import images  # noqa: PLC0415
 
-    for reference in references or images.available():
+    known = images.available()
+    for reference in references or known:
         path = images.archive(reference) if build else images.cached(reference)
-        recipe = images.available().get(reference)
+        recipe = known.get(reference)
         lacking = f" (without {', '.join(recipe.lacks)})" if recipe and recipe.lacks else ""
         print(f"{reference} {path or 'not made yet'}{lacking}", flush=True)
     if not references:

@@ -74,8 +74,7 @@ class AutoModeController:
     def _launch(
         self, cluster: Record, pools: list[scheduling.Pool], pending: list[Object], nodes: list[Object]
     ) -> None:
-        ids = (cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or []
-        subnets = [subnet for subnet in self._context.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
+        subnets = self._context.subnets((cluster.get("resourcesVpcConfig") or {}).get("subnetIds"))
         if not subnets:
             return
         claims = {

@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -86,6 +86,10 @@ class Context:
 
     def cached(self, kind: str, name: str, namespace: str = "") -> Object | None:
         return self.informers[kind].get(name, namespace)
+
+    def subnets(self, ids: Collection[str] | None) -> list[Record]:
+        """The subnets of the cluster's VPC that have these identifiers; all of them if there are none."""
+        return [subnet for subnet in self.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
 
     def auto_mode(self, cluster: Record) -> bool:
         return bool((cluster.get("computeConfig") or {}).get("enabled"))

@@ -234,8 +234,7 @@ class NodegroupController:
                 self._drains.give_up(node)
 
     def _create(self, group: Record, nodes: list[Object], count: int) -> list[Object]:
-        ids = set(group.get("subnets") or [])
-        subnets = [subnet for subnet in self._context.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
+        subnets = self._context.subnets(group.get("subnets"))
         if not subnets:
             self._context.log.warning("node group %s has no subnets in the cluster's VPC", group["nodegroupName"])
             return []

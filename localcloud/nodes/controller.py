@@ -140,8 +140,7 @@ class RealNodes:
         return stored
 
     def _subnets(self, group: Record) -> list[Record]:
-        ids = set(group.get("subnets") or [])
-        subnets = [subnet for subnet in self._context.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
+        subnets = self._context.subnets(group.get("subnets"))
         return sorted(subnets, key=lambda subnet: (subnet["AvailabilityZone"], subnet["SubnetId"]))
 
     # -- the machine
