@@ -8,7 +8,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,17 @@ class LocalCloud:
         if not self.state.aws_calls.exists():
             return []
         return [json.loads(line) for line in self.state.aws_calls.read_text().splitlines()]
+
+
+def eventually[T](look: Callable[[], T], seconds: float = 120.0) -> T:
+    """Wait until ``look`` returns something true, and return that.
+
+    :raises AssertionError: it did not within so many seconds
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"did not happen in {seconds:.0f} s")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,11 @@ import pytest
 
 from localcloud.controllers.kube import Kube
 from localcloud.emulator import versions
-from localcloud.testing import LocalCloud
+from localcloud.testing import LocalCloud, eventually
 
 pytestmark = pytest.mark.integration
 
 CLUSTER = "controlled"
-_DEADLINE = 120.0
-
-
-def _eventually(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + _DEADLINE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"did not happen in {_DEADLINE:.0f} s")
 
 
 def _role(cloud: LocalCloud, name: str, service: str, *policies: str) -> str:
@@ -66,7 +55,7 @@ def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
     time.sleep(1.5)  # a new role takes a moment, here as on AWS
     eks = local_cloud.client("eks")
     eks.create_cluster(name=CLUSTER, roleArn=control, resourcesVpcConfig={"subnetIds": subnets})
-    _eventually(lambda: eks.describe_cluster(name=CLUSTER)["cluster"]["status"] == "ACTIVE")
+    eventually(lambda: eks.describe_cluster(name=CLUSTER)["cluster"]["status"] == "ACTIVE")
     eks.create_nodegroup(
         clusterName=CLUSTER,
         nodegroupName="main",
@@ -78,11 +67,11 @@ def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
     )
     cluster = next(entry for entry in _status(local_cloud).values() if entry["name"] == CLUSTER)
     kube = Kube(Path(cluster["kubeconfig"]))
-    _eventually(lambda: _nodegroup(eks)["status"] == "ACTIVE")
+    eventually(lambda: _nodegroup(eks)["status"] == "ACTIVE")
     yield vpc, kube
     kube.close()
     eks.delete_nodegroup(clusterName=CLUSTER, nodegroupName="main")
-    _eventually(lambda: not eks.list_nodegroups(clusterName=CLUSTER)["nodegroups"])
+    eventually(lambda: not eks.list_nodegroups(clusterName=CLUSTER)["nodegroups"])
     eks.delete_cluster(name=CLUSTER)
 
 
@@ -114,7 +103,7 @@ def test_coredns_is_active_once_its_pods_run(local_cloud: LocalCloud, vpc_and_ku
     def status() -> str:
         return str(eks.describe_addon(clusterName=CLUSTER, addonName="coredns")["addon"]["status"])
 
-    _eventually(lambda: status() != "CREATING")
+    eventually(lambda: status() != "CREATING")
     assert status() == "ACTIVE"
     deployment = vpc_and_kube[1].get("Deployment", "coredns", "kube-system")
     assert deployment is not None and deployment["status"]["availableReplicas"] == 2
@@ -131,19 +120,19 @@ def test_load_balancer_shows_in_the_account_and_goes(local_cloud: LocalCloud, vp
     for name, given in (("inside", annotations), ("outside", {})):
         spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
         kube.create("Service", {"metadata": {"name": name, "annotations": given}, "spec": spec}, "default")
-    service = _eventually(
+    service = eventually(
         lambda: (s := kube.get("Service", "inside", "default")) and s["status"]["loadBalancer"].get("ingress") and s
     )
     hosts = [entry["hostname"] for entry in service["status"]["loadBalancer"]["ingress"]]
     assert [lb["DNSName"] for lb in made()] == hosts
     groups = local_cloud.client("ec2").describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
     assert any(group["GroupName"].startswith("k8s-elb-") for group in groups["SecurityGroups"])
-    _eventually(lambda: kube.list("Event", "default", fieldSelector="reason=SyncLoadBalancerFailed"))
+    eventually(lambda: kube.list("Event", "default", fieldSelector="reason=SyncLoadBalancerFailed"))
     outside = kube.get("Service", "outside", "default")
     assert outside is not None and not outside["status"]["loadBalancer"].get("ingress")
     for name in ("inside", "outside"):
         kube.delete("Service", name, "default")
-    _eventually(lambda: kube.get("Service", "inside", "default") is None)
+    eventually(lambda: kube.get("Service", "inside", "default") is None)
     assert made() == []
 
 
@@ -170,16 +159,16 @@ def test_volume_needs_the_driver_and_its_pod_identity(local_cloud: LocalCloud, v
         "spec": {"containers": [{"name": "c", "image": "busybox"}], "volumes": [volume]},
     }
     kube.create("Pod", pod, "default")
-    _eventually(lambda: kube.list("Event", "default", fieldSelector="reason=ProvisioningFailed"))
+    eventually(lambda: kube.list("Event", "default", fieldSelector="reason=ProvisioningFailed"))
     eks.create_pod_identity_association(
         clusterName=CLUSTER, namespace="kube-system", serviceAccount="ebs-csi-controller-sa", roleArn=role
     )
-    _eventually(lambda: (kube.get("Pod", "user", "default") or {})["status"].get("phase") == "Running")
+    eventually(lambda: (kube.get("Pod", "user", "default") or {})["status"].get("phase") == "Running")
     volumes = local_cloud.client("ec2").describe_volumes()["Volumes"]
     assert [(v["Size"], v["VolumeType"]) for v in volumes] == [(3, "gp2")]
     kube.delete("Pod", "user", "default", grace=0)
     kube.delete("PersistentVolumeClaim", "data", "default")
-    _eventually(lambda: not local_cloud.client("ec2").describe_volumes()["Volumes"])
+    eventually(lambda: not local_cloud.client("ec2").describe_volumes()["Volumes"])
 
 
 def test_node_group_of_an_unknown_instance_type_fails_with_the_reason(
@@ -199,10 +188,10 @@ def test_node_group_of_an_unknown_instance_type_fails_with_the_reason(
         nodeRole=like["nodeRole"],
         instanceTypes=["m5.999xlarge"],
     )
-    _eventually(lambda: shown()["status"] == "CREATE_FAILED")
+    eventually(lambda: shown()["status"] == "CREATE_FAILED")
     assert [issue["code"] for issue in shown()["health"]["issues"]] == ["Ec2InstanceTypeDoesNotExist"]
     eks.delete_nodegroup(clusterName=CLUSTER, nodegroupName="odd")
-    _eventually(lambda: eks.list_nodegroups(clusterName=CLUSTER)["nodegroups"] == ["main"])
+    eventually(lambda: eks.list_nodegroups(clusterName=CLUSTER)["nodegroups"] == ["main"])
 
 
 def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kube: tuple[str, Kube]) -> None:
@@ -216,7 +205,7 @@ def test_version_update_waits_for_new_nodes(local_cloud: LocalCloud, vpc_and_kub
         shown = eks.describe_update(name=CLUSTER, nodegroupName="main", updateId=update)["update"]
         return str(shown["status"])
 
-    _eventually(lambda: status() != "InProgress")
+    eventually(lambda: status() != "InProgress")
     assert status() == "Successful"
     assert len(_releases()) > 1
     after = {node["metadata"]["name"] for node in kube.list("Node")}
@@ -235,10 +224,10 @@ def test_nodes_follow_the_cluster_to_the_next_minor(local_cloud: LocalCloud, vpc
         return "" if shown["status"] == "InProgress" else str(shown["status"])
 
     upgrade = eks.update_cluster_version(name=CLUSTER, version=following)["update"]["id"]
-    assert _eventually(lambda: ended(upgrade)) == "Successful"
+    assert eventually(lambda: ended(upgrade)) == "Successful"
     assert all(f"v{versions.DEFAULT}." in version for version in _kubelets(vpc_and_kube[1]))
     replace = eks.update_nodegroup_version(clusterName=CLUSTER, nodegroupName="main", force=True)["update"]["id"]
-    assert _eventually(lambda: ended(replace, nodegroupName="main")) == "Successful"
+    assert eventually(lambda: ended(replace, nodegroupName="main")) == "Successful"
     assert all(f"v{following}." in version for version in _kubelets(vpc_and_kube[1]))
 
 

@@ -5,29 +5,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud import testing
 from localcloud.testing import LocalCloud
 
 pytestmark = pytest.mark.integration
 
 NAME = "upgraded"
-_DEADLINE = 180.0
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + _DEADLINE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    return pytest.fail(f"did not happen in {_DEADLINE:.0f} s")
+eventually = partial(testing.eventually, seconds=180)
 
 
 def code(operation: Callable[..., Any], **arguments: Any) -> str:

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from localcloud.nodes import cgroups, requirements
 from localcloud.nodes.files import CONTAINERD_SOCKET
 from localcloud.nodes.namespaces import execute
 from localcloud.processes import read_records
-from localcloud.testing import LocalCloud
+from localcloud.testing import LocalCloud, eventually
 
 
 def _obstacle() -> str:
@@ -46,7 +46,6 @@ pytestmark = [
 ]
 
 IMAGE = "localcloud.test/web:1"
-_DEADLINE = 120.0
 # A server that says who asks, and with an argument a client that prints what a server says.
 _PROGRAM = """
 package main
@@ -107,16 +106,6 @@ class Cluster:
         return done.returncode, done.stdout.strip()
 
 
-def _eventually[T](look: Callable[[], T]) -> T:
-    end = time.monotonic() + _DEADLINE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"did not happen in {_DEADLINE:.0f} s")
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of an image of one static program."""
@@ -153,10 +142,10 @@ def clusters(cloud: LocalCloud, image: Path) -> Iterator[list[Cluster]]:
     roles = [_role(cloud, name) for name in ("eks", "ec2", "pods.eks")]
     time.sleep(1.5)  # a new role takes a moment, here as on AWS
     made = [_cluster(cloud, name, number, roles) for number, name in enumerate(("hub", "spoke"))]
-    for pid in _eventually(lambda: pids if len(pids := _machines(cloud)) == 2 else []):
+    for pid in eventually(lambda: pids if len(pids := _machines(cloud)) == 2 else []):
         # A registry's image would be pulled; this one is nobody's.
         address = Path(f"/proc/{pid}/root{CONTAINERD_SOCKET}")
-        _eventually(address.exists)
+        eventually(address.exists)
         execute(["ctr", f"--address={address}", "--namespace=k8s.io", "images", "import", image])
     for cluster in made:
         for obj in _objects():
@@ -197,7 +186,7 @@ def _cluster(cloud: LocalCloud, name: str, number: int, roles: list[str]) -> Clu
         version="1.36",
         bootstrapSelfManagedAddons=False,
     )
-    _eventually(lambda: eks.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE")
+    eventually(lambda: eks.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE")
     eks.create_addon(clusterName=name, addonName="vpc-cni", configurationValues='{"enableNetworkPolicy": "true"}')
     eks.create_addon(clusterName=name, addonName="eks-pod-identity-agent")
     eks.create_nodegroup(
@@ -209,7 +198,7 @@ def _cluster(cloud: LocalCloud, name: str, number: int, roles: list[str]) -> Clu
         scalingConfig={"minSize": 1, "maxSize": 2, "desiredSize": 2},
         labels={"pool": "general"},
     )
-    _eventually(lambda: _status(eks, name) == "ACTIVE")
+    eventually(lambda: _status(eks, name) == "ACTIVE")
     for addon in ("coredns", "aws-ebs-csi-driver"):
         eks.create_addon(clusterName=name, addonName=addon)
     eks.create_pod_identity_association(
@@ -312,7 +301,7 @@ def _ready(cluster: Cluster, app: str, count: int = 1) -> list[Object]:
         ]
         return pods if len(ready) == len(pods) == count else []
 
-    return _eventually(look)
+    return eventually(look)
 
 
 def test_real_node_is_the_node_groups(clusters: list[Cluster]) -> None:
@@ -337,7 +326,7 @@ def test_pods_are_where_their_images_are(clusters: list[Cluster]) -> None:
 
 def test_names_services_and_the_api_server(clusters: list[Cluster]) -> None:
     pod = _ready(clusters[0], "web", 2)[0]["metadata"]["name"]
-    _eventually(lambda: clusters[0].run(pod, "http://web.default.svc.cluster.local")[0] == 0)
+    eventually(lambda: clusters[0].run(pod, "http://web.default.svc.cluster.local")[0] == 0)
     assert clusters[0].run(pod, "http://web")[1].startswith("hello 10.44.")
     log = clusters[0].kube.request("GET", f"api/v1/namespaces/default/pods/{pod}", query=None)
     assert log["status"]["podIP"].startswith("10.44.15.")
@@ -349,9 +338,9 @@ def test_volume_has_what_was_written(cloud: LocalCloud, clusters: list[Cluster])
     pod = _ready(clusters[0], "stored")[0]
     folders = list((cloud.state.root / "nodes" / "volumes").glob("*-hub/vol-*"))
     assert len(folders) == 1
-    assert _eventually(lambda: [path.read_text() for path in folders[0].glob("written")]) == ["hello"]
+    assert eventually(lambda: [path.read_text() for path in folders[0].glob("written")]) == ["hello"]
     clusters[0].kube.delete("Pod", pod["metadata"]["name"], "default")
-    _eventually(lambda: pod["metadata"]["uid"] not in [p["metadata"]["uid"] for p in _pods(clusters[0], "stored")])
+    eventually(lambda: pod["metadata"]["uid"] not in [p["metadata"]["uid"] for p in _pods(clusters[0], "stored")])
     _ready(clusters[0], "stored")
     assert (folders[0] / "written").read_text() == "hello"
 
@@ -364,11 +353,11 @@ def test_network_policies_are_enforced(clusters: list[Cluster]) -> None:
     nobody = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
     kube.create("NetworkPolicy", {"metadata": {"name": "closed"}, "spec": nobody}, "default")
     try:
-        _eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 1)
+        eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 1)
         rule = {"from": [{"podSelector": {"matchLabels": {"app": "stored"}}}], "ports": [{"port": "http"}]}
         allowed = {**nobody, "ingress": [rule]}
         kube.create("NetworkPolicy", {"metadata": {"name": "open"}, "spec": allowed}, "default")
-        _eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 0)
+        eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 0)
     finally:
         for name in ("closed", "open"):
             kube.delete("NetworkPolicy", name, "default")
@@ -403,7 +392,7 @@ def test_other_clusters_come_through_peering_and_a_private_name(cloud: LocalClou
     record = {"Name": "web.fleet.internal", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": host}]}
     change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
     names.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
-    _eventually(lambda: spoke.run(pod, "http://web.fleet.internal")[0] == 0)
+    eventually(lambda: spoke.run(pod, "http://web.fleet.internal")[0] == 0)
     # With the client's own address, as a Network Load Balancer passes it on.
     assert spoke.run(pod, "http://web.fleet.internal")[1].startswith("hello 10.45.15.")
     own = _pods(hub, "web")[0]["metadata"]["name"]
@@ -414,13 +403,13 @@ def test_machine_that_ended_comes_back_with_its_images(cloud: LocalCloud, cluste
     before = {pod["metadata"]["uid"] for pod in _ready(clusters[1], "web", 2)}
     known = _machines(cloud)
     os.kill(known[1], signal.SIGKILL)
-    _eventually(lambda: [pid for pid in _machines(cloud) if pid not in known])
+    eventually(lambda: [pid for pid in _machines(cloud) if pid not in known])
 
     def answers() -> bool:
         pods = _pods(clusters[1], "web")
         return bool(pods) and clusters[1].run(pods[0]["metadata"]["name"], "http://web")[0] == 0
 
-    _eventually(answers)
+    eventually(answers)
     assert {pod["metadata"]["uid"] for pod in _ready(clusters[1], "web", 2)} == before
 
 
@@ -429,7 +418,7 @@ def test_nothing_outlives_a_crashed_daemon(tmp_path: Path) -> None:
         fabric = cgroups.key_of(crashed.state.root)
         assert Path("/run", fabric).exists()
         os.kill(crashed.daemon.pid, signal.SIGKILL)
-        _eventually(lambda: not crashed.daemon.alive)
+        eventually(lambda: not crashed.daemon.alive)
         cli.down(crashed.state)
         assert _left(crashed) == []
         cli.down(crashed.state)

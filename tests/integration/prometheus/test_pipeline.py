@@ -123,10 +123,12 @@ def pod(namespace: str, name: str, app: str, port: int, scheme: str) -> dict[str
 class Pipeline:
     """The role's objects in running programs."""
 
+    kind_of_broker: type[Broker] = Broker
+
     def __init__(self, folder: Path, plane: ControlPlane) -> None:
         self.folder = folder
         self.authority = Authority(folder)
-        self.broker = Broker(folder / "kafka", self.authority, "staging", PASSWORD)
+        self.broker = self.kind_of_broker(folder / "kafka", self.authority, "staging", PASSWORD)
         self.ports = {name: free_port() for name in ("prometheus", "receive", "metrics", "node_exporter")}
         self.authority.issue(folder, "prometheus")
         self.objects: Objects = render_role(

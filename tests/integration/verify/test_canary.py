@@ -27,7 +27,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods im
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import (
-    PASSWORD,
     TOPIC,
     Pipeline,
     pod,
@@ -66,18 +65,8 @@ class MutualBroker(Broker):
 class CanaryPipeline(Pipeline):
     """With that broker, and a canary's pod."""
 
-    def __init__(self, folder: Path, plane: ControlPlane) -> None:
-        super().__init__(folder, plane)
-        self.mutual = MutualBroker(folder / "mutual", self.authority, "staging", PASSWORD)
-        self.broker = self.mutual
-        self.objects = render_role(
-            "prometheus",
-            prometheus_kafka_bootstrap=self.broker.bootstrap,
-            prometheus_scrape_interval="1s",
-            prometheus_scrape_timeout="1s",
-            prometheus_evaluation_interval="1s",
-            prometheus_eks_control_plane=False,
-        )
+    broker: MutualBroker
+    kind_of_broker = MutualBroker
 
     def declare(self, port: int) -> None:
         super().declare(port)
@@ -136,7 +125,7 @@ class Followed:
 def followed(own_api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     folder = tmp_path_factory.mktemp("canary")
     pipeline = CanaryPipeline(folder, own_api_server)
-    broker = pipeline.mutual
+    broker = pipeline.broker
     client = broker.folder / "client"
     # As its container has them: its own certificate, and by what it verifies others'.
     (client / "keystore.pem").write_text((broker.folder / "keystore.pem").read_text())
