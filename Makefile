@@ -54,17 +54,14 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 	@$(in_local_cloud) && ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
 
 test: integration += -m "not exhaustive"
-test: setup lint ## Run the tests: lint, sanity, unit, integration; about 40 minutes
+test: scenarios := vpc kafka
+test: ## Run the tests: lint, sanity, unit, integration; about 40 minutes
+test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
+test test-all: setup lint
 	@pytest -q --numprocesses 2 tests/unit
 	@tools/sanity
 	@$(integration) $(once_more)
-	@tools/molecule vpc kafka
-
-test-all: setup lint ## Run every test, also those that take long, and every Molecule scenario; some hours
-	@pytest -q --numprocesses 2 tests/unit
-	@tools/sanity
-	@$(integration) $(once_more)
-	@tools/molecule
+	@tools/molecule $(scenarios)
 
 test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only
