@@ -94,7 +94,7 @@ PROGRAMS: Mapping[str, GoProgram] = {
         "github.com/prometheus-community/elasticsearch_exporter",
         version_variable=_PROMETHEUS_VERSION,
     ),
-    # Of the release that Grafana's fork follows. 0.35 cannot be built from its module: the pages it embeds are not in it.
+    # Grafana has a fork of it inside. 0.35 cannot be built from its module: the pages that it embeds are not in it.
     "alertmanager": GoProgram(
         "alertmanager",
         "github.com/prometheus/alertmanager",

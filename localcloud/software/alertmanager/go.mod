@@ -1,4 +1,4 @@
-// Alertmanager for tests, pinned: Grafana sends its alarms with a fork of this release's dispatcher and notifiers.
+// Alertmanager for tests, pinned: Grafana routes, groups and words its alarms with a fork of it.
 module dataplatform.fleet/localcloud/software/alertmanager
 
 go 1.26.0
