@@ -11,44 +11,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from localcloud.cache import Cache, home
 from localcloud.model import LocalCloudError
+from localcloud.software.maven import Artifact, fetch, pom
 
 VERSION: Final = "4.3.1"
 # 1.x names its metrics alike; newer ones are published outside of Maven only.
 AGENT_VERSION: Final = "1.0.1"
 
-_POM: Final = """<?xml version="1.0" encoding="UTF-8"?>
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>dataplatform.fleet</groupId>
-  <artifactId>kafka-for-tests</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>{dependencies}
-  </dependencies>
-  <build>
-    <plugins>
-      <plugin>
-        <groupId>org.apache.maven.plugins</groupId>
-        <artifactId>maven-dependency-plugin</artifactId>
-        <version>3.8.1</version>
-      </plugin>
-    </plugins>
-  </build>
-</project>
-"""
-_DEPENDENCY: Final = """
-    <dependency>
-      <groupId>{}</groupId>
-      <artifactId>{}</artifactId>
-      <version>{}</version>
-    </dependency>"""
 _TOOLS: Final[Mapping[str, str]] = {
     "kafka-acls": "org.apache.kafka.tools.AclCommand",
     "kafka-configs": "kafka.admin.ConfigCommand",
@@ -89,26 +63,13 @@ def java_agent(version: str = AGENT_VERSION, environment: Mapping[str, str] | No
     return folder / "libs" / f"jmx_prometheus_javaagent-{version}.jar"
 
 
-def _fetched(name: str, wanted: tuple[tuple[str, str, str], ...], environment: Mapping[str, str]) -> Path:
-    pom = _POM.format(dependencies="".join(_DEPENDENCY.format(*artifact) for artifact in wanted))
+def _fetched(name: str, wanted: tuple[Artifact, ...], environment: Mapping[str, str]) -> Path:
+    text = pom("kafka", wanted)
     scripts = {tool: _SCRIPT.format(main=main) for tool, main in _TOOLS.items()}
-    digest = hashlib.sha256((pom + "".join(scripts.values())).encode()).hexdigest()[:8]
+    digest = hashlib.sha256((text + "".join(scripts.values())).encode()).hexdigest()[:8]
 
     def make(target: Path) -> None:
-        maven = find(environment)
-        target.mkdir()
-        (target / "pom.xml").write_text(pom, encoding="utf-8")
-        run = subprocess.run(
-            [maven, "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=libs"],
-            cwd=target,
-            env=dict(environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode:
-            lines = [line for line in run.stdout.splitlines() if line.startswith("[ERROR]")]
-            raise LocalCloudError(f"Maven did not get {name}: {lines[0] if lines else run.stderr.strip()}")
+        fetch(name, text, target, find(environment), environment)
         (target / "bin").mkdir()
         for tool, script in scripts.items():
             path = target / "bin" / f"{tool}.sh"
