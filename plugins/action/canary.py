@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +18,23 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.cluster import Cluster
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Settings
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import PATH, Finding, Status, table
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Look, Settings
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import (
+    EMAIL,
+    PATH,
+    SLACK,
+    Finding,
+    Status,
+    table,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import ClusterPods, User
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.received import (
+    IMPLICIT,
+    SLACK_API,
+    STARTTLS,
+    Channel,
+    Mailbox,
+)
 
 display = Display()
 
@@ -44,6 +59,25 @@ def argument_spec() -> dict[str, Any]:
         "interval": {"type": "int", "default": 3},
         "kafka_in_cluster": {"type": "bool", "default": True},
         "alarm_environment": {"type": "str", "default": ""},
+        "email": {
+            "type": "dict",
+            "options": {
+                "host": {"type": "str", "required": True},
+                "port": {"type": "int", "default": 993},
+                "tls": {"type": "str", "default": IMPLICIT, "choices": [IMPLICIT, STARTTLS]},
+                "user": {"type": "str", "required": True},
+                "password": {"type": "str", "required": True, "no_log": True},
+                "folder": {"type": "str", "default": "INBOX"},
+            },
+        },
+        "slack": {
+            "type": "dict",
+            "options": {
+                "channel": {"type": "str", "required": True},
+                "token": {"type": "str", "required": True, "no_log": True},
+                "url": {"type": "str", "default": SLACK_API},
+            },
+        },
         "elasticsearch_user": {"type": "str", "default": "grafana_reader"},
         "elasticsearch_password": {"type": "str", "default": "", "no_log": True},
         "grafana_user": {"type": "str", "default": "admin"},
@@ -62,11 +96,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec(), **options.CLUSTER_RULES)
+        receivers = _receivers(args)
         if self._task.check_mode:
             found = [Finding(hop.signal, hop.name, Status.NOT_RUN, text="Check mode.") for hop in PATH]
         else:
             try:
-                found = _follow(args)
+                found = _follow(args, receivers)
             except ApplyError as error:
                 raise AnsibleActionFail(str(error)) from None
         return {
@@ -77,13 +112,33 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
 
 
-def _follow(args: Mapping[str, Any]) -> list[Finding]:
+def _receivers(args: Mapping[str, Any]) -> dict[str, Look]:
+    """Where a test alarm's message is looked for, by the hop."""
+    found: dict[str, Look] = {}
+    empty = [
+        f"{name}.{key}" for name in (EMAIL, SLACK) for key, value in (args[name] or {}).items() if value in ("", None)
+    ]
+    if empty:
+        raise AnsibleActionFail(
+            f"{', '.join(empty)}: is empty. A test alarm's message cannot be looked for without it."
+        )
+    if args["email"]:
+        found[EMAIL] = Mailbox(**args["email"])
+    if args["slack"]:
+        found[SLACK] = Channel(**args["slack"])
+        if not re.match("https://[^/]", args["slack"]["url"]):
+            raise AnsibleActionFail("slack.url is not an https:// address: the token would be sent in the open.")
+    return found
+
+
+def _follow(args: Mapping[str, Any], receivers: Mapping[str, Look]) -> list[Finding]:
     settings = Settings(
         timeout=args["timeout"],
         alarm_timeout=args["alarm_timeout"],
         interval=args["interval"],
         kafka_in_cluster=args["kafka_in_cluster"],
         environment=args["alarm_environment"],
+        receivers=receivers,
         elasticsearch=User(args["elasticsearch_user"], args["elasticsearch_password"]),
         grafana=User(args["grafana_user"], args["grafana_password"]),
     )

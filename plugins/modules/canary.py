@@ -72,6 +72,57 @@ options:
         alarm is sent. Empty, nothing is sent.
     type: str
     default: ""
+  email:
+    description:
+      - The mailbox of the test receivers, in which the test alarm's message is looked for by IMAP. It is only read. Without
+        it V(email) is not run, if the environment has such a receiver.
+    type: dict
+    suboptions:
+      host:
+        description: The IMAP server.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        default: 993
+      tls:
+        description: Whether the connection begins with TLS, or is turned to it by STARTTLS, as on port 143. The server's
+          certificate is verified by the controller's roots.
+        type: str
+        choices: [implicit, starttls]
+        default: implicit
+      user:
+        description: Whose mailbox it is.
+        type: str
+        required: true
+      password:
+        description: That user's password, or one for this application.
+        type: str
+        required: true
+      folder:
+        description: In which folder the message is.
+        type: str
+        default: INBOX
+  slack:
+    description:
+      - The channel of the test receivers, in which the test alarm's message is looked for by Slack's C(conversations.history).
+        Without it V(slack) is not run, if the environment has such a receiver.
+    type: dict
+    suboptions:
+      channel:
+        description: The channel's identifier, such as V(C0123456789), not its name.
+        type: str
+        required: true
+      token:
+        description: Token of a bot that is a member of the channel, with the scope C(channels:history), or C(groups:history)
+          if the channel is private.
+        type: str
+        required: true
+      url:
+        description: Address of Slack's API, by HTTPS.
+        type: str
+        default: https://slack.com/api
   elasticsearch_user:
     description:
       - Who asks Elasticsearch.
@@ -127,6 +178,28 @@ EXAMPLES = r"""
     ca: "{{ lookup('dataplatform.fleet.fleet_secret', 'staging/issuer/ca') }}"
     elasticsearch_password: "{{ lookup('dataplatform.fleet.fleet_secret', 'controlplane/passwords/grafana-reader') }}"
     grafana_password: "{{ lookup('dataplatform.fleet.fleet_secret', 'controlplane/passwords/grafana-admin') }}"
+  register: path
+
+- name: Send a test alarm as well, and look for it in its mailbox and channel
+  dataplatform.fleet.canary:
+    cluster: dataplatform-staging
+    region: eu-central-1
+    controlplane:
+      cluster: dataplatform-controlplane
+      region: eu-central-1
+    run: canary0123456789abcdef
+    member: staging
+    since: "{{ canary_made_at }}"
+    ca: "{{ lookup('dataplatform.fleet.fleet_secret', 'staging/issuer/ca') }}"
+    grafana_password: "{{ lookup('dataplatform.fleet.fleet_secret', 'controlplane/passwords/grafana-admin') }}"
+    alarm_environment: rehearsal
+    email:
+      host: imap.example.com
+      user: alarm-test@example.com
+      password: "{{ lookup('dataplatform.fleet.fleet_secret', 'controlplane/alarm-test/mailbox') }}"
+    slack:
+      channel: C0123456789
+      token: "{{ lookup('dataplatform.fleet.fleet_secret', 'controlplane/alarm-test/slack') }}"
   register: path
 """
 

@@ -108,6 +108,8 @@ class Notification:
         self._pods, self._place, self._user = pods, place, user
         self._canary, self._environment = canary, environment
         self._receivers: set[str] = set()
+        self.kinds: set[str] = set()
+        """By what has been sent, as Grafana calls it: email, slack."""
 
     def begin(self) -> None:
         """Make the rule. Raises AskError, also if there is no such route."""
@@ -152,6 +154,7 @@ class Notification:
         for item in attempts:
             if item.get("lastNotifyAttemptError"):
                 raise AskError(f"{item.get('name')}: {item['lastNotifyAttemptError']}")
+        self.kinds = {str(item.get("name")) for item in attempts}
         return max(times)
 
     def _receiver(self, severity: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,17 +14,21 @@ from typing import Final
 
 from .._apply.errors import ApplyError
 from . import alarm, canary
+from .canary import Canary
 from .cluster import Cluster
 from .hops import (
     ALARM,
     CANARY,
     ELASTICSEARCH,
+    EMAIL,
     GRAFANA,
     KAFKA,
     LOG,
     METRIC,
+    NOTIFICATION,
     PATH,
     PROMETHEUS,
+    SLACK,
     Finding,
     Hop,
     Status,
@@ -41,9 +45,16 @@ _PLACES: Final = {
     ELASTICSEARCH: ("elasticsearch", 9200, "elasticsearch.elasticsearch.svc"),
     GRAFANA: ("grafana", 3000, "grafana.grafana.svc"),
 }
+# What is not looked for unless an alarm is to be sent, and the options that say where.
+_OPTIONAL: Final = (NOTIFICATION, EMAIL, SLACK)
+_WHERE: Final = {EMAIL: "verify_email_host", SLACK: "verify_slack_channel"}
 # How often it is said that a hop is waited for.
 _TELL_SECONDS: Final = 15.0
+# How often a mailbox and Slack are asked at most: each time is a login, and Slack counts.
+_RECEIVER_SECONDS: Final = 10.0
 Check = Callable[[Place, float], float | None]
+Look = Callable[[Canary], float | None]
+"""When the message of a canary's alarm was received, 0 if that is not told, None if it was not. Raises AskError."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class Settings:
     kafka_in_cluster: bool = True
     environment: str = ""
     """Of the alarm's test receivers; without it nothing is sent."""
+    receivers: Mapping[str, Look] = field(default_factory=dict)
+    """Where the test alarm's message is looked for, by the hop."""
     elasticsearch: User = field(default_factory=lambda: User("", ""))
     grafana: User = field(default_factory=lambda: User("", ""))
 
@@ -67,12 +80,14 @@ class Follower:
         self,
         member: Cluster,
         controlplane: Cluster | None,
-        followed: canary.Canary,
+        followed: Canary,
         settings: Settings,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._member, self._controlplane = member, controlplane
         self._canary, self._settings = followed, settings
+        # By what the test alarm was sent, once it was.
+        self._sent: set[str] = set()
         self._lock = threading.Lock()
         self._show = report
 
@@ -104,8 +119,8 @@ class Follower:
         found: list[Finding] = []
         blocked: tuple[Status, str] | None = missing
         for hop in (hop for hop in PATH if hop.signal == signal):
-            if hop.name == "notification" and not self._settings.environment:
-                finding = self._finding(hop, Status.OFF, text="No test receivers are given: verify_alarm_environment.")
+            if hop.name in _OPTIONAL and not self._settings.environment:
+                finding = self._unasked(hop)
             elif blocked and (blocked[0] == Status.NOT_RUN or (hop.workload == CANARY and not found)):
                 finding = self._finding(hop, blocked[0], text=blocked[1])
             elif blocked:
@@ -135,22 +150,26 @@ class Follower:
                 text = f"{workload} is simulated: nothing arrives there."
                 return self._finding(hop, Status.NOT_RUN, text=text), (Status.NOT_RUN, text)
         finding = self._wait(hop)
-        lost = finding.status == Status.MISSING
-        return finding, (Status.MISSING, "") if lost else None
+        # What was not sent cannot arrive; what could not be asked elsewhere may have come through all the same.
+        lost = finding.status == Status.MISSING or (hop.name == NOTIFICATION and finding.status == Status.FAILED)
+        return finding, (Status.MISSING, "") if lost and hop.name not in (EMAIL, SLACK) else None
 
     def _wait(self, hop: Hop) -> Finding:
-        if hop.name == "notification":
+        if hop.name == NOTIFICATION:
             return self._notified(hop)
-        return self._poll(hop, self._check(hop), self._settings.alarm_timeout if hop.signal == ALARM else 0)
+        if hop.name in (EMAIL, SLACK):
+            return self._received(hop)
+        check = self._check(hop)
+        timeout = self._settings.alarm_timeout if hop.signal == ALARM else self._settings.timeout
+        return self._poll(hop, lambda seconds: check(self._place(hop.workload), seconds), timeout)
 
-    def _poll(self, hop: Hop, check: Check, timeout: float = 0) -> Finding:
-        timeout = timeout or self._settings.timeout
+    def _poll(self, hop: Hop, check: Callable[[float], float | None], timeout: float, interval: float = 0) -> Finding:
         begun = time.monotonic()
         told = begun
         while True:
             error, at = "", None
             try:
-                at = check(self._place(hop.workload), max(1.0, timeout - (time.monotonic() - begun)))
+                at = check(max(1.0, timeout - (time.monotonic() - begun)))
             except ApplyError as problem:
                 error = str(problem)
             if at is not None:
@@ -162,7 +181,7 @@ class Follower:
                 told = time.monotonic()
                 waited = f"waiting for {told - begun:.0f} of {timeout:.0f} s"
                 self._report(f"{hop.signal}, {hop.name}: {waited}{f' ({error})' if error else ''}")
-            time.sleep(self._settings.interval)
+            time.sleep(interval or self._settings.interval)
 
     def _check(self, hop: Hop) -> Check:
         settings, followed = self._settings, self._canary
@@ -196,11 +215,30 @@ class Follower:
         except ApplyError as error:
             return self._finding(hop, Status.FAILED, text=str(error))
         try:
-            return self._poll(hop, lambda *_: sent(), settings.alarm_timeout)
+            finding = self._poll(hop, lambda _: sent(), settings.alarm_timeout)
+            self._sent = sent.kinds
+            return finding
         finally:
             # What is left is taken away by the next run; the hop's result is what matters.
             with suppress(AskError):
                 sent.end()
+
+    def _received(self, hop: Hop) -> Finding:
+        if hop.name not in self._sent:
+            return self._finding(hop, Status.OFF, text=f"The environment's test receivers have no {hop.name}.")
+        look = self._settings.receivers.get(hop.name)
+        if look is None:
+            text = f"It is not known where to look: {_WHERE[hop.name]}."
+            return self._finding(hop, Status.NOT_RUN, text=text)
+        timeout = self._settings.timeout
+        # A short time is a short patience, too.
+        return self._poll(hop, lambda _: look(self._canary), timeout, min(_RECEIVER_SECONDS, timeout / 2))
+
+    def _unasked(self, hop: Hop) -> Finding:
+        if hop.name in self._settings.receivers:
+            text = f"{_WHERE[hop.name]} is given, but nothing is sent without verify_alarm_environment."
+            return self._finding(hop, Status.NOT_RUN, text=text)
+        return self._finding(hop, Status.OFF, text="No test receivers are given: verify_alarm_environment.")
 
     def _place(self, workload: Workload) -> Place:
         container, port, name = _PLACES[workload]

@@ -63,6 +63,10 @@ _FLUENT_BIT: Final = Workload(False, "node-agents", "fluent-bit")
 METRIC: Final = "metric"
 LOG: Final = "log"
 ALARM: Final = "alarm"
+# The hops of a test alarm, which is sent only if it is asked for. The last two are named as Grafana's integrations.
+NOTIFICATION: Final = "notification"
+EMAIL: Final = "email"
+SLACK: Final = "slack"
 
 _STORED: Final = (
     "Logstash in the controlplane: does it run, is it behind (runbooks LogstashDown, ConsumerLagGrowing), or does"
@@ -138,9 +142,23 @@ PATH: Final = (
     ),
     Hop(
         ALARM,
-        "notification",
+        NOTIFICATION,
         GRAFANA,
         "Grafana's contact points (runbook NotificationsFailing): SMTP, the Slack hook, the way out of its pods.",
+    ),
+    Hop(
+        ALARM,
+        EMAIL,
+        GRAFANA,
+        "The mail server took the message: its queue and log, the mailbox's spam folder, and SPF, DKIM and DMARC of"
+        " grafana_smtp_from_address.",
+    ),
+    Hop(
+        ALARM,
+        SLACK,
+        GRAFANA,
+        "Slack took the message: is verify_slack_channel the channel that the webhook writes to? One that belongs to a"
+        " Slack app writes to the channel it was made for, whatever slack_channel says.",
     ),
 )
 

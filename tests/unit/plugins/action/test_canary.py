@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.dataplatform.fleet.plugins.action.canary import argument_spec
@@ -32,10 +33,25 @@ def test_the_options_are_the_documented_ones() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["email", "slack"])
+def test_the_options_of_where_messages_are_looked_for_are_the_documented_ones(name: str) -> None:
+    documented = yaml.safe_load(canary.DOCUMENTATION)["options"][name]["suboptions"]
+    keys = ("type", "default", "required", "choices")
+    assert {
+        option: {key: sorted(value) if key == "choices" else value for key, value in settings.items() if key in keys}
+        for option, settings in documented.items()
+    } == {
+        option: {key: sorted(value) if key == "choices" else value for key, value in settings.items() if key in keys}
+        for option, settings in argument_spec()[name]["options"].items()
+    }
+
+
 def test_passwords_are_kept_out_of_the_output() -> None:
     spec = argument_spec()
     assert all(spec[name]["no_log"] for name in spec if name.endswith(("password", "secret_key", "session_token")))
     assert all(spec["controlplane"]["options"][name]["no_log"] for name in ("secret_key", "session_token"))
+    assert spec["email"]["options"]["password"]["no_log"]
+    assert spec["slack"]["options"]["token"]["no_log"]
 
 
 def test_the_answer_is_the_documented_one() -> None:

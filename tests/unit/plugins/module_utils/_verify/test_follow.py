@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import Component
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.cluster import Cluster, Pod, pod_of
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Settings
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Look, Settings
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import CANARY, PATH, Finding, Workload
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import (
     Answer,
@@ -25,7 +25,9 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods im
     User,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._verify.test_canary import (
+    OWN,
     RULES,
+    Grafana,
     grafana_rule,
 )
 
@@ -76,6 +78,23 @@ class Answers:
         return place.namespace not in self.lost
 
 
+class Sending(Answers):
+    """In which Grafana also makes rules, and says that it sent by these integrations, each with an error or none."""
+
+    def __init__(self, **integrations: str) -> None:
+        super().__init__()
+        tried = [
+            {"name": name, "lastNotifyAttempt": "2099-01-01T00:00:00Z", "lastNotifyAttemptError": error}
+            for name, error in integrations.items()
+        ]
+        self.grafana = Grafana([OWN], tried)
+
+    def https(self, place: Place, method: str, path: str, /, *, user: User | None = None, body: Any = None) -> Answer:
+        if path.startswith(("/api/v1/provisioning", "/api/alertmanager")):
+            return self.grafana.https(place, method, path, user=user, body=body)
+        return super().https(place, method, path, user=user, body=body)
+
+
 class Known(Cluster):
     """A cluster whose pods are known, one of each workload."""
 
@@ -108,7 +127,7 @@ def statuses(found: dict[tuple[str, str], Finding]) -> list[str]:
 def test_a_canary_that_arrives_everywhere_is_seen_everywhere() -> None:
     cluster = Known(Answers())
     found = follow(cluster, cluster)
-    assert statuses(found) == ["seen"] * 11 + ["off"]
+    assert statuses(found) == ["seen"] * 11 + ["off"] * 3
     assert all(item.seconds is not None for item in found.values() if item.status == "seen")
 
 
@@ -135,7 +154,7 @@ def test_simulated_pods_are_not_run_and_nor_is_what_is_behind_them() -> None:
 
 def test_a_simulated_canary_is_followed_nowhere() -> None:
     cluster = Known(Answers(), simulated=["dataplatform-canary"])
-    assert statuses(follow(cluster, cluster)) == ["not_run"] * 11 + ["off"]
+    assert statuses(follow(cluster, cluster)) == ["not_run"] * 11 + ["off"] * 3
 
 
 def test_without_the_controlplane_its_hops_are_not_run() -> None:
@@ -166,6 +185,64 @@ def test_a_canary_that_does_not_start_is_told_with_its_pods_reason() -> None:
     assert found["metric", "exporter"].status == found["log", "container"].status == "missing"
     assert "ImagePullBackOff" in found["metric", "exporter"].text
     assert found["alarm", "prometheus rule"].status == "not_reached"
+
+
+def sent(looks: dict[str, Look], **integrations: str) -> dict[str, Finding]:
+    """What is found at the hops of a test alarm."""
+    cluster = Known(Sending(**integrations))
+    found = follow(cluster, cluster, replace(FAST, environment="test", receivers=looks))
+    return {hop: item for (_, hop), item in found.items() if hop in ("notification", "email", "slack")}
+
+
+def received(_: Canary) -> float:
+    return time.time()
+
+
+def lost(_: Canary) -> None:
+    return None
+
+
+def broken(_: Canary) -> float:
+    raise AskError("it does not answer")
+
+
+def test_a_message_is_looked_for_where_it_was_sent() -> None:
+    found = sent({"email": received, "slack": lambda _: 0.0}, email="", slack="")
+    assert {hop: str(item.status) for hop, item in found.items()} == dict.fromkeys(found, "seen")
+    assert all(item.seconds is not None and item.seconds < 60 for hop, item in found.items() if hop != "notification")
+
+
+def test_a_message_that_does_not_come_is_missing_and_the_other_one_is_looked_for_all_the_same() -> None:
+    found = sent({"email": lost, "slack": received}, email="", slack="")
+    assert [str(item.status) for item in found.values()] == ["seen", "missing", "seen"]
+    assert "spam" in found["email"].look
+    found = sent({"email": broken, "slack": received}, email="", slack="")
+    assert [str(item.status) for item in found.values()] == ["seen", "failed", "seen"]
+    assert found["email"].text == "it does not answer"
+
+
+def test_where_nobody_says_where_to_look_it_is_not_run() -> None:
+    found = sent({"email": received}, email="", slack="")
+    assert [str(item.status) for item in found.values()] == ["seen", "seen", "not_run"]
+    assert "verify_slack_channel" in found["slack"].text
+
+
+def test_what_the_environment_has_no_receiver_for_is_off() -> None:
+    found = sent({"email": received, "slack": received}, slack="")
+    assert [str(item.status) for item in found.values()] == ["seen", "off", "seen"]
+
+
+def test_what_was_not_sent_is_not_looked_for() -> None:
+    found = sent({"email": received, "slack": received}, email="connection refused", slack="")
+    assert [str(item.status) for item in found.values()] == ["failed", "not_reached", "not_reached"]
+    assert "connection refused" in found["notification"].text
+
+
+def test_a_place_to_look_without_an_environment_is_said() -> None:
+    cluster = Known(Answers())
+    found = follow(cluster, cluster, replace(FAST, receivers={"email": received}))
+    assert statuses(found)[-3:] == ["off", "not_run", "off"]
+    assert "verify_alarm_environment" in found["alarm", "email"].text
 
 
 @pytest.mark.parametrize(
