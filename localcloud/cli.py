@@ -56,6 +56,8 @@ def up(state: StateDir, port: int | None = None, owner: int | None = None, *, no
         state.forget_logs()
         if nodes == REAL_NODES:
             requirements.check(state.root)
+            if obstacle := requirements.volumes(state.root):
+                say(requirements.FOLDERS.format(obstacle))
         chosen = _port(port)
         binaries = Binaries()
         for name in (*PROGRAMS, *(NODE_PROGRAMS if nodes == REAL_NODES else ())):
@@ -175,6 +177,8 @@ def _print_status(content: dict[str, Any]) -> None:
             print(f"               {issue.splitlines()[0]}")
     if not content["clusters"]:
         print("Clusters       none")
+    if content["volumes"]:
+        print(f"Volumes        folders without a size: {content['volumes']}")
     total = sum(content["memory_bytes"].values())
     print(f"Memory         {total >> 20} MB in {len(content['memory_bytes'])} processes")
 

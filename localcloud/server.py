@@ -166,6 +166,7 @@ class Cloud:
         """Describe the daemon, its clusters and what they take."""
         clusters = self.engine.summary() if self.engine else {}
         records = self.engine.supervisor.records() if self.engine else []
+        machines = self.engine.machines if self.engine else None
         for identifier, cluster in clusters.items():
             cluster["nodes"] = self.engine.nodes(identifier) if self.engine else []
         pids = {"daemon": os.getpid()} | {record.name: record.pid for record in records}
@@ -176,6 +177,7 @@ class Cloud:
             "account": ACCOUNT,
             "region": REGION,
             "clusters": clusters,
+            "volumes": machines.obstacle if machines else "",
             "memory_bytes": {name: resident_bytes(pid) for name, pid in pids.items()},
             "requests": dict(self._calls.counts) if self._calls else {},
         }

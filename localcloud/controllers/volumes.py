@@ -148,7 +148,7 @@ def volume_id_of(volume: Object) -> str:
 
 
 def on_machine(volume: Object, path: str) -> Object:
-    """The same PersistentVolume as a folder of the real node, whose kubelet has no EBS driver."""
+    """The same PersistentVolume as a local one of the real node, whose kubelet has no EBS driver."""
     spec = {key: value for key, value in volume["spec"].items() if key != "csi"}
     annotations = {**volume["metadata"]["annotations"], _VOLUME_ID: volume["spec"]["csi"]["volumeHandle"]}
     return {
@@ -292,7 +292,9 @@ class VolumeController:
         volume_id = self._context.cloud.create_volume(volume)
         body = volume_object(claim, storage_class, volume, volume_id)
         if self._context.machines is not None and self._is_for_machine(claim):
-            body = on_machine(body, self._context.machines.create_volume(self._context.ref, volume_id))
+            file_system = str(body["spec"]["csi"]["fsType"])
+            path = self._context.machines.create_volume(self._context.ref, volume_id, volume.size_gib, file_system)
+            body = on_machine(body, path)
         self._context.informers["PersistentVolume"].remember(self._context.kube.create("PersistentVolume", body))
         self._backoff.worked(meta["uid"])
         text = f"Successfully provisioned volume {name}"
@@ -328,6 +330,8 @@ class VolumeController:
             return
         size = size_gib(claim)
         self._context.cloud.resize_volume(volume_id_of(volume), size)
+        if self._context.machines is not None:
+            self._context.machines.resize_volume(self._context.ref, volume_id_of(volume), size)
         capacity = {"capacity": {"storage": f"{size}Gi"}}
         self._context.kube.patch("PersistentVolume", name, {"spec": capacity})
         stored = self._context.kube.patch(

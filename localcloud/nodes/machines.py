@@ -28,6 +28,7 @@ from localcloud.loopback import HOST
 from localcloud.model import ClusterRef, LocalCloudError
 from localcloud.nodes import cgroups, dns, files, machine, namespaces, remains, requirements
 from localcloud.nodes.gateway import Gateway
+from localcloud.nodes.volumes import Disks, release
 from localcloud.processes import Process, Supervisor, tail
 
 LOG = logging.getLogger("localcloud.nodes")
@@ -135,13 +136,13 @@ class Machine(Namespace):
     """A real node."""
 
     def __init__(  # noqa: PLR0917
-        self, order: Order, cluster: ClusterRef, directory: Path, volumes: Path, supervisor: Supervisor, key: str
+        self, order: Order, cluster: ClusterRef, directory: Path, disks: Disks, supervisor: Supervisor, key: str
     ) -> None:
-        """``volumes`` is where the data of the cluster's persistent volumes is."""
+        """``disks`` are the cluster's persistent volumes."""
         super().__init__(order.name, directory, supervisor)
         self.order = order
         self.cluster = cluster
-        self._volumes = volumes
+        self._disks = disks
         self._key = key
         self.logs = cluster.directory / "nodes" / order.name
 
@@ -152,7 +153,7 @@ class Machine(Namespace):
 
     def boot(self, binaries: Binaries, connect: Callable[[int], None]) -> None:
         """Write the configuration and start the programs."""
-        for path in (self.directory, self.logs, self._volumes):
+        for path in (self.directory, self.logs, self._disks.folder):
             path.mkdir(parents=True, exist_ok=True)
         cgroup_root = cgroups.create(self._key, self.name)
         self._write(cgroup_root)
@@ -167,7 +168,7 @@ class Machine(Namespace):
                 f"{machine.RUN}/containerd": directory / IMAGES,
                 f"{machine.RUN}/cni": directory / "cni",
                 f"{machine.RUN}/cni-state": directory / "cni-state",
-                VOLUMES: self._volumes,
+                **self._disks.shared,
                 "/var/log": directory / "log",
             },
             replaced={
@@ -268,8 +269,6 @@ class Machine(Namespace):
 
 
 IMAGES = "containerd"
-VOLUMES = "/run/node/volumes"
-"""Where a machine sees the data of persistent volumes."""
 
 
 def write_kubeconfig(path: Path, user: str, cluster: ClusterRef, pair: pki.KeyPair) -> None:
@@ -340,6 +339,10 @@ class Machines:
         self.fabric = Fabric("fabric", self._directory / "fabric", supervisor)
         self.sockets = remains.SOCKETS / self._key
         self._directory.mkdir(parents=True, exist_ok=True)
+        self.obstacle = requirements.volumes(root)
+        """Why volumes are folders without a size of their own; empty if they are not."""
+        if self.obstacle:
+            LOG.warning("%s", requirements.FOLDERS.format(self.obstacle))
         self.sockets.mkdir(mode=0o700, exist_ok=True)
 
     def egress(self, cluster: str) -> Path:
@@ -371,7 +374,8 @@ class Machines:
             self.fabric.ensure()
         directory = self._directory / cluster.directory.name / order.name
         owner = str(directory)
-        made = Machine(order, cluster, directory, self._volumes(cluster), self._supervisor, self._key)
+        disks = self._disks(cluster)
+        made = Machine(order, cluster, directory, disks, self._supervisor, self._key)
         port = int(cluster.endpoint.rpartition(":")[2])
 
         def connect(pid: int) -> None:
@@ -382,6 +386,7 @@ class Machines:
             self.gateway.serve_proxy(owner, sockets, PROXY)
             self.gateway.serve_names(owner, sockets, order.network.resolver, resolver)
             sockets.close()
+            disks.attach(made)
 
         try:
             made.boot(self._binaries, connect)
@@ -391,6 +396,8 @@ class Machines:
             raise
         with self._lock:
             self._machines[owner] = made
+        # One that was made meanwhile.
+        disks.attach(made)
         return made
 
     def stop(self, made: Machine, *, keep_images: bool = False) -> None:
@@ -405,21 +412,31 @@ class Machines:
         for made in self.of(str(cluster.directory)):
             self.stop(made)
         self.gateway.forget(f"egress {cluster.directory}")
-        shutil.rmtree(self._volumes(cluster), ignore_errors=True)
+        release(self._disks(cluster).folder)
+        shutil.rmtree(self._disks(cluster).folder, ignore_errors=True)
         with self._lock:
             self._routes.pop(str(cluster.directory), None)
 
-    def create_volume(self, cluster: ClusterRef, volume_id: str) -> str:
-        """Make room for a persistent volume; return where machines see it."""
-        folder = self._volumes(cluster) / volume_id
-        folder.mkdir(parents=True, exist_ok=True)
-        return f"{VOLUMES}/{volume_id}"
+    def create_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int, file_system: str) -> str:
+        """Make a persistent volume; return where machines see it."""
+        disks = self._disks(cluster)
+        path = disks.create(volume_id, size_gib, file_system)
+        for made in self._running(cluster):
+            disks.attach(made, volume_id)
+        return path
+
+    def resize_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int) -> None:
+        """Let a persistent volume grow while it is in use."""
+        self._disks(cluster).resize(volume_id, size_gib, self._running(cluster))
 
     def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
-        shutil.rmtree(self._volumes(cluster) / volume_id, ignore_errors=True)
+        self._disks(cluster).delete(volume_id, self._running(cluster))
 
-    def _volumes(self, cluster: ClusterRef) -> Path:
-        return self._directory / "volumes" / cluster.directory.name
+    def _running(self, cluster: ClusterRef) -> list[Machine]:
+        return [made for made in self.of(str(cluster.directory)) if made.running]
+
+    def _disks(self, cluster: ClusterRef) -> Disks:
+        return Disks(self._directory / "volumes" / cluster.directory.name, self.obstacle)
 
     def route(self, cluster: ClusterRef, vpc: str, peered: Sequence[str]) -> None:
         """Let the fabric pass what the VPCs' route tables pass: both ways, or not at all."""

@@ -37,8 +37,12 @@ def execute(command: Sequence[str | Path], text: str | None = None, *, timeout: 
 
 
 def within(pid: int, command: Sequence[str | Path], text: str | None = None, *, mounts: bool = False) -> str:
-    """Run a command in a process' network namespace and, with ``mounts``, its mount namespace."""
-    return execute(["nsenter", f"--target={pid}", "--net", *(["--mount"] if mounts else []), "--", *command], text)
+    """Run a command in a process' network namespace and, with ``mounts``, in its mount namespace.
+
+    Then it is in the process namespace of the process' children as well, which is the one of ``/proc`` there.
+    """
+    inside = ["--mount", f"--pid=/proc/{pid}/ns/pid_for_children"] if mounts else []
+    return execute(["nsenter", f"--target={pid}", "--net", *inside, "--", *command], text)
 
 
 class Sockets:

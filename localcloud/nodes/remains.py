@@ -3,17 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What machines leave behind when their processes have ended: control groups, sockets and files.
 
-Namespaces, mounts, network links and packet filters end with the processes.
+Namespaces, mounts, network links and packet filters end with the processes, and loop devices with the mounts.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
 
-from localcloud.nodes import cgroups
+from localcloud.nodes import cgroups, volumes
 
+LOG = logging.getLogger("localcloud.nodes")
 SOCKETS = Path("/run")
 
 
@@ -25,4 +27,6 @@ def clear(root: Path) -> None:
     key = cgroups.key_of(root)
     cgroups.remove(key)
     shutil.rmtree(SOCKETS / key, ignore_errors=True)
+    if held := volumes.release(machines):
+        LOG.warning("These loop devices are still in use: %s", ", ".join(held))
     shutil.rmtree(machines, ignore_errors=True)

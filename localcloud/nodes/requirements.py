@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from localcloud.model import LocalCloudError
+from localcloud.nodes.volumes import FILE_SYSTEMS, GIB, file_system, release
 
 CNI_FOLDERS = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
 CNI_PLUGINS = ("ptp", "host-local", "loopback")
@@ -21,6 +22,9 @@ PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "ip", "mount", "nft"
 MINIMUM_MEMORY = 4 << 30
 MINIMUM_DISK = 10 << 30
 _PACKAGES = "containerd runc containernetworking-plugins iproute2 nftables util-linux"
+FOLDERS = "Volumes of real nodes are folders without a size of their own: {}"
+_VOLUME_PROGRAMS = ("findmnt", "losetup", "mountpoint", "umount")
+_VOLUME_PACKAGES = "util-linux mount e2fsprogs xfsprogs"
 _PROBE_SECONDS = 20
 
 # Each feature of the kernel with the command that shows whether it is there, in namespaces that end with it.
@@ -62,6 +66,36 @@ def check(root: Path) -> None:
     _raise(_place())
     _raise([*_programs(), *_room(root)])
     _raise(_kernel(root))
+
+
+def volumes(root: Path) -> str:
+    """Say what keeps volumes from having a size; nothing if they can. Real nodes run without it.
+
+    :param root: the state directory, which has the volumes' files
+    """
+    kinds = sorted({file_system(kind) for kind in FILE_SYSTEMS})
+    needed = [*_VOLUME_PROGRAMS, *(name for kind in kinds for name in FILE_SYSTEMS[kind].programs)]
+    missing = [name for name in needed if not shutil.which(name)]
+    if missing:
+        return f"{', '.join(missing)} cannot be found (on Debian: apt install {_VOLUME_PACKAGES})"
+    # XFS is there for classes that want it, so only what every class gets is tried.
+    return _loop(root, file_system("ext4"))
+
+
+def _loop(root: Path, kind: str) -> str:
+    """Mount a file system in a file, in a namespace that ends at once."""
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    system = FILE_SYSTEMS[kind]
+    with tempfile.TemporaryDirectory(dir=existing, prefix=".volume-") as scratch:
+        file, place = Path(scratch, "file"), Path(scratch, "place")
+        place.mkdir()
+        with file.open("wb") as opened:
+            opened.truncate(GIB)
+        answer = _try([*system.make, str(file)]) or _try(
+            ["unshare", "--mount", "mount", "-t", kind, "-o", system.options, str(file), str(place)]
+        )
+        release(Path(scratch))
+    return f"{kind} in a file (CONFIG_BLK_DEV_LOOP) does not work: {answer}" if answer else ""
 
 
 def _raise(problems: Iterable[str]) -> None:

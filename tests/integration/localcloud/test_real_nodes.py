@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -46,7 +47,7 @@ pytestmark = [
 ]
 
 IMAGE = "localcloud.test/web:1"
-# A server that says who asks, and with an argument a client that prints what a server says.
+# A server that says who asks, with an argument a client that prints what a server says, and with two it fills a disk.
 _PROGRAM = """
 package main
 
@@ -55,10 +56,19 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 )
 
 func main() {
+	if len(os.Args) > 2 {
+		filler, err := os.Create(os.Args[2])
+		for end := int64(0); err == nil; end += 1 << 20 {
+			err = syscall.Fallocate(int(filler.Fd()), 0, end, 1<<20)
+		}
+		fmt.Println(err)
+		return
+	}
 	if len(os.Args) > 1 {
 		client := http.Client{Timeout: 4 * time.Second}
 		answer, err := client.Get(os.Args[1])
@@ -129,7 +139,14 @@ def _left(cloud: LocalCloud) -> list[Path]:
     """What a local cloud has left of its machines."""
     key = cgroups.key_of(cloud.state.root)
     places = [*cgroups.MOUNT.glob(f"{key}*"), *cgroups.MOUNT.glob(f"*/{key}*"), Path("/run", key)]
-    return [path for path in [*places, cloud.state.root / "nodes"] if path.exists()]
+    return [*(path for path in [*places, cloud.state.root / "nodes"] if path.exists()), *_loops(cloud.state.root)]
+
+
+def _loops(folder: Path) -> list[Path]:
+    """The files in a folder on which there are loop devices."""
+    devices = json.loads(execute(["losetup", "--json", "--list", "--output=BACK-FILE"]) or "{}")
+    files = [Path(device["back-file"]) for device in devices.get("loopdevices", ())]
+    return [file for file in files if file.is_relative_to(folder)]
 
 
 def _machines(cloud: LocalCloud) -> list[int]:
@@ -260,6 +277,7 @@ def _objects() -> list[Object]:
         "kind": "StorageClass",
         "metadata": {"name": "gp3"},
         "provisioner": "ebs.csi.aws.com",
+        "allowVolumeExpansion": True,
         "volumeBindingMode": "WaitForFirstConsumer",
     }
     claim = {
@@ -334,15 +352,60 @@ def test_names_services_and_the_api_server(clusters: list[Cluster]) -> None:
     assert clusters[0].run(pod, "http://kubernetes:443")[1] == "Client sent an HTTP request to an HTTPS server."
 
 
+def _volume(cloud: LocalCloud, cluster: Cluster) -> Path:
+    """The file system of the cluster's only volume, as its machine sees it."""
+    records = read_records(cloud.state.processes)
+    (node,) = (node["metadata"]["name"] for node in cluster.kube.list("Node") if REAL in node["metadata"]["labels"])
+    (pid,) = (record.pid for record in records if record.name == f"machine {node}")
+    (volume,) = cluster.kube.list("PersistentVolume")
+    return Path(f"/proc/{pid}/root{volume['spec']['local']['path']}")
+
+
+def _sizes(cluster: Cluster) -> dict[str, float]:
+    """What the kubelet says of the claim's volume, in GiB, by the end of the metric's name. At most a minute old."""
+    (node,) = (node["metadata"]["name"] for node in cluster.kube.list("Node") if REAL in node["metadata"]["labels"])
+    kubectl = [Binaries().resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}"]
+    lines = execute([*kubectl, "get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics"]).splitlines()
+    found = [line for line in lines if line.startswith("kubelet_volume_stats_") and 'claim="data"' in line]
+    names = {line.partition("{")[0].removeprefix("kubelet_volume_stats_"): line.rpartition(" ")[2] for line in found}
+    return {name: float(value) / (1 << 30) for name, value in names.items()}
+
+
 def test_volume_has_what_was_written(cloud: LocalCloud, clusters: list[Cluster]) -> None:
     pod = _ready(clusters[0], "stored")[0]
-    folders = list((cloud.state.root / "nodes" / "volumes").glob("*-hub/vol-*"))
-    assert len(folders) == 1
-    assert eventually(lambda: [path.read_text() for path in folders[0].glob("written")]) == ["hello"]
+    folder = _volume(cloud, clusters[0])
+    assert eventually(lambda: [path.read_text() for path in folder.glob("written")]) == ["hello"]
     clusters[0].kube.delete("Pod", pod["metadata"]["name"], "default")
     eventually(lambda: pod["metadata"]["uid"] not in [p["metadata"]["uid"] for p in _pods(clusters[0], "stored")])
     _ready(clusters[0], "stored")
-    assert (folders[0] / "written").read_text() == "hello"
+    assert (folder / "written").read_text() == "hello"
+
+
+def test_volume_has_its_size_and_can_be_full(cloud: LocalCloud, clusters: list[Cluster]) -> None:
+    pod = _ready(clusters[0], "stored")[0]["metadata"]["name"]
+    folder = _volume(cloud, clusters[0])
+    assert 0.9 < eventually(lambda: _sizes(clusters[0]).get("capacity_bytes", 0)) <= 1
+    assert clusters[0].run(pod, "fill", "/data/filler") == (0, "no space left on device")
+    assert shutil.disk_usage(folder).free < 1 << 20
+    eventually(lambda: _sizes(clusters[0])["available_bytes"] < 0.01)
+    (folder / "filler").unlink()
+    assert shutil.disk_usage(folder).free > 900 << 20
+
+
+def test_volume_grows_while_it_is_in_use(cloud: LocalCloud, clusters: list[Cluster]) -> None:
+    cluster = clusters[0]
+    pod = _ready(cluster, "stored")[0]
+    wanted = {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}
+    cluster.kube.patch("PersistentVolumeClaim", "data", wanted, "default")
+
+    def granted() -> bool:
+        claim = cluster.kube.get("PersistentVolumeClaim", "data", "default")
+        return claim is not None and claim["status"]["capacity"]["storage"] == "3Gi"
+
+    eventually(granted)
+    assert shutil.disk_usage(_volume(cloud, cluster)).total > 2.8 * (1 << 30)
+    eventually(lambda: _sizes(cluster)["capacity_bytes"] > 2.8)
+    assert _ready(cluster, "stored")[0]["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
 def test_network_policies_are_enforced(clusters: list[Cluster]) -> None:
@@ -411,14 +474,26 @@ def test_machine_that_ended_comes_back_with_its_images(cloud: LocalCloud, cluste
 
     eventually(answers)
     assert {pod["metadata"]["uid"] for pod in _ready(clusters[1], "web", 2)} == before
+    assert (_volume(cloud, clusters[1]) / "written").read_text() == "hello"
 
 
-def test_nothing_outlives_a_crashed_daemon(tmp_path: Path) -> None:
-    with LocalCloud.running(tmp_path / "crashed", nodes="real") as crashed:
-        fabric = cgroups.key_of(crashed.state.root)
-        assert Path("/run", fabric).exists()
-        os.kill(crashed.daemon.pid, signal.SIGKILL)
-        eventually(lambda: not crashed.daemon.alive)
-        cli.down(crashed.state)
-        assert _left(crashed) == []
-        cli.down(crashed.state)
+def test_volume_ends_with_its_claim(cloud: LocalCloud, clusters: list[Cluster]) -> None:
+    folder = _volume(cloud, clusters[0])
+    assert folder.is_mount()
+    clusters[0].kube.delete("Deployment", "stored", "default")
+    clusters[0].kube.delete("PersistentVolumeClaim", "data", "default")
+    eventually(lambda: not clusters[0].kube.list("PersistentVolume"))
+    assert not folder.exists()
+    files = cloud.state.root / "nodes" / "volumes"
+    assert [path.parent.name.rpartition("-")[2] for path in files.glob("*/vol-*")] == ["spoke"]
+    eventually(lambda: len(_loops(files)) == 1)
+
+
+def test_nothing_outlives_a_crashed_daemon(cloud: LocalCloud, clusters: list[Cluster]) -> None:
+    assert _volume(cloud, clusters[1]).is_mount()
+    assert Path("/run", cgroups.key_of(cloud.state.root)).exists()
+    os.kill(cloud.daemon.pid, signal.SIGKILL)
+    eventually(lambda: not cloud.daemon.alive)
+    cli.down(cloud.state)
+    assert _left(cloud) == []
+    cli.down(cloud.state)
