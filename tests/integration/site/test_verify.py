@@ -21,6 +21,16 @@ PLAYBOOK = "playbooks/verify.yml"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 LEFT = ("get", "all,configmaps,serviceaccounts,networkpolicies", "--all-namespaces", "--output", "name")
 
+# Where a test alarm's message would be looked for.
+RECEIVERS = {
+    "verify_alarm_environment": "rehearsal",
+    "verify_email_host": "imap.example.com",
+    "verify_email_user": "alarm-test@example.com",
+    "verify_email_password": "mailbox-password-of-a-test",
+    "verify_slack_channel": "C0123456789",
+    "verify_slack_token": "slack-token-of-a-test",
+}
+
 
 def left(kubectl: Kubectl) -> list[str]:
     """What there is of a canary."""
@@ -32,20 +42,23 @@ def test_simulated_hops_are_not_run_and_the_run_is_not_verified(
 ) -> None:
     assert fleet.failures == []
     path = tmp_path / "build" / "verify.json"
-    run = playbook(PLAYBOOK, "controlplane staging", "-vvv", "-e", f"verify_report={path}", succeed=False)
+    options = {"verify_report": str(path), **RECEIVERS}
+    run = playbook(PLAYBOOK, "controlplane staging", "-vvv", "-e", json.dumps(options), succeed=False)
     assert run.returncode == 2
     report = json.loads(path.read_text())
     assert (report["verdict"], report["passed"]) == ("not_verified", False)
     assert set(report["clusters"]) == {"controlplane", "staging"}
     for cluster in report["clusters"].values():
         assert [(hop["signal"], hop["hop"]) for hop in cluster["hops"]] == [(hop.signal, hop.name) for hop in PATH]
-        assert {hop["status"] for hop in cluster["hops"] if hop["hop"] != "notification"} == {"not_run"}
+        assert {hop["status"] for hop in cluster["hops"]} == {"not_run"}
         readiness = cluster["readiness"]
         assert readiness["total"] == readiness["ready"] == readiness["simulated"] > 0
     assert "staging: NOT VERIFIED" in run.output
     assert left(kubectl) == []
     found = secrets(local_cloud)
     assert leaked(found, run.output) == leaked(found, path.read_text()) == []
+    given = {name: [RECEIVERS[name]] for name in ("verify_email_password", "verify_slack_token")}
+    assert leaked(given, run.output) == leaked(given, path.read_text()) == []
 
 
 def test_such_a_run_may_be_accepted_and_another_inventory_left_out(
