@@ -61,8 +61,8 @@ def distribution(version: str = VERSION, environment: Mapping[str, str] | None =
         if not maven:
             raise LocalCloudError("OpenSearch for tests needs Maven, which cannot be found on the PATH.")
         fetch(name, text, target, maven, environment)
-        arguments = ["-d", target / "classes", "-cp", target / "libs" / "*", _MAIN]
-        run = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
+        arguments = ("-d", target / "classes", "-cp", target / "libs" / "*", _MAIN)
+        run = subprocess.run((compiler, *arguments), capture_output=True, text=True, check=False)
         if run.returncode:
             raise LocalCloudError(f"{_MAIN.name} cannot be compiled: {run.stderr.strip()}")
 
