@@ -74,8 +74,8 @@ options:
     default: ""
   email:
     description:
-      - The mailbox of the test receivers, in which the test alarm's message is looked for by IMAP. It is only read. Without
-        it V(email) is not run, if the environment has such a receiver.
+      - The mailbox of the test receivers, in which the test alarm's message is looked for by IMAP. It is only read.
+      - Without it V(email) is not run, if the environment has such a receiver.
     type: dict
     suboptions:
       host:
@@ -87,8 +87,9 @@ options:
         type: int
         default: 993
       tls:
-        description: Whether the connection begins with TLS, or is turned to it by STARTTLS, as on port 143. The server's
-          certificate is verified by the controller's roots.
+        description:
+          - Whether the connection begins with TLS, or is turned to it by STARTTLS, as on port 143.
+          - The server's certificate is verified by the controller's roots.
         type: str
         choices: [implicit, starttls]
         default: implicit
@@ -106,8 +107,9 @@ options:
         default: INBOX
   slack:
     description:
-      - The channel of the test receivers, in which the test alarm's message is looked for by Slack's C(conversations.history).
-        Without it V(slack) is not run, if the environment has such a receiver.
+      - The channel of the test receivers, in which the test alarm's message is looked for by Slack's
+        C(conversations.history).
+      - Without it V(slack) is not run, if the environment has such a receiver.
     type: dict
     suboptions:
       channel:
@@ -115,8 +117,9 @@ options:
         type: str
         required: true
       token:
-        description: Token of a bot that is a member of the channel, with the scope C(channels:history), or C(groups:history)
-          if the channel is private.
+        description:
+          - Token of a bot that is a member of the channel, with the scope C(channels:history), or C(groups:history) if
+            the channel is private.
         type: str
         required: true
       url:

@@ -214,8 +214,7 @@ def verdict(readiness: Readiness, findings: Sequence[Finding]) -> tuple[str, lis
         gaps.append("no hop was looked at")
     for signal in dict.fromkeys(finding.signal for finding in findings):
         of_it = [finding for finding in findings if finding.signal == signal]
-        bad = next((finding for finding in of_it if finding.status in (Status.MISSING, Status.FAILED)), None)
-        if bad:
+        for bad in (finding for finding in of_it if finding.status in (Status.MISSING, Status.FAILED)):
             what = "does not arrive at" if bad.status == Status.MISSING else "could not be looked for at"
             faults.append(f"the canary's {signal} {what} {bad.hop}: {bad.text} Look at: {bad.look}")
         missed = [finding.hop for finding in of_it if finding.status == Status.NOT_RUN]

@@ -93,7 +93,7 @@ class Mailbox:
                 session.login(self.user, self.password)
             yield session
         finally:
-            with suppress(imaplib.IMAP4.error, OSError):
+            with suppress(imaplib.IMAP4.error, OSError, ValueError):
                 session.logout()
 
     def _plain(self) -> bytes:

@@ -63,6 +63,15 @@ def test_the_first_hop_without_the_canary_is_named_with_what_to_look_at() -> Non
     assert reasons == ["the canary's metric does not arrive at kafka: Not seen within 5 s. Look at: The bridge."]
 
 
+def test_each_receiver_without_the_message_is_named() -> None:
+    missed = [Finding("alarm", hop, Status.MISSING, text="Not seen.", look="x") for hop in ("email", "slack")]
+    _, reasons = verdict(READY, missed)
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "the canary's alarm does not arrive at email",
+        "the canary's alarm does not arrive at slack",
+    ]
+
+
 def test_readiness_counts_what_is_simulated() -> None:
     item = {"namespace": "kafka", "name": "kafka", "desired": 3, "ready": 2, "simulated": True}
     assert Readiness.of([item, {**item, "name": "web", "ready": 3}]) == Readiness(2, 1, 2, ["kafka/kafka"])
