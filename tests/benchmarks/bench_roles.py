@@ -1,11 +1,12 @@
-"""The roles `vpc` and `eks`, unchanged, against `terraform plan` of the same resources.
+"""The roles `vpc` and `eks`, unchanged, against `terraform plan` of the same resources, and the start of modules.
 
-Needs Terraform and its AWS provider (a provider mirror may be named in TF_PLUGIN_DIR); without them there is no row.
-Both talk to the same local cloud in turn, so that they meet the same API at the same speed.
+The first needs Terraform and its AWS provider (a provider mirror may be named in TF_PLUGIN_DIR); without them it is
+left out. Both sides talk to the same local cloud in turn, so that they meet the same API at the same speed.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -21,43 +22,66 @@ from localcloud.testing import LocalCloud
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).parent / "terraform" / "main.tf"
 ROUNDS = 3
+TASKS = 20
 
 
 def rows() -> list[dict[str, Any]]:
-    """One row, or none where there is no Terraform to compare with."""
+    """Rows of one local cloud."""
     with tempfile.TemporaryDirectory() as scratch, LocalCloud.running(Path(scratch) / "cloud") as cloud:
-        ours = ["ansible-playbook", "playbooks/clusters.yml", "--tags", "vpc,eks"]
-        ours += ["-i", "inventories/staging", "-i", "inventories/local"]
-        workspace = Path(scratch) / "terraform"
-        if not (plan := prepare_terraform(workspace, cloud)):
-            print("no Terraform with the AWS provider here: not compared", file=sys.stderr)
-            return []
-        environment = {**cloud.env, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        timed(ours, ROOT, environment)
+        return [connections(Path(scratch), cloud), *roles(Path(scratch), cloud)]
 
-        before = len(cloud.aws_calls())
-        ours_s, peer_s = [], []
-        for _ in range(ROUNDS):
-            ours_s.append(timed(ours, ROOT, environment))
-            peer_s.append(timed(plan, workspace, cloud.env))
-        # The lock's own bookkeeping is DynamoDB; anything else means that the run was not unchanged.
-        changed = [call for call in cloud.aws_calls()[before:] if call["service"] != "dynamodb"]
-        if changed:
-            raise RuntimeError(f"the measured runs were to change nothing, but called {changed[0]}")
 
+def row(work: str, peer: str, ours_s: list[float], peer_s: list[float]) -> dict[str, Any]:
+    """A row of medians that has no target."""
     mine, theirs = statistics.median(ours_s), statistics.median(peer_s)
-    return [
-        {
-            "work": "VPC and EKS cluster unchanged",
-            "peer": "terraform plan",
-            "ours_s": round(mine, 3),
-            "peer_s": round(theirs, 3),
-            "ratio": round(theirs / mine, 2),
-            "target": None,
-            "ours_requests": None,
-            "peer_requests": None,
-        }
-    ]
+    return {
+        "work": work,
+        "peer": peer,
+        "ours_s": round(mine, 3),
+        "peer_s": round(theirs, 3),
+        "ratio": round(theirs / mine, 2),
+        "target": None,
+        "ours_requests": None,
+        "peer_requests": None,
+    }
+
+
+def connections(scratch: Path, cloud: LocalCloud) -> dict[str, Any]:
+    """A play of small AWS tasks through the connection `warm` and through `local`, its start included."""
+    task = {"amazon.aws.aws_caller_info": {}, "loop": list(range(TASKS))}
+    playbook = scratch / "tasks.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    variables = "ansible_python_interpreter={{ ansible_playbook_python }} ansible_connection="
+    command = ["ansible-playbook", str(playbook), "-i", "bench,", "-e"]
+    environment = {**cloud.env, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    ours_s, peer_s = [], []
+    for _ in range(ROUNDS):
+        ours_s.append(timed([*command, f"{variables}dataplatform.fleet.warm"], ROOT, environment))
+        peer_s.append(timed([*command, f"{variables}local"], ROOT, environment))
+    return row(f"a play of {TASKS} small tasks of amazon.aws", "connection local", ours_s, peer_s)
+
+
+def roles(scratch: Path, cloud: LocalCloud) -> list[dict[str, Any]]:
+    """The roles against Terraform; nothing where there is no Terraform to compare with."""
+    ours = ["ansible-playbook", "playbooks/clusters.yml", "--tags", "vpc,eks"]
+    ours += ["-i", "inventories/staging", "-i", "inventories/local"]
+    workspace = scratch / "terraform"
+    if not (plan := prepare_terraform(workspace, cloud)):
+        print("no Terraform with the AWS provider here: not compared", file=sys.stderr)
+        return []
+    environment = {**cloud.env, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    timed(ours, ROOT, environment)
+
+    before = len(cloud.aws_calls())
+    ours_s, peer_s = [], []
+    for _ in range(ROUNDS):
+        ours_s.append(timed(ours, ROOT, environment))
+        peer_s.append(timed(plan, workspace, cloud.env))
+    # The lock's own bookkeeping is DynamoDB; anything else means that the run was not unchanged.
+    changed = [call for call in cloud.aws_calls()[before:] if call["service"] != "dynamodb"]
+    if changed:
+        raise RuntimeError(f"the measured runs were to change nothing, but called {changed[0]}")
+    return [row("VPC and EKS cluster unchanged", "terraform plan", ours_s, peer_s)]
 
 
 def prepare_terraform(workspace: Path, cloud: LocalCloud) -> list[str] | None:

@@ -1,0 +1,223 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection `warm` gives what `local` gives, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+
+STAINED = """
+import sys
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common import warnings
+import json as shared
+
+def main():
+    module = AnsibleModule(argument_spec={"crash": {"type": "str"}, "status": {"type": "int"}})
+    seen = getattr(shared, "stain", None)
+    shared.stain = "left by an earlier module"
+    module.warn("once")
+    if module.params["crash"]:
+        raise RuntimeError(module.params["crash"])
+    if module.params["status"] is not None:
+        print("not JSON")
+        print("on standard error", file=sys.stderr)
+        sys.exit(module.params["status"])
+    module.exit_json(seen=seen, started_as=[__name__, len(sys.argv), sys.stdin.read()])
+
+if __name__ == "__main__":
+    main()
+"""
+
+SHELL = """#!/bin/sh
+# WANT_JSON
+echo '{"changed": false, "from": "a shell script"}'
+"""
+
+
+class Runs:
+    """Plays in a directory of their own, with Ansible's own temporary directory in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.started: list[subprocess.Popen[str]] = []
+        (directory / "library").mkdir()
+        (directory / "library" / "stained.py").write_text(STAINED)
+        (directory / "library" / "scripted").write_text(SHELL)
+
+    def start(
+        self, connection: str, tasks: list[dict[str, Any]], hosts: int = 1, **environment: str
+    ) -> subprocess.Popen[str]:
+        variables = {"ansible_connection": connection, "ansible_python_interpreter": sys.executable}
+        names = [f"h{number}" for number in range(hosts)]
+        inventory = {"all": {"hosts": dict.fromkeys(names), "vars": variables}}
+        (self.directory / "hosts.yml").write_text(yaml.safe_dump(inventory))
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        (self.directory / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
+        run = subprocess.Popen(
+            ["ansible-playbook", "-i", str(self.directory / "hosts.yml"), str(self.directory / "play.yml")],
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp"),
+                "ANSIBLE_VERBOSITY": "3",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(run)
+        return run
+
+    def output(self, connection: str, tasks: list[dict[str, Any]], hosts: int = 1, **environment: str) -> str:
+        return self.start(connection, tasks, hosts, **environment).communicate(timeout=180)[0]
+
+    def results(self, connection: str, tasks: list[dict[str, Any]], hosts: int = 1) -> list[dict[str, Any]]:
+        """What the tasks returned, by task and host, without times and the names of temporary files."""
+        quiet = {"ANSIBLE_VERBOSITY": "0", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+        output = self.output(connection, tasks, hosts, **quiet)
+        report, _ = json.JSONDecoder().raw_decode(output[output.index("{\n") :])
+        return [
+            {
+                "task": task["task"]["name"],
+                "host": host,
+                **{key: value for key, value in result.items() if key not in VOLATILE},
+            }
+            for task in report["plays"][0]["tasks"]
+            for host, result in sorted(task["hosts"].items())
+        ]
+
+    def servers(self) -> list[int]:
+        """Warm interpreters of these runs."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                arguments = (process / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if any(one.endswith("_warm/server.py") for one in arguments) and str(self.directory) in " ".join(arguments):
+                found.append(int(process.name))
+        return found
+
+
+VOLATILE = {"start", "end", "delta", "exception", "invocation", "stdout", "ansible_job_id", "results_file"}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    runs = Runs(tmp_path)
+    yield runs
+    for run in runs.started:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+
+
+def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come true"
+        time.sleep(0.1)
+
+
+def test_it_gives_what_local_gives(runs: Runs) -> None:
+    tasks = [
+        {"name": "environment", "ansible.builtin.command": "printenv COLOUR", "environment": {"COLOUR": "a 'b' $c"}},
+        {"name": "no environment is left", "ansible.builtin.command": "printenv COLOUR", "ignore_errors": True},
+        {"name": "facts", "ansible.builtin.setup": {"gather_subset": ["!all", "!min", "python"]}},
+        {"name": "a wrong option", "ansible.builtin.stat": {"pat": "/"}, "ignore_errors": True},
+        {
+            "name": "a file",
+            "ansible.builtin.copy": {"content": "x", "dest": str(runs.directory / "file")},
+            "check_mode": True,
+        },
+        {"name": "first", "stained": {}},
+        {"name": "second", "stained": {}},
+        {"name": "crashed", "stained": {"crash": "on purpose"}, "ignore_errors": True},
+        {"name": "ended", "stained": {"status": 3}, "ignore_errors": True},
+        {"name": "no Python", "scripted": {}},
+        {"name": "in the background", "ansible.builtin.command": "true", "async": 20, "poll": 1},
+        {"name": "AWS", "amazon.aws.aws_caller_info": {"endpoint_url": "http://127.0.0.1:9"}, "ignore_errors": True},
+    ]
+    warm = runs.results("dataplatform.fleet.warm", tasks)
+    assert warm == runs.results("local", tasks)
+    by_name = {result["task"]: result for result in warm}
+    assert len(by_name) == len(tasks)
+    assert by_name["second"]["seen"] is None
+    assert by_name["crashed"]["failed"]
+    assert by_name["environment"]["stdout_lines"] == ["a 'b' $c"]
+
+
+def test_modules_run_in_it_and_it_ends_with_the_run(runs: Runs) -> None:
+    output = runs.output(
+        "dataplatform.fleet.warm", [{"ansible.builtin.stat": {"path": "/"}, "loop": [1, 2, 3]}], hosts=4
+    )
+    assert output.count("EXEC (warm)") == 12
+    assert "No warm interpreter" not in output
+    eventually(lambda: not runs.servers())
+    assert list((runs.directory / "tmp").iterdir()) == []
+
+
+def test_a_run_that_is_killed_takes_it_along(runs: Runs) -> None:
+    run = runs.start("dataplatform.fleet.warm", [{"ansible.builtin.wait_for": {"path": "/nowhere/at/all"}}])
+    eventually(lambda: len(runs.servers()) == 2)  # the interpreter, and the module in a fork of it
+    os.kill(run.pid, signal.SIGKILL)
+    os.killpg(run.pid, signal.SIGKILL)
+    eventually(lambda: not runs.servers())
+
+
+def test_a_module_ends_with_its_task(runs: Runs) -> None:
+    started = runs.directory / "started"
+    module = {"ansible.builtin.shell": f"touch {started}; exec sleep 300.125"}
+    output = runs.output("dataplatform.fleet.warm", [{**module, "timeout": 3, "ignore_errors": True}])
+    assert started.exists()
+    assert "timed out" in output.lower() or "timeout" in output.lower()
+    sleeping = subprocess.run(
+        ["pgrep", "-f", "sleep 300.125"], capture_output=True, text=True, check=False
+    ).stdout.split()
+    eventually(lambda: not any(Path(f"/proc/{process}").exists() for process in sleeping))
+
+
+def test_without_pipelining_it_is_local(runs: Runs) -> None:
+    output = runs.output(
+        "dataplatform.fleet.warm", [{"ansible.builtin.stat": {"path": "/"}}], ANSIBLE_PIPELINING="false"
+    )
+    assert "exists: true" in output
+    assert "EXEC (warm)" not in output
+
+
+def test_an_interpreter_that_cannot_start_is_told_by_the_module(runs: Runs) -> None:
+    """The answer is local's own."""
+    task = {"ansible.builtin.stat": {"path": "/"}, "vars": {"ansible_python_interpreter": "/nowhere/python"}}
+    output = runs.output("dataplatform.fleet.warm", [task])
+    assert "/nowhere/python" in output
+    assert "EXEC (warm)" not in output
+
+
+def test_another_version_of_a_library_is_the_modules_own(runs: Runs) -> None:
+    """A module_utils beside the play is in its own module's payload only, and is what that module gets."""
+    (runs.directory / "module_utils").mkdir()
+    (runs.directory / "module_utils" / "shade.py").write_text("SHADE = 'its own'\n")
+    (runs.directory / "library" / "shaded.py").write_text(
+        STAINED.replace(
+            "import json as shared", "from ansible.module_utils.shade import SHADE\nimport json as shared"
+        ).replace("seen=seen", "seen=SHADE")
+    )
+    tasks = [{"name": "before", "stained": {}}, {"name": "shaded", "shaded": {}}, {"name": "after", "stained": {}}]
+    results = {result["task"]: result for result in runs.results("dataplatform.fleet.warm", tasks)}
+    assert [results[name]["seen"] for name in ("before", "shaded", "after")] == [None, "its own", None]
