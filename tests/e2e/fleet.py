@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods im
 from ansible_collections.dataplatform.fleet.tests.e2e.workloads import Images
 
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY
+from localcloud.processes import read_records
 from localcloud.state import StateDir
 from localcloud.testing import LocalCloud
 
@@ -142,6 +145,24 @@ class Member:
         return sum(int(one["restartCount"]) for one in statuses if one["name"] == container)
 
 
+def fill(folder: Path) -> Path:
+    """Take all that is free of a file system, and return the file that has it.
+
+    The space is reserved, not written, so that the host's own disk does not fill up with it.
+    """
+    filler = folder / "filler"
+    with filler.open("ab") as file:
+        piece = shutil.disk_usage(folder).free
+        while piece >= 4096:
+            try:
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, piece)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                piece //= 2
+    return filler
+
+
 def _ready(pod: dict[str, Any]) -> bool:
     conditions = {one["type"]: one["status"] for one in pod["status"].get("conditions") or ()}
     return conditions.get("Ready") == "True" and not pod["metadata"].get("deletionTimestamp")
@@ -196,6 +217,14 @@ class Fleet:
         bridge = self.workload.images("agents", "prometheus-0")
         kafka = self.controlplane.images("kafka", "kafka-0")
         return Images(bridge["prometheus"], bridge["telegraf"], kafka["kafka"])
+
+    def disk(self, member: Member, namespace: str, claim: str) -> Path:
+        """The file system of a claim's volume, as its node sees it."""
+        name = member.get(namespace, "persistentvolumeclaims", claim)["spec"]["volumeName"]
+        path = member.client.get(f"/api/v1/persistentvolumes/{name}")["spec"]["local"]["path"]
+        machines = [one.pid for one in read_records(self.state.processes) if one.name.startswith("machine ")]
+        (found,) = (place for pid in machines if (place := Path(f"/proc/{pid}/root{path}")).is_mount())
+        return found
 
     def ec2(self) -> Any:
         daemon = self.state.read()

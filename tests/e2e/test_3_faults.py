@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.e2e.conftest import GENERATORS, INTERVAL, RATE
-from ansible_collections.dataplatform.fleet.tests.e2e.fleet import ROOT, WORKLOAD, Fleet, eventually
+from ansible_collections.dataplatform.fleet.tests.e2e.fleet import ROOT, WORKLOAD, Fleet, eventually, fill
 from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
 
@@ -29,6 +29,8 @@ OUTAGE = float(os.environ.get("E2E_OUTAGE_SECONDS", "180"))
 """How long all brokers are away."""
 CUT = float(os.environ.get("E2E_CUT_SECONDS", "300"))
 """How long the way between the clusters is cut."""
+FULL = float(os.environ.get("E2E_FULL_SECONDS", "180"))
+"""How long the disk of a broker is full."""
 RECOVERY = float(os.environ.get("E2E_RECOVERY_SECONDS", "900"))
 """How long it may take until what was buffered has arrived."""
 AROUND = 30.0
@@ -179,6 +181,34 @@ def test_a_broker_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> No
         eventually(lambda: fleet.controlplane.restarts("kafka", "kafka-1", "kafka") > before)
         eventually(lambda: brokers(fleet), 300)
     assert_nothing_is_missing(trial.row)
+
+
+def test_a_brokers_disk_is_full(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+    """The broker ends itself and cannot start; once there is space it comes back and catches up by itself.
+
+    The others have a copy of everything, so nothing waits for it.
+    """
+    trial = Trial(fleet, reader, rows, "a broker's disk is full")
+    cluster = fleet.controlplane
+    disk = fleet.disk(cluster, "kafka", "data-kafka-1")
+    before = cluster.restarts("kafka", "kafka-1", "kafka")
+    with trial.running():
+        filler = fill(disk)
+        try:
+            eventually(lambda: cluster.restarts("kafka", "kafka-1", "kafka") > before, 300)
+            # What it has let go of when it ended.
+            fill(disk)
+            trial.watch(FULL, "KafkaVolumeAlmostFull", "KafkaBrokersMissing", "KafkaUnderReplicated")
+            own = cluster.alerts()
+            assert not brokers(fleet)
+        finally:
+            filler.unlink()
+        eventually(lambda: brokers(fleet), 600)
+    assert_nothing_is_missing(trial.row)
+    assert {"KafkaVolumeAlmostFull", "KafkaBrokersMissing", "KafkaUnderReplicated"} <= trial.row.alarms.keys()
+    # The rule of its own Prometheus, which holds for ten minutes before it fires.
+    assert own["VolumeAlmostFull"] == ("firing" if FULL > 720 else "pending")
+    eventually(lambda: not true_of(fleet, "KafkaUnderReplicated"))
 
 
 def test_prometheus_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
