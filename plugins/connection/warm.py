@@ -66,7 +66,7 @@ LONGEST_DIRECTORY = 90
 """A socket's path may have 107 characters."""
 
 
-class Connection(Local):
+class Connection(Local):  # type: ignore[misc]
     """`local`, but for Python modules that are handed over by pipelining."""
 
     transport = "dataplatform.fleet.warm"
