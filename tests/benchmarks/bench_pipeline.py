@@ -3,8 +3,8 @@
 """The bridge into a real Kafka: how fast, with how much memory, and what is lost when it is killed in an outage.
 
 Ours is what the role prometheus deploys, Telegraf with its buffer in memory. Peers are Telegraf with its buffer on the
-disk, a bridge that acknowledges (a stand-in, see acknowledging/main.go) and, for what the broker takes at most, Kafka's
-own producer with the same documents. Each run has a broker of its own, so that its memory is that run's.
+disk, a bridge that acknowledges (a stand-in, see acknowledging/main.go) and Kafka's own producer with the same
+documents and its default batches. Each run has a broker of its own, so that its memory is that run's.
 """
 
 from __future__ import annotations

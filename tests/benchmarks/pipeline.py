@@ -67,13 +67,16 @@ class MeasuredBroker(Broker):
         self._admin("kafka-topics", "--create", "--topic", topic, *options)
 
     def arrived(self) -> Arrived:
-        """Read the whole topic."""
-        options = ["--topic", TOPIC, "--from-beginning", "--timeout-ms", "5000"]
-        text = self._admin("kafka-console-consumer", *options, "--formatter-property", "print.timestamp=true")
+        """Read the whole topic: as many messages as it says it has, however long that takes."""
+        offsets = self._java("GetOffsetShell", "--bootstrap-server", f"{HOST}:{self._inner}", "--topic", TOPIC)
+        count = sum(int(line.rpartition(":")[2]) for line in offsets.split())
+        options = ["--topic", TOPIC, "--from-beginning", "--timeout-ms", "60000", "--max-messages", str(count)]
+        options += ["--formatter-property", "print.timestamp=true"]
+        text = self._admin("kafka-console-consumer", *options) if count else ""
         found = [match.groups() for line in text.encode().splitlines() if (match := _LINE.match(line))]
-        return Arrived(
-            Counter(int(value) for _, value in found), max((int(when) / 1000 for when, _ in found), default=0)
-        )
+        assert len(found) == count, (len(found), count)
+        last = max((int(when) / 1000 for when, _ in found), default=0)
+        return Arrived(Counter(int(value) for _, value in found), last)
 
     def produce(self, documents: Path, count: int, authority: Path) -> float:
         """Send documents, one in a line, with Kafka's own producer; return the seconds that it took."""
@@ -85,13 +88,21 @@ class MeasuredBroker(Broker):
             f"ssl.truststore.type=PEM\nssl.truststore.location={authority}\n"
             "acks=all\nenable.idempotence=true\ncompression.type=zstd\n"
         )
-        command = ["java", "-Xmx512m", "-Dlog4j2.level=ERROR", "-cp", f"{distribution()}/libs/*"]
-        command += ["org.apache.kafka.tools.ProducerPerformance", "--topic", TOPIC, "--num-records", str(count)]
-        command += ["--payload-file", str(documents), "--throughput", "-1", "--command-config", str(settings)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        found = re.findall(r"^\d+ records sent, ([\d.]+) records/sec", run.stdout, re.MULTILINE)
-        assert run.returncode == 0 and found, run.stdout[-2000:] + run.stderr[-2000:]
+        options = ["--topic", TOPIC, "--num-records", str(count), "--throughput", "-1"]
+        options += ["--payload-file", str(documents), "--command-config", str(settings)]
+        said = self._java("ProducerPerformance", *options)
+        found = re.findall(r"^\d+ records sent, ([\d.]+) records/sec", said, re.MULTILINE)
+        assert found, said[-2000:]
         return count / float(found[-1])
+
+    @staticmethod
+    def _java(tool: str, *arguments: str) -> str:
+        """Run one of Kafka's tools that the distribution has no script for; return what it says."""
+        command = ["java", "-Xmx512m", "-Dlog4j2.level=ERROR", "-cp", f"{distribution()}/libs/*"]
+        command += [f"org.apache.kafka.tools.{tool}", *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+        return run.stdout
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,12 @@ class Telegraf(Bridge):
 
     def __init__(self, buffer: str, folder: Path, broker: Broker, authority: Authority) -> None:
         super().__init__(folder)
-        objects = render_role("prometheus", prometheus_kafka_bootstrap=broker.bootstrap, prometheus_kafka_topic=TOPIC)
+        objects = render_role(
+            "prometheus",
+            prometheus_kafka_bootstrap=broker.bootstrap,
+            prometheus_kafka_topic=TOPIC,
+            prometheus_bridge_buffer="memory" if buffer == "memory" else "disk",
+        )
         text: str = only(objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
         moved = {
             "127.0.0.1:9201": f"{HOST}:{self.port}",
@@ -168,9 +184,9 @@ class Telegraf(Bridge):
             'interval = "10s"': 'interval = "1s"',
         }
         if buffer != "memory":
-            synced = str(buffer == "synced").lower()
-            strategy = f'buffer_strategy = "disk"\n  buffer_directory = "{self.buffer}"\n  buffer_disk_sync = {synced}'
-            moved['logformat = "structured"'] = f'{strategy}\n  logformat = "structured"'
+            moved["/var/lib/telegraf"] = str(self.buffer)
+        if buffer == "synced":
+            moved["buffer_disk_sync = false"] = "buffer_disk_sync = true"
         for there, here in moved.items():
             assert there in text, there
             text = text.replace(there, here)

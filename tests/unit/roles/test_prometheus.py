@@ -173,6 +173,33 @@ def test_the_buffer_and_its_memory_follow_from_the_outage(options: dict[str, Any
     assert containers(**options)["telegraf"]["resources"]["limits"]["memory"] == memory
 
 
+def test_a_buffer_in_memory_has_no_volume() -> None:
+    assert not {key for key in bridge()["agent"] if key.startswith("buffer_")}
+    assert "buffer" not in {volume["name"] for volume in template()["spec"]["volumes"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "memory", "volume"),
+    [
+        ({}, "512Mi", "1383Mi"),
+        ({"prometheus_outage_seconds": 3600}, "512Mi", "7975Mi"),
+        ({"prometheus_bridge_resources": {"limits": {"memory": "1Gi"}}}, "1Gi", "1383Mi"),
+    ],
+)
+def test_a_buffer_on_disk_is_a_bounded_volume_that_the_bridge_writes_to(
+    options: dict[str, Any], memory: str, volume: str
+) -> None:
+    options = {"prometheus_bridge_buffer": "disk", **options}
+    agent = bridge(**options)["agent"]
+    assert (agent["buffer_strategy"], agent["buffer_disk_sync"]) == ("disk", False)
+    container = containers(**options)["telegraf"]
+    (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == agent["buffer_directory"]]
+    assert not mount.get("readOnly")
+    assert container["resources"]["limits"]["memory"] == memory
+    (found,) = [one for one in template(**options)["spec"]["volumes"] if one["name"] == mount["name"]]
+    assert found["emptyDir"] == {"sizeLimit": volume}
+
+
 def test_several_brokers_and_their_ports() -> None:
     options = {
         "prometheus_kafka_bootstrap": "b-1.example.com:9096, b-2.example.com:9097",
