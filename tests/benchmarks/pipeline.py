@@ -30,6 +30,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import on
 
 from localcloud.cache import Cache, find_go, go_build, home, say
 from localcloud.loopback import HOST, fetch, free_port
+from localcloud.model import LocalCloudError
 from localcloud.software import go_program
 from localcloud.software.kafka import distribution
 
@@ -215,13 +216,27 @@ BRIDGES: Mapping[str, Callable[[Path, Broker, Authority], Bridge]] = {
 }
 
 
+def prepare() -> None:
+    """Build or fetch what is run, so that no run pays for it.
+
+    :raises LocalCloudError: Go, Maven or Java is not here
+    """
+    go_program("telegraf")
+    acknowledging_program()
+    distribution()
+
+
 def acknowledging_program() -> Path:
-    """Return the stand-in's path, building it on first use."""
+    """Return the stand-in's path, building it on first use.
+
+    :raises LocalCloudError: there is no Go, or it cannot be built
+    """
     stem = hashlib.sha256(b"".join((STAND_IN / name).read_bytes() for name in ("main.go", "go.mod"))).hexdigest()[:12]
 
     def build(target: Path) -> None:
         go = find_go(os.environ)
-        assert go, "the stand-in cannot be built without Go"
+        if not go:
+            raise LocalCloudError("the acknowledging stand-in cannot be built: install Go from https://go.dev/dl")
         go_build("acknowledging", ".", target, go=go, module=STAND_IN, environment=os.environ)
 
     return Cache(home(os.environ) / "software", say).get("acknowledging", f"acknowledging-{stem}", build)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from localcloud.model import LocalCloudError
+from tests.benchmarks import bench_pipeline
 from tests.benchmarks.__main__ import Row, cells, table
 from tests.benchmarks.bench_pipeline import memory_row, row
 from tests.benchmarks.pipeline import Arrived
@@ -61,3 +63,14 @@ def test_what_is_not_there_is_lost_and_what_is_there_again_is_doubled() -> None:
     arrived = Arrived(Counter([0, 1, 1, 1, 3]), last=0)
     assert arrived.lost(5) == 2
     assert arrived.doubled == 2
+
+
+def test_without_the_programs_there_are_no_rows_and_the_other_benchmarks_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare() -> None:
+        raise LocalCloudError("install Maven")
+
+    monkeypatch.setattr(bench_pipeline, "prepare", prepare)
+    assert bench_pipeline.rows() == []
+    assert "install Maven" in capsys.readouterr().err
