@@ -74,10 +74,9 @@ class Pipeline:
 
     def __init__(self, text: str) -> None:
         sections = dict(_Reader(text).sections())
-        ((self._input,), self._filters, (self._output,)) = (sections[name] for name in ("input", "filter", "output"))
-        assert isinstance(self._input, Plugin)
-        assert isinstance(self._output, Plugin)
-        assert (self._input.name, self._output.name) == ("kafka", "elasticsearch")
+        self._input = _plugin(sections["input"], "kafka")
+        self._filters = sections["filter"]
+        self._output = _plugin(sections["output"], "elasticsearch")
         assert self._input.settings["decorate_events"] == "basic"
 
     def action(self, record: Record) -> Action | None:
@@ -124,6 +123,13 @@ class Pipeline:
             else:
                 {"mutate": _mutate, "date": _date}[item.name](event, item.settings)
         return True
+
+
+def _plugin(body: tuple[Plugin | Branch, ...], name: str) -> Plugin:
+    (found,) = body
+    assert isinstance(found, Plugin)
+    assert found.name == name
+    return found
 
 
 # -- filters
