@@ -312,7 +312,10 @@ def test_nothing_is_lost_while_kafka_is_away(messages: list[Message]) -> None:
 def test_an_undefined_value_is_left_out_and_an_infinite_one_is_empty(messages: list[Message]) -> None:
     assert named(messages, "sample_undefined") == []
     assert named(messages, "sample_boundless") == []
-    assert [m for _, m in messages if not m["metrics"]]
+    # The name is that of the value, and lost with it. The rest of the labels would make it a document.
+    empty = [m for _, m in messages if not m["metrics"]]
+    assert empty
+    assert {m["labels"].get("__name__") for m in empty} == {None}
 
 
 def test_some_bounds_of_a_large_histogram_are_left_out(messages: list[Message]) -> None:

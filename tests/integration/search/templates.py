@@ -66,3 +66,25 @@ def adapted(declared: Json, leave_out: str = "") -> tuple[Json, dict[str, list[s
         return {key: walk(f"{path}.{key}" if path else key, value) for key, value in found.items()}
 
     return walk("", declared), made
+
+
+METRICS = "metrics-k8s.prometheus-staging"
+# Stands for metrics-prometheus@template, which Elasticsearch brings along and the role therefore does not declare. The
+# same is what it makes of a document's fields: labels are keywords, values are doubles. Elasticsearch's own also makes
+# the data stream a time series one, with the labels as dimensions.
+BUILT_IN: Json = {
+    "index_patterns": ["metrics-*.prometheus-*"],
+    "priority": 140,
+    "data_stream": {},
+    "composed_of": ["metrics-prometheus@custom"],
+    "template": {
+        "mappings": {
+            "date_detection": False,
+            "properties": {"@timestamp": {"type": "date"}},
+            "dynamic_templates": [
+                {"labels": {"path_match": "labels.*", "mapping": {"type": "keyword"}}},
+                {"values": {"path_match": "metrics.*", "mapping": {"type": "double"}}},
+            ],
+        }
+    },
+}

@@ -129,8 +129,11 @@ def test_the_roles_pipelines_take_the_members_name_from_the_topic(name: str) -> 
     assert action.document["labels"]["cluster"] == "staging"
 
 
-@pytest.mark.parametrize(("metrics", "kept"), [({"up": 0}, True), ({}, False)])
-def test_an_infinite_value_is_dropped(metrics: dict[str, float], kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("labels", "metrics", "kept"),
+    [({"__name__": "up"}, {"up": 0}, True), ({"__name__": "up"}, {}, False), ({"job": "of the bridge"}, {}, False)],
+)
+def test_an_infinite_value_is_dropped(labels: dict[str, str], metrics: dict[str, float], kept: bool) -> None:
     pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["metrics.conf"])
-    message = {"@timestamp": 1, "labels": {"__name__": "up"}, "metrics": metrics}
+    message = {"@timestamp": 1, "labels": labels, "metrics": metrics}
     assert (pipeline.action(Record("metrics-staging", 0, 0, json.dumps(message))) is not None) is kept

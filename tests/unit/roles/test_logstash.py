@@ -107,6 +107,8 @@ def test_of_a_metric_nothing_but_labels_value_and_time_is_kept() -> None:
     assert 'match => ["[document][@timestamp]", "UNIX_MS"]' in text
     assert re.findall(r'"\[document\]\[(\w+)\]" => ', text) == ["labels", "metrics"]
     assert 'remove_field => ["[document]"]' in text
+    # The codec's copy of the whole message is in [event][original].
+    assert 'remove_field => ["[@version]", "[event]"]' in text
     assert 'if [@metadata][metrics] == "{}" {\n      drop {' in text
 
 
