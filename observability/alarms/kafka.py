@@ -54,13 +54,15 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="kafka",
             where=Where.PROMETHEUS,
-            query='sum(up{job="kafka"}) / count(up{job="kafka"})',
+            # A broker that fails at each start answers for a moment each time; one that is restarted is back by then.
+            query='min by (pod) (min_over_time(up{job="kafka"}[3m]))',
             op="<",
             threshold=1,
             hold="5m",
             must_exist=True,
             summary="A broker of Kafka on {{ $labels.cluster }} does not answer",
-            description="Not all brokers have answered for five minutes; without any broker's numbers it fires too.",
+            description="{{ $labels.pod }} has not answered, or not for long, for five minutes; without any broker's "
+            "numbers it fires too.",
             runbook=Runbook(
                 meaning="Prometheus cannot scrape a broker's JMX exporter, which runs inside of the broker's process.",
                 impact="With one of three away everything goes on, without reserve. With two away nothing is written.",
@@ -76,9 +78,20 @@ TOPIC = Topic(
                 ),
             ),
             firing=Fixture(
-                series={'up{job="kafka",pod="kafka-0"}': "1x60", 'up{job="kafka",pod="kafka-1"}': "0x60"}, alerts=({},)
+                series={
+                    'up{job="kafka",pod="kafka-0"}': "1x60",
+                    'up{job="kafka",pod="kafka-1"}': " ".join(["0 0 1"] * 20),
+                },
+                alerts=({"pod": "kafka-1"},),
             ),
-            silent=Fixture(series={'up{job="kafka",pod="kafka-0"}': "1x60", 'up{job="kafka",pod="kafka-1"}': "1x60"}),
+            # One after the other is restarted.
+            silent=Fixture(
+                series={
+                    'up{job="kafka",pod="kafka-0"}': "1x26 0 1x33",
+                    'up{job="kafka",pod="kafka-1"}': "1x27 0 0 1x31",
+                    'up{job="kafka",pod="kafka-2"}': "1x28 0 1x31",
+                }
+            ),
         ),
         _broken(
             "KafkaUnderReplicated",
@@ -248,8 +261,9 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="kafka",
             where=Where.PROMETHEUS,
-            query="100 * (1 - min(kubelet_volume_stats_available_bytes"
-            '{namespace="kafka"}) / min(kubelet_volume_stats_capacity_bytes{namespace="kafka"}))',
+            # The kubelet says nothing of a volume while its pod waits to be started again, as a full one's does.
+            query='100 * (1 - min(last_over_time(kubelet_volume_stats_available_bytes{namespace="kafka"}[15m])) '
+            '/ min(last_over_time(kubelet_volume_stats_capacity_bytes{namespace="kafka"}[15m])))',
             op=">",
             threshold=80,
             hold="10m",
@@ -271,8 +285,8 @@ TOPIC = Topic(
             ),
             firing=Fixture(
                 series={
-                    f"kubelet_volume_stats_available_bytes{_CLAIM}": "10x60",
-                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": "100x60",
+                    f"kubelet_volume_stats_available_bytes{_CLAIM}": " ".join(["10 stale _x8"] * 6),
+                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": " ".join(["100 stale _x8"] * 6),
                 },
                 alerts=({},),
             ),

@@ -481,8 +481,10 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="volume",
             where=Where.EDGE,
-            query="100 * (1 - min by (namespace, persistentvolumeclaim) (kubelet_volume_stats_available_bytes) "
-            "/ min by (namespace, persistentvolumeclaim) (kubelet_volume_stats_capacity_bytes))",
+            # The kubelet says nothing of a volume while its pod waits to be started again, as a full one's does.
+            query="100 * (1 - min by (namespace, persistentvolumeclaim) "
+            "(last_over_time(kubelet_volume_stats_available_bytes[15m])) "
+            "/ min by (namespace, persistentvolumeclaim) (last_over_time(kubelet_volume_stats_capacity_bytes[15m])))",
             op=">",
             threshold=85,
             hold="10m",
@@ -507,8 +509,8 @@ TOPIC = Topic(
             ),
             firing=Fixture(
                 series={
-                    f"kubelet_volume_stats_available_bytes{_CLAIM}": "10x60",
-                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": "100x60",
+                    f"kubelet_volume_stats_available_bytes{_CLAIM}": " ".join(["10 stale _x8"] * 6),
+                    f"kubelet_volume_stats_capacity_bytes{_CLAIM}": " ".join(["100 stale _x8"] * 6),
                 },
                 alerts=(_CLAIM_LABELS,),
             ),
