@@ -86,7 +86,7 @@ class Connection(Local):  # type: ignore[misc]
             caller = ask(interpreter, in_data, variables, self.cwd)
             if caller:
                 with caller.socket:
-                    display.vvv(f"EXEC (warm) {cmd}", host=self._play_context.remote_addr)
+                    display.vvv(f"EXEC {cmd} (warm)", host=self._play_context.remote_addr)
                     return caller.result()
         result: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         return result

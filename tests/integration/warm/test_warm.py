@@ -167,7 +167,7 @@ def test_modules_run_in_it_and_it_ends_with_the_run(runs: Runs) -> None:
     output = runs.output(
         "dataplatform.fleet.warm", [{"ansible.builtin.stat": {"path": "/"}, "loop": [1, 2, 3]}], hosts=4
     )
-    assert output.count("EXEC (warm)") == 12
+    assert output.count(" (warm)\n") == 12
     assert "No warm interpreter" not in output
     eventually(lambda: not runs.servers())
     assert list((runs.directory / "tmp").iterdir()) == []
@@ -198,7 +198,7 @@ def test_without_pipelining_it_is_local(runs: Runs) -> None:
         "dataplatform.fleet.warm", [{"ansible.builtin.stat": {"path": "/"}}], ANSIBLE_PIPELINING="false"
     )
     assert "exists: true" in output
-    assert "EXEC (warm)" not in output
+    assert " (warm)\n" not in output
 
 
 def test_an_interpreter_that_cannot_start_is_told_by_the_module(runs: Runs) -> None:
@@ -206,7 +206,7 @@ def test_an_interpreter_that_cannot_start_is_told_by_the_module(runs: Runs) -> N
     task = {"ansible.builtin.stat": {"path": "/"}, "vars": {"ansible_python_interpreter": "/nowhere/python"}}
     output = runs.output("dataplatform.fleet.warm", [task])
     assert "/nowhere/python" in output
-    assert "EXEC (warm)" not in output
+    assert " (warm)\n" not in output
 
 
 def test_another_version_of_a_library_is_the_modules_own(runs: Runs) -> None:
