@@ -14,8 +14,9 @@ description:
   - A drop-in for P(ansible.builtin.local#connection). Modules run in a fork of one interpreter per run of Ansible, in
     which what they import is loaded already. So a task with C(boto3) takes a fraction of a second instead of more
     than one.
-  - All else is done as P(ansible.builtin.local#connection) does it, privilege escalation, commands, asynchronous tasks
-    and modules that are not written in Python included, and all if pipelining is off, and on other systems than Linux.
+  - All else is done as P(ansible.builtin.local#connection) does it, privilege escalation, commands, asynchronous tasks,
+    tasks with an C(environment) and modules that are not written in Python included, and all if pipelining is off, on
+    other systems than Linux, and after a library has been installed in the run.
   - What a module does to its process ends with the module. The interpreter has nothing of Ansible's own process in it,
     it ends with the run, and a module ends with its task.
 extends_documentation_fragment:
@@ -36,22 +37,27 @@ options:
     vars:
       - name: ansible_local_become_strip_preamble
 notes:
+  - A module whose task times out, or whose run is killed, is ended. With P(ansible.builtin.local#connection) it goes
+    on.
   - C(ansible_python_interpreter) is honoured; each has an interpreter of its own that is kept warm.
   - The remote user is ignored, as it is by P(ansible.builtin.local#connection).
 """
 
+import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
-import re
 import selectors
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
@@ -61,15 +67,19 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm import se
 
 display = Display()
 
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+MODULE = b"\n    _ansiballz_main("
+"""What every Python module has that Ansible has wrapped."""
+EXECUTABLE = b"\x7fELF"
+BECOME_SECONDS = 10
 LONGEST_DIRECTORY = 90
 """A socket's path may have 107 characters."""
 
 
 class Connection(Local):  # type: ignore[misc]
-    """`local`, but for Python modules that are handed over by pipelining."""
+    """`local`, but for Python modules that are handed over by pipelining.
 
-    transport = "dataplatform.fleet.warm"
+    It also calls itself so: by that name Ansible sets the directory that modules run in, and knows the controller.
+    """
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a module, or a command.
@@ -80,48 +90,82 @@ class Connection(Local):  # type: ignore[misc]
         Raises:
             AnsibleConnectionFailure: The interpreter went away while it ran the module.
         """
-        invocation = python_invocation(cmd) if in_data and not self.become and sys.platform == "linux" else None
-        if in_data and invocation:
-            interpreter, variables = invocation
-            caller = ask(interpreter, in_data, variables, self.cwd)
+        self._connect()
+        interpreter = python_of(cmd)
+        if in_data and interpreter and MODULE in in_data and not self.become and sys.platform == "linux":
+            caller = ask(interpreter, in_data, self.cwd)
             if caller:
-                with caller.socket:
+                with caller:
                     display.vvv(f"EXEC {cmd} (warm)", host=self._play_context.remote_addr)
                     return caller.result()
         result: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         return result
 
+    @functools.cached_property
+    def _become_success_timeout(self) -> int:
+        """Seconds; Ansible's own looks a default up that is there only once the plugin `local` has been loaded."""
+        seconds: int = self.get_option("become_success_timeout")
+        return seconds if seconds >= 1 else BECOME_SECONDS
 
-def python_invocation(command: str) -> tuple[str, dict[str, str]] | None:
-    """Interpreter and environment variables of a command that does nothing but run a module from its standard input."""
+
+def python_of(command: str) -> str | None:
+    """The interpreter of a command that does nothing but run a module from its standard input.
+
+    With variables of the task's own it is none of those: some are read when an interpreter starts.
+    """
     try:
         shell, option, line = shlex.split(command)
         words = shlex.split(line)
     except ValueError:
         return None
-    if option != "-c" or Path(shell).name != "sh":
-        return None
     # Ansible adds a sleep where a terminal could lose the end of the output; there is no terminal here.
-    if words[-3:] == ["&&", "sleep", "0"]:
-        words = words[:-3]
-    *assignments, interpreter = words or [""]
-    # A variable in a value would be the shell's to expand.
-    if not interpreter.startswith("/") or "$" in line or "`" in line:
+    if words[1:] == ["&&", "sleep", "0"]:
+        words = words[:1]
+    if option != "-c" or Path(shell).name != "sh" or len(words) != 1:
         return None
-    if not all(ASSIGNMENT.match(word) for word in assignments):
-        return None
-    return interpreter, dict(word.split("=", 1) for word in assignments)
+    (interpreter,) = words
+    # A script around an interpreter may set variables for it.
+    with contextlib.suppress(OSError), open(interpreter, "rb") as program:  # noqa: PTH123  # a relative one is the shell's
+        if interpreter.startswith("/") and program.read(len(EXECUTABLE)) == EXECUTABLE:
+            return interpreter
+    return None
 
 
-class Caller:
-    """The end of a module's connection to the interpreter, and of its output."""
+class Caller(contextlib.ExitStack):
+    """The end of a module's connection to the interpreter, and of its output. Left early, it ends the module."""
 
-    def __init__(self, connection: socket.socket, output: int, error: int) -> None:
-        self.socket = connection
-        self._outputs = {output: bytearray(), error: bytearray()}
+    def __init__(self, interpreter: str, directory: str) -> None:
+        """Connect to an interpreter, started in the directory if need be; raises OSError where there is none."""
+        super().__init__()
+        with contextlib.ExitStack() as stack:
+            self._socket = stack.enter_context(socket.socket(socket.AF_UNIX))
+            self._socket.connect(address_of(interpreter, directory))
+            self._outputs: dict[int, bytearray] = {}
+            self._theirs: list[int] = []
+            for _ in ("standard output", "standard error"):
+                ours, theirs = os.pipe()
+                stack.callback(os.close, ours)
+                self._outputs[ours] = bytearray()
+                self._theirs.append(theirs)
+            self.push(stack.pop_all())
+
+    def start(self, source: bytes, settings: dict[str, Any]) -> bool:
+        """Hand a module over; False if it has not been taken, and nothing has been run."""
+        about = json.dumps(settings).encode()
+        try:
+            socket.send_fds(self._socket, [server.LENGTHS.pack(len(about), len(source))], self._theirs)
+            self._socket.sendall(about + source)
+        finally:
+            for descriptor in self._theirs:
+                os.close(descriptor)
+        return self._socket.recv(1) == server.STARTED
 
     def result(self) -> tuple[int, bytes, bytes]:
-        """Wait for the end of the module and of what it has written."""
+        """Wait for the end of the module and of what it has written.
+
+        Raises:
+            AnsibleConnectionFailure: The interpreter went away before.
+        """
         with selectors.DefaultSelector() as selector:
             for descriptor in self._outputs:
                 selector.register(descriptor, selectors.EVENT_READ)
@@ -131,8 +175,7 @@ class Caller:
                         self._outputs[key.fd] += part
                     else:
                         selector.unregister(key.fd)
-                        os.close(key.fd)
-        status = self.socket.recv(server.STATUS.size, socket.MSG_WAITALL)
+        status = self._socket.recv(server.STATUS.size, socket.MSG_WAITALL)
         if len(status) < server.STATUS.size:
             raise AnsibleConnectionFailure(
                 "The interpreter that ran the module has ended before it. Run again, or with ansible_connection=local."
@@ -141,62 +184,56 @@ class Caller:
         return server.STATUS.unpack(status)[0], bytes(output), bytes(error)
 
 
-def ask(interpreter: str, source: bytes, variables: dict[str, str], directory: str | None) -> Caller | None:
+def ask(interpreter: str, source: bytes, directory: str | bytes | None) -> Caller | None:
     """Hand a module over; None where no interpreter takes it, and nothing has been run."""
     umask = os.umask(0)
     os.umask(umask)
-    settings = {"environment": {**os.environ, **variables}, "directory": str(directory or Path.cwd()), "umask": umask}
-    about = json.dumps(settings).encode()
-    connection = socket.socket(socket.AF_UNIX)
-    output, output_end = os.pipe()
-    error, error_end = os.pipe()
-    try:
-        connection.connect(address_of(interpreter))
-        socket.send_fds(connection, [server.LENGTHS.pack(len(about), len(source))], [output_end, error_end])
-        connection.sendall(about + source)
-        started = connection.recv(1) == server.STARTED
-    except OSError as error_of_it:
-        display.vvv(f"No warm interpreter: {error_of_it}")
-        started = False
-    finally:
-        os.close(output_end)
-        os.close(error_end)
-    if started:
-        return Caller(connection, output, error)
-    connection.close()
-    os.close(output)
-    os.close(error)
+    with contextlib.ExitStack() as stack:
+        try:
+            where = os.fsdecode(directory) if directory else str(Path.cwd())
+            caller = stack.enter_context(Caller(interpreter, where))
+            if caller.start(source, {"environment": dict(os.environ), "directory": where, "umask": umask}):
+                stack.pop_all()
+                return caller
+        except OSError as reason:
+            display.vvv(f"No warm interpreter: {reason}")
     return None
 
 
-def address_of(interpreter: str) -> str:
+def address_of(interpreter: str, directory: str) -> str:
     """The socket of this run's warm interpreter, which is started if this is its first module."""
     name = hashlib.sha256(interpreter.encode()).hexdigest()[:16]
     address = Path(constants.DEFAULT_LOCAL_TMP) / f"warm-{name}"
     with address.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not address.exists():
-            start(interpreter, address)
+            start(interpreter, address, directory)
     return f"{address.read_text()}/socket"
 
 
-def start(interpreter: str, address: Path) -> None:
+def start(interpreter: str, address: Path, directory: str) -> None:
     """Start an interpreter that ends with this run, and leave the directory of its socket in a file."""
     scratch = address.with_suffix(".d")
-    if len(str(scratch)) < LONGEST_DIRECTORY:
+    if len(os.fsencode(scratch)) < LONGEST_DIRECTORY:
         scratch.mkdir(0o700)
     else:
         scratch = Path(tempfile.mkdtemp(prefix="warm-"))
-    with socket.socket(socket.AF_UNIX) as listener:
+    address.write_text(str(scratch))
+    with contextlib.ExitStack() as stack:
+        failed = stack.enter_context(contextlib.ExitStack())
+        failed.callback(shutil.rmtree, scratch, ignore_errors=True)
+        run = os.pidfd_open(os.getppid())
+        stack.callback(os.close, run)
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(f"{scratch}/socket")
         listener.listen(128)
-        address.write_text(str(scratch))
         subprocess.Popen(
-            [interpreter, "-P", server.__file__, str(os.getppid()), str(address), str(listener.fileno())],
-            pass_fds=[listener.fileno()],
+            [interpreter, "-P", server.__file__, str(run), str(address), str(listener.fileno())],
+            pass_fds=[run, listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            cwd="/",
+            cwd=directory,
         )
+        failed.pop_all()

@@ -38,7 +38,7 @@ def test_connects_as_the_inventory_says(play: dict[str, Any]) -> None:
 
 HOSTS = (
     "managed",
-    "managed{{ ':!plan_checked' if 'plan_checked' in groups else '' }}",
+    "managed{{ ':!__plan_checked' if '__plan_checked' in groups else '' }}",
     "purpose_controlplane:&managed",
     "purpose_workload:&managed",
 )

@@ -8,11 +8,13 @@ what a new interpreter would have found, only earlier.
 
 What is loaded comes out of the module's own payload: the `module_utils` in it, and what those import. They are laid in
 one directory for all modules of the run, whose payloads come from one controller. A module in whose payload a file
-differs from the one that is there already is run without any of it.
+differs from the one that is there already, or warns when it is loaded, is run without any of it. When a library has
+been installed since the start, no module is taken any more.
 
 A module is asked for by two lengths of 4 bytes, which the file descriptors of its standard output and error come with,
-then JSON (`environment`, `directory`, `umask`) and the module's source. `STARTED` answers, and at the module's end its
-exit status as 4 bytes, signed. A caller that hangs up ends its module.
+then JSON (`environment`, `directory`, `umask`) and the module's source. The module's process answers `STARTED` right
+before it begins, and the server its exit status as 4 bytes, signed, at its end. Without `STARTED` nothing has been run.
+A caller that hangs up ends its module.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import errno
 import gc
 import hashlib
 import importlib
@@ -47,6 +50,11 @@ DESCRIPTORS = 2
 LIBRARIES = ("ansible/module_utils/", "/plugins/module_utils/")
 CHECK_SECONDS = 1.0
 """How often it looks whether the run that it serves has taken the address away."""
+MESSAGE_SECONDS = 10.0
+"""How long a caller may take for its message: others wait meanwhile."""
+END_SECONDS = 5.0
+"""How long a module may take to end when it is told to."""
+WARNINGS = "ansible.module_utils.common.warnings"
 
 
 class Job(NamedTuple):
@@ -66,6 +74,20 @@ class Libraries:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._fitting: dict[str, bool] = {}
+        self._installed = self._times()
+
+    def _times(self) -> dict[str, int]:
+        """When something was last installed into each directory of libraries."""
+        times = {}
+        for name in sys.path:
+            with contextlib.suppress(OSError):
+                if name != str(self.directory):
+                    times[name] = Path(name).stat().st_mtime_ns
+        return times
+
+    def stale(self) -> bool:
+        """Whether a new interpreter could find other libraries than these."""
+        return self._times() != self._installed
 
     def load(self, source: bytes) -> bool:
         """Load what a module's payload brings; returns whether all of it agrees with what is loaded."""
@@ -74,7 +96,11 @@ class Libraries:
             return False
         key = hashlib.sha256(payload).hexdigest()
         if key not in self._fitting:
-            self._fitting[key] = self._add(base64.b64decode(payload))
+            try:
+                self._fitting[key] = self._add(base64.b64decode(payload))
+            except Exception:
+                # A payload that this cannot read is the module's own affair.
+                self._fitting[key] = False
         return self._fitting[key]
 
     def _add(self, payload: bytes) -> bool:
@@ -83,7 +109,7 @@ class Libraries:
         new = {}
         for name, content in files.items():
             path = self.directory / name
-            if not path.resolve().is_relative_to(self.directory):
+            if not path.resolve().is_relative_to(self.directory) or _other_form(path).exists():
                 return False
             if not path.exists():
                 new[path] = content
@@ -96,15 +122,47 @@ class Libraries:
                 # Compiled here for all, wherever the environment asks interpreters to leave no such files behind.
                 py_compile.compile(str(path), quiet=2)
         importlib.invalidate_caches()
+        before = set(sys.modules)
         for name in files:
             if name.endswith(".py") and any(library in name for library in LIBRARIES):
                 # What cannot be imported here cannot be imported by the module either, and that says so.
                 with contextlib.suppress(Exception, SystemExit):
                     importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        # Or each fork would print it again.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if _warned():
+            # Or it would be in the result of each module from now on, and not only of those that import it.
+            for name in set(sys.modules) - before:
+                _unload(name)
+            return False
         # A collection that writes to each object would copy the memory that forks share.
         gc.collect()
         gc.freeze()
         return True
+
+
+def _other_form(path: Path) -> Path:
+    """The package of a module's name, or the module of a package's."""
+    return path.parent.with_suffix(".py") if path.name == "__init__.py" else path.with_suffix("") / "__init__.py"
+
+
+def _warned() -> bool:
+    """Whether what has been loaded has left warnings for a module's result; takes them away."""
+    kept = [getattr(sys.modules.get(WARNINGS), name, None) for name in ("_global_warnings", "_global_deprecations")]
+    found = any(kept)
+    for one in kept:
+        if one:
+            one.clear()
+    return found
+
+
+def _unload(name: str) -> None:
+    if name.partition(".")[0] in ("ansible", "ansible_collections"):
+        sys.modules.pop(name, None)
+        parent, _, own = name.rpartition(".")
+        with contextlib.suppress(AttributeError):
+            delattr(sys.modules.get(parent), own)
 
 
 def payload_of(source: bytes) -> bytes | None:
@@ -118,13 +176,13 @@ def payload_of(source: bytes) -> bytes | None:
         return None
     if not isinstance(call, ast.Expr) or not isinstance(call.value, ast.Call):
         return None
-    for keyword in call.value.keywords:
-        if (
-            keyword.arg == "zip_data"
-            and isinstance(keyword.value, ast.Constant)
-            and isinstance(keyword.value.value, str)
-        ):
-            return keyword.value.value.encode()
+    arguments = {keyword.arg: keyword.value for keyword in call.value.keywords}
+    extensions, payload = arguments.get("extensions"), arguments.get("zip_data")
+    if isinstance(extensions, ast.Dict) and extensions.keys:
+        # A debugger's, or those of a measurement of coverage, which are after the payload's own files.
+        return None
+    if isinstance(payload, ast.Constant) and isinstance(payload.value, str):
+        return payload.value.encode()
     return None
 
 
@@ -132,11 +190,13 @@ class Server:
     """Takes modules until the run that it serves is over."""
 
     def __init__(self, listener: socket.socket, run: int, address: Path, libraries: Libraries) -> None:
+        """`run` is a file descriptor of the process that is served."""
         self._listener, self._address, self._libraries = listener, address, libraries
         self._callers: dict[int, socket.socket] = {}
+        self._ending: dict[int, float] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
-        self._run = os.pidfd_open(run)
+        self._run = run
         self._selector.register(self._run, selectors.EVENT_READ)
         self._ended, ended = socket.socketpair()
         for end in (self._ended, ended):
@@ -161,50 +221,72 @@ class Server:
                         self._ended.recv(4096)
                 elif key.data in self._callers:
                     # Nothing is said after a job but good-bye.
-                    self._forget(key.data)
-                    _kill(key.data)
+                    self._end(key.data)
             self._reap()
         for process in list(self._callers):
-            _kill(process)
+            self._end(process)
+        while self._ending:
+            time.sleep(0.1)
+            self._reap()
         return None
+
+    def _end(self, process: int) -> None:
+        """Ask a module to end; its caller is gone."""
+        if caller := self._forget(process):
+            caller.close()
+        self._ending[process] = time.monotonic() + END_SECONDS
+        _signal(process, signal.SIGTERM)
 
     def _take(self, caller: socket.socket) -> Job | None:
         outputs: list[int] = []
+        process = -1
         try:
+            caller.settimeout(MESSAGE_SECONDS)
             head, outputs, _, _ = socket.recv_fds(caller, LENGTHS.size, DESCRIPTORS)
             about, length = LENGTHS.unpack(head)
             settings = json.loads(_receive(caller, about))
             source = _receive(caller, length)
+            if self._libraries.stale():
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
             job = Job(source=source, loaded=self._libraries.load(source), **settings)
             standard_output, standard_error = outputs
             process = os.fork()
             if process == 0:
-                self._become_the_job(caller, standard_output, standard_error)
+                self._become_the_job(job, caller, standard_output, standard_error)
                 return job
+            # Here too: it may have to end before it has got so far.
+            with contextlib.suppress(OSError):
+                os.setpgid(process, process)
             self._callers[process] = caller
             self._selector.register(caller, selectors.EVENT_READ, process)
-            caller.sendall(STARTED)
-        except (OSError, ValueError, struct.error, EOFError):
+        except Exception:
             # The caller finds out, and runs its module in a new interpreter.
-            if caller not in self._callers.values():
-                caller.close()
+            caller.close()
         finally:
-            for descriptor in outputs:
-                os.close(descriptor)
+            if process != 0:
+                for descriptor in outputs:
+                    os.close(descriptor)
         return None
 
-    def _become_the_job(self, caller: socket.socket, standard_output: int, standard_error: int) -> None:
+    def _become_the_job(self, job: Job, caller: socket.socket, standard_output: int, standard_error: int) -> None:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setpgid(0, 0)
-            for open_one in (caller, self._listener, self._ended, self._wakeup, *self._callers.values()):
+            os.umask(job.umask)
+            os.chdir(job.directory)
+            for open_one in (self._listener, self._ended, self._wakeup, *self._callers.values()):
                 open_one.close()
             os.close(self._run)
             self._selector.close()
-            os.dup2(standard_output, 1)
-            os.dup2(standard_error, 2)
-        except OSError:
+            nothing, end = os.pipe()
+            os.close(end)
+            for descriptor, place in ((nothing, 0), (standard_output, 1), (standard_error, 2)):
+                os.dup2(descriptor, place)
+                os.close(descriptor)
+            caller.sendall(STARTED)
+            caller.close()
+        except BaseException:
             # There may be one server only.
             os._exit(1)
 
@@ -213,13 +295,20 @@ class Server:
             try:
                 process, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
+                self._ending.clear()
                 return
             if process == 0:
-                return
+                break
+            self._ending.pop(process, None)
             if caller := self._forget(process):
                 with contextlib.suppress(OSError):
-                    caller.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
+                    code = os.waitstatus_to_exitcode(status)
+                    # As the shell tells it that `local` has between.
+                    caller.sendall(STATUS.pack(code if code >= 0 else 128 - code))
                 caller.close()
+        for process, due in self._ending.items():
+            if time.monotonic() > due:
+                _signal(process, signal.SIGKILL)
 
     def _forget(self, process: int) -> socket.socket | None:
         if caller := self._callers.pop(process, None):
@@ -238,24 +327,23 @@ def _receive(caller: socket.socket, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _kill(process: int) -> None:
+def _signal(process: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, signal.SIGTERM)
+        os.killpg(process, number)
 
 
 def prepare(job: Job, directory: Path) -> types.CodeType:
     """Make this process look to a module like an interpreter that has just been started for it."""
     os.environ.clear()
     os.environ.update(job.environment)
-    os.umask(job.umask)
-    with contextlib.suppress(OSError):
-        os.chdir(job.directory)
+    if "PWD" in os.environ:
+        os.environ["PWD"] = job.directory
     tempfile.tempdir = None
     time.tzset()
     if not job.loaded:
         sys.path.remove(str(directory))
-        for name in [one for one in sys.modules if one.partition(".")[0] in ("ansible", "ansible_collections")]:
-            del sys.modules[name]
+        for name in list(sys.modules):
+            _unload(name)
     sys.argv[:] = [""]
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
@@ -263,7 +351,8 @@ def prepare(job: Job, directory: Path) -> types.CodeType:
 
 
 def main() -> None:
-    """Serve the run whose process, address file and listening socket are named by the arguments."""
+    """Serve the run that the arguments name: a descriptor of its process, the file of the address, the socket."""
+    os.chdir("/")
     run, address, listening = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     scratch = Path(address.read_text())
     directory = scratch / "lib"

@@ -36,7 +36,9 @@ def main():
         print("not JSON")
         print("on standard error", file=sys.stderr)
         sys.exit(module.params["status"])
-    module.exit_json(seen=seen, started_as=[__name__, len(sys.argv), sys.stdin.read()])
+    library = sys.modules[AnsibleModule.__module__].__file__
+    started_as = [__name__, len(sys.argv), sys.stdin.read()]
+    module.exit_json(loaded="/lib/ansible/" in library, seen=seen, started_as=started_as)
 
 if __name__ == "__main__":
     main()
@@ -137,7 +139,11 @@ def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
 
 def test_it_gives_what_local_gives(runs: Runs) -> None:
     tasks = [
+        {"name": "where", "ansible.builtin.command": "pwd"},
+        {"name": "a relative path", "ansible.builtin.stat": {"path": "play.yml", "get_checksum": False}},
+        {"name": "much", "ansible.builtin.command": "seq 1 50000"},
         {"name": "environment", "ansible.builtin.command": "printenv COLOUR", "environment": {"COLOUR": "a 'b' $c"}},
+        {"name": "a library's path", "stained": {}, "environment": {"PYTHONPATH": "/nowhere"}},
         {"name": "no environment is left", "ansible.builtin.command": "printenv COLOUR", "ignore_errors": True},
         {"name": "facts", "ansible.builtin.setup": {"gather_subset": ["!all", "!min", "python"]}},
         {"name": "a wrong option", "ansible.builtin.stat": {"pat": "/"}, "ignore_errors": True},
@@ -154,12 +160,21 @@ def test_it_gives_what_local_gives(runs: Runs) -> None:
         {"name": "in the background", "ansible.builtin.command": "true", "async": 20, "poll": 1},
         {"name": "AWS", "amazon.aws.aws_caller_info": {"endpoint_url": "http://127.0.0.1:9"}, "ignore_errors": True},
     ]
-    warm = runs.results("dataplatform.fleet.warm", tasks)
-    assert warm == runs.results("local", tasks)
+    warm, local = runs.results("dataplatform.fleet.warm", tasks), runs.results("local", tasks)
+    loaded = {result["task"]: result.pop("loaded") for result in warm if "loaded" in result}
+    assert loaded == {"a library's path": False, "first": True, "second": True}
+    assert not any(result.pop("loaded", False) for result in local)
+    for result in (*warm, *local):
+        if "stat" in result:
+            # The play is written anew for each run.
+            result["stat"] = result["stat"]["exists"]
+    assert warm == local
     by_name = {result["task"]: result for result in warm}
     assert len(by_name) == len(tasks)
     assert by_name["second"]["seen"] is None
     assert by_name["crashed"]["failed"]
+    assert by_name["where"]["stdout_lines"] == [str(runs.directory)]
+    assert by_name["a relative path"]["stat"]
     assert by_name["environment"]["stdout_lines"] == ["a 'b' $c"]
 
 
@@ -210,14 +225,55 @@ def test_an_interpreter_that_cannot_start_is_told_by_the_module(runs: Runs) -> N
 
 
 def test_another_version_of_a_library_is_the_modules_own(runs: Runs) -> None:
-    """A module_utils beside the play is in its own module's payload only, and is what that module gets."""
+    """Each role's module has its own library of the same name in its payload."""
+    for role in ("first", "second"):
+        for folder in ("library", "module_utils", "tasks"):
+            (runs.directory / "roles" / role / folder).mkdir(parents=True)
+        (runs.directory / "roles" / role / "module_utils" / f"{role}_only.py").write_text("")
+        (runs.directory / "roles" / role / "module_utils" / "shade.py").write_text(f"SHADE = '{role}'\n")
+        (runs.directory / "roles" / role / "library" / f"{role}.py").write_text(
+            STAINED.replace("import json as", "from ansible.module_utils.shade import SHADE\nimport json as").replace(
+                "seen=seen", "seen=SHADE"
+            )
+        )
+        (runs.directory / "roles" / role / "tasks" / "main.yml").write_text(f"- {{name: {role}, {role}: {{}}}}\n")
+    tasks = [{"ansible.builtin.include_role": {"name": role}} for role in ("first", "second")]
+    tasks.append({"name": "after", "stained": {}})
+    results = {result["task"].rpartition(" ")[2]: result for result in runs.results("dataplatform.fleet.warm", tasks)}
+    found = {name: (results[name]["seen"], results[name]["loaded"]) for name in ("first", "second", "after")}
+    assert found["first"] == ("first", True)
+    assert found["after"] == (None, True)
+    # Ansible may look for a library in all roles that it knows by then.
+    assert found["second"] in (("second", False), ("first", True))
+
+
+def test_a_warning_of_a_library_is_its_own_modules(runs: Runs) -> None:
     (runs.directory / "module_utils").mkdir()
-    (runs.directory / "module_utils" / "shade.py").write_text("SHADE = 'its own'\n")
-    (runs.directory / "library" / "shaded.py").write_text(
-        STAINED.replace(
-            "import json as shared", "from ansible.module_utils.shade import SHADE\nimport json as shared"
-        ).replace("seen=seen", "seen=SHADE")
+    (runs.directory / "module_utils" / "warning.py").write_text(
+        "from ansible.module_utils.common.warnings import warn\nwarn('when it is imported')\n"
     )
-    tasks = [{"name": "before", "stained": {}}, {"name": "shaded", "shaded": {}}, {"name": "after", "stained": {}}]
-    results = {result["task"]: result for result in runs.results("dataplatform.fleet.warm", tasks)}
-    assert [results[name]["seen"] for name in ("before", "shaded", "after")] == [None, "its own", None]
+    (runs.directory / "library" / "warned.py").write_text(
+        STAINED.replace("import json as", "import ansible.module_utils.warning\nimport json as")
+    )
+    tasks = [
+        {"name": name, module: {}} for name, module in (("one", "warned"), ("other", "stained"), ("two", "warned"))
+    ]
+    results = {result["task"]: result["warnings"] for result in runs.results("dataplatform.fleet.warm", tasks)}
+    assert results == {
+        "one": ["when it is imported", "once"],
+        "other": ["once"],
+        "two": ["when it is imported", "once"],
+    }
+
+
+def test_a_module_that_is_killed(runs: Runs) -> None:
+    code = STAINED.replace(
+        "    module.warn", "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n    module.warn"
+    )
+    (runs.directory / "library" / "killed.py").write_text(code)
+    task = [{"name": "killed", "killed": {}, "ignore_errors": True}]
+    (warm,), (local,) = runs.results("dataplatform.fleet.warm", task), runs.results("local", task)
+    # Some shells say so on standard error.
+    warm.pop("module_stderr"), local.pop("module_stderr")
+    assert warm == local
+    assert warm["rc"] == 128 + signal.SIGKILL

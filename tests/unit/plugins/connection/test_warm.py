@@ -12,40 +12,52 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.connection.warm import python_invocation
+from ansible_collections.dataplatform.fleet.plugins.connection.warm import Connection, python_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm.server import Libraries, payload_of
 
 
 @pytest.mark.parametrize(
-    ("command", "expected"),
+    ("command", "taken"),
     [
-        ("/bin/sh -c /usr/bin/python3", ("/usr/bin/python3", {})),
-        ("/bin/sh -c '/usr/bin/python3 && sleep 0'", ("/usr/bin/python3", {})),
-        ("""/bin/sh -c 'A='"'"'b c'"'"' D=1=2 /usr/bin/python3'""", ("/usr/bin/python3", {"A": "b c", "D": "1=2"})),
-        ("/bin/sh -c 'A=$HOME /usr/bin/python3'", None),
-        ("/bin/sh -c 'A=`id` /usr/bin/python3'", None),
-        ("/bin/sh -c 'python3'", None),
-        ("/bin/sh -c '/usr/bin/python3 /tmp/AnsiballZ_ping.py'", None),
-        ("/bin/sh -c '/usr/bin/python3 && rm -rf /tmp/x'", None),
-        ("/bin/sh -c 'sudo /usr/bin/python3'", None),
-        ("/bin/bash -c /usr/bin/python3", None),
-        ("/bin/sh -c ''", None),
-        ("/bin/sh -c 'unbalanced", None),
-        ("/usr/bin/python3", None),
+        ("/bin/sh -c {python}", True),
+        ("/bin/sh -c '{python} && sleep 0'", True),
+        ("/bin/sh -c 'A=1 {python}'", False),
+        ("/bin/sh -c '{python} /tmp/AnsiballZ_ping.py'", False),
+        ("/bin/sh -c '{python} && rm -rf /tmp/x'", False),
+        ("/bin/sh -c 'sudo {python}'", False),
+        ("/bin/sh -c python3", False),
+        ("/bin/sh -c /nowhere/python3", False),
+        ("/bin/sh -c {script}", False),
+        ("/bin/sh -c $PYTHON", False),
+        ("/bin/bash -c {python}", False),
+        ("/bin/sh -c ''", False),
+        ("/bin/sh -c 'unbalanced", False),
+        ("{python}", False),
     ],
 )
-def test_only_a_module_from_standard_input_is_taken(command: str, expected: object) -> None:
-    assert python_invocation(command) == expected
+def test_only_a_module_from_standard_input_is_taken(command: str, taken: bool, tmp_path: Path) -> None:
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nexport A=1\nexec {sys.executable}\n")
+    command = command.format(python=sys.executable, script=script)
+    assert python_of(command) == (sys.executable if taken else None)
 
 
-def wrapped(files: dict[str, str]) -> bytes:
+def test_it_is_local_for_ansible() -> None:
+    """By this name Ansible runs modules in the playbook's directory, and does not reboot the controller."""
+    assert Connection.transport == "local"
+
+
+def wrapped(files: dict[str, str], debugged: bool = False) -> bytes:
     """A module as Ansible wraps it, as far as the server looks at it."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in files.items():
             archive.writestr(name, text)
     data = base64.b64encode(content.getvalue()).decode()
-    return f"if __name__ == '__main__':\n    _ansiballz_main(\nprofile='legacy',\nzip_data={data!r},\n)\n".encode()
+    extensions = "{'debugger': 1}" if debugged else "{}"
+    return (
+        f"if __name__ == '__main__':\n    _ansiballz_main(\nextensions={extensions},\nzip_data={data!r},\n)\n".encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,6 +79,10 @@ def test_a_payload_is_found() -> None:
     assert zipfile.ZipFile(io.BytesIO(base64.b64decode(payload))).namelist() == ["a.py"]
 
 
+def test_a_debuggers_payload_is_left_alone() -> None:
+    assert payload_of(wrapped({"a.py": "A = 1"}, debugged=True)) is None
+
+
 def test_payloads_agree_or_are_refused(tmp_path: Path) -> None:
     libraries = Libraries(tmp_path)
     first = {"ansible/__init__.py": "", "fleet_a.py": "A = 1"}
@@ -77,6 +93,15 @@ def test_payloads_agree_or_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "fleet_c.py").exists()
     assert not libraries.load(wrapped({"../outside.py": ""}))
     assert not (tmp_path.parent / "outside.py").exists()
+    assert not libraries.load(wrapped({"fleet_b/__init__.py": "a package where there is a module"}))
+
+
+def test_what_is_installed_later_makes_it_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    libraries = Libraries(tmp_path / "lib")
+    assert not libraries.stale()
+    (tmp_path / "installed.py").touch()
+    assert libraries.stale()
 
 
 def test_the_server_needs_nothing_but_python() -> None:
