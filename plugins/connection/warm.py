@@ -67,8 +67,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm import se
 
 display = Display()
 
-MODULE = b"\n    _ansiballz_main("
-"""What every Python module has that Ansible has wrapped."""
 EXECUTABLE = b"\x7fELF"
 BECOME_SECONDS = 10
 LONGEST_DIRECTORY = 90
@@ -91,13 +89,12 @@ class Connection(Local):  # type: ignore[misc]
             AnsibleConnectionFailure: The interpreter went away while it ran the module.
         """
         self._connect()
-        interpreter = python_of(cmd)
-        if in_data and interpreter and MODULE in in_data and not self.become and sys.platform == "linux":
-            caller = ask(interpreter, in_data, self.cwd)
-            if caller:
-                with caller:
-                    display.vvv(f"EXEC {cmd} (warm)", host=self._play_context.remote_addr)
-                    return caller.result()
+        module = in_data and server.MODULE in in_data and not self.become and sys.platform == "linux"
+        interpreter = python_of(cmd) if module else None
+        if in_data and interpreter and (caller := ask(interpreter, in_data, self.cwd)):
+            with caller:
+                display.vvv(f"EXEC {cmd} (warm)", host=self._play_context.remote_addr)
+                return caller.result()
         result: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         return result
 

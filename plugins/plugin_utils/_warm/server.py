@@ -44,6 +44,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 STARTED = b"+"
+MODULE = b"\n    _ansiballz_main("
+"""What every Python module has that Ansible has wrapped."""
 LENGTHS = struct.Struct("!II")
 STATUS = struct.Struct("!i")
 DESCRIPTORS = 2
@@ -167,7 +169,7 @@ def _unload(name: str) -> None:
 
 def payload_of(source: bytes) -> bytes | None:
     """The zip file, in base64, that a wrapped module carries; None if it is none of Ansible's wrapped modules."""
-    start = source.rfind(b"\n    _ansiballz_main(")
+    start = source.rfind(MODULE)
     if start < 0:
         return None
     try:
