@@ -34,6 +34,7 @@ from tests.benchmarks.pipeline import (
     prepare,
     resident_mb,
 )
+from tests.benchmarks.rows import row
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 SAMPLES = 100_000
@@ -136,12 +137,6 @@ def outage(kind: str) -> Outage:
                 arrived = place.broker.arrived()
     sent = BEFORE + OUTAGE_SAMPLES
     return Outage(kept, memory, disk, sent, arrived.lost(sent), arrived.doubled, arrived.last - back)
-
-
-def row(work: str, peer: str, **values: Any) -> dict[str, Any]:
-    """A row without seconds, unless they are among the values."""
-    empty = ("ours_s", "peer_s", "ratio", "target", "ours_requests", "peer_requests")
-    return {"work": work, "peer": peer, **dict.fromkeys(empty), **values}
 
 
 def memory_row(work: str, peer: str, ours: float | None, theirs: float | None) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.testing import LocalCloud
+from tests.benchmarks.rows import row
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).parent / "terraform" / "main.tf"
@@ -31,19 +32,10 @@ def rows() -> list[dict[str, Any]]:
         return [connections(Path(scratch), cloud), *roles(Path(scratch), cloud)]
 
 
-def row(work: str, peer: str, ours_s: list[float], peer_s: list[float]) -> dict[str, Any]:
+def compared(work: str, peer: str, ours_s: list[float], peer_s: list[float]) -> dict[str, Any]:
     """A row of medians that has no target."""
     mine, theirs = statistics.median(ours_s), statistics.median(peer_s)
-    return {
-        "work": work,
-        "peer": peer,
-        "ours_s": round(mine, 3),
-        "peer_s": round(theirs, 3),
-        "ratio": round(theirs / mine, 2),
-        "target": None,
-        "ours_requests": None,
-        "peer_requests": None,
-    }
+    return row(work, peer, ours_s=round(mine, 3), peer_s=round(theirs, 3), ratio=round(theirs / mine, 2))
 
 
 def connections(scratch: Path, cloud: LocalCloud) -> dict[str, Any]:
@@ -58,7 +50,7 @@ def connections(scratch: Path, cloud: LocalCloud) -> dict[str, Any]:
     for _ in range(ROUNDS):
         ours_s.append(timed([*command, f"{variables}dataplatform.fleet.warm"], ROOT, environment))
         peer_s.append(timed([*command, f"{variables}local"], ROOT, environment))
-    return row(f"a play of {TASKS} small tasks of amazon.aws", "connection local", ours_s, peer_s)
+    return compared(f"a play of {TASKS} small tasks of amazon.aws", "connection local", ours_s, peer_s)
 
 
 def roles(scratch: Path, cloud: LocalCloud) -> list[dict[str, Any]]:
@@ -81,7 +73,7 @@ def roles(scratch: Path, cloud: LocalCloud) -> list[dict[str, Any]]:
     changed = [call for call in cloud.aws_calls()[before:] if call["service"] != "dynamodb"]
     if changed:
         raise RuntimeError(f"the measured runs were to change nothing, but called {changed[0]}")
-    return [row("VPC and EKS cluster unchanged", "terraform plan", ours_s, peer_s)]
+    return [compared("VPC and EKS cluster unchanged", "terraform plan", ours_s, peer_s)]
 
 
 def prepare_terraform(workspace: Path, cloud: LocalCloud) -> list[str] | None:
