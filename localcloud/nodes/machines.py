@@ -412,8 +412,9 @@ class Machines:
         for made in self.of(str(cluster.directory)):
             self.stop(made)
         self.gateway.forget(f"egress {cluster.directory}")
-        release(self._disks(cluster).folder)
-        shutil.rmtree(self._disks(cluster).folder, ignore_errors=True)
+        volumes = self._disks(cluster).folder
+        release(volumes)
+        shutil.rmtree(volumes, ignore_errors=True)
         with self._lock:
             self._routes.pop(str(cluster.directory), None)
 
