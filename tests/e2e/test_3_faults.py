@@ -229,8 +229,8 @@ def test_a_brokers_disk_is_full(fleet: Fleet, reader: Reader, rows: list[Row]) -
         eventually(lambda: brokers(fleet), 600)
     assert_nothing_is_missing(trial.row)
     assert watched <= trial.row.alarms.keys()
-    # The others come and go with the broker's attempts to start: its exporter answers at each, and the kubelet tells
-    # nothing of the volume of a pod between two of them.
+    # The broker's exporter answers at each attempt to start, and the kubelet tells nothing of its volume between two of
+    # them. The other alarms look back over that.
     assert trial.row.held["KafkaUnderReplicated"] > FULL / 2
     eventually(lambda: not true_of(fleet, "KafkaUnderReplicated"))
 

@@ -11,10 +11,11 @@ import email.policy
 import http.server
 import json
 import socketserver
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._verify.receivers import serving
 
 HOST = "127.0.0.1"
 
@@ -99,7 +100,7 @@ def receivers() -> Iterator[Received]:
             pass
 
     mail, web = socketserver.ThreadingTCPServer((HOST, 0), Smtp), http.server.ThreadingHTTPServer((HOST, 0), Web)
-    with _serving(mail) as received.mail_port, _serving(web) as received.web_port:
+    with serving(mail) as received.mail_port, serving(web) as received.web_port:
         yield received
 
 
@@ -119,17 +120,5 @@ def page(text: Any) -> Iterator[int]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with _serving(http.server.ThreadingHTTPServer((HOST, 0), Web)) as port:
+    with serving(http.server.ThreadingHTTPServer((HOST, 0), Web)) as port:
         yield port
-
-
-@contextlib.contextmanager
-def _serving(server: socketserver.BaseServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

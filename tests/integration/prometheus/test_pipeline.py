@@ -271,18 +271,20 @@ def test_every_message_is_a_document_of_the_contract(messages: list[Message]) ->
             assert message["metrics"] == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "own", "value"),
-    [
-        ("sample_temperature", {}, -12.5),
-        ("sample_latency_seconds_bucket", {"le": "0.1"}, 3),
-        ("sample_latency_seconds_bucket", {"le": "+Inf"}, 4),
-        ("sample_latency_seconds_sum", {}, 0.7),
-        ("sample_latency_seconds_count", {}, 4),
-        ("sample_size_bytes", {"quantile": "0.5"}, 100),
-        ("sample_size_bytes_count", {}, 9),
-    ],
-)
+SAMPLES = [
+    ("sample_temperature", {}, -12.5),
+    ("sample_latency_seconds_bucket", {"le": "0.1"}, 3),
+    ("sample_latency_seconds_bucket", {"le": "+Inf"}, 4),
+    ("sample_latency_seconds_sum", {}, 0.7),
+    ("sample_latency_seconds_count", {}, 4),
+    ("sample_size_bytes", {"quantile": "0.5"}, 100),
+    ("sample_size_bytes_sum", {}, 1000),
+    ("sample_size_bytes_count", {}, 9),
+]
+"""What of the page does not change: name, own labels, value."""
+
+
+@pytest.mark.parametrize(("name", "own", "value"), SAMPLES)
 def test_each_classic_type_arrives_with_its_pods_labels(
     messages: list[Message], name: str, own: dict[str, str], value: float
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import (
+    SAMPLES,
     TOPIC,
     Message,
     application,
@@ -272,20 +273,7 @@ def test_a_metric_is_a_document_of_the_contract() -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    ("name", "own", "value"),
-    [
-        ("sample_requests_total", {"code": "200"}, None),
-        ("sample_temperature", {}, -12.5),
-        ("sample_latency_seconds_bucket", {"le": "0.1"}, 3),
-        ("sample_latency_seconds_bucket", {"le": "+Inf"}, 4),
-        ("sample_latency_seconds_sum", {}, 0.7),
-        ("sample_latency_seconds_count", {}, 4),
-        ("sample_size_bytes", {"quantile": "0.5"}, 100),
-        ("sample_size_bytes_sum", {}, 1000),
-        ("sample_size_bytes_count", {}, 9),
-    ],
-)
+@pytest.mark.parametrize(("name", "own", "value"), [("sample_requests_total", {"code": "200"}, None), *SAMPLES])
 def test_each_type_of_sample_is_found_by_its_labels(
     opensearch: Node, taken: list[Json], name: str, own: dict[str, str], value: float | None
 ) -> None:

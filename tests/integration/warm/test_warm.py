@@ -9,13 +9,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from localcloud.testing import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,13 +131,6 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
             run.wait()
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come true"
-        time.sleep(0.1)
-
-
 def test_it_gives_what_local_gives(runs: Runs) -> None:
     tasks = [
         {"name": "where", "ansible.builtin.command": "pwd"},
@@ -184,16 +178,16 @@ def test_modules_run_in_it_and_it_ends_with_the_run(runs: Runs) -> None:
     )
     assert output.count(" (warm)\n") == 12
     assert "No warm interpreter" not in output
-    eventually(lambda: not runs.servers())
+    eventually(lambda: not runs.servers(), 30)
     assert list((runs.directory / "tmp").iterdir()) == []
 
 
 def test_a_run_that_is_killed_takes_it_along(runs: Runs) -> None:
     run = runs.start("dataplatform.fleet.warm", [{"ansible.builtin.wait_for": {"path": "/nowhere/at/all"}}])
-    eventually(lambda: len(runs.servers()) == 2)  # the interpreter, and the module in a fork of it
+    eventually(lambda: len(runs.servers()) == 2, 30)  # the interpreter, and the module in a fork of it
     os.kill(run.pid, signal.SIGKILL)
     os.killpg(run.pid, signal.SIGKILL)
-    eventually(lambda: not runs.servers())
+    eventually(lambda: not runs.servers(), 30)
 
 
 def test_a_module_ends_with_its_task(runs: Runs) -> None:
@@ -205,7 +199,7 @@ def test_a_module_ends_with_its_task(runs: Runs) -> None:
     sleeping = subprocess.run(
         ["pgrep", "-f", "sleep 300.125"], capture_output=True, text=True, check=False
     ).stdout.split()
-    eventually(lambda: not any(Path(f"/proc/{process}").exists() for process in sleeping))
+    eventually(lambda: not any(Path(f"/proc/{process}").exists() for process in sleeping), 30)
 
 
 def test_without_pipelining_it_is_local(runs: Runs) -> None:

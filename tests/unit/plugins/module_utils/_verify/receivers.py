@@ -108,7 +108,7 @@ def imap(mailbox: ImapMailbox, context: ssl.SSLContext, *, starttls: bool = Fals
             self.connection = context.wrap_socket(self.connection, server_side=True)
             self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
 
-    with _serving(_Threads(("127.0.0.1", 0), Handler)) as port:
+    with serving(_Threads(("127.0.0.1", 0), Handler)) as port:
         yield port
 
 
@@ -166,12 +166,13 @@ def slack(history: SlackHistory, context: ssl.SSLContext) -> Iterator[str]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    with _serving(server) as port:
+    with serving(server) as port:
         yield f"https://localhost:{port}/api"
 
 
 @contextlib.contextmanager
-def _serving(server: socketserver.BaseServer) -> Iterator[int]:
+def serving(server: socketserver.BaseServer) -> Iterator[int]:
+    """Let a server answer until the end of the block; its port."""
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
