@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ NOWHERE = "nobody@example.invalid"
 NEVER = "never"
 HEARTBEAT = "heartbeat"
 
-_KEYS = {"severities", "email_addresses", "slack_channel", "mute_timings"}
+_SLACK_URL = "ALARMS_SLACK_URL"
+_KEYS = {"severities", "email_addresses", "slack_channel", "slack_secret", "mute_timings"}
 _ORG = {"orgId": 1}
 
 
@@ -24,11 +26,13 @@ def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return Grafana's provisioning files for ``wanted``, by their names, and ``reached``: whether anybody is.
 
     In contact points and policies Grafana takes ``$NAME`` for an environment variable: secrets come in that way, and a
-    dollar sign in what a site has given is doubled.
+    dollar sign in what a site has given is doubled. ``slack_secrets`` has by variable where the webhooks of
+    environments are.
     """
     environments = wanted["environments"]
     timings = {str(timing["name"]) for timing in wanted["mute_timings"]}
     _check(environments, timings)
+    hooks = _hooks(environments)
     points: list[dict[str, Any]] = []
     routes: list[dict[str, Any]] = []
     unused: list[dict[str, Any]] = []
@@ -36,7 +40,7 @@ def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
     for environment, settings in [*environments.items(), ("", {})]:
         for severity in SEVERITIES:
             name = f"{environment}-{severity}" if environment else severity
-            receivers = _receivers(wanted, settings or {}, severity, name)
+            receivers = _receivers(wanted, settings or {}, severity, name, hooks.get(environment))
             if receivers:
                 points.append(_ORG | {"name": name, "receivers": receivers})
             unused += [_ORG | {"uid": uid} for uid in _uids(name) if uid not in {each["uid"] for each in receivers}]
@@ -73,6 +77,7 @@ def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
         },
         "retired": {"apiVersion": 1, "deleteRules": [_ORG | {"uid": uid} for uid in wanted["retired"]]},
         "reached": reached,
+        "slack_secrets": {variable: environments[name]["slack_secret"] for name, variable in hooks.items()},
     }
 
 
@@ -93,6 +98,21 @@ def _check(environments: Mapping[str, Any], timings: Iterable[str]) -> None:
             )
 
 
+def _hooks(environments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variable of each environment that has a webhook of its own."""
+    found: dict[str, str] = {}
+    for name, settings in environments.items():
+        if (settings or {}).get("slack_secret"):
+            variable = f"{_SLACK_URL}_{re.sub('[^A-Za-z0-9]', '_', name).upper()}"
+            if variable in found.values():
+                raise AnsibleFilterError(
+                    f"alarm_routing: the environment {name} has a slack_secret, and so has another one whose name "
+                    f"differs in case or punctuation only: Grafana knows both by {variable}. Rename one of them."
+                )
+            found[name] = variable
+    return found
+
+
 def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
@@ -107,7 +127,7 @@ def _receiver(uid: str, kind: str, settings: dict[str, Any], *, resolved: bool =
 
 
 def _receivers(
-    wanted: Mapping[str, Any], settings: Mapping[str, Any], severity: str, name: str
+    wanted: Mapping[str, Any], settings: Mapping[str, Any], severity: str, name: str, hook: str | None
 ) -> list[dict[str, Any]]:
     if severity not in settings.get("severities", SEVERITIES):
         return []
@@ -123,10 +143,11 @@ def _receivers(
             "message": '{{ template "alarms.email" . }}',
         }
         found.append(_receiver(email_uid, "email", content))
-    if slack["configured"] and severity in slack["severities"]:
-        channel = settings.get("slack_channel", slack["channel"])
+    if (hook or slack["configured"]) and severity in slack["severities"]:
+        # The channel of all is not one that another webhook writes to.
+        channel = settings.get("slack_channel", "" if hook else slack["channel"])
         content = {
-            "url": "$ALARMS_SLACK_URL",
+            "url": f"${hook or _SLACK_URL}",
             **({"recipient": _literal(channel)} if channel else {}),
             "title": '{{ template "alarms.slack.title" . }}',
             "text": '{{ template "alarms.slack.text" . }}',

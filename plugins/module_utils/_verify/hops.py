@@ -158,7 +158,7 @@ PATH: Final = (
         SLACK,
         GRAFANA,
         "Slack took the message: is verify_slack_channel the channel that the webhook writes to? One that belongs to a"
-        " Slack app writes to the channel it was made for, whatever slack_channel says.",
+        " Slack app writes to the channel it was made for: give the environment a slack_secret in alarms_environments.",
     ),
 )
 

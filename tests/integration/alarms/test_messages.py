@@ -65,7 +65,7 @@ OPTIONS = {
     "alarms_group_interval": "2s",
     "alarms_heartbeat_url": "HEARTBEAT",
     "alarms_environments": {
-        "rehearsal": {"email_addresses": ["alarm-test@example.com"], "slack_channel": "#alarm-test"},
+        "rehearsal": {"email_addresses": ["alarm-test@example.com"], "slack_secret": "controlplane/alarm-test/webhook"},
         "quiet": {"severities": ["critical"]},
     },
 }
@@ -79,6 +79,7 @@ def rendered(web_port: int) -> tuple[dict[str, Any], dict[str, str]]:
         | {
             "alarms_slack_url": f"http://{HOST}:{web_port}/slack",
             "alarms_heartbeat_url": f"http://{HOST}:{web_port}/beat",
+            "fleet_values": {"controlplane/alarm-test/webhook": f"http://{HOST}:{web_port}/rehearsal"},
         },
     )
     data = only(objects, "ConfigMap", "grafana-alerting")["data"]
@@ -133,9 +134,13 @@ def _email(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _slack(settings: dict[str, Any]) -> dict[str, Any]:
-    assert set(settings) == {"url", "recipient", "title", "text"}
-    return {"api_url": settings["url"], "channel": settings["recipient"]} | {
-        key: settings[key] for key in ("title", "text")
+    assert set(settings) | {"recipient"} == {"url", "recipient", "title", "text"}
+    # Alertmanager wants a channel where Grafana leaves it to the webhook.
+    return {
+        "api_url": settings["url"],
+        "channel": settings.get("recipient", ""),
+        "title": settings["title"],
+        "text": settings["text"],
     }
 
 
@@ -225,11 +230,11 @@ class Chain:
             self.folder / "alertmanager.log",
         )
 
-    def slack(self, start: str) -> dict[str, Any]:
-        """The Slack message whose title starts so, once it is there."""
+    def slack(self, start: str, hook: str = "/slack") -> dict[str, Any]:
+        """The Slack message whose title starts so, once the webhook of that path has it."""
 
         def found() -> dict[str, Any] | None:
-            posts = [body for path, body in self.received.posts if path == "/slack"]
+            posts = [body for path, body in self.received.posts if path == hook]
             return next((body for body in posts if body["attachments"][0]["title"].startswith(start)), None)
 
         return eventually(found, 60, self.folder / "alertmanager.log")
@@ -320,8 +325,8 @@ def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_take
     assert f"What to do: {RUNBOOK}" in text
     assert f"Silence: {SILENCE}" in text
 
-    message = chain.slack("[warning]")
-    assert message["channel"] == "#alarm-test"
+    message = chain.slack("[warning]", "/rehearsal")
+    # The webhook knows its channel.
     (attachment,) = message["attachments"]
     assert attachment["title"] == mail.subject
     assert ":fire: *The nodes of staging use more than 80 % of their processors on average*" in attachment["text"]
@@ -333,30 +338,30 @@ def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_take
     assert over.subject == "[resolved] AverageCpuHigh on staging"
     assert "Resolved" in over.text
     assert "Firing" not in over.text
-    (attachment,) = chain.slack("[resolved]")["attachments"]
+    (attachment,) = chain.slack("[resolved]", "/rehearsal")["attachments"]
     assert ":white_check_mark:" in attachment["text"]
     assert {tuple(mail.to) for mail in chain.received.mails} == {("alarm-test@example.com",)}
-    assert {path for path, _ in chain.received.posts} == {"/slack"}
+    assert {path for path, _ in chain.received.posts} == {"/rehearsal"}
 
 
 @pytest.mark.parametrize(
-    ("labels", "mails", "channel"),
+    ("labels", "mails", "hook"),
     [
-        ({"environment": "staging", "severity": "critical"}, ["oncall@example.com", "second@example.com"], "#alarms"),
-        ({"environment": "staging", "severity": "info"}, None, "#alarms"),
-        ({"environment": "staging"}, ["oncall@example.com", "second@example.com"], "#alarms"),
-        ({"environment": "rehearsal", "severity": "critical"}, ["alarm-test@example.com"], "#alarm-test"),
-        ({"environment": "quiet", "severity": "critical"}, ["oncall@example.com", "second@example.com"], "#alarms"),
+        ({"environment": "staging", "severity": "critical"}, ["oncall@example.com", "second@example.com"], "/slack"),
+        ({"environment": "staging", "severity": "info"}, None, "/slack"),
+        ({"environment": "staging"}, ["oncall@example.com", "second@example.com"], "/slack"),
+        ({"environment": "rehearsal", "severity": "critical"}, ["alarm-test@example.com"], "/rehearsal"),
+        ({"environment": "quiet", "severity": "critical"}, ["oncall@example.com", "second@example.com"], "/slack"),
     ],
     ids=["critical", "info", "without severity", "rehearsal", "quiet"],
 )
 def test_an_alarm_reaches_its_severitys_and_environments_receivers(
-    labels: dict[str, str], mails: list[str] | None, channel: str, chain: Chain
+    labels: dict[str, str], mails: list[str] | None, hook: str, chain: Chain
 ) -> None:
     cluster = f"of-{labels['environment']}-{labels.get('severity', 'none')}"
     chain.fire(cluster=cluster, **labels)
     title = f"[{labels.get('severity', 'alarm')}] Posted on {cluster}"
-    assert chain.slack(title)["channel"] == channel
+    assert chain.slack(title, hook).get("channel") == ("#alarms" if hook == "/slack" else None)
     if mails is None:
         time.sleep(2)
         assert [mail for mail in chain.received.mails if cluster in mail.subject] == []
@@ -370,7 +375,7 @@ def test_verify_finds_its_own_alarm_in_both(chain: Chain, tmp_path: Path, monkey
     canary = Canary(run, "staging", time.time() - 1)
     labels = {"alertname": "Canary of verify", "environment": "rehearsal", "severity": "warning", "run": run}
     chain.fire(f"Test alarm {run} of verify: nothing is wrong.", **labels)
-    mail, message = chain.mail("[warning] Canary of verify"), chain.slack("[warning] Canary of verify")
+    mail, message = chain.mail("[warning] Canary of verify"), chain.slack("[warning] Canary of verify", "/rehearsal")
     assert f"Test alarm {run} of verify: nothing is wrong." in mail.text
     # Its rule has neither a description nor a runbook.
     assert "no value" not in mail.text + json.dumps(message)

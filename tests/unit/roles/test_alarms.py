@@ -367,6 +367,20 @@ def test_the_hook_comes_from_secrets_manager() -> None:
     assert only(objects_of(**values), "Secret")["stringData"]["ALARMS_SLACK_URL"] == HOOK
 
 
+def test_the_hook_of_an_environment_comes_from_secrets_manager() -> None:
+    values = {
+        "fleet_values": {"controlplane/slack/test": HOOK},
+        "alarms_environments": {"testing": {"slack_secret": "controlplane/slack/test"}},
+    }
+    objects = objects_of(**values)
+    assert only(objects, "Secret")["stringData"] == {
+        "ALARMS_SLACK_URL": "",
+        "ALARMS_SLACK_URL_TESTING": HOOK,
+        "ALARMS_HEARTBEAT_URL": "",
+    }
+    assert "$ALARMS_SLACK_URL_TESTING" in only(objects, "ConfigMap", "grafana-alerting")["data"]["contact_points.yaml"]
+
+
 def test_warns_of_alarms_that_reach_nobody() -> None:
     first, second = warnings()
     assert first.startswith("controlplane: no alarm reaches anybody.")

@@ -114,6 +114,26 @@ def test_an_environment_has_its_own_people_severities_and_nights() -> None:
     assert points(**options)["testing-warning"]["email"]["addresses"] == "c@example.com"
 
 
+def test_an_environment_may_have_a_webhook_of_its_own() -> None:
+    environments = {"my-test": {"slack_secret": "controlplane/slack/test"}, "staging": None}
+    alone = alarm_routing(wanted(environments=environments))
+    assert alone["slack_secrets"] == {"ALARMS_SLACK_URL_MY_TEST": "controlplane/slack/test"}
+    assert alone["reached"] is True
+    assert list(points(environments=environments)) == ["my-test-critical", "my-test-warning", "my-test-info", "nobody"]
+
+    both = points(environments=environments, slack=SLACK["slack"] | {"channel": "#alarms"})
+    assert both["my-test-info"]["slack"]["url"] == "$ALARMS_SLACK_URL_MY_TEST"
+    assert "recipient" not in both["my-test-info"]["slack"]
+    assert both["staging-info"]["slack"]["url"] == both["info"]["slack"]["url"] == "$ALARMS_SLACK_URL"
+    assert both["staging-info"]["slack"]["recipient"] == "#alarms"
+
+
+def test_environments_whose_webhooks_would_be_one_variable_are_refused() -> None:
+    settings = {"slack_secret": "controlplane/slack/test"}
+    with pytest.raises(AnsibleFilterError, match=r"environment a_b has a slack_secret.*ALARMS_SLACK_URL_A_B"):
+        alarm_routing(wanted(environments={"a-b": settings, "a_b": settings}))
+
+
 def test_the_watchdog_calls_the_heartbeat_and_nobody_else() -> None:
     options = EMAIL | {"heartbeat": {"configured": True, "interval": "2m"}}
     assert receiver({"alertname": "Watchdog", "severity": "info"}, **options) == ("heartbeat", [])
