@@ -191,7 +191,8 @@ TOPIC = Topic(
                 impact="Its partitions are led elsewhere; their reserve is gone.",
                 look=(_LOGS, "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- df -h"),
                 mend=(
-                    "Full: raise `kafka_storage_size` and run `--tags kafka`; then restart the pod.",
+                    "Full: raise `kafka_storage_size` and run `--tags kafka`. The broker has ended itself, is started "
+                    "again every five minutes at the latest, and stays once there is space.",
                     "A damaged volume: with all partitions in sync elsewhere, delete the pod and its claim (the "
                     "guardrail "
                     "asks for a confirmation); the new broker copies its data.",

@@ -305,6 +305,8 @@ TOPIC = Topic(
                     "Killed for memory: `metric_buffer_limit` is larger than the limit allows; `prometheus_size: "
                     "large`.",
                     "A configuration that it does not take: run `--tags prometheus`.",
+                    "`wal file is corrupt`, with `prometheus_bridge_buffer: disk`: delete the pod; what its buffer "
+                    "held is lost.",
                 ),
             ),
             firing=Fixture(series={'up{job="telegraf",instance="127.0.0.1:9273"}': "0x60"}, alerts=({},)),
