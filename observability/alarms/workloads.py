@@ -602,7 +602,10 @@ TOPIC = Topic(
             component="workload",
             where=Where.EDGE,
             query='100 * max by (namespace, resourcequota, resource) (kube_resourcequota{type="used"}) '
-            '/ (max by (namespace, resourcequota, resource) (kube_resourcequota{type="hard"}) > 0)',
+            '/ ((max by (namespace, resourcequota, resource) (kube_resourcequota{type="hard"}) > 0) '
+            # One load balancer or node port is there to be used.
+            'unless (max by (namespace, resourcequota, resource) (kube_resourcequota{type="hard",'
+            'resource=~"services[.].+"}) == 1))',
             op=">",
             threshold=90,
             hold="15m",
@@ -637,6 +640,11 @@ TOPIC = Topic(
                     'type="used"}': "0x60",
                     'kube_resourcequota{namespace="shop",resourcequota="team",resource="services.nodeports",'
                     'type="hard"}': "0x60",
+                    # The one load balancer that a namespace is for.
+                    'kube_resourcequota{namespace="shop",resourcequota="team",resource="services.loadbalancers",'
+                    'type="used"}': "1x60",
+                    'kube_resourcequota{namespace="shop",resourcequota="team",resource="services.loadbalancers",'
+                    'type="hard"}': "1x60",
                 }
             ),
         ),
