@@ -21,6 +21,7 @@ _PROMETHEUS = 'job="prometheus",instance="10.0.0.1:9090"'
 _HIGHEST = "prometheus_remote_storage_queue_highest"
 _QUEUE = f'{{{_PROMETHEUS},remote_name="bridge"}}'
 _OUTPUT = 'job="telegraf",output="kafka"'
+_BRIDGE = 'namespace="agents",pod="prometheus-0",container="telegraf"'
 _FLUENT = 'job="fluent-bit",pod="fluent-bit-1",name="kafka.0"'
 _FLUENT_LABELS = {"pod": "fluent-bit-1", "name": "kafka.0"}
 
@@ -344,6 +345,57 @@ TOPIC = Topic(
                 alerts=({"output": "kafka"},),
             ),
             silent=Fixture(series={f"internal_write_metrics_dropped{{{_OUTPUT}}}": "500x60"}),
+        ),
+        Alarm(
+            name="BridgeLostBuffer",
+            severity=Severity.WARNING,
+            component="bridge",
+            where=Where.EDGE,
+            direct=True,
+            # True for an hour: what told of it waits in the same outage.
+            query="max_over_time((max by (output) (max_over_time(internal_write_buffer_size[3m])) > 0.02 * "
+            "max by (output) (max_over_time(internal_write_buffer_limit[3m])) and on () "
+            'sum(increase(kube_pod_container_status_restarts_total{container="telegraf"}[2m])) > 0)[1h:30s])',
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="The bridge of {{ $labels.cluster }} was killed with samples in its buffer",
+            description="Telegraf was started again while samples waited for Kafka. Those in memory are lost; the "
+            "value is their number.",
+            runbook=Runbook(
+                meaning="The container of the bridge ended while Kafka did not take what it had, within the last hour.",
+                impact="A gap in the metrics of this cluster that nothing fills, as long as the buffer was. None with "
+                "`prometheus_bridge_buffer: disk`.",
+                look=(
+                    "$ kubectl --context CLUSTER --namespace agents describe pod prometheus-0",
+                    "*OOMKilled*: the buffer was larger than the container's memory limit.",
+                    "*Error*, exit code 137 without it: a liveness probe, or somebody on the node.",
+                ),
+                mend=(
+                    "Mend the way to Kafka first.",
+                    "Killed for memory: `prometheus_size: large`, or a smaller buffer; the README of the role "
+                    "prometheus has the formula.",
+                    "An outage may meet a restart again: `prometheus_bridge_buffer: disk` keeps the samples.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    f"internal_write_buffer_size{{{_OUTPUT}}}": "0x5 100x5 0x60",
+                    f"internal_write_buffer_limit{{{_OUTPUT}}}": "1000x70",
+                    f"kube_pod_container_status_restarts_total{{{_BRIDGE}}}": "0x11 1x60",
+                },
+                at="40m",
+                alerts=({"output": "kafka"},),
+            ),
+            silent=Fixture(
+                series={
+                    # Emptied by itself, and started again later.
+                    f"internal_write_buffer_size{{{_OUTPUT}}}": "0x5 100x5 10x60",
+                    f"internal_write_buffer_limit{{{_OUTPUT}}}": "1000x70",
+                    f"kube_pod_container_status_restarts_total{{{_BRIDGE}}}": "0x20 1x60",
+                },
+                at="40m",
+            ),
         ),
         Alarm(
             name="BridgeBufferFilling",

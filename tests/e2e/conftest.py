@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ init_plugin_loader([str(Path(__file__).parents[2] / "collections")])
 RATE = int(os.environ.get("E2E_RATE", "5000"))
 """Samples per second of all generators together."""
 GENERATORS, INTERVAL = 6, 5
+BUDGET = float(os.environ.get("E2E_BUDGET_SECONDS", "inf"))
+"""How long after the start a test may still begin."""
+STARTED = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Where time is short, as in CI, those that are left are skipped, and the report says so."""
+    if time.monotonic() - STARTED > BUDGET:
+        pytest.skip(f"the {BUDGET:.0f} seconds of E2E_BUDGET_SECONDS are used up")
 
 
 @pytest.fixture(scope="session")

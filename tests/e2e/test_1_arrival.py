@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -16,11 +17,16 @@ from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
 
 from localcloud.controllers import nodespec
+from observability.alarms.kafka import TOPIC as KAFKA
+from observability.alarms.model import Where
 
 pytestmark = pytest.mark.exhaustive
 
 # What stands behind EKS' own API only: https://docs.aws.amazon.com/eks/latest/userguide/view-raw-metrics.html
 NOT_IN_THE_LOCAL_CLOUD = {"kube-scheduler", "kube-controller-manager"}
+
+# Alarms about what is simulated, and about the clock of the machine, which need not be told by NTP.
+OF_WHAT_DOES_NOT_RUN = {"KubeletDown", "NginxDown", "NodeClockNotSynchronised", "TargetDown"}
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +152,17 @@ def test_numbers_of_all_samples_agree(fleet: Fleet, reader: Reader) -> None:
     sent *= without_nan / every
     assert sent > 0.8 * RATE * seconds
     assert abs(sent - arrived - buffered) <= 15 * sent / seconds, f"{sent:.0f} sent, {arrived} arrived, {buffered} wait"
+
+
+def test_no_alarm_is_raised_where_all_is_well(fleet: Fleet, reader: Reader) -> None:
+    """Neither one that fires nor one that waits: a condition that is true of every cluster wakes people for nothing."""
+    kafka = {alarm.name: alarm.expression for alarm in KAFKA.alarms if alarm.where is Where.PROMETHEUS}
+
+    def raised() -> set[str]:
+        found = {name for member in (fleet.controlplane, fleet.workload) for name in member.alerts()}
+        found |= {name for name, expression in kafka.items() if fleet.controlplane.ask(expression)}
+        return found - OF_WHAT_DOES_NOT_RUN - {"Watchdog"}
+
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not raised(), 300)
+    assert raised() == set()
