@@ -17,6 +17,7 @@ from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
 
 from localcloud.controllers import nodespec
+from observability.alarms import ALARMS
 from observability.alarms.kafka import TOPIC as KAFKA
 from observability.alarms.model import Where
 
@@ -25,8 +26,10 @@ pytestmark = pytest.mark.exhaustive
 # What stands behind EKS' own API only: https://docs.aws.amazon.com/eks/latest/userguide/view-raw-metrics.html
 NOT_IN_THE_LOCAL_CLOUD = {"kube-scheduler", "kube-controller-manager"}
 
-# Alarms about what is simulated, and about the clock of the machine, which need not be told by NTP.
-OF_WHAT_DOES_NOT_RUN = {"KubeletDown", "NginxDown", "NodeClockNotSynchronised", "TargetDown"}
+# About what is simulated.
+OF_WHAT_DOES_NOT_RUN = {"KubeletDown", "NginxDown", "TargetDown"}
+# Whose processors may be busy, and whose clock NTP need not tell.
+OF_THE_MACHINE = {alarm.name for alarm in ALARMS if alarm.component == "node"}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +164,7 @@ def test_no_alarm_is_raised_where_all_is_well(fleet: Fleet, reader: Reader) -> N
     def raised() -> set[str]:
         found = {name for member in (fleet.controlplane, fleet.workload) for name in member.alerts()}
         found |= {name for name, expression in kafka.items() if fleet.controlplane.ask(expression)}
-        return found - OF_WHAT_DOES_NOT_RUN - {"Watchdog"}
+        return found - OF_WHAT_DOES_NOT_RUN - OF_THE_MACHINE - {"Watchdog"}
 
     with contextlib.suppress(AssertionError):
         eventually(lambda: not raised(), 300)

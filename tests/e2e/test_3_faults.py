@@ -232,7 +232,7 @@ def test_the_way_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: 
         try:
             for route in routes:
                 ec2.delete_route(RouteTableId=route["RouteTableId"], DestinationCidrBlock=route["DestinationCidrBlock"])
-            trial.watch(CUT, "MetricsMissing")
+            trial.watch(CUT)
             if CUT >= LOOKS_BACK:
                 eventually(lambda: true_of(fleet, "MetricsMissing"), 120)
                 trial.row.alarms["MetricsMissing"] = "its condition is true"
