@@ -31,6 +31,7 @@ from observability.catalogue.cited import module
 from observability.catalogue.exposition import SUFFIXES, labels_by_name, types
 
 OBJECTS = Path(__file__).with_name("objects.yml")
+NODE_EXPORTER_MODULE = "github.com/prometheus/node_exporter"
 KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
 # Counters of the network adapter of EC2 instances, which no other machine has.
 ENA = (
@@ -103,7 +104,13 @@ def node_exporter() -> Iterator[Series]:
     with tempfile.TemporaryDirectory() as scratch, running(command, Path(scratch)):
         text = page(f"http://{HOST}:{port}/metrics", lambda found: "node_cpu_seconds_total" in found)
     source = f"node_exporter {version('node_exporter')}"
-    yield from listed(text, source)
+    # What nodes of Amazon Linux have, and not every machine: their file system is XFS.
+    place = "collector/xfs_linux.go"
+    code = (module(NODE_EXPORTER_MODULE, version("node_exporter")) / place).read_text(encoding="utf-8")
+    for name in re.findall(r'^\s+name:\s+"(\w+)"', code, re.MULTILINE):
+        yield Series(f"node_xfs_{name}", frozenset({"device"}), f"{source} {place}")
+    # The same lines, whether it was there or not.
+    yield from (one for one in listed(text, source) if not one.name.startswith("node_xfs_"))
     for name in ENA:
         place = "collector/ethtool_linux.go, Linux drivers/net/ethernet/amazon/ena/ena_ethtool.c"
         yield Series(f"node_ethtool_{name}", frozenset({"device"}), f"{source} {place}")
