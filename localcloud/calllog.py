@@ -254,6 +254,7 @@ class CallLog:
         body = bytearray()
         answer: dict[str, Any] = {}
         text = bytearray()
+        recorded = False
 
         async def listen() -> Message:
             message = await receive()
@@ -267,14 +268,23 @@ class CallLog:
                 answer["headers"] = {name.lower(): value for name, value in message.get("headers", [])}
             elif len(text) < MAXIMUM_ANSWER:
                 text.extend(message.get("body", b"")[:MAXIMUM_ANSWER])
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                # Who has the answer may look here next.
+                record()
             await send(message)
+
+        def record() -> None:
+            nonlocal recorded
+            if not recorded:
+                recorded = True
+                query = scope.get("query_string", b"").decode("latin-1")
+                call = parse(scope["method"], scope["path"], query, headers, bytes(body))
+                self._record(call, headers, {**answer, "body": bytes(text)})
 
         try:
             await self._app(scope, listen, respond)
         finally:
-            query = scope.get("query_string", b"").decode("latin-1")
-            call = parse(scope["method"], scope["path"], query, headers, bytes(body))
-            self._record(call, headers, {**answer, "body": bytes(text)})
+            record()
 
     def _record(self, call: Call | None, headers: Mapping[str, str], answer: Mapping[str, Any]) -> None:
         if call is None:

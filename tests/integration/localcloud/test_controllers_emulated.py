@@ -164,11 +164,17 @@ def test_volume_needs_the_driver_and_its_pod_identity(local_cloud: LocalCloud, v
         clusterName=CLUSTER, namespace="kube-system", serviceAccount="ebs-csi-controller-sa", roleArn=role
     )
     eventually(lambda: (kube.get("Pod", "user", "default") or {})["status"].get("phase") == "Running")
-    volumes = local_cloud.client("ec2").describe_volumes()["Volumes"]
-    assert [(v["Size"], v["VolumeType"]) for v in volumes] == [(3, "gp2")]
+    # Other tests' clusters in the same account have volumes, too.
+    own = [{"Name": f"tag:kubernetes.io/cluster/{CLUSTER}", "Values": ["owned"]}]
+
+    def volumes() -> list[tuple[int, str]]:
+        found = local_cloud.client("ec2").describe_volumes(Filters=own)["Volumes"]
+        return [(volume["Size"], volume["VolumeType"]) for volume in found]
+
+    assert volumes() == [(3, "gp2")]
     kube.delete("Pod", "user", "default", grace=0)
     kube.delete("PersistentVolumeClaim", "data", "default")
-    eventually(lambda: not local_cloud.client("ec2").describe_volumes()["Volumes"])
+    eventually(lambda: not volumes())
 
 
 def test_node_group_of_an_unknown_instance_type_fails_with_the_reason(

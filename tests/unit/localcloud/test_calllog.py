@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +200,15 @@ def test_the_resource_is_the_actions_noun(action: str, params: dict[str, Any], a
     assert resource(action, params, answer) == expected
 
 
-def call_through(log: CallLog, path: str, headers: dict[str, str], body: bytes) -> None:
+def call_through(
+    log: CallLog, path: str, headers: dict[str, str], body: bytes, answered: Callable[[], None] = lambda: None
+) -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body}
 
-    async def send(_: Any) -> None:
-        pass
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            answered()
 
     raw = [(key.encode(), value.encode()) for key, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": raw}
@@ -233,6 +237,26 @@ def test_a_mutating_call_is_one_line(tmp_path: Path) -> None:
         "params": {"name": "c"},
         "resource": "c",
     }
+
+
+def test_who_has_the_answer_finds_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "calls"
+    log = CallLog(gateway, file, lambda _: ("", ""))
+    there: list[bool] = []
+    call_through(log, "/clusters", signed("eks"), b'{"name": "c"}', lambda: there.append(file.exists()))
+    assert there == [True]
+
+
+def test_a_call_that_breaks_off_is_a_line_without_a_status(tmp_path: Path) -> None:
+    async def broken(_: Any, receive: Any, __: Any) -> None:
+        await receive()
+        raise OSError("broken")
+
+    log = CallLog(broken, tmp_path / "calls", lambda _: ("", ""))
+    with pytest.raises(OSError, match="broken"):
+        call_through(log, "/clusters", signed("eks"), b"{}")
+    (line,) = (tmp_path / "calls").read_text().splitlines()
+    assert json.loads(line)["status"] == 0
 
 
 def test_reads_are_counted_and_not_written(tmp_path: Path) -> None:
