@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,9 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible_collections.dataplatform.fleet.tests.e2e import workloads
 from ansible_collections.dataplatform.fleet.tests.e2e.fleet import NAMESPACE, WORKLOAD, Fleet, eventually
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader
+
+from localcloud.model import LocalCloudError
+from localcloud.nodes import requirements
 
 init_plugin_loader([str(Path(__file__).parents[2] / "collections")])
 
@@ -35,9 +37,12 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("nodes that run pods need Linux and root")
-    with Fleet.running(tmp_path_factory.mktemp("fleet")) as running:
+    folder = tmp_path_factory.mktemp("fleet")
+    try:
+        requirements.check(folder)
+    except LocalCloudError as error:
+        pytest.skip(str(error))
+    with Fleet.running(folder) as running:
         yield running
 
 
