@@ -104,13 +104,13 @@ def node_exporter() -> Iterator[Series]:
     with tempfile.TemporaryDirectory() as scratch, running(command, Path(scratch)):
         text = page(f"http://{HOST}:{port}/metrics", lambda found: "node_cpu_seconds_total" in found)
     source = f"node_exporter {version('node_exporter')}"
-    # What nodes of Amazon Linux have, and not every machine: their file system is XFS.
+    yield from listed(text, source)
+    # What nodes of Amazon Linux have, and not every machine: their file system is XFS. The later of two lines is
+    # kept, so it is the same wherever the catalogue is made.
     place = "collector/xfs_linux.go"
     code = (module(NODE_EXPORTER_MODULE, version("node_exporter")) / place).read_text(encoding="utf-8")
     for name in re.findall(r'^\s+name:\s+"(\w+)"', code, re.MULTILINE):
         yield Series(f"node_xfs_{name}", frozenset({"device"}), f"{source} {place}")
-    # The same lines, whether it was there or not.
-    yield from (one for one in listed(text, source) if not one.name.startswith("node_xfs_"))
     for name in ENA:
         place = "collector/ethtool_linux.go, Linux drivers/net/ethernet/amazon/ena/ena_ethtool.c"
         yield Series(f"node_ethtool_{name}", frozenset({"device"}), f"{source} {place}")
