@@ -137,3 +137,53 @@ def test_an_infinite_value_is_dropped(labels: dict[str, str], metrics: dict[str,
     pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["metrics.conf"])
     message = {"@timestamp": 1, "labels": labels, "metrics": metrics}
     assert (pipeline.action(Record("metrics-staging", 0, 0, json.dumps(message))) is not None) is kept
+
+
+POD = "shop-0.a_team_main-side"
+IDENTITY = "0a" * 32
+
+
+@pytest.mark.parametrize(
+    ("file", "kubernetes", "named"),
+    [
+        # The kubelet did not answer.
+        (f"/var/log/containers/{POD}-{IDENTITY}.log", None, {}),
+        # It did: what it says adds to the file's name and does not change it.
+        (
+            f"/var/log/containers/{POD}-{IDENTITY}.log",
+            {"pod_name": "x", "namespace_name": "y", "container_name": "z", "pod_id": "1", "labels": {"app": "shop"}},
+            {"pod_id": "1", "labels": {"app": "shop"}},
+        ),
+        # A name of 255 characters and more is cut by the kubelet.
+        (f"/var/log/containers/{POD}-0a0.log", None, {}),
+        (f"/var/log/containers/{POD}-.log", None, {}),
+    ],
+    ids=["silent kubelet", "metadata", "cut", "cut to the id"],
+)
+def test_names_are_those_of_the_file(file: str, kubernetes: dict[str, Any] | None, named: dict[str, Any]) -> None:
+    found = log(dataset="container", message_key=file, **({"kubernetes": kubernetes} if kubernetes else {}))
+    names = {"pod_name": "shop-0.a", "namespace_name": "team", "container_name": "main-side"}
+    assert found["kubernetes"] == named | names
+    assert "message_key" not in found
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"dataset": "container", "message_key": "/var/log/other/a_b_c-0a.log"},
+        {"dataset": "container", "message_key": "/var/log/containers/a_b.log"},
+        {"dataset": "container"},
+        {"dataset": "container", "message_key": 7},
+        {"dataset": "journal", "message_key": f"/var/log/containers/{POD}-{IDENTITY}.log"},
+    ],
+)
+def test_other_names_are_left_as_the_kubelet_gave_them(record: dict[str, Any]) -> None:
+    assert "kubernetes" not in log(**record)
+    assert log(**record, kubernetes={"pod_name": "x"})["kubernetes"] == {"pod_name": "x"}
+
+
+def log(**message: Any) -> dict[str, Any]:
+    pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["logs.conf"])
+    action = pipeline.action(Record("logs-staging", 0, 0, json.dumps({"message": "hello"} | message)))
+    assert action
+    return action.document

@@ -70,7 +70,7 @@ CONTAINER: Json = {
     "message": '{"level": "error", "msg": "payment failed", "attempt": 2}',
     "log_processed": {"level": "error", "msg": "payment failed", "attempt": 2},
     "stream": "stdout",
-    "message_key": "shop-0_team_main-0123",
+    "message_key": f"/var/log/containers/shop-0_team_main-{'01' * 32}.log",
     "labels": {"cluster": "production"},
     "kubernetes": {
         "namespace_name": "team",

@@ -141,6 +141,10 @@ def test_events_and_the_journal_are_found_where_the_logs_of_containers_are() -> 
         ("[kubernetes_event][involvedObject][namespace]", "[kubernetes][namespace_name]"),
         ("[kubernetes_event][message]", "[message]"),
         ("[log_processed][level]", "[level]"),
+        # The names of a container's file.
+        ("[message_key]", "[kubernetes][container_name]"),
+        ("[message_key]", "[kubernetes][namespace_name]"),
+        ("[message_key]", "[kubernetes][pod_name]"),
     }
 
 
