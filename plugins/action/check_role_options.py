@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse variables that carry a role's prefix but are no option of it.
+"""Refuse variables that carry a role's prefix but are no option of it, and text where an option is no text.
 
-Ansible validates the options a role declares; a misspelt one is only a variable nobody reads, and its default applies
-silently.
+Ansible validates the options a role declares. A misspelt one is only a variable that no role reads, and its default
+applies silently. An option that is valid as text, such as "false" for a boolean, is used as text.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
 
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 COLLECTION = Path(__file__).parents[2]
 TASK = "dataplatform.fleet.check_role_options"
+# As text, a value of these types does not do what it says: the text "false" is true, and "10" is less than "9".
+NEVER_TEXT = {"bool": "a boolean", "int": "an integer", "float": "a number"}
 
 
 def unknown_options(
@@ -80,6 +83,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 findings.append(
                     f"The role {path.name} has no such option: {names}. The options are in {specification}."
                 )
+            findings += self._text(path, variables)
         if not findings:
             return {"changed": False, "unknown": []}
         host = variables.get("inventory_hostname", "this host")
@@ -123,16 +127,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
         unknown = unknown_options(path.name, set(variables) - set(settings["reserved"]), options, siblings)
         for option, allowed in settings["entries"].items():
-            try:
-                value = self._templar.template(variables.get(option))
-            except AnsibleError:
-                if self._task._role is not None:
-                    raise
-                continue  # it refers to what only the role knows, whose own task will look at it
+            value = self._value(variables.get(option))
             if isinstance(value, Mapping):
                 keys = unknown_keys(value, allowed)
                 unknown.update({f"{option}.{key}": near for key, near in keys.items()})
         return unknown
+
+    def _text(self, path: Path, variables: Mapping[str, Any]) -> list[str]:
+        """One sentence for each boolean or number of the role that is text."""
+        findings = []
+        for name, option in specifications(path).items():
+            if option.get("type") not in NEVER_TEXT or name not in variables:
+                continue
+            value = self._value(variables[name])
+            if isinstance(value, str):
+                findings.append(
+                    f"{name} must be {NEVER_TEXT[option['type']]} and is the text {value!r}: write it without quotes, "
+                    "end a template with | bool or | int, or enable the callback dataplatform.fleet.option_types."
+                )
+        return findings
+
+    def _value(self, value: Value) -> Value:
+        """A variable's value; None where it refers to what only the role knows: the role's own task checks it."""
+        try:
+            return self._templar.template(value)
+        except AnsibleError:
+            if self._task._role is not None:
+                raise
+            return None
 
 
 def _load(path: Path) -> Value:

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_role_options
-short_description: Refuse misspelt options of a role
+short_description: Refuse misspelt options of a role, and text for booleans and numbers
 version_added: 0.1.0
 description:
   - Fails when a variable of the host carries the name of the running role as its prefix but is not in the role's
     C(meta/argument_specs.yml), and names the nearest option.
-  - Ansible itself validates only the options a role declares. A misspelt one would be a variable nobody reads.
+  - Ansible itself validates only the options a role declares. A misspelt one would be a variable that no role reads.
+  - Fails too when an option that the role declares as a boolean or a number is text, which a condition or a template
+    would use as text. The callback P(dataplatform.fleet.option_types#callback) converts extra variables and quoted
+    values before.
   - With O(roles) it looks at several roles at once, so that a run finds a mistake before it has changed anything.
 options:
   roles:

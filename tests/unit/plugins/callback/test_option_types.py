@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+# For each type an option can have: what a command line gives, and what the role must see.
+TEXTS: dict[str, tuple[str, Any]] = {
+    "bool": ("false", False),
+    "int": ("7", 7),
+    "float": ("0.5", 0.5),
+    "list": ("a,b", ["a", "b"]),
+    "dict": ('{"a":"b"}', {"a": "b"}),
+    "str": ("false", "false"),
+}
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """Every option of every role, read without the code that is tested."""
+    options: dict[str, dict[str, Any]] = {}
+    for path in sorted(CHECKOUT.glob("roles/*/meta/argument_specs.yml")):
+        for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
+            options.update(entry.get("options") or {})
+    return options
+
+
+def seen(variables: dict[str, str], tmp_path: Path, names: list[str], *, extra: bool) -> dict[str, Any]:
+    """What a task of a play sees of text variables, given as -e name=value or in the inventory."""
+    inventory = tmp_path / "hosts.yml"
+    host = {"ansible_connection": "local"} | ({} if extra else variables)
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": {"cluster": host}}}))
+    task = {"ansible.builtin.copy": {"content": "{{ __seen | to_json }}", "dest": str(tmp_path / "seen.json")}}
+    template = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} }}"
+    play = [{"hosts": "all", "gather_facts": False, "vars": {"__seen": template}, "tasks": [task]}]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
+    given = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")] if extra else []
+    done = ansible_playbook(tmp_path / "play.yml", "-i", str(inventory), *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads((tmp_path / "seen.json").read_text())
+    return result
+
+
+def ansible_playbook(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("ansible-playbook"), *arguments]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "COLUMNS": "1000", **environment}
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("extra", [True, False], ids=["extra variables", "inventory"])
+def test_every_option_of_every_role_given_as_text_has_its_type(tmp_path: Path, extra: bool) -> None:
+    options = {name: option for name, option in declared().items() if "choices" not in option}
+    texts = {name: TEXTS[option["type"]] for name, option in options.items() if option["type"] in TEXTS}
+    assert {"bool", "int", "list", "dict", "str"} <= {option["type"] for option in options.values()}
+    # A list of numbers or of dicts is tried below.
+    texts = {name: text for name, text in texts.items() if options[name].get("elements", "str") == "str"}
+    found = seen({name: text for name, (text, _) in texts.items()}, tmp_path, list(texts), extra=extra)
+    assert found == {name: value for name, (_, value) in texts.items()}
+
+
+def test_a_template_has_its_type_when_it_is_used(tmp_path: Path) -> None:
+    variables = {
+        "elasticsearch_nodes": "{{ 2 + 1 }}",
+        "elasticsearch_delete_snapshots": "{{ elasticsearch_nodes == 1 }}",
+    }
+    found = seen(variables, tmp_path, list(variables), extra=False)
+    assert found == {"elasticsearch_nodes": 3, "elasticsearch_snapshots": False}
+
+
+@pytest.mark.parametrize(
+    ("value", "specification", "expected"),
+    [
+        ("maybe", {"type": "bool"}, "maybe"),
+        ("three", {"type": "int"}, "three"),
+        (1.36, {"type": "str"}, "1.36"),
+        (None, {"type": "bool"}, None),
+        ("1,2", {"type": "list", "elements": "int"}, [1, 2]),
+        ("medium", {"type": "str", "choices": ["small"]}, "medium"),
+        # A part that is not given stays absent: its default is the role's.
+        (
+            [{"name": "a", "protected": "no"}],
+            {
+                "type": "list",
+                "elements": "dict",
+                "options": {"name": {"type": "str"}, "protected": {"type": "bool"}, "labels": {"type": "dict"}},
+            },
+            [{"name": "a", "protected": False}],
+        ),
+        (
+            {"on": "yes", "more": "no"},
+            {"type": "dict", "options": {"on": {"type": "bool"}}},
+            {"on": True, "more": "no"},
+        ),
+        (["{{ a }}", "b"], {"type": "list", "elements": "int"}, ["{{ a }}", "b"]),
+    ],
+)
+def test_converts_as_a_module_does(value: Any, specification: dict[str, Any], expected: Any) -> None:
+    result = converted("option", value, specification)
+    assert (result, type(result)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize("given", ["-e elasticsearch_nodes=3", '-e {"elasticsearch_delete_snapshots":"false"}'])
+def test_text_is_refused_where_the_callback_is_not_enabled(tmp_path: Path, given: str) -> None:
+    play = tmp_path / "play.yml"
+    task = {"dataplatform.fleet.check_role_options": {"roles": ["elasticsearch"]}}
+    play.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    arguments = (play, *given.split(" ", 1))
+    assert ansible_playbook(*arguments).returncode == 0
+    (tmp_path / "other.cfg").write_text(f"[defaults]\ncollections_path = {CHECKOUT / 'collections'}\n")
+    refused = ansible_playbook(*arguments, ANSIBLE_CONFIG=str(tmp_path / "other.cfg"))
+    assert refused.returncode != 0
+    assert "and is the text" in refused.stdout + refused.stderr
+    assert "dataplatform.fleet.option_types" in refused.stdout + refused.stderr
