@@ -9,6 +9,7 @@ The service comes from the signature's credential scope, the action from the pro
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
@@ -23,6 +24,10 @@ from typing import Any
 
 import botocore.session
 from botocore.model import OperationModel
+
+from localcloud.files import append_line
+
+LOG = logging.getLogger("localcloud.calllog")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -310,5 +315,9 @@ class CallLog:
                 "resource": resource(call.action, call.params, answer.get("body", b"")),
             }
         )
-        with self._lock, self._file.open("a") as file:
-            file.write(line + "\n")
+        try:
+            with self._lock:
+                append_line(self._file, line)
+        except OSError as error:
+            # The call has been carried out, and its caller is to know.
+            LOG.warning("%s does not have %s:%s: %s", self._file, call.service, call.action, error)

@@ -48,7 +48,7 @@ class Engine:
     ) -> None:
         self._state = state
         self._binaries = binaries
-        self._changed = changed
+        self._tell = changed
         self.supervisor = Supervisor(state.processes)
         self.etcd = Etcd(binaries, state.etcd, self.supervisor)
         self.machines = _machines(state, binaries, self.supervisor) if real_nodes else None
@@ -108,6 +108,13 @@ class Engine:
                 return False
         return True
 
+    def _changed(self) -> None:
+        """Tell who keeps the books; what goes wrong there is no fault of a control plane."""
+        try:
+            self._tell()
+        except Exception:
+            LOG.exception("The state could not be recorded")
+
     # -- life of a control plane
 
     def start(self, container: Container) -> None:
@@ -155,7 +162,11 @@ class Engine:
         if container.plane is not None and (
             record is None or "DELETING" in (record.get("status"), record.get("_status"))
         ):
-            self.etcd.purge(container.plane.prefix)
+            try:
+                self.etcd.purge(container.plane.prefix)
+            except (OSError, HTTPException) as error:
+                # The next cluster of this name has a prefix of its own.
+                LOG.warning("Cluster %s: its data stays in etcd: %s", container.key, error)
             if self.machines is not None:
                 self.machines.forget(self._reference(container))
         self._changed()

@@ -66,6 +66,8 @@ class Etcd:
 
     def purge(self, prefix: str) -> None:
         """Delete all keys of a control plane that is gone."""
+        if not self.endpoint:
+            return
         # "0" follows "/" in ASCII.
         self.call("deleterange", {"key": self.encode(f"{prefix}/"), "range_end": self.encode(f"{prefix}0")})
 

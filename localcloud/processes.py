@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from localcloud.files import Book, write_whole
 from localcloud.model import LocalCloudError
 
 LOG = logging.getLogger("localcloud.processes")
@@ -157,7 +158,7 @@ class Supervisor:
     """Starts processes and records them in a file, for a later ``down`` of a crashed daemon."""
 
     def __init__(self, record_file: Path, *, watchdog: bool = sys.platform != "linux") -> None:
-        self._file = record_file
+        self._book = Book(record_file, lambda: _listing(self.records()))
         self._lock = threading.Lock()
         self._processes: list[Process] = []
         # The kernel takes the *thread* that forked for the parent: it has to live as long as the children may.
@@ -178,10 +179,10 @@ class Supervisor:
         process.when_stopped(self._forget)
         with self._lock:
             self._processes.append(process)
-            self._save()
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
                 self._keeper.start()
+        self._book.write()
         return process
 
     def _keep(self) -> None:
@@ -194,14 +195,18 @@ class Supervisor:
                     if not process.keep or process.running:
                         continue
                     LOG.warning("%s ended by itself and is started again; its log is %s", process.name, process.log)
-                    self._forker.submit(process.spawn).result()
-                with self._lock:
-                    self._save()
+                    try:
+                        self._forker.submit(process.spawn).result()
+                    except (OSError, RuntimeError) as error:
+                        # Of memory, files or processes there may be more the next time.
+                        LOG.warning("%s could not be started: %s", process.name, error)
+                self._book.write()
+            self._book.catch_up()
 
     def _forget(self, process: Process) -> None:
         with self._lock:
             self._processes = [other for other in self._processes if other is not process]
-            self._save()
+        self._book.write()
 
     def stop(self, grace: float = 3.0) -> None:
         """Stop everything."""
@@ -218,11 +223,6 @@ class Supervisor:
         with self._lock:
             return [process.record for process in self._processes]
 
-    def _save(self) -> None:
-        # Without its directory nobody looks for the record either.
-        with contextlib.suppress(FileNotFoundError):
-            write_records(self._file, [process.record for process in self._processes])
-
 
 def _start_watchdog(record_file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
@@ -236,9 +236,11 @@ def _start_watchdog(record_file: Path) -> subprocess.Popen[bytes]:
 
 
 def write_records(path: Path, records: Sequence[ProcessRecord]) -> None:
-    scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps([asdict(record) for record in records], indent=1))
-    scratch.replace(path)
+    write_whole(path, _listing(records))
+
+
+def _listing(records: Sequence[ProcessRecord]) -> str:
+    return json.dumps([asdict(record) for record in records], indent=1)
 
 
 def read_records(path: Path) -> list[ProcessRecord]:

@@ -20,6 +20,7 @@ from typing import Any
 from localcloud.binaries import Binaries
 from localcloud.calllog import App, CallLog, Message, Receive, Scope, Send
 from localcloud.engine import Engine, wanted
+from localcloud.files import Book
 from localcloud.loopback import HOST
 from localcloud.model import (
     ACCOUNT,
@@ -34,7 +35,7 @@ from localcloud.model import (
     LocalCloudError,
 )
 from localcloud.processes import ProcessRecord, identity, resident_bytes
-from localcloud.state import Daemon, StateDir
+from localcloud.state import Daemon, StateDir, record
 
 LOG = logging.getLogger("localcloud")
 GUARD_INTERVAL = 3.0
@@ -138,8 +139,9 @@ class Cloud:
             endpoint_url=f"http://{HOST}:{port}",
             nodes=nodes,
         )
+        self._book = Book(state.file, lambda: record(self._daemon, self._lasting()))
         real = nodes == REAL_NODES
-        self.engine = Engine(state, Binaries(), self._save, real_nodes=real) if real or wanted() else None
+        self.engine = Engine(state, Binaries(), self._book.write, real_nodes=real) if real or wanted() else None
         self._port = port
         self._calls: CallLog | None = None
 
@@ -182,19 +184,23 @@ class Cloud:
             "requests": dict(self._calls.counts) if self._calls else {},
         }
 
-    def _save(self) -> None:
+    def _lasting(self) -> dict[str, dict[str, Any]]:
+        """What changes by the engine's doing only; the rest is asked of the daemon, not read from a file."""
         clusters = self.engine.summary() if self.engine else {}
-        # What changes without the engine's doing is asked of the daemon, not read from a file.
-        lasting = {
+        return {
             key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()
         }
-        self._state.write(self._daemon, lasting)
 
     async def _guard(self, stopped: asyncio.Event) -> None:
         """Stop when nobody can stop this daemon any more: its record, or the process it belongs to, is gone."""
         while not stopped.is_set():
             await asyncio.sleep(GUARD_INTERVAL)
-            recorded = self._state.read()
+            self._book.catch_up()
+            try:
+                recorded = self._state.read()
+            except OSError as error:
+                LOG.warning("%s could not be read: %s", self._state.file, error)
+                continue
             if recorded is None or recorded.pid != os.getpid():
                 LOG.warning("%s is gone: stopping", self._state.file)
                 stopped.set()
@@ -217,7 +223,8 @@ class Cloud:
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         app: Any = self.app()
-        self._save()
+        # Without it nobody finds this daemon.
+        self._state.write(self._daemon)
         guard = asyncio.create_task(self._guard(stopped))
         try:
             await serve(app, config, shutdown_trigger=stopped.wait)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from localcloud.files import locked, write_whole
 from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, REGION, SECRET_KEY, SIMULATED_NODES, LocalCloudError
 from localcloud.nodes import remains
 from localcloud.processes import ProcessRecord, end, identity, read_records
@@ -75,11 +75,11 @@ class StateDir:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory against another ``up`` or ``down``."""
-        with (self.root / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LocalCloudError(f"Another localcloud command is at work in {self.root}: wait for it") from None
+
+        def refuse() -> None:
+            raise LocalCloudError(f"Another localcloud command is at work in {self.root}: wait for it")
+
+        with locked(self.root / "lock", refuse):
             yield
 
     def read(self) -> Daemon | None:
@@ -93,9 +93,7 @@ class StateDir:
 
     def write(self, daemon: Daemon, clusters: Mapping[str, object] | None = None) -> None:
         """Record the daemon and its clusters, atomically."""
-        scratch = self.file.with_suffix(".new")
-        scratch.write_text(json.dumps({**asdict(daemon), "clusters": clusters or {}}, indent=2) + "\n")
-        scratch.replace(self.file)
+        write_whole(self.file, record(daemon, clusters))
 
     def clean(self) -> int:
         """End what a stopped or crashed daemon has left, remove its data; return the number of processes ended.
@@ -119,6 +117,11 @@ class StateDir:
         self.aws_calls.unlink(missing_ok=True)
         self.server_log.unlink(missing_ok=True)
         shutil.rmtree(self.clusters, ignore_errors=True)
+
+
+def record(daemon: Daemon, clusters: Mapping[str, object] | None = None) -> str:
+    """Return what the state file says of a daemon and its clusters."""
+    return json.dumps({**asdict(daemon), "clusters": clusters or {}}, indent=2) + "\n"
 
 
 def environment(daemon: Daemon) -> dict[str, str]:

@@ -259,6 +259,15 @@ def test_a_call_that_breaks_off_is_a_line_without_a_status(tmp_path: Path) -> No
     assert json.loads(line)["status"] == 0
 
 
+def test_a_log_that_cannot_be_written_fails_no_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "calls").mkdir()
+    log = CallLog(gateway, tmp_path / "calls", lambda _: ("", ""))
+    answers: list[bool] = []
+    call_through(log, "/clusters", signed("eks"), b'{"name": "c"}', lambda: answers.append(True))
+    assert answers == [True]
+    assert "does not have eks:CreateCluster" in caplog.text
+
+
 def test_reads_are_counted_and_not_written(tmp_path: Path) -> None:
     log = CallLog(gateway, tmp_path / "calls", lambda _: ("", ""))
     headers = signed("dynamodb", **{"x-amz-target": "DynamoDB_20120810.GetItem"})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import tarfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -17,6 +21,7 @@ from localcloud.containers import WEBHOOK_FILE, Container
 from localcloud.controlplane import check_version, playable
 from localcloud.engine import Engine, wanted
 from localcloud.model import LocalCloudError
+from localcloud.server import Cloud
 from localcloud.state import StateDir
 
 LABELS = {"account_id": "111122223333", "region": "eu-central-1", "cluster_name": "one"}
@@ -75,11 +80,18 @@ def engine(tmp_path: Path, eks: SimpleNamespace) -> Engine:
     return engine
 
 
-def start(engine: Engine, eks: SimpleNamespace, auth: str = "secret", command: list[str] | None = None) -> Container:
+def start(
+    engine: Engine,
+    eks: SimpleNamespace,
+    auth: str = "secret",
+    command: list[str] | None = None,
+    name: str = "one",
+) -> Container:
     """Do what the emulator does for CreateCluster."""
-    eks._clusters.setdefault(SCOPE, {"status": "CREATING", "version": "1.36", "_auth_token": auth})
+    eks._clusters.setdefault((*SCOPE[:2], name), {"status": "CREATING", "version": "1.36", "_auth_token": auth})
     client = eks._get_docker()
-    container = client.containers.create(ports={"6443/tcp": 20001}, labels=LABELS, command=command or [], image="k3s")
+    labels = {**LABELS, "cluster_name": name}
+    container = client.containers.create(ports={"6443/tcp": 20001}, labels=labels, command=command or [], image="k3s")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         content = b"server: http://host.docker.internal:4566/x"
@@ -208,3 +220,72 @@ def test_an_engine_that_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setenv("LOCALCLOUD_ENGINE", choice)
     with pytest.raises(LocalCloudError, match=message):
         wanted()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, eks: SimpleNamespace) -> Iterator[Cloud]:
+    state = StateDir(tmp_path)
+    cloud = Cloud(state, 4700)
+    assert cloud.engine is not None
+    cloud.engine.install(eks)
+    yield cloud
+    cloud.engine.stop()
+
+
+def test_clusters_that_come_and_go_at_once_are_all_recorded(
+    cloud: Cloud, eks: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"cluster-{number}" for number in range(8)]
+    engine = cloud.engine
+    assert engine is not None
+    ready = threading.Barrier(len(names))
+    monkeypatch.setattr(Plane, "start", lambda self: (ready.wait(), setattr(self, "running", True)))
+
+    def recorded() -> set[str]:
+        return {item["name"] for item in json.loads(StateDir(tmp_path).file.read_text())["clusters"].values()}
+
+    for _ in range(20):
+        created = at_once(names, lambda name: start(engine, eks, name=name))
+        assert {container.status for container in created} == {"running"}
+        assert [record["status"] for record in eks._clusters.values()] == ["CREATING"] * len(names)
+        assert recorded() == set(names)
+        eks._clusters.clear()
+        at_once(created, lambda container: (container.stop(), container.remove()))
+        assert recorded() == set()
+
+
+def at_once[T, R](items: Sequence[T], work: Callable[[T], R]) -> list[R]:
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(work, items))
+
+
+def test_a_state_that_cannot_be_written_fails_no_control_plane(
+    cloud: Cloud, eks: SimpleNamespace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cloud.engine is not None
+    StateDir(tmp_path).file.mkdir()
+    container = start(cloud.engine, eks)
+    assert container.status == "running"
+    assert eks._clusters[SCOPE]["status"] == "CREATING"
+    assert "localcloud.json could not be written, and will be later" in caplog.text
+
+
+def test_whoever_keeps_the_books_fails_no_control_plane(tmp_path: Path, eks: SimpleNamespace) -> None:
+    engine = Engine(StateDir(tmp_path), Binaries(), lambda: (_ for _ in ()).throw(OSError("no space")))
+    engine.install(eks)
+    container = start(engine, eks)
+    assert container.status == "running"
+    container.stop()
+    container.remove()
+    assert engine.containers() == []
+
+
+def test_a_cluster_that_could_not_start_says_its_own_reason(
+    tmp_path: Path, eks: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(StateDir(tmp_path), Binaries(), lambda: (_ for _ in ()).throw(OSError("no space")))
+    engine.install(eks)
+    monkeypatch.setattr(Plane, "fails", "no memory")
+    with pytest.raises(SystemExit):
+        start(engine, eks)
+    assert eks._clusters[SCOPE]["health"]["issues"][0]["message"] == "no memory"

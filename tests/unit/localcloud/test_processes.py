@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_started_processes_are_recorded_until_they_stop(supervisor: Supervisor, 
     assert not process.running
     assert read_records(tmp_path / "processes.json") == []
     assert identity(process.record.pid) is None
+
+
+def test_processes_that_come_and_go_at_once_are_all_recorded(supervisor: Supervisor, tmp_path: Path) -> None:
+    names = [str(number) for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        started = list(pool.map(lambda name: supervisor.start(name, SLEEP, tmp_path / name), names))
+        assert {record.name for record in read_records(tmp_path / "processes.json")} == set(names)
+        list(pool.map(lambda process: process.stop(grace=0), started))
+    assert read_records(tmp_path / "processes.json") == []
 
 
 def test_a_process_that_ignores_sigterm_is_killed(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -146,6 +156,39 @@ def test_what_is_not_kept_stays_ended(supervisor: Supervisor, tmp_path: Path, mo
     kept.keep = True
     assert eventually(lambda: kept.record != second)
     assert ended.record == first
+
+
+def test_records_that_cannot_be_written_stop_no_process(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.05)
+    record_file = tmp_path / "processes.json"
+    record_file.mkdir()
+    process = supervisor.start("sleeper", SLEEP, tmp_path / "log")
+    assert process.running
+    record_file.rmdir()
+    assert eventually(lambda: read_records(record_file) == [process.record])
+
+
+def test_a_program_that_cannot_be_started_again_is_tried_again(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.05)
+    process = supervisor.start("sleeper", SLEEP, tmp_path / "logs" / "log")
+    process.keep = True
+    first = process.record
+    attempts: list[str] = []
+    spawn = process.spawn
+
+    def lacking() -> None:
+        attempts.append("")
+        if len(attempts) < 3:
+            raise OSError("Too many open files")
+        spawn()
+
+    monkeypatch.setattr(process, "spawn", lacking)
+    os.kill(first.pid, signal.SIGKILL)
+    assert eventually(lambda: process.running and process.record != first)
 
 
 def test_records_survive_a_round_trip_and_damage(tmp_path: Path) -> None:
