@@ -178,7 +178,7 @@ TOPIC = Topic(
                 look=(
                     "Grafana, *Alerting*, filter by state *Error*: which data source?",
                     "$ kubectl --context controlplane --namespace grafana logs --selector "
-                    "app.kubernetes.io/name=grafana --tail=500 | grep -i 'ngalert.*error'",
+                    'app.kubernetes.io/name=grafana --tail=500 | grep ngalert | grep \'"level":"error"\'',
                 ),
                 mend=(
                     "`metrics`: Elasticsearch ([ElasticsearchRed](ElasticsearchRed.md), "

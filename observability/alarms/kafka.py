@@ -239,8 +239,8 @@ TOPIC = Topic(
                 impact="A member that cannot log in cannot deliver; or somebody tries doors.",
                 look=(
                     "Who: the broker's log has the address.",
-                    "$ kubectl --context controlplane --namespace kafka logs kafka-0 --tail=1000 | grep -i 'failed "
-                    "auth'",
+                    "$ kubectl --context controlplane --namespace kafka logs kafka-0 --tail=1000 | grep -i "
+                    "'failed .*authentication'",
                 ),
                 mend=(
                     "A member after a rotation, whose former credential has ended (`docs/rotation.md`): run `--tags "

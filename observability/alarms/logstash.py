@@ -41,9 +41,8 @@ TOPIC = Topic(
                 mend=(
                     "A configuration that does not compile: run `--tags logstash` for the controlplane; it was "
                     "linted before.",
-                    "*Queue is corrupt*: `/usr/share/logstash/bin/pqcheck` and `pqrepair` in the pod; what is in "
-                    "Kafka is "
-                    "read again.",
+                    "*Logstash failed to create queue*: `/usr/share/logstash/bin/pqcheck` and `pqrepair` in the pod; "
+                    "what is in Kafka is read again.",
                     "No numbers at all: the exporter beside it, or [TargetDown](TargetDown.md).",
                 ),
             ),
@@ -67,7 +66,8 @@ TOPIC = Topic(
                 impact="Dashboards stand still.",
                 look=(
                     _LOGS,
-                    "*Could not index event*, 429 or 503: Elasticsearch. *Group coordinator not available*: Kafka.",
+                    "*Retrying failed action* or *Attempted to send a bulk request*, with the status or the cause: "
+                    "Elasticsearch. *Group coordinator ... is unavailable or invalid*: Kafka.",
                 ),
                 mend=(
                     "Elasticsearch: [ElasticsearchRed](ElasticsearchRed.md), "
@@ -100,7 +100,7 @@ TOPIC = Topic(
                     "Why, in Elasticsearch's own words:",
                     "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash "
                     "--tail=5000 "
-                    "| grep 'Could not index event' | tail -3",
+                    "| grep 'routing to DLQ' | tail -3",
                     "Grafana, dashboard *Logstash*, *Dead letters*: since when, and does it still grow?",
                 ),
                 mend=(

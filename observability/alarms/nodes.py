@@ -433,7 +433,8 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER describe node NODE",
                     "Does the instance live?",
                     "$ aws ec2 describe-instance-status --include-all-instances --instance-ids INSTANCE",
-                    "Kubelet's last words in Kibana: data view *logs*, `host: NODE and unit: kubelet.service`.",
+                    "Kubelet's last words in Kibana: data view *logs*, `kubernetes.host: NODE and "
+                    "journal.systemd_unit: kubelet.service`.",
                 ),
                 mend=(
                     "NetworkPluginNotReady: look at the `aws-node` pod of that node.",

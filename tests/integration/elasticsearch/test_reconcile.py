@@ -133,7 +133,7 @@ def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
     double.component_templates["metrics-prometheus@custom"]["template"]["settings"][
         "index.mapping.total_fields.limit"
     ] = "5"
-    del double.index_templates["logs-k8s.container"]["template"]["mappings"]["properties"]["log"]
+    del double.index_templates["logs-k8s.container"]["template"]["mappings"]["properties"]["message"]
     double.roles["grafana_reader"]["cluster"].append("all")
     double.users["exporter"]["enabled"] = False
     double.passwords["logstash_writer"] = "changed by hand"
