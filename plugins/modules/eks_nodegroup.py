@@ -117,8 +117,8 @@ options:
         required: true
       value:
         description:
-          - The taint's value.
-        type: str
+          - The taint's value. A boolean or a number is sent as YAML writes it, V(true) as C(true).
+        type: raw
       effect:
         description:
           - The effect, as EKS or as Kubernetes spells it.

@@ -113,6 +113,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
@@ -144,7 +145,7 @@ def wanted(parameters: dict[str, Any]) -> list[plan.Want]:
             f"{fleet}/{one['name']}",
             one["secret"],
             one["public"],
-            {key: str(value) for key, value in {**tags, **one["tags"]}.items()},
+            texts({**tags, **one["tags"]}),
         )
         for one in parameters["documents"]
     ]

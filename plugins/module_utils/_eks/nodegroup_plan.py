@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._texts import texts
 from .aliases import Document, State, Value
 from .errors import EksError, VersionError
 from .plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps, without_none
@@ -73,7 +74,7 @@ def wanted_state(options: Mapping[str, Any]) -> State:
         if options.get(name) is not None:
             state[name] = names(options[name])
     if options.get("labels") is not None:
-        state["labels"] = {str(key): _label(value) for key, value in options["labels"].items()}
+        state["labels"] = texts(options["labels"])
     if options.get("taints") is not None:
         state["taints"] = taints(options["taints"])
     for name in _NESTED:
@@ -305,8 +306,3 @@ def _filled(**fields: Value) -> Document:
 
 def _taint(taint: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in taint.items() if value or key != "value"}
-
-
-def _label(value: Value) -> str:
-    """YAML's booleans as Kubernetes spells them."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

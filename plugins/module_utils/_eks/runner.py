@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._texts import texts
 from . import api
 from .aliases import Client, Document, Value
 from .errors import ApiError, EksError
@@ -146,6 +147,8 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
     client = module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5}))
     poller = Poller(float(module.params.get("wait_timeout", SETTLE_SECONDS)), module.log)
     runner = Runner(client, poller, wait=bool(module.params.get("wait", True)))
+    if module.params.get("tags") is not None:
+        module.params["tags"] = texts(module.params["tags"])
     try:
         result = work(runner)
     except EksError as error:

@@ -76,7 +76,7 @@ _OVERRIDE: Spec = {
 }
 _TAINT: Spec = {
     "key": {"required": True, "no_log": False},
-    "value": {},
+    "value": {"type": "raw"},
     "effect": {
         "required": True,
         "choices": [

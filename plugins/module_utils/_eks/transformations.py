@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 
+from .._texts import text
 from .aliases import Document, State, Value
 from .errors import EksError
 
@@ -109,27 +110,27 @@ def taints(values: Sequence[Mapping[str, Any]] | None) -> list[dict[str, str]]:
             )
         found[(str(taint["key"]), known)] = {
             "key": str(taint["key"]),
-            "value": str(taint.get("value") or ""),
+            "value": text(taint.get("value")),
             "effect": known,
         }
     return [found[key] for key in sorted(found)]
 
 
-def configuration(text: str | None) -> Value:
+def configuration(values: str | None) -> Value:
     """An add-on's configurationValues (JSON or YAML, as EKS takes both) as data; nothing is an empty dict."""
-    if not text or not text.strip():
+    if not values or not values.strip():
         return {}
     try:
-        return json.loads(text)
+        return json.loads(values)
     except ValueError:
         pass
     try:
         import yaml  # noqa: PLC0415 - only for values that someone wrote as YAML
 
-        return yaml.safe_load(text) or {}
+        return yaml.safe_load(values) or {}
     except Exception:
-        # Unreadable is unlike anything that can be wanted, so it will be written anew.
-        return text
+        # Unreadable text is unlike any wanted value, so it is written again.
+        return values
 
 
 def canonical_json(value: Value) -> str:

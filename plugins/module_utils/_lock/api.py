@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import Client, skew
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import KEY, Lock
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 with contextlib.suppress(ImportError):  # said when a client is made
     from botocore.exceptions import BotoCoreError, ClientError
@@ -58,7 +59,7 @@ class Table:
             AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+            Tags=[{"Key": key, "Value": value} for key, value in sorted(texts(tags).items())],
         )
         deadline = time.monotonic() + CREATE_SECONDS
         while not self.exists():

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
+
 Fields = dict[str, Any]
 # An operation of the API and its arguments.
 Call = tuple[str, dict[str, Any]]
@@ -20,7 +22,7 @@ RETENTION_DAYS = (
 
 def state(retention: int | None, tags: Mapping[str, Any]) -> Fields:
     """Return a log group's fields. Without retention, logs are kept forever."""
-    return {"retention_days": retention, **{f"tags.{key}": str(value) for key, value in sorted(tags.items())}}
+    return {"retention_days": retention, **{f"tags.{key}": value for key, value in sorted(texts(tags).items())}}
 
 
 def plan(name: str, arn: str, live: Fields | None, want: Fields) -> tuple[list[Call], Fields, Fields]:

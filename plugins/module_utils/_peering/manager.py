@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 
 class Manager(Changes):
@@ -82,14 +83,14 @@ class Manager(Changes):
         self.after[f"routes to {self._peer.cidr}"] = plan.ALL
         if self._accepting:
             self.after[f"routes to {self._own.cidr}"] = plan.ALL
-        for key, value in self.module.params["tags"].items():
-            self.after[f"peering {self._name}.tags.{key}"] = str(value)
+        for key, value in texts(self.module.params["tags"]).items():
+            self.after[f"peering {self._name}.tags.{key}"] = value
         return {"id": "", "status": status, "commands": []}
 
     def _request(self, live: Mapping[str, Any] | None) -> str:
         if live is not None:
             return str(live["VpcPeeringConnectionId"])
-        wanted = {"Name": self._name, **{key: str(value) for key, value in self.module.params["tags"].items()}}
+        wanted = {"Name": self._name, **texts(self.module.params["tags"])}
         arguments: dict[str, Any] = {"VpcId": self._own.vpc_id, "PeerVpcId": self._peer.vpc_id}
         if self._peer.account_id and self._peer.account_id != self._own.account_id:
             arguments["PeerOwnerId"] = self._peer.account_id
@@ -119,7 +120,7 @@ class Manager(Changes):
 
     def _tags(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
         had = {tag["Key"]: tag["Value"] for tag in (live or {}).get("Tags") or []}
-        wanted = {key: str(value) for key, value in self.module.params["tags"].items()}
+        wanted = texts(self.module.params["tags"])
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
             self.after[f"peering {self._name}.tags.{key}"] = value

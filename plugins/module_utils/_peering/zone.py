@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 OWN_RECORDS = ("NS", "SOA")
 
@@ -79,8 +80,8 @@ class Zone(Changes):
 
     def _new(self, vpc_id: str) -> dict[str, Any]:
         self.after[self._field] = vpc_id or "(made by this run)"
-        for key, value in self.module.params["tags"].items():
-            self.after[f"zone {self._name}.tags.{key}"] = str(value)
+        for key, value in texts(self.module.params["tags"]).items():
+            self.after[f"zone {self._name}.tags.{key}"] = value
         if self.module.check_mode:
             return self._result("")
         answer = self._do(
@@ -118,7 +119,7 @@ class Zone(Changes):
     def _tag(self, zone_id: str) -> None:
         answer = api.call(self._route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone_id)
         had = {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
-        wanted = {key: str(value) for key, value in self.module.params["tags"].items()}
+        wanted = texts(self.module.params["tags"])
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
             self.after[f"zone {self._name}.tags.{key}"] = value
@@ -128,7 +129,7 @@ class Zone(Changes):
 
     def _put_tags(self, zone_id: str, tags: dict[str, Any]) -> None:
         if tags:
-            new = [{"Key": key, "Value": str(value)} for key, value in tags.items()]
+            new = [{"Key": key, "Value": value} for key, value in texts(tags).items()]
             place = {"ResourceType": "hostedzone", "ResourceId": zone_id}
             self._do(self._route53, "change_tags_for_resource", AddTags=new, **place)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
+
 Fields = dict[str, Any]
 Key = tuple[str, str]
 State = dict[Key, Fields]
@@ -86,7 +88,7 @@ def _tags(name: str, *tags: Mapping[str, str]) -> Fields:
     merged: dict[str, str] = {"Name": name}
     for more in tags:
         merged.update(more)
-    return {f"tags.{key}": str(value) for key, value in sorted(merged.items())}
+    return {f"tags.{key}": value for key, value in sorted(texts(merged).items())}
 
 
 def _nats(network: Network) -> dict[str, str]:
