@@ -54,6 +54,35 @@ def unknown_keys(entries: Mapping[str, Any], allowed: Iterable[str]) -> dict[str
     }
 
 
+def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterable[str]) -> dict[str, str | None]:
+    """Return each key of a dict that is not allowed, with the nearest key or None.
+
+    Of a dictionary as ``allowed`` the value says what a key takes: a list of words (case is no matter), or a range as
+    ``-1 .. 1000``. A value that the key does not take is returned with the key.
+    """
+    known = sorted(allowed)
+    found: dict[str, str | None] = {}
+    for key, value in entries.items():
+        if key not in known:
+            found[str(key)] = next(iter(difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)), None)
+        elif isinstance(allowed, Mapping) and not _takes(allowed[key], value):
+            takes = allowed[key] if isinstance(allowed[key], str) else ", ".join(map(str, allowed[key]))
+            found[f"{key}: {value} (it takes {takes})"] = None
+    return found
+
+
+def _takes(rule: Value, value: Value) -> bool:
+    if not rule:
+        return True
+    if isinstance(rule, str):
+        least, most = (float(part) for part in rule.split(" .. "))
+        try:
+            return least <= float(value) <= most
+        except (TypeError, ValueError):
+            return False
+    return str(value).lower() in {str(word).lower() for word in rule}
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Compare the host's variables with the argument specifications of roles: the running one's, or the named ones'."""
 
@@ -67,8 +96,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "roles": {"type": "list", "elements": "str", "default": []},
                 "reserved": {"type": "list", "elements": "str", "default": []},
                 "entries": {"type": "dict", "default": {}},
+                "keys": {"type": "dict", "default": {}},
             },
-            mutually_exclusive=[("roles", "reserved"), ("roles", "entries")],
+            mutually_exclusive=[("roles", "reserved"), ("roles", "entries"), ("roles", "keys")],
         )
         variables = task_vars or {}
         unknown: list[str] = []
@@ -114,11 +144,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 own = task[TASK] or {}
                 constants = path / "vars" / "main.yml"
                 known = self._loader.load_from_file(str(constants)) if constants.exists() else {}
-                entries = own.get("entries", {})
-                if isinstance(entries, str):  # "{{ a constant }}"
-                    entries = known[entries.strip("{} ")]
-                return {"reserved": own.get("reserved", []), "entries": entries}
-        return {"reserved": [], "entries": {}}
+                inner = {kind: own.get(kind, {}) for kind in ("entries", "keys")}
+                for kind, value in inner.items():
+                    if isinstance(value, str):  # "{{ a constant }}"
+                        inner[kind] = known[value.strip("{} ")]
+                return {"reserved": own.get("reserved", []), **inner}
+        return {"reserved": [], "entries": {}, "keys": {}}
 
     def _unknown(
         self, path: Path, document: Value, settings: Mapping[str, Any], variables: Mapping[str, Any]
@@ -126,11 +157,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         options = document["argument_specs"]["main"].get("options", {})
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
         unknown = unknown_options(path.name, set(variables) - set(settings["reserved"]), options, siblings)
-        for option, allowed in settings["entries"].items():
-            value = self._value(variables.get(option))
-            if isinstance(value, Mapping):
-                keys = unknown_keys(value, allowed)
-                unknown.update({f"{option}.{key}": near for key, near in keys.items()})
+        for kind, look in (("entries", unknown_keys), ("keys", refused_keys)):
+            for option, allowed in settings[kind].items():
+                value = self._value(variables.get(option))
+                if isinstance(value, Mapping):
+                    keys = look(value, allowed)
+                    unknown.update({f"{option}.{key}": near for key, near in keys.items()})
         return unknown
 
     def _text(self, path: Path, variables: Mapping[str, Any]) -> list[str]:

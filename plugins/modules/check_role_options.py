@@ -35,6 +35,12 @@ options:
       - For options that are a dictionary of named entries, the keys an entry may have, by option.
     type: dict
     default: {}
+  keys:
+    description:
+      - For options that are a dictionary, the keys it may have, by option.
+      - A dictionary of keys says what each takes, a list of words, a range as C(-1 .. 1000), or anything.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.

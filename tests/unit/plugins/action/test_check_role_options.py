@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.action.check_role_options import unknown_keys, unknown_options
+from ansible_collections.dataplatform.fleet.plugins.action.check_role_options import (
+    refused_keys,
+    unknown_keys,
+    unknown_options,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 
@@ -32,6 +36,18 @@ def test_looks_into_named_entries() -> None:
     assert unknown_keys(groups, ["min_size", "desired_size"]) == {"system.desired_szie": "desired_size"}
 
 
+def test_looks_at_the_keys_of_a_dictionary_and_at_what_they_take() -> None:
+    allowed = {"acks": "-1 .. 1000", "codec": ["none", "zstd"], "keepalive": ["true", "false"], "client.id": None}
+    assert refused_keys({"acks": -1, "codec": "ZSTD", "keepalive": True, "client.id": "x"}, allowed) == {}
+    assert refused_keys({"akcs": 1, "codec": "zst", "acks": 1001}, allowed) == {
+        "akcs": "acks",
+        "codec: zst (it takes none, zstd)": None,
+        "acks: 1001 (it takes -1 .. 1000)": None,
+    }
+    assert refused_keys({"acks": "all"}, allowed) == {"acks: all (it takes -1 .. 1000)": None}
+    assert refused_keys({"akcs": 1, "codec": "any"}, ["acks", "codec"]) == {"akcs": "acks"}
+
+
 @pytest.fixture
 def play(tmp_path: Path) -> Path:
     role = tmp_path / "roles" / "cellar"
@@ -39,13 +55,15 @@ def play(tmp_path: Path) -> Path:
     (role / "tasks").mkdir()
     (role / "meta" / "argument_specs.yml").write_text(
         "argument_specs: {main: {short_description: x, options: "
-        "{cellar_depth: {type: int, description: x}, cellar_racks: {type: dict, description: x}}}}\n"
+        "{cellar_depth: {type: int, description: x}, cellar_racks: {type: dict, description: x}, "
+        "cellar_pump: {type: dict, description: x}}}}\n"
     )
     (role / "tasks" / "main.yml").write_text(
         "- name: Refuse misspelt options\n"
         "  dataplatform.fleet.check_role_options:\n"
         "    reserved: [cellar_discovered]\n"
         "    entries: {cellar_racks: [bottles]}\n"
+        "    keys: {cellar_pump: {speed.rpm: 0 .. 900}}\n"
     )
     playbook = tmp_path / "play.yml"
     playbook.write_text("- hosts: localhost\n  gather_facts: false\n  roles: [cellar]\n")
@@ -58,6 +76,8 @@ def play(tmp_path: Path) -> Path:
         ('{"cellar_depth": 3, "cellar_discovered": {}, "cellar_racks": {"a": {"bottles": 1}}}', None),
         ('{"cellar_dept": 3}', "cellar_dept (did you mean cellar_depth?)"),
         ('{"cellar_racks": {"a": {"botles": 1}}}', "cellar_racks.a.botles (did you mean bottles?)"),
+        ('{"cellar_pump": {"speed.rpn": 1}}', "cellar_pump.speed.rpn (did you mean speed.rpm?)"),
+        ('{"cellar_pump": {"speed.rpm": 901}}', "cellar_pump.speed.rpm: 901 (it takes 0 .. 900)"),
     ],
 )
 def test_in_a_role(play: Path, extra: str, message: str | None) -> None:
