@@ -58,8 +58,8 @@ TOPIC = Topic(
                 mend=(
                     "A node is away: bring it back; its shards come with it.",
                     "*max_retry*: after the cause is mended `POST _cluster/reroute?retry_failed`.",
-                    "The data is gone: restore the index from the newest snapshot (`POST _snapshot/.../_restore`), "
-                    "or delete "
+                    "The data is gone: restore the index from the newest snapshot "
+                    "(`POST _snapshot/snapshots/NAME/_restore`), or delete "
                     "a data stream's oldest backing index and live with the gap.",
                 ),
             ),
@@ -237,7 +237,7 @@ TOPIC = Topic(
                     "*AccessDenied*: the pod identity of Elasticsearch and the bucket's policy; run `--tags "
                     "elasticsearch`.",
                     "SLM stopped (`GET _slm/status`): `POST _slm/start`.",
-                    "Then take one at once: `POST _slm/policy/NAME/_execute`.",
+                    "Then take one at once: `PUT _slm/policy/NAME/_execute`.",
                 ),
             ),
             firing=Fixture(

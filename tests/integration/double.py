@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ansible_collections.dataplatform.fleet.tests.integration.certificates import server_certificate
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, and whose password it carried; header names are in lower case."""
+    """A request, and whose password it carried; path and query are decoded, header names are in lower case."""
 
     method: str
     path: str
     text: str
     who: str | None
     headers: dict[str, str]
+    query: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def serving(
         def handle_any(self) -> None:
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
-            path = unquote(urlsplit(self.path).path)
-            status, body = answer(Request(self.command, path, text, self.who(), headers))
+            url = urlsplit(self.path)
+            query = dict(parse_qsl(url.query, keep_blank_values=True))
+            status, body = answer(Request(self.command, unquote(url.path), text, self.who(), headers, query))
             payload = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

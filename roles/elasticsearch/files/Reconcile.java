@@ -170,7 +170,7 @@ public final class Reconcile {
     String password = password(passwords, name);
     if (!api.authenticates(name, password)) {
       repair("~", "user " + name + ": password",
-          () -> api.send("POST", "/_security/user/" + encoded(name) + "/_password", mapOf("password", password)));
+          () -> api.send("PUT", "/_security/user/" + encoded(name) + "/_password", mapOf("password", password)));
     }
   }
 

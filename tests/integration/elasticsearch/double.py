@@ -40,6 +40,7 @@ class Double:
     policies: dict[str, Json] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     writes: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     broken: dict[str, int] = field(default_factory=dict)
     """Beginnings of paths that answer with a status instead."""
     not_ready: int = 0
@@ -172,6 +173,7 @@ def running(folder: Path) -> Iterator[tuple[Double, Path]]:
     state = Double()
 
     def answer(request: Request) -> tuple[int, str]:
+        state.requests.append(request)
         status, body = state.answer(request.method, request.path, json.loads(request.text or "{}"), request.who)
         return status, json.dumps(body)
 

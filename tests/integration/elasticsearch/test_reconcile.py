@@ -3,8 +3,9 @@
 """The reconciler of Elasticsearch, run by a JDK as in the image, against a double of the API.
 
 The real Elasticsearch cannot be had here. What this proves: what the script sends, in which order, that it tells what
-is as declared from what is not in the forms that the API reference gives, and that it shows no password. Whether
-Elasticsearch takes the bodies, it does not prove.
+is as declared from what is not, in the forms that the API reference gives, and that it shows no password. All requests
+of all tests are held against the official client; what its types leave open, such as settings of the cluster, is not
+proved.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.double import Outcome
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import Sent
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role
 
@@ -55,10 +57,11 @@ def program(rendered: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def double(tmp_path: Path, passwords: dict[str, str]) -> Iterator[Double]:
+def double(tmp_path: Path, passwords: dict[str, str], sent: list[Sent]) -> Iterator[Double]:
     with running(tmp_path) as (state, _ca):
         state.passwords["elastic"] = passwords["elastic"]
         yield state
+    sent.extend(map(Sent.of, state.requests))
 
 
 @pytest.fixture
@@ -117,6 +120,25 @@ def test_makes_everything_and_then_nothing(double: Double, reconcile: Reconcile,
     double.writes.clear()
     second = reconcile()
     assert (second.status, second.changes, second.drift, double.writes) == (0, [], 0, [])
+
+
+def test_other_options_make_requests_that_the_client_takes(
+    double: Double, reconcile: Reconcile, passwords: dict[str, str]
+) -> None:
+    path = "controlplane/people/alice"
+    options: dict[str, Any] = {
+        "elasticsearch_nodes": 1,
+        "elasticsearch_metrics_downsampling": [],
+        "elasticsearch_cluster_settings": {"cluster.routing.allocation.disk.watermark.low": "80%"},
+        "elasticsearch_roles": {"auditors": {"cluster": ["monitor"], "run_as": ["alice"]}},
+        "elasticsearch_users": [{"name": "alice", "roles": ["auditors"], "secret": path}],
+        "fleet_values": evaluate("elasticsearch", "fleet_values") | {path: "correct horse"},
+    }
+    objects = render_role("elasticsearch", **options)
+    other = json.loads(only(objects, "ConfigMap", "elasticsearch-reconciler")["data"]["declared.json"])
+    assert reconcile(change=lambda declared: declared.update(other), alice="correct horse").status == 0
+    assert double.passwords == passwords | {"alice": "correct horse"}
+    assert ("PUT", "/_security/role/auditors") in double.writes
 
 
 def test_a_plan_changes_nothing(double: Double, reconcile: Reconcile) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import Sent
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
 
 pytestmark = [
@@ -106,12 +107,13 @@ def test_only_the_first_nodes_without_data_may_form_a_cluster(
 
 
 @pytest.fixture
-def double(tmp_path: Path) -> Iterator[Double]:
+def double(tmp_path: Path, sent: list[Sent]) -> Iterator[Double]:
     with running(tmp_path) as (state, ca):
         state.passwords["elastic"] = PASSWORD
         (tmp_path / "target" / "certs").mkdir(parents=True, exist_ok=True)
         shutil.copy(ca, tmp_path / "target" / "certs" / "ca.crt")
         yield state
+    sent.extend(map(Sent.of, state.requests))
 
 
 @pytest.fixture
