@@ -23,7 +23,7 @@ from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout
 from localcloud.model import NODES, REAL_NODES, SIMULATED_NODES, LocalCloudError
 from localcloud.nodes import requirements
 from localcloud.processes import ProcessRecord, end, tail
-from localcloud.server import OWN_ERROR, STATUS_PATH
+from localcloud.server import OWN_ERROR, REPAIR_PATH, STATUS_PATH
 from localcloud.state import Daemon, StateDir, environment
 
 DEFAULT_PORT = 4566
@@ -34,7 +34,7 @@ def say(message: str) -> None:
 
 
 def up(state: StateDir, port: int | None = None, owner: int | None = None, *, nodes: str | None = None) -> Daemon:
-    """Start the daemon and wait until it answers; do nothing if it does.
+    """Start the daemon and wait until it answers; if it does, only remove what could not be created in it.
 
     ``nodes`` is what they are to be, ``simulated``, which they are by default, or ``real``. With ``owner``, the
     daemon ends by itself when that process has ended.
@@ -50,6 +50,7 @@ def up(state: StateDir, port: int | None = None, owner: int | None = None, *, no
                     f"The local cloud of {state.root} already runs, with {daemon.nodes} nodes: stop it first"
                 )
             say(f"The local cloud is running at {daemon.endpoint_url}")
+            _repair(daemon)
             return daemon
         if ended := state.clean():
             say(f"Cleaned up after a crashed run: ended {ended} processes")
@@ -98,6 +99,17 @@ def _answers(daemon: Daemon) -> bool:
     except (OSError, HTTPException):
         return False
     return True
+
+
+def _repair(daemon: Daemon) -> None:
+    """Have clusters and node groups removed that are FAILED, which stays so until they are deleted."""
+    try:
+        said = json.loads(fetch(f"{daemon.endpoint_url}{REPAIR_PATH}", b"", timeout=120))
+    except (OSError, ValueError, HTTPException) as error:
+        say(f"The local cloud could not be asked for what has failed in it: {error}")
+        return
+    for line in said:
+        say(line)
 
 
 def _port(wanted: int | None) -> int:

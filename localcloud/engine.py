@@ -132,6 +132,8 @@ class Engine:
             LOG.error("Cluster %s could not start: %s", container.key, error)
             self._stop(container, 0)
             record["status"] = "FAILED"
+            # For its deletion, which takes the container away by it.
+            record["_docker_id"] = container.id
             issue = {"code": "InternalFailure", "message": str(error), "resourceIds": [container.key.name]}
             record["health"] = {"issues": [issue]}
             self._changed()

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ VOLATILE = {"status", "issues"}
 # How a line of the log begins, after the time, that is meant for the user.
 OWN_ERROR = " localcloud ERROR "
 STATUS_PATH = "/_localcloud/status"
+REPAIR_PATH = "/_localcloud/repair"
 ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -108,16 +109,17 @@ def principal_of(access_key: str) -> tuple[str, str]:
     return account, getattr(credential, "principal_arn", "")
 
 
-class StatusPage:
-    """ASGI middleware that answers the status question itself."""
+class OwnPages:
+    """ASGI middleware that answers what is asked of the local cloud itself: a GET or POST of some paths."""
 
-    def __init__(self, app: App, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, app: App, pages: Mapping[tuple[str, str], Callable[[], Any]]) -> None:
         self._app = app
-        self._status = status
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == STATUS_PATH:
-            body = json.dumps(await asyncio.to_thread(self._status)).encode()
+        page = self._pages.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if page is not None:
+            body = json.dumps(await asyncio.to_thread(page)).encode()
             headers = [(b"content-type", b"application/json")]
             start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
             await send(start)
@@ -153,7 +155,7 @@ class Cloud:
         create_administrator()
         gateway = self._extended(gateway)
         self._calls = CallLog(gateway, self._state.aws_calls, principal_of)
-        return StatusPage(self._calls, self.status)
+        return OwnPages(self._calls, {("GET", STATUS_PATH): self.status, ("POST", REPAIR_PATH): self.repair})
 
     def _extended(self, gateway: App) -> App:
         from localcloud.emulator import EmulatorSettings, install  # noqa: PLC0415 - after configure()
@@ -183,6 +185,16 @@ class Cloud:
             "memory_bytes": {name: resident_bytes(pid) for name, pid in pids.items()},
             "requests": dict(self._calls.counts) if self._calls else {},
         }
+
+    def repair(self) -> list[str]:
+        """Remove what could not be created, for the next run to create; return one line about each."""
+        from localcloud.emulator import repair  # noqa: PLC0415 - after configure()
+
+        keys = [container.key for container in self.engine.containers()] if self.engine else []
+        said = repair.remove_failed([(ACCOUNT, REGION), *((key.account, key.region) for key in keys)])
+        for line in said:
+            LOG.info("%s", line)
+        return said
 
     def _lasting(self) -> dict[str, dict[str, Any]]:
         """What changes by the engine's doing only; the rest is asked of the daemon, not read from a file."""

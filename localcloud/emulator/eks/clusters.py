@@ -164,15 +164,30 @@ def _delete(call: Call) -> dict[str, Any]:
 
 
 def _finish_deletion(record: store.Record, seconds: float) -> None:
-    def stop() -> None:
-        backend._delete_cluster(record["name"])
-        with clock.lock:
-            for key, addon in store.children(store.addons_all, record["name"], "/"):
-                store.tags.pop(addon["addonArn"], None)
-                store.addons_all.pop(key, None)
-            network.remove_cluster_network(record)
+    clock.scheduler.later(seconds, lambda: clock.in_background(lambda: _remove(record), f"delete-{record['name']}"))
 
-    clock.scheduler.later(seconds, lambda: clock.in_background(stop, f"delete-{record['name']}"))
+
+def _remove(record: store.Record) -> None:
+    backend._delete_cluster(record["name"])
+    with clock.lock:
+        for key, addon in store.children(store.addons_all, record["name"], "/"):
+            store.tags.pop(addon["addonArn"], None)
+            store.addons_all.pop(key, None)
+        network.remove_cluster_network(record)
+
+
+def remove_failed() -> list[store.Record]:
+    """Remove the clusters of the caller's account and region that could not be created, whatever protects them.
+
+    On EKS, too, one that is FAILED stays so until it is deleted.
+    """
+    with clock.lock:
+        failed = [record for record in store.clusters.values() if record.get("_status") == "FAILED"]
+        for record in failed:
+            record["_status"] = "DELETING"
+    for record in failed:
+        _remove(record)
+    return failed
 
 
 HANDLERS: Handlers = {

@@ -204,6 +204,17 @@ def _delete(call: Call) -> dict[str, Any]:
     return {"nodegroup": present(record)}
 
 
+def remove_failed() -> list[store.Record]:
+    """Begin to remove the node groups of the caller's account and region that could not be created."""
+    with clock.lock:
+        failed = [record for record in store.nodegroups_all.values() if record.get("_status") == "CREATE_FAILED"]
+        for record in failed:
+            record["_status"] = "DELETING"
+            record.pop("_nodes", None)
+            _run(record, 0)
+    return failed
+
+
 def _run(record: store.Record, seconds: float) -> None:
     """Let CREATING or DELETING take its time and, where a control plane runs, wait for the nodes."""
     began = record["_since"] = clock.now()

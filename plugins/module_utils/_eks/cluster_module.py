@@ -11,7 +11,6 @@ from typing import Any
 from . import api
 from .aliases import Document, Value
 from .cluster_plan import plan_absent, plan_present, wanted_state
-from .errors import FailedError, issues_text
 from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
 from .transformations import result
@@ -74,11 +73,7 @@ def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
     """Wait out what an interrupted or another run has left going, so that the plan is made from what will be."""
-    if found and found.get("status") == "FAILED":
-        issues = issues_text((found.get("health") or {}).get("issues") or [])
-        raise FailedError(
-            f"{target.label} is FAILED: {issues or 'no reason given'}. Delete it (state=absent) and retry."
-        )
+    runner.refuse_failed(found, target)
     return runner.settled(found, target, check_mode=check_mode)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import api
 from .aliases import Client, Document, State, Value
-from .errors import ApiError, ClusterNotFoundError, EksError, FailedError, issues_text
+from .errors import ApiError, ClusterNotFoundError, EksError
 from .nodegroup_plan import plan_absent, plan_present, wanted_state
 from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
@@ -100,11 +100,7 @@ def _absent(cluster: str, name: str, runner: Runner, target: Target, *, check_mo
 
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
-    if found and found.get("status") == "CREATE_FAILED":
-        issues = issues_text((found.get("health") or {}).get("issues") or [])
-        raise FailedError(
-            f"{target.label} is CREATE_FAILED: {issues or 'no reason given'}. Delete it (state=absent), then retry."
-        )
+    runner.refuse_failed(found, target)
     return runner.settled(found, target, check_mode=check_mode)
 
 

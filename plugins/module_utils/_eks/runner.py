@@ -11,12 +11,15 @@ from typing import Any
 from .._texts import texts
 from . import api
 from .aliases import Client, Document, Value
-from .errors import ApiError, EksError
+from .errors import ApiError, EksError, FailedError, issues_text
 from .plan import Plan, Step
 from .waiters import Poller, Probe, gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
 
 # For modules whose calls are done at once, but may meet an update of the cluster.
 SETTLE_SECONDS = 900
+# What could not be created; EKS takes nothing but its deletion then.
+# Source: https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html
+NOT_CREATED = ("FAILED", "CREATE_FAILED")
 BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateException")
 
 
@@ -29,6 +32,14 @@ class Target:
     cluster: str
     nodegroup: str | None = None
     addon: str | None = None
+
+    def deletion(self, region: str) -> str:
+        """The command of AWS' own tool that deletes it."""
+        kind, scope = "cluster", f"--name {self.cluster}"
+        for other, name in (("nodegroup", self.nodegroup), ("addon", self.addon)):
+            if name:
+                kind, scope = other, f"--cluster-name {self.cluster} --{other}-name {name}"
+        return f"aws eks delete-{kind} --region {region} {scope}"
 
 
 class Runner:
@@ -84,6 +95,21 @@ class Runner:
             return target.read()
         return found
 
+    def refuse_failed(self, found: Document | None, target: Target) -> None:
+        """Raise FailedError for what could not be created, with the reasons and with what to do."""
+        if found is None or found.get("status") not in NOT_CREATED:
+            return
+        reasons = issues_text((found.get("health") or {}).get("issues") or [])
+        region = self.client.meta.region_name
+        text = f"{target.label} is {found['status']}: {reasons or 'no reason given'}. "
+        if target.addon:
+            raise FailedError(text + "Running again deletes it and creates it again.")
+        text += f"EKS cannot repair it: delete it ({target.deletion(region)}; or state=absent), then run again."
+        if found.get("deletionProtection"):
+            unprotect = f"aws eks update-cluster-config --region {region} --name {target.cluster}"
+            text += f" Its deletion protection goes first: {unprotect} --no-deletion-protection."
+        raise FailedError(text)
+
     def remove(self, plan: Plan, found: Document | None, target: Target, *, check_mode: bool) -> None:
         """Do what *plan* says, or wait for a removal that is going on already."""
         if check_mode:
@@ -133,7 +159,11 @@ class Runner:
             self.wait_gone(target)
 
     def wait_active(self, target: Target) -> None:
-        self.poller.until(target.label, lambda: resource_probe(target.read()))
+        try:
+            self.poller.until(target.label, lambda: resource_probe(target.read()))
+        except FailedError:
+            self.refuse_failed(target.read(), target)
+            raise
 
     def wait_gone(self, target: Target) -> None:
         self.poller.until(target.label, lambda: gone_probe(target.read()))

@@ -284,8 +284,8 @@ def processes(state: StateDir) -> list[int]:
     return own + [record.pid for record in read_records(state.processes)]
 
 
-def test_a_cluster_without_a_control_plane_is_failed_and_down_leaves_nothing(
-    own_state: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_cluster_without_a_control_plane_is_failed_until_the_next_up(
+    own_state: StateDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "dataplatform-fleet" / "bin"
     cache.mkdir(parents=True)
@@ -295,15 +295,28 @@ def test_a_cluster_without_a_control_plane_is_failed_and_down_leaves_nothing(
             binaries.resolve(name)
         )
     broken = cache / f"kube-apiserver-{binaries.version('kube-apiserver')}-{binaries.os}-{binaries.architecture}"
+    whole = binaries.resolve("kube-apiserver")
     broken.write_text("#!/bin/sh\necho out of luck\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
-    failed = create_cluster(cloud, "unlucky")
+    failed = create_cluster(cloud, "unlucky", deletionProtection=True)
     assert failed["status"] == "FAILED"
     assert "out of luck" in json.dumps(failed["health"])
+    assert len(processes(own_state)) == 2
+    broken.unlink()
+    broken.symlink_to(whole)
+    capfd.readouterr()
+    cli.up(own_state)
+    assert "Cluster unlucky was FAILED (kube-apiserver" in capfd.readouterr().err
+    assert cloud.client("eks").list_clusters()["clusters"] == []
+    assert (cli.status(own_state) or {})["clusters"] == {}
+    subnets = failed["resourcesVpcConfig"]["subnetIds"]
+    cloud.client("eks").create_cluster(
+        name="unlucky", version="1.36", roleArn=failed["roleArn"], resourcesVpcConfig={"subnetIds": subnets}
+    )
+    assert settled(cloud, "unlucky")["status"] == "ACTIVE"
     running = processes(own_state)
-    assert len(running) == 2
     cli.down(own_state)
     assert [pid for pid in running if identity(pid)] == []
 

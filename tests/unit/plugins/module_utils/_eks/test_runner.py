@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ApiError, FailedError
@@ -19,6 +22,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner imp
     run,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller
+from botocore import xform_name
 
 
 class Played:
@@ -136,6 +140,60 @@ def test_a_failed_update_stops_everything(played: Played) -> None:
     with pytest.raises(FailedError, match="SubnetNotFound: x"):
         runner().apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
     assert played.events == ["A"]
+
+
+TARGETS = [
+    Target("cluster c", dict, "c"),
+    Target("node group c/n", dict, "c", nodegroup="n"),
+    Target("add-on c/a", dict, "c", addon="a"),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.label)
+def test_the_command_of_a_deletion_is_one_of_the_api(target: Target) -> None:
+    """AWS' own tool makes its commands and their options of botocore's model, by this function."""
+    aws, service, command, *options = target.deletion("eu-west-1").split()
+    assert (aws, service) == ("aws", "eks")
+    model = botocore.session.get_session().get_service_model("eks")
+    operation = {xform_name(name, "-"): name for name in model.operation_names}[command]
+    shape = model.operation_model(operation).input_shape
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert given.pop("--region") == "eu-west-1"
+    assert given.keys() == {f"--{xform_name(member, '-')}" for member in shape.required_members}
+    assert list(given.values()) == [target.cluster, *filter(None, [target.nodegroup, target.addon])]
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "remedy"),
+    [
+        (TARGETS[0], "FAILED", r"EKS cannot repair it: delete it \(aws eks delete-cluster .*\), then run again\.$"),
+        (
+            TARGETS[1],
+            "CREATE_FAILED",
+            r"EKS cannot repair it: delete it \(aws eks delete-nodegroup .*\), then run again",
+        ),
+        (TARGETS[2], "CREATE_FAILED", r"Running again deletes it and creates it again\.$"),
+    ],
+)
+def test_what_cannot_be_created_says_why_and_what_to_do(target: Target, status: str, remedy: str) -> None:
+    failed = {"status": status, "health": {"issues": [{"code": "InternalFailure", "message": "no room"}]}}
+    waiting = runner()
+    waiting.client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-west-1"))
+    with pytest.raises(FailedError, match=f"{target.label} is {status}: InternalFailure: no room. {remedy}"):
+        waiting.wait_active(replace(target, read=lambda: failed))
+
+
+def test_protection_is_said_to_go_first() -> None:
+    waiting = runner()
+    waiting.client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-west-1"))
+    with pytest.raises(FailedError, match=r"aws eks update-cluster-config .* --no-deletion-protection"):
+        waiting.refuse_failed({"status": "FAILED", "deletionProtection": True}, TARGETS[0])
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "CREATING", "UPDATE_FAILED", "DEGRADED", "DELETE_FAILED"])
+def test_what_exists_is_not_told_to_be_deleted(status: str) -> None:
+    runner().refuse_failed({"status": status}, TARGETS[1])
+    runner().refuse_failed(None, TARGETS[1])
 
 
 def test_overlays() -> None:
