@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import glob
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from localcloud.files import flush, locked
 from localcloud.model import LocalCloudError
+
+_SCRATCH = ".tmp"
 
 
 def say(message: str) -> None:
@@ -54,31 +56,27 @@ class Cache:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LocalCloudError(f"Cannot create the cache {self.directory}: {error.strerror}") from None
-        with self._locked(name):
+        lock = self.directory / f".{name}.lock"
+        with locked(lock, lambda: self.progress(f"Waiting for another process that is getting {name}")):
             # Another process may have done the work while this one waited.
             if not target.exists():
                 self._make(name, target, make)
         return target
 
     def _make(self, name: str, target: Path, make: Callable[[Path], None]) -> None:
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=self.directory) as scratch:
-            made = Path(scratch) / name
-            try:
+        # Who holds the lock is alone: what is there, a killed process has left.
+        for left in self.directory.glob(f".{glob.escape(name)}.*{_SCRATCH}"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            with tempfile.TemporaryDirectory(_SCRATCH, f".{name}.", self.directory) as scratch:
+                made = Path(scratch) / name
                 make(made)
                 made.chmod(0o755)
+                # Its name says that it is whole, also after a power failure.
+                flush(made)
                 made.replace(target)
-            except OSError as error:
-                raise LocalCloudError(f"Cannot write {target}: {error.strerror or error}") from None
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        with (self.directory / f".{name}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.progress(f"Waiting for another process that is getting {name}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        except OSError as error:
+            raise LocalCloudError(f"Cannot write {target}: {error.strerror or error}") from None
 
 
 def find_go(environment: Mapping[str, str]) -> str | None:

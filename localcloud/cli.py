@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.binaries import NODE_PROGRAMS, PROGRAMS, Binaries
-from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout
+from localcloud.loopback import fetch, free_port, port_is_free, ready_timeout, reserve
 from localcloud.model import NODES, REAL_NODES, SIMULATED_NODES, LocalCloudError
 from localcloud.nodes import requirements
 from localcloud.processes import ProcessRecord, end, tail
@@ -27,6 +27,8 @@ from localcloud.server import OWN_ERROR, REPAIR_PATH, STATUS_PATH
 from localcloud.state import Daemon, StateDir, environment
 
 DEFAULT_PORT = 4566
+PATIENCE = 60.0
+"""Seconds until a daemon that does not answer is taken for one that never will."""
 
 
 def say(message: str) -> None:
@@ -42,7 +44,7 @@ def up(state: StateDir, port: int | None = None, owner: int | None = None, *, no
     state.prepare()
     with state.locked():
         daemon = state.read()
-        if daemon and daemon.alive and _answers(daemon):
+        if daemon and _responds(daemon):
             if port and port != daemon.port:
                 raise LocalCloudError(f"The local cloud of {state.root} already runs on port {daemon.port}")
             if nodes and nodes != daemon.nodes:
@@ -93,6 +95,19 @@ def status(state: StateDir) -> dict[str, Any] | None:
     return content
 
 
+def _responds(daemon: Daemon) -> bool:
+    """Tell whether a daemon lives and answers; on a busy machine that may take long."""
+    deadline = time.monotonic() + PATIENCE
+    while daemon.alive:
+        if _answers(daemon):
+            return True
+        if time.monotonic() > deadline:
+            say(f"The local cloud at {daemon.endpoint_url} has not answered for {PATIENCE:.0f} s, and is started again")
+            return False
+        time.sleep(0.2)
+    return False
+
+
 def _answers(daemon: Daemon) -> bool:
     try:
         fetch(f"{daemon.endpoint_url}/_ministack/health")
@@ -117,7 +132,7 @@ def _port(wanted: int | None) -> int:
         if not port_is_free(wanted):
             raise LocalCloudError(f"Port {wanted} is in use: name another with --port, or none to take a free one")
         return wanted
-    if port_is_free(DEFAULT_PORT):
+    if reserve(DEFAULT_PORT):
         return DEFAULT_PORT
     port = free_port()
     say(f"Port {DEFAULT_PORT} is in use; taking {port}")

@@ -21,6 +21,7 @@ import yaml
 from localcloud import pki
 from localcloud.binaries import Binaries
 from localcloud.etcd import Etcd
+from localcloud.files import write_whole
 from localcloud.loopback import HOST, free_port, wait_ready
 from localcloud.model import LocalCloudError
 from localcloud.processes import Process, Supervisor
@@ -238,14 +239,13 @@ class ControlPlane:
         }
         self._egress_file = self.directory / "egress.yaml"
         if self._egress is not None:
-            self._egress_file.write_text(yaml.safe_dump(_egress_selector(self._egress)))
+            write_whole(self._egress_file, yaml.safe_dump(_egress_selector(self._egress)))
         self._audit_policy = self.directory / "audit-policy.yaml"
-        self._audit_policy.write_text(yaml.safe_dump(AUDIT_POLICY))
+        write_whole(self._audit_policy, yaml.safe_dump(AUDIT_POLICY))
         self._webhook_file = self.directory / "authentication-webhook.yaml"
         if self._webhook is not None:
             # It holds the secret by which the emulator knows this cluster.
-            self._webhook_file.touch(mode=0o600)
-            self._webhook_file.write_bytes(self._webhook)
+            write_whole(self._webhook_file, self._webhook, 0o600)
 
     def _write_kubeconfig(self, stem: str, pair: pki.KeyPair) -> Path:
         path = self.directory / f"{stem}.kubeconfig"
@@ -260,8 +260,7 @@ class ControlPlane:
             "contexts": [{"name": name, "context": {"cluster": name, "user": stem}}],
             "current-context": name,
         }
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(content))
+        write_whole(path, yaml.safe_dump(content), 0o600)
         return path
 
     # -- programs

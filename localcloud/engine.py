@@ -22,7 +22,7 @@ from localcloud.binaries import Binaries
 from localcloud.containers import WEBHOOK_FILE, ClusterKey, Container, Containers
 from localcloud.controlplane import ControlPlane, playable
 from localcloud.etcd import Etcd
-from localcloud.loopback import free_port
+from localcloud.loopback import free_port, port_is_free
 from localcloud.model import ClusterRef, LocalCloudError
 from localcloud.processes import Supervisor
 from localcloud.state import StateDir
@@ -124,12 +124,19 @@ class Engine:
             with self._etcd_lock:
                 self.etcd.start(LOG.info)
             container.plane = self._plane(container, record)
-            container.plane.start()
+            try:
+                container.plane.start()
+            except LocalCloudError:
+                if self.supervisor.stopping or port_is_free(container.port):
+                    raise
+                container.plane = self._moved(container, record)
+                container.plane.start()
             # ACTIVE has to mean that the creator gets in.
             self.reconcile_access(container.key.name, container.key.account, container.key.region)
             self._start_controllers(container)
         except Exception as error:
-            LOG.error("Cluster %s could not start: %s", container.key, error)
+            if not self.supervisor.stopping:
+                LOG.error("Cluster %s could not start: %s", container.key, error)
             self._stop(container, 0)
             record["status"] = "FAILED"
             # For its deletion, which takes the container away by it.
@@ -215,6 +222,16 @@ class Engine:
             egress=self.machines.egress(str(directory)) if self.machines is not None else None,
             progress=LOG.info,
         )
+
+    def _moved(self, container: Container, record: dict[str, Any]) -> ControlPlane:
+        """Return the control plane for another port, since somebody took its own after it was chosen."""
+        taken, container.port = container.port, free_port()
+        LOG.warning("Cluster %s: port %d was taken meanwhile, and it gets %d", container.key, taken, container.port)
+        record["_port"] = container.port
+        # ministack says where the cluster is once more when it has started, by the port that it chose.
+        address, moved = self._eks._cluster_endpoint, container.port
+        self._eks._cluster_endpoint = lambda port: address(moved if port == taken else port)
+        return self._plane(container, record)
 
     def _start_controllers(self, container: Container) -> None:
         from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.binaries import Binaries
-from localcloud.loopback import HOST, fetch, free_port, wait_ready
+from localcloud.loopback import HOST, fetch, free_port, port_is_free, wait_ready
+from localcloud.model import LocalCloudError
 from localcloud.processes import Process, Supervisor
+
+ATTEMPTS = 3
 
 
 class Etcd:
@@ -31,7 +34,18 @@ class Etcd:
         if self._process is not None:
             # Should it have ended, the supervisor brings it back on the same port.
             return
-        client, peer = free_port(), free_port()
+        for attempt in range(1, ATTEMPTS + 1):
+            ports = free_port(), free_port()
+            try:
+                self._run(*ports, progress)
+            except LocalCloudError:
+                if attempt == ATTEMPTS or all(map(port_is_free, ports)):
+                    raise
+                progress("Somebody else took a port of etcd's meanwhile: it gets others")
+            else:
+                return
+
+    def _run(self, client: int, peer: int, progress: Callable[[str], None]) -> None:
         self.endpoint = f"http://{HOST}:{client}"
         self._process = self._supervisor.start(
             "etcd",

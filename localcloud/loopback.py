@@ -1,16 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports on the loopback interface, and waiting for those who listen there."""
+"""Ports on the loopback interface, and waiting for those who listen there.
+
+Whoever chooses a port reserves it, so that nobody else chooses it before somebody listens: other processes of the user
+by a lock in the cache that all checkouts share, which ends with the process.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
 import random
 import socket
+import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
+from localcloud.cache import home
 from localcloud.model import LocalCloudError
 from localcloud.processes import Process
 
@@ -18,6 +28,8 @@ HOST = "127.0.0.1"
 # Outside the range from which systems take the ports of outgoing connections.
 PORTS = range(20000, 32000)
 _REPORT_AFTER = 15.0
+# More than anybody chooses before listening on the first of them.
+_RESERVED = 256
 
 
 def fetch(url: str, data: bytes | None = None, timeout: float = 10) -> bytes:
@@ -28,11 +40,56 @@ def fetch(url: str, data: bytes | None = None, timeout: float = 10) -> bytes:
     return content
 
 
+class Reservations:
+    """The ports that this process has chosen last."""
+
+    def __init__(self, file: Path) -> None:
+        """``file`` is shared: one of its bytes is locked for each port. It stays empty."""
+        self._file = file
+        self._lock = threading.Lock()
+        self._ports: deque[int] = deque()
+        self._descriptor: int | None = None
+
+    def take(self, port: int) -> bool:
+        """Reserve a port; False if it is reserved already."""
+        with self._lock:
+            if port in self._ports or not self._locked(port, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return False
+            self._ports.append(port)
+            if len(self._ports) > _RESERVED:
+                self._locked(self._ports.popleft(), fcntl.LOCK_UN)
+            return True
+
+    def _locked(self, port: int, operation: int) -> bool:
+        try:
+            if self._descriptor is None:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                # Never closed: that would give up all locks of the process.
+                self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.lockf(self._descriptor, operation, 1, port)
+        except (BlockingIOError, PermissionError):
+            return self._descriptor is None
+        except OSError:
+            # Without a place for locks there is no harm but the old risk.
+            return True
+        return True
+
+
+@functools.cache
+def _reservations() -> Reservations:
+    return Reservations(home() / "ports")
+
+
+def reserve(port: int) -> bool:
+    """Reserve a port that nobody listens on; tell whether that was possible."""
+    return port_is_free(port) and _reservations().take(port)
+
+
 def free_port() -> int:
-    """Return a loopback port nobody listens on."""
+    """Return a loopback port that nobody listens on, reserved."""
     for _ in range(200):
         port = random.choice(PORTS)  # noqa: S311 - not a secret
-        if port_is_free(port):
+        if reserve(port):
             return port
     raise LocalCloudError(f"No free port between {PORTS.start} and {PORTS.stop}")
 

@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localcloud.files import write_whole
+
 VALIDITY = datetime.timedelta(days=3650)
-# Clocks of virtual machines lag after a suspend.
-BACKDATE = datetime.timedelta(minutes=5)
+# Clocks of virtual machines lag after a suspend, and jump back when they are set.
+BACKDATE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         _write_private(self._key_file, _pem(self._key))
-        self.cert_file.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
+        # The certificate after its key, here and below: where it is, both are.
+        write_whole(self.cert_file, self._cert.public_bytes(serialization.Encoding.PEM))
 
     def server(self, stem: str, common_name: str, names: Iterable[str]) -> KeyPair:
         """Issue a serving certificate for host names and IP addresses."""
@@ -90,7 +93,7 @@ class Authority:
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         _write_private(pair.key, _pem(key))
-        pair.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        write_whole(pair.cert, certificate.public_bytes(serialization.Encoding.PEM))
         return pair
 
 
@@ -149,6 +152,4 @@ def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_bytes(data)
+    write_whole(path, data, 0o600)

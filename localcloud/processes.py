@@ -175,7 +175,10 @@ class Supervisor:
         command = [str(word) for word in argv]
         if self._watchdog is None:
             command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
-        process = self._forker.submit(Process, name, command, log, environment or {}).result()
+        try:
+            process = self._forker.submit(Process, name, command, log, environment or {}).result()
+        except RuntimeError:
+            raise LocalCloudError(f"{name} is not started: the local cloud stops") from None
         process.when_stopped(self._forget)
         with self._lock:
             self._processes.append(process)
@@ -183,6 +186,10 @@ class Supervisor:
                 self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
                 self._keeper.start()
         self._book.write()
+        if self._stopping.is_set():
+            # Perhaps too late for those who stop what they find.
+            process.stop(grace=0)
+            raise LocalCloudError(f"{name} is not started: the local cloud stops")
         return process
 
     def _keep(self) -> None:
@@ -218,6 +225,10 @@ class Supervisor:
         self._forker.shutdown()
         if self._watchdog is not None:
             self._watchdog.communicate()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def records(self) -> list[ProcessRecord]:
         with self._lock:

@@ -24,6 +24,7 @@ import yaml
 
 from localcloud import pki
 from localcloud.binaries import Binaries
+from localcloud.files import write_whole
 from localcloud.loopback import HOST
 from localcloud.model import ClusterRef, LocalCloudError
 from localcloud.nodes import cgroups, dns, files, machine, namespaces, remains, requirements
@@ -184,9 +185,7 @@ class Machine(Namespace):
         """Give the machine its network plugin, without which it is not ready."""
         path = self.directory / "cni" / "10-pods.conflist"
         if not path.exists():
-            scratch = path.with_suffix(".new")
-            scratch.write_text(files.cni(self.order.network))
-            scratch.replace(path)
+            write_whole(path, files.cni(self.order.network))
 
     def destroy(self, *, keep_images: bool = False) -> None:
         """Stop it and remove its data, perhaps without its images; the logs stay."""
@@ -282,8 +281,7 @@ def write_kubeconfig(path: Path, user: str, cluster: ClusterRef, pair: pki.KeyPa
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": user}}],
         "current-context": "c",
     }
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(content))
+    write_whole(path, yaml.safe_dump(content), 0o600)
 
 
 class Fabric(Namespace):

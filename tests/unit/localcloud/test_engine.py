@@ -289,3 +289,51 @@ def test_a_cluster_that_could_not_start_says_its_own_reason(
     with pytest.raises(SystemExit):
         start(engine, eks)
     assert eks._clusters[SCOPE]["health"]["issues"][0]["message"] == "no memory"
+
+
+def test_a_port_that_is_taken_meanwhile_is_replaced(
+    engine: Engine, eks: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eks._cluster_endpoint = lambda port: f"https://127.0.0.1:{port}"
+    free = iter([False, True])
+    monkeypatch.setattr(module, "port_is_free", lambda _: next(free))
+    monkeypatch.setattr(module, "free_port", lambda: 20002)
+
+    def begin(plane: Plane) -> None:
+        if plane.options["port"] == 20001:
+            raise LocalCloudError("address already in use")
+        plane.running = True
+
+    monkeypatch.setattr(Plane, "start", begin)
+    container = start(engine, eks)
+    assert container.status == "running"
+    assert container.plane is not None
+    assert container.plane.endpoint == "https://127.0.0.1:20002"
+    assert eks._cluster_endpoint(20001) == "https://127.0.0.1:20002"
+    assert eks._cluster_endpoint(20003) == "https://127.0.0.1:20003"
+
+
+def test_what_the_end_of_the_daemon_interrupts_is_no_error(
+    engine: Engine, eks: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def begin(_: Plane) -> None:
+        engine.supervisor.stop()
+        raise LocalCloudError("the API server ended with status -15")
+
+    monkeypatch.setattr(Plane, "start", begin)
+    with pytest.raises(SystemExit):
+        start(engine, eks)
+    assert caplog.text == ""
+
+
+def test_a_failed_cluster_leaves_with_its_record(
+    engine: Engine, eks: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plane, "fails", "no memory")
+    with pytest.raises(SystemExit):
+        start(engine, eks)
+    # What the emulator does for DeleteCluster.
+    container = eks._get_docker().containers.get(eks._clusters.pop(SCOPE)["_docker_id"])
+    container.stop(timeout=5)
+    container.remove(v=True, force=True)
+    assert engine.summary() == {}

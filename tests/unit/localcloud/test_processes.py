@@ -158,6 +158,28 @@ def test_what_is_not_kept_stays_ended(supervisor: Supervisor, tmp_path: Path, mo
     assert ended.record == first
 
 
+def test_nothing_is_started_any_more_once_it_stops(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "processes.json")
+    supervisor.stop()
+    with pytest.raises(LocalCloudError, match="late is not started: the local cloud stops"):
+        supervisor.start("late", SLEEP, tmp_path / "log")
+
+
+def test_what_starts_while_it_stops_ends(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the processes to be stopped had been listed a moment before."""
+    book = supervisor._book.write
+    monkeypatch.setattr(supervisor._book, "write", lambda: (supervisor._stopping.set(), book()))
+    started: list[processes.Process] = []
+    monkeypatch.setattr(
+        processes, "Process", lambda *arguments, own=processes.Process: started.append(own(*arguments)) or started[0]
+    )
+    with pytest.raises(LocalCloudError, match="late is not started"):
+        supervisor.start("late", SLEEP, tmp_path / "log")
+    assert not started[0].running
+
+
 def test_records_that_cannot_be_written_stop_no_process(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,3 +133,24 @@ def test_a_port_in_use_is_one_clear_line(
     assert capsys.readouterr().err == (
         "localcloud: Port 4566 is in use: name another with --port, or none to take a free one\n"
     )
+
+
+@pytest.mark.parametrize(("answers", "found"), [([False, False, True], True), ([False] * 50, False)])
+def test_a_daemon_that_answers_late_is_not_started_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: list[bool], *, found: bool
+) -> None:
+    left = iter(answers)
+    monkeypatch.setattr(cli, "_answers", lambda _: next(left))
+    monkeypatch.setattr(cli, "PATIENCE", 1.0)
+    assert cli._responds(daemon(os.getpid())) is found
+    assert ("has not answered for 1 s, and is started again" in capsys.readouterr().err) is not found
+
+
+def test_a_daemon_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_answers", lambda _: pytest.fail("asked"))
+    assert not cli._responds(daemon(os.getpid(), "another start"))
+
+
+def test_two_checkouts_that_start_at_once_have_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "reserve", lambda _: False)
+    assert cli._port(None) != cli.DEFAULT_PORT

@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -104,6 +109,39 @@ def test_one_makes_while_the_others_wait(tmp_path: Path) -> None:
     assert len(made) == 1
     assert said == ["Waiting for another process that is getting x"]
     assert (tmp_path / "x-1").read_text() == "x"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from localcloud.cache import Cache
+
+def make(target):
+    target.write_text("ha")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Cache(Path(sys.argv[1])).get("x", "x-1", make)
+"""
+
+
+def test_a_killed_process_leaves_nothing_half(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert not (tmp_path / "x-1").exists()
+    cache = Cache(tmp_path, lambda _: pytest.fail("waited"))
+    cache.get("x-2", "another", lambda target: target.write_text("x"))
+    assert cache.get("x", "x-1", lambda target: target.write_text("half")).read_text() == "half"
+    assert {path.name for path in tmp_path.iterdir()} == {".x.lock", "x-1", ".x-2.lock", "another"}
+
+
+def test_a_full_disk_leaves_nothing_half(tmp_path: Path) -> None:
+    def make(target: Path) -> None:
+        target.write_text("ha")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(LocalCloudError, match=r"Cannot write .*x-1: No space left on device"):
+        Cache(tmp_path).get("x", "x-1", make)
+    assert [path.name for path in tmp_path.iterdir()] == [".x.lock"]
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
