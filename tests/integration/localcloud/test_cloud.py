@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,16 @@ def create_network(cloud: LocalCloud) -> list[str]:
     ]
 
 
-def create_cluster(cloud: LocalCloud, name: str, version: str = "1.36", **more: Any) -> dict[str, Any]:
+def new_role(cloud: LocalCloud, name: str) -> str:
     iam = cloud.client("iam")
     role = f"{name}-control-plane"
     arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust(Service="eks.amazonaws.com"))["Role"]["Arn"]
     iam.attach_role_policy(RoleName=role, PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
+    return arn
+
+
+def create_cluster(cloud: LocalCloud, name: str, version: str = "1.36", **more: Any) -> dict[str, Any]:
+    arn = new_role(cloud, name)
     subnets = create_network(cloud)
     eks = cloud.client("eks")
 
@@ -311,10 +317,7 @@ def test_a_cluster_without_a_control_plane_is_failed_until_the_next_up(
     assert "Cluster unlucky was FAILED (kube-apiserver" in capfd.readouterr().err
     assert cloud.client("eks").list_clusters()["clusters"] == []
     assert (cli.status(own_state) or {})["clusters"] == {}
-    subnets = failed["resourcesVpcConfig"]["subnetIds"]
-    cloud.client("eks").create_cluster(
-        name="unlucky", version="1.36", roleArn=failed["roleArn"], resourcesVpcConfig={"subnetIds": subnets}
-    )
+    begin_cluster(cloud, "unlucky", failed["roleArn"], failed["resourcesVpcConfig"]["subnetIds"])
     assert settled(cloud, "unlucky")["status"] == "ACTIVE"
     running = processes(own_state)
     cli.down(own_state)
@@ -335,6 +338,60 @@ def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.Captur
     assert again.pid != cloud.daemon.pid
     assert [pid for pid in left if identity(pid)] == []
     assert cloud.client("eks").list_clusters()["clusters"] == []
+
+
+def begin_cluster(cloud: LocalCloud, name: str, role: str, subnets: list[str]) -> None:
+    cloud.client("eks").create_cluster(
+        name=name, version="1.36", roleArn=role, resourcesVpcConfig={"subnetIds": subnets}
+    )
+
+
+def test_down_during_a_creation_leaves_nothing(own_state: StateDir, capfd: pytest.CaptureFixture[str]) -> None:
+    cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
+    role, subnets = new_role(cloud, "interrupted"), create_network(cloud)
+    # A new role takes a moment before EKS may assume it.
+    time.sleep(1.5)
+    for name in ("interrupted-1", "interrupted-2"):
+        begin_cluster(cloud, name, role, subnets)
+    eventually(lambda: len(processes(own_state)) >= 2, "the first program")
+    left = processes(own_state)
+    cli.down(own_state)
+    assert [pid for pid in left if identity(pid)] == []
+    assert not own_state.file.exists()
+    assert "ERROR" not in own_state.server_log.read_text()
+    capfd.readouterr()
+    again = cli.up(own_state, cloud.daemon.port)
+    assert again.alive
+    assert "Cleaned up" not in capfd.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, str, list[str]]]:
+    with LocalCloud.running(tmp_path_factory.mktemp("crowd")) as cloud:
+        role, subnets = new_role(cloud, "crowd"), create_network(cloud)
+        time.sleep(1.5)
+        yield cloud, role, subnets
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("number", range(1, 21))
+def test_eight_clusters_start_and_stop_at_once(crowd: tuple[LocalCloud, str, list[str]], number: int) -> None:
+    """What tests/unit/localcloud/test_engine.py does without the programs."""
+    cloud, role, subnets = crowd
+    names = [f"crowd-{number}-{one}" for one in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: begin_cluster(cloud, name, role, subnets), names))
+        ended = list(pool.map(lambda name: settled(cloud, name), names))
+        assert [cluster["status"] for cluster in ended] == ["ACTIVE"] * len(names)
+        recorded = json.loads(cloud.state.file.read_text())["clusters"].values()
+        assert {cluster["name"] for cluster in recorded} == set(names)
+        assert all(Path(cluster["kubeconfig"]).exists() for cluster in recorded)
+        # etcd, and four of each.
+        assert len(read_records(cloud.state.processes)) == 1 + 4 * len(names)
+        list(pool.map(lambda name: cloud.client("eks").delete_cluster(name=name), names))
+    eventually(lambda: not cloud.client("eks").list_clusters()["clusters"], "the end of the clusters")
+    eventually(lambda: len(read_records(cloud.state.processes)) == 1, "the end of the processes")
+    assert json.loads(cloud.state.file.read_text())["clusters"] == {}
 
 
 def test_a_daemon_without_its_record_stops_by_itself(own_state: StateDir) -> None:
