@@ -361,7 +361,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             graph(
                 "Loudest nodes",
                 "Which node logs most?",
-                f"topk(10, sum by (cluster, node) (rate(fluentbit_input_bytes_total{{{FLUENT}}}[$__rate_interval])))",
+                f"sum by (cluster, node) (rate(fluentbit_input_bytes_total{{{FLUENT}}}[$__rate_interval]))",
                 "{{cluster}} {{node}}",
                 unit="Bps",
             ),

@@ -90,7 +90,7 @@ API_SERVER_DASHBOARD = Dashboard(
             graph(
                 "By resource",
                 "Which objects are asked for most, as by a controller that loops?",
-                f"topk(10, sum by (cluster, resource) (rate(apiserver_request_total{{{C}}}[$__rate_interval])))",
+                f"sum by (cluster, resource) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}} {{resource}}",
                 unit="reqps",
             ),
@@ -106,7 +106,7 @@ API_SERVER_DASHBOARD = Dashboard(
             graph(
                 "Objects stored",
                 "Does something fill etcd?",
-                f"topk(10, max by (cluster, resource) (apiserver_resource_objects{{{C}}}))",
+                f"max by (cluster, resource) (apiserver_resource_objects{{{C}}})",
                 "{{cluster}} {{resource}}",
             ),
             graph(

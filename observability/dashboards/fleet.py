@@ -277,7 +277,7 @@ CAPACITY_DASHBOARD = Dashboard(
             bars(
                 "Reserved processors by namespace, a month",
                 "Which team's reservations cost what?",
-                f"topk(20, {asked_for('requests', 'cpu', 'cluster, namespace', C)}) * $vcpu_price * {MONTH}",
+                f"{asked_for('requests', 'cpu', 'cluster, namespace', C)} * $vcpu_price * {MONTH}",
                 "{{cluster}} {{namespace}}",
                 unit="currencyUSD",
                 decimals=0,

@@ -9,6 +9,7 @@ that the newer resource model is preferred; that one is for Grafana's API, which
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -192,6 +193,9 @@ def _graph(panel: Panel, links: list[Builder[models.DashboardLink]]) -> Builder[
         .placement(kinds.LegendPlacement.BOTTOM)
         .show_legend(True)
         .calcs(["mean", "max", "lastNotNull"])
+        # Elasticsearch has no topk: what is most comes first instead.
+        .sort_by("Max")
+        .sort_desc(True)
     )
     found = (
         timeseries.Panel()
@@ -410,6 +414,15 @@ def _links(definition: Dashboard, known: dict[str, Dashboard]) -> Iterable[dashb
 def _check(definition: Dashboard) -> None:
     if definition.folder not in FOLDERS:
         raise DashboardError(f"{definition.uid}: folder {definition.folder!r} is none of {', '.join(FOLDERS)}")
+    long = {one.name for one in definition.variables if one.multi and not one.wild and one.source is Source.METRICS}
+    for variable in definition.variables:
+        # Grafana asks for the values of a label by GET, whose line has an end. There are few clusters.
+        asked = (long - {"cluster"}) & set(re.findall(r"\$(\w+)", variable.series))
+        if asked:
+            raise DashboardError(
+                f"{definition.uid}: the choice {variable.name!r} asks with all values of {sorted(asked)[0]!r}, too many"
+                " for a request's line: make that one wild"
+            )
     for panel in definition.panels:
         where = f"{definition.uid}, panel {panel.title!r}"
         if not panel.asks.endswith("?") and panel.kind is not Kind.TEXT:

@@ -20,6 +20,7 @@ import yaml
 
 from observability.alarms import ALARMS
 from observability.alarms.model import Where
+from observability.dashboards.promql import without_variables
 
 CHECKOUT = Path(__file__).parents[3]
 RULES = CHECKOUT / "roles" / "prometheus" / "files" / "rules"
@@ -172,14 +173,6 @@ def rule_expressions() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{path.stem}: {rule.get('alert') or rule['record']}", rule
 
 
-def without_variables(expression: str) -> str:
-    """Put values where a dashboard has Grafana's variables; inside of texts they may stay."""
-    expression = re.sub(r"\[\$\{?\w+(:\w+)?\}?", "[5m", expression)
-    expression = re.sub(r":\$\{?\w+\}?\]", ":1m]", expression)
-    parts = re.split(r'("(?:[^"\\]|\\.)*")', expression)
-    return "".join(part if part.startswith('"') else re.sub(r"\$\{?\w+(:\w+)?\}?", "1", part) for part in parts)
-
-
 def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for panel in dashboard.get("panels", ()):
         yield panel
@@ -276,8 +269,3 @@ def test_finds_what_is_not_shipped(expression: str, message: str) -> None:
 )
 def test_knows_the_labels_of_a_result(expression: str, labels: set[str]) -> None:
     assert labels_of(parse(expression), recorded()) == labels
-
-
-def test_grafanas_variables_are_put_aside() -> None:
-    text = 'sum(rate(a{cluster=~"$cluster"}[$__rate_interval])) > $limit'
-    assert without_variables(text) == 'sum(rate(a{cluster=~"$cluster"}[5m])) > 1'

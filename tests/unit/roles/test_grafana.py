@@ -144,7 +144,7 @@ def test_data_sources_have_the_uids_that_dashboards_and_alarms_name() -> None:
     found = {source["uid"]: source for source in provisioned("datasources.yaml")["datasources"]}
     assert set(found) == {"metrics", "logs", "prometheus"}
     assert found["metrics"]["url"] == "https://elasticsearch.elasticsearch.svc:9200/_prometheus"
-    assert found["metrics"]["jsonData"]["httpMethod"] == "GET"
+    assert found["metrics"]["jsonData"]["httpMethod"] == "POST"
     for uid in ("metrics", "logs"):
         assert found[uid]["basicAuthUser"] == "grafana_reader"
         assert found[uid]["secureJsonData"]["basicAuthPassword"] == "$GRAFANA_READER_PASSWORD"
