@@ -8,6 +8,7 @@
 # DATA         the node's volume
 # VOTERS       names of the nodes that form the cluster, with commas between them
 # TOKEN        where EKS mounts the token of the pod's identity
+# ZONE         the zone of the pod's node; empty where Kubernetes does not tell it
 set -euo pipefail
 umask 077
 
@@ -16,6 +17,11 @@ cp "$PLATFORM/elasticsearch.yml" "$TARGET/elasticsearch.yml"
 mkdir -p "$TARGET/jvm.options.d" "$TARGET/repository-s3"
 cp "$PLATFORM/platform.options" "$TARGET/jvm.options.d/platform.options"
 ln -sfn "$TOKEN" "$TARGET/repository-s3/aws-web-identity-token-file"
+
+# Elasticsearch drops an attribute that is empty, and gives no shard to a node without the one that it is to be aware of.
+if ! grep -q '^node\.attr\.zone:' "$TARGET/elasticsearch.yml"; then
+  printf 'node.attr.zone: "%s"\n' "${ZONE:-unknown}" >> "$TARGET/elasticsearch.yml"
+fi
 
 # A node that has once been part of the cluster finds it in its data. A new one among the first three must be told who
 # may form it, and needs two of them to do so: one that has lost its volume finds the others and joins them. One that is

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 FILES = Path(__file__).parents[3] / "roles" / "elasticsearch" / "files"
+SETTINGS = "cluster.name: ours\n"
 PASSWORD = 'a "quoted" \\ pässword'
 KEYSTORE = """#!/bin/bash
 echo "$@" >> "$ES_PATH_CONF/calls"
@@ -39,13 +40,13 @@ def prepare(tmp_path: Path) -> Run:
         (tmp_path / name).mkdir()
     (tmp_path / "image" / "jvm.options").write_text("-Xlog:gc\n")
     (tmp_path / "image" / "elasticsearch.yml").write_text("cluster.name: docker-cluster\n")
-    (tmp_path / "platform" / "elasticsearch.yml").write_text("cluster.name: ours\n")
+    (tmp_path / "platform" / "elasticsearch.yml").write_text(SETTINGS)
     (tmp_path / "platform" / "platform.options").write_text("-Xms1g\n")
     (tmp_path / "secrets" / "elastic-password").write_text(PASSWORD)
     (tmp_path / "bin" / "elasticsearch-keystore").write_text(KEYSTORE)
     (tmp_path / "bin" / "elasticsearch-keystore").chmod(0o755)
 
-    def run(pod: str) -> subprocess.CompletedProcess[str]:
+    def run(pod: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", str(FILES / "prepare.sh")],
             env={
@@ -58,6 +59,7 @@ def prepare(tmp_path: Path) -> Run:
                 "VOTERS": "elasticsearch-0,elasticsearch-1,elasticsearch-2",
                 "TOKEN": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
                 "POD_NAME": pod,
+                **more,
             },
             capture_output=True,
             text=True,
@@ -82,6 +84,27 @@ def test_prepares_the_settings(prepare: Run, tmp_path: Path) -> None:
     assert (target / "jvm.options.d" / "platform.options").read_text() == "-Xms1g\n"
     link = target / "repository-s3" / "aws-web-identity-token-file"
     assert str(link.readlink()).endswith("/eks-pod-identity-token")
+
+
+@pytest.mark.parametrize(
+    ("zone", "kept"),
+    [
+        ({"ZONE": "eu-central-1a"}, "eu-central-1a"),
+        # A label that is not there, as before Kubernetes 1.35, is an empty variable. All nodes need the attribute.
+        ({"ZONE": ""}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_every_node_is_in_a_zone(prepare: Run, tmp_path: Path, zone: dict[str, str], kept: str) -> None:
+    prepare("elasticsearch-0", **zone)
+    assert settings(tmp_path)["node.attr.zone"] == kept
+
+
+def test_a_zone_of_the_sites_own_settings_stays(prepare: Run, tmp_path: Path) -> None:
+    (tmp_path / "platform" / "elasticsearch.yml").write_text("node.attr.zone: ${RACK}\n")
+    prepare("elasticsearch-0", ZONE="eu-central-1a")
+    assert (tmp_path / "target" / "elasticsearch.yml").read_text().count("node.attr.zone") == 1
+    assert settings(tmp_path)["node.attr.zone"] == "${RACK}"
 
 
 def test_the_password_is_on_no_command_line(prepare: Run, tmp_path: Path) -> None:

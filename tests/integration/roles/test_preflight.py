@@ -46,6 +46,13 @@ def test_more_replicas_than_brokers(playbook: str) -> None:
     assert "Lower kafka_topic_replication (or replication in kafka_topics), or raise kafka_replicas." in said
 
 
+@pytest.mark.parametrize(("host", "version"), [("controlplane", "1.33"), ("testing", 1.3)])
+def test_a_kubernetes_version_that_is_too_old(host: str, version: object) -> None:
+    said = refused("site.yml", host, eks_version=version)
+    assert f"{host}: eks_version is {version}, and the roles need Kubernetes 1.34 or newer." in said
+    assert 'Set eks_version to "1.34" or newer, with quotes' in said
+
+
 def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("one.json", "other.json")]
     for path in paths:
