@@ -416,6 +416,12 @@ def _check(definition: Dashboard) -> None:
         raise DashboardError(f"{definition.uid}: folder {definition.folder!r} is none of {', '.join(FOLDERS)}")
     long = {one.name for one in definition.variables if one.multi and not one.wild and one.source is Source.METRICS}
     for variable in definition.variables:
+        problems = promql.limits(variable.series) if variable.series and variable.source is Source.METRICS else []
+        if problems:
+            raise DashboardError(
+                f"{definition.uid}, choice {variable.name!r}: Elasticsearch does not evaluate {'; '.join(problems)}:"
+                f" {variable.series}"
+            )
         # Grafana asks for the values of a label by GET, whose line has an end. There are few clusters.
         asked = (long - {"cluster"}) & set(re.findall(r"\$(\w+)", variable.series))
         if asked:

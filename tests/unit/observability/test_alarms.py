@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.alarm import NAME, grafana_query
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
 
 from observability.alarms import ALARMS, TOPICS
 from observability.alarms.__main__ import main
@@ -128,6 +130,13 @@ def test_what_elasticsearch_is_asked_is_within_its_limits(alarm: Alarm) -> None:
     query = grafana_rule(alarm)["data"][0]
     if query["datasourceUid"] == "metrics":
         assert limits(query["model"]["expr"].replace("@", "")) == []
+
+
+def test_what_verify_asks_of_elasticsearch_is_within_its_limits() -> None:
+    run = Canary("canary0abc", "staging", 0.0)
+    assert limits(run.selector()) == []
+    (cpu,) = (alarm for alarm in ALARMS if alarm.name == NAME)
+    assert limits(grafana_query(grafana_rule(cpu)["data"][0]["model"]["expr"], run)) == []
 
 
 @every_alarm

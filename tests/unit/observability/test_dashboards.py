@@ -280,6 +280,11 @@ def test_refuses_a_choice_that_a_requests_line_has_no_room_for(generate: Any) ->
     generate.files([example(variables=(replace(nodes, wild=True), pods))])
 
 
+def test_refuses_a_choice_that_elasticsearch_cannot_fill(generate: Any) -> None:
+    with pytest.raises(DashboardError, match="choice 'pod': Elasticsearch does not evaluate a selector of several"):
+        generate.files([example(variables=(label("pod", '{__name__=~"kube_.*"}'),))])
+
+
 def test_a_requests_line_has_room_for_the_names_that_a_choice_may_hold() -> None:
     """Grafana asks for the values of a label by GET; the names are the longest that EKS and Kubernetes allow."""
     limit = evaluate("elasticsearch", "__elasticsearch_settings")["http.max_initial_line_length"]

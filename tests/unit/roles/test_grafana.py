@@ -154,6 +154,18 @@ def test_data_sources_have_the_uids_that_dashboards_and_alarms_name() -> None:
         assert source["editable"] is False
 
 
+def test_elasticsearch_is_asked_with_no_parameter_that_it_does_not_know() -> None:
+    """It answers 400 to one; of Grafana's settings these add some, and exemplars a request that it does not have.
+
+    Source: grafana v13.2, packages/grafana-prometheus/src/types.ts, PromOptions; pkg/promlib/client/client.go.
+    """
+    adds = {"queryTimeout", "customQueryParameters", "exemplarTraceIdDestinations"}
+    (metrics,) = (source for source in provisioned("datasources.yaml")["datasources"] if source["uid"] == "metrics")
+    assert not adds & set(metrics["jsonData"])
+    for path in (ROLES / "grafana" / "files" / "dashboards").glob("*.json"):
+        assert '"exemplar": true' not in path.read_text()
+
+
 def test_each_dashboard_is_a_config_map_in_its_folder() -> None:
     objects = render_role("grafana")
     folders = json.loads((ROLES / "grafana" / "files" / "folders.json").read_text())
@@ -357,6 +369,7 @@ def test_takes_what_fits_together(options: dict[str, Any]) -> None:
             "addresses only through its custom resource Policy",
         ),
         (INGRESS | {"grafana_ingress_policies": True}, "names no network that may come in"),
+        ({"grafana_elasticsearch_url": "http://elasticsearch:9200"}, "takes queries by POST over TLS only"),
     ],
 )
 def test_refuses_what_does_not_fit_together(options: dict[str, Any], message: str) -> None:
