@@ -22,7 +22,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
 
 display = Display()
@@ -85,7 +85,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _render(self, args: dict[str, Any], task_vars: dict[str, Any]) -> list[tuple[Json, Source]]:
         if args.get("definition") is not None:
-            return render.from_definition(_plain(args["definition"]))
+            return render.from_definition(args["definition"])
         root = self._template_root()
         found: list[tuple[Json, Source]] = []
         for file in render.select(root, [str(pattern) for pattern in args["templates"]]):
@@ -143,17 +143,3 @@ def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:
         allow_namespaces=args["allow_namespaces"],
         check=check,
     )
-
-
-def _plain(value: Value) -> Value:
-    """A variable's value without Ansible's data tags."""
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)

@@ -15,6 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import p
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.diff import clean
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, split_api_version
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.yamltext import dump
 
 COLLECTION = Path(__file__).parents[2]
 Value = Any  # whatever a YAML file holds
@@ -36,7 +37,9 @@ class ActionModule(Apply):
         dest = Path(args["dest"])
         there = {str(path.relative_to(dest)) for path in dest.rglob("*.yaml")}
         removed = sorted(there - texts.keys())
-        changed = {name for name, text in texts.items() if name not in there or (dest / name).read_text() != text}
+        changed = {
+            name for name, text in texts.items() if name not in there or (dest / name).read_bytes() != text.encode()
+        }
         if not self._task.check_mode:
             for name in removed:
                 (dest / name).unlink()
@@ -131,17 +134,6 @@ def file_name(body: Json) -> str:
     return "-".join(str(part) for part in parts if part).replace(":", "_").replace("/", "_") + ".yaml"
 
 
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines stay readable."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _text)
-
-
 def text_of(body: Json) -> str:
     """An object as YAML, secrets redacted."""
-    return yaml.dump(clean(body), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return dump(clean(body))

@@ -42,12 +42,15 @@ options:
       - Templates of the calling role, as names or globs relative to its C(templates) folder; V(.) is every
         C(*.yaml.j2) in it. Outside roles, relative to C(templates) beside the playbook.
       - Each file may hold several YAML documents, and objects of kind List.
+      - YAML is read as C(kubectl) reads it, so that C(y), C(0644) and C(1e3) mean the same to both. A key or an anchor
+        that is there twice is an error, and characters may be written as JSON's two escapes.
       - Required, or O(definition), if O(state=present).
     type: list
     elements: str
   definition:
     description:
-      - The objects themselves, instead of templates. An object, YAML text, or a list of both.
+      - The objects themselves, instead of templates. An object, YAML text, or a list of both. Text is read as
+        C(kubectl) reads it, an object as Ansible does.
     type: raw
   state:
     description:

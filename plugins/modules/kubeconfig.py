@@ -146,7 +146,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.doc
 )
 
 try:
-    import yaml
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.yamltext import TextError, documents, dump
 except ImportError:
     HAS_YAML = False
 else:
@@ -243,11 +243,14 @@ def verify_of(params: dict[str, Any]) -> bool | str | None:
 def read(module: AnsibleAWSModule, path: Path) -> dict[str, Any]:
     """The existing file's content; empty if there is none."""
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = documents(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except TextError as error:
+        module.fail_json(msg=f"{path}:{error.line}: this is not valid YAML: {error.problem}.")
+    except (OSError, UnicodeDecodeError) as error:
         module.fail_json(msg=f"{path} could not be read: {error}. Remove it, or give another path.")
+    content = found[0].value if found else None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -268,11 +271,6 @@ def write(module: AnsibleAWSModule, path: Path, content: dict[str, Any]) -> None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def dump(content: dict[str, Any]) -> str:
-    """The content as YAML."""
-    return str(yaml.safe_dump(content, sort_keys=False))
 
 
 if __name__ == "__main__":

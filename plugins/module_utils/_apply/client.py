@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from .errors import ApiError, UnreachableError
 from .objects import Json, Value
+from .yamltext import encode
 
 WORKERS: Final = 16
 ATTEMPTS: Final = 6
@@ -164,7 +165,7 @@ class Client:
     ) -> Response:
         """Send one request, again where that can help. Statuses of 400 and above raise ApiError unless *allowed*."""
         target = self._prefix + path + ("?" + urlencode(query) if query else "")
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else encode(body)
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS

@@ -18,11 +18,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-import yaml
-
 from .client import Credentials, NoCredentials, Server, StaticToken
 from .errors import ApplyError, ClusterMissingError
 from .objects import Json, Value
+from .yamltext import TextError, documents
 
 # A token is renewed this long before it ends, so that no request starts with one that ends on its way.
 _MARGIN: Final = timedelta(seconds=60)
@@ -191,11 +190,14 @@ def _from_kubeconfig(path: str, context: str | None, overrides: dict[str, Any]) 
 
 def _read_kubeconfig(file: Path) -> Json:
     try:
-        config = yaml.safe_load(file.read_text())
+        found = documents(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ApplyError(f"The kubeconfig {file} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ApplyError(f"The kubeconfig {file} is not valid YAML.") from None
+    except TextError as error:
+        raise ApplyError(f"{file}:{error.line}: the kubeconfig is not valid YAML: {error.problem}.") from None
+    except UnicodeDecodeError:
+        raise ApplyError(f"The kubeconfig {file} is not UTF-8.") from None
+    config: Json | None = found[0].value if found else None
     if not isinstance(config, dict):
         raise ApplyError(f"The kubeconfig {file} is empty.")
     return config

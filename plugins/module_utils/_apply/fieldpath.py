@@ -29,7 +29,7 @@ def parse(text: str) -> Path:
         if key:
             pairs = (pair.partition("=") for pair in key.split(","))
             values = {name: _value(value) for name, _, value in sorted(pairs)}
-            steps.append("k:" + json.dumps(values, separators=(",", ":")))
+            steps.append("k:" + json.dumps(values, separators=(",", ":"), ensure_ascii=False))
         else:
             steps.append(f"f:{plain or quoted}")
         position = match.end()

@@ -4,57 +4,31 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import yaml
 
+from . import yamltext
+from .diff import is_secret
 from .errors import RenderError
 from .objects import Json, Source, Value, template_line
 
-_SafeLoader: Value = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SUFFIX: Final = ".yaml.j2"
 _REQUIRED: Final = ("apiVersion", "kind")
-
-
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: JSON's types only, and no key twice."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in _SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: Value, deep: bool = False) -> dict[Any, Any]:
-        own = {id(pair) for pair in node.value}
-        self.flatten_mapping(node)  # puts the pairs of merged mappings before its own
-        mapping: dict[Any, Any] = {}
-        declared: set[str] = set()
-        for pair in node.value:
-            key_node, value_node = pair
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is not text: write it in quotes", key_node.start_mark
-                )
-            if id(pair) in own and key in declared:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice", key_node.start_mark
-                )
-            if id(pair) in own:
-                declared.add(key)
-            mapping[key] = self.construct_object(value_node, deep=deep)
-        return mapping
-
-
-def _construct_map(loader: _Loader, node: Value) -> Iterator[dict[Any, Any]]:
-    data: dict[Any, Any] = {}
-    yield data
-    data.update(loader.construct_mapping(node, deep=True))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
+Node = Any  # of PyYAML
+_NAMES: Final[dict[type, str]] = {
+    bool: "a truth value",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "text",
+    type(None): "null",
+}
 
 
 def select(root: Path, patterns: Sequence[str]) -> list[Path]:
@@ -82,19 +56,11 @@ def shown(path: Path) -> str:
 
 def parse(text: str, file: str, template: str = "") -> list[tuple[Json, Source]]:
     """The objects of a multi-document YAML text. *template* is what it was rendered from; lines refer to it."""
-    loader = _Loader(text)
-    documents: list[tuple[Any, int]] = []
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            documents.append((loader.construct_document(node), node.start_mark.line + 1))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        line = template_line(text, template, mark.line + 1 if mark else 1)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable text"
-        raise RenderError(f"{file}:{line}: this is not valid YAML: {problem}.") from None
-    finally:
-        loader.dispose()
+        documents = yamltext.documents(text)
+    except yamltext.TextError as error:
+        line = template_line(text, template, error.line)
+        raise RenderError(f"{file}:{line}: this is not valid YAML: {error.problem}.") from None
     return list(_objects(documents, text, file, template))
 
 
@@ -106,36 +72,40 @@ def from_definition(definition: Value) -> list[tuple[Json, Source]]:
         where = f"definition[{number}]" if isinstance(definition, list) else "definition"
         if isinstance(item, str):
             found += parse(item, where)
-        else:
-            found += _objects([(item, 1)], "", where, "")
+            continue
+        try:
+            document = yamltext.Document(yamltext.plain(item), 1)
+        except ValueError as error:
+            raise RenderError(f"{where}: this cannot be written as JSON: {error}.") from None
+        found += _objects([document], "", where, "")
     return found
 
 
 def _objects(
-    documents: Iterable[tuple[Any, int]], text: str, file: str, template: str
+    documents: Iterable[yamltext.Document], text: str, file: str, template: str
 ) -> Iterator[tuple[Json, Source]]:
-    for document, rendered_line in documents:
-        if document is None:
+    for found in documents:
+        document = found.value
+        if document is None and not found.item:
             continue
-        source = Source(file, rendered_line, text, template)
+        source = Source(file, found.line, text, template)
         if not isinstance(document, dict):
-            raise RenderError(f"{source}: a Kubernetes object is expected here, not a {type(document).__name__}.")
+            raise RenderError(f"{source}: a Kubernetes object is expected here, not {_NAMES[type(document)]}.")
         missing = [name for name in _REQUIRED if not isinstance(document.get(name), str) or not document[name]]
         if missing:
             raise RenderError(f"{source}: the object has no {' and no '.join(missing)}.")
         if document["kind"].endswith("List") and isinstance(document.get("items"), list):
             inner = document["kind"].removesuffix("List")
             defaults = {"apiVersion": document["apiVersion"], "kind": inner} if inner else {}
-            items = [
-                ({**defaults, **item} if isinstance(item, dict) else item, rendered_line) for item in document["items"]
-            ]
-            yield from _objects(items, text, file, template)
+            yield from _objects(_items(found, defaults), text, file, template)
             continue
         metadata = document.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
             raise RenderError(f"{source}: the {document['kind']} has no metadata.name.")
         for name in ("labels", "annotations"):
             _check_text_map(metadata.get(name), f"metadata.{name}", document, source)
+        if is_secret(document):
+            _check_base64(document, source)
         yield document, source
 
 
@@ -152,35 +122,55 @@ def _check_text_map(value: Value, name: str, document: Json, source: Source) -> 
         )
 
 
+def _check_base64(secret: Json, source: Source) -> None:
+    data = secret.get("data")
+    for key, value in data.items() if isinstance(data, dict) else ():
+        try:
+            base64.b64decode(re.sub(r"[\r\n]", "", value or ""), validate=True)
+        except (TypeError, ValueError):
+            line = field_line(source, secret, ("data", key))
+            raise RenderError(
+                f"{source.file}:{line}: data[{key!r}] of the Secret is not base64: encode it, or write it as it is"
+                " under stringData."
+            ) from None
+
+
+def _items(parent: yamltext.Document, defaults: Json) -> Iterator[yamltext.Document]:
+    """The objects of a List, each with its own line where that is known."""
+    place = yamltext.child(parent.node, "items")
+    for number, item in enumerate(parent.value["items"]):
+        node = yamltext.child(place[1], number) if place else None
+        value = {**defaults, **item} if isinstance(item, dict) else item
+        line = node[0].start_mark.line + 1 if node else parent.line
+        yield yamltext.Document(value, line, node and node[1], item=True)
+
+
 def field_line(source: Source, body: Mapping[str, Any], path: Sequence[str | int]) -> int:
     """The template's line of a field of an object; the object's own line when it cannot be told."""
-    if not source.text:
+    node = next((node for node in _nodes(source.text) if _is(node, body)), None)
+    if node is None:
         return source.line
-    for node in yaml.compose_all(source.text, Loader=_Loader):
-        if node is None or not _is(node, body):
-            continue
-        line, inner = node.start_mark.line, node
-        for step in path:
-            found = _child(inner, step)
-            if found is None:
-                break
-            line, inner = found[0].start_mark.line, found[1]
-        return template_line(source.text, source.template, line + 1)
-    return source.line
+    line = node.start_mark.line
+    for step in path:
+        found = yamltext.child(node, step)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return template_line(source.text, source.template, line + 1)
 
 
-def _is(node: Value, body: Mapping[str, Any]) -> bool:
-    kind, metadata = _child(node, "kind"), _child(node, "metadata")
-    name = _child(metadata[1], "name") if metadata else None
-    return bool(kind and name and kind[1].value == body.get("kind") and name[1].value == body["metadata"]["name"])
+def _nodes(text: str) -> Iterator[Node]:
+    """The nodes of all objects of a text, of Lists' items too."""
+    with contextlib.suppress(yamltext.TextError):
+        for document in yamltext.nodes(text):
+            yield document
+            items = yamltext.child(document, "items")
+            if items and isinstance(items[1], yaml.SequenceNode):
+                yield from items[1].value
 
 
-def _child(node: Value, step: str | int) -> tuple[Any, Any] | None:
-    """(key node, value node) of a mapping's field, or a sequence's item twice."""
-    if isinstance(node, yaml.MappingNode) and isinstance(step, str):
-        for key, value in node.value:
-            if key.value == step:
-                return key, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
-    return None
+def _is(node: Node, body: Mapping[str, Any]) -> bool:
+    kind, metadata = yamltext.child(node, "kind"), yamltext.child(node, "metadata")
+    name = yamltext.child(metadata[1], "name") if metadata else None
+    same_kind = kind[1].value == body.get("kind") if kind else True  # a typed List's items have none
+    return bool(same_kind and name and name[1].value == body["metadata"]["name"])

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.template import trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.action import apply
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import argument_spec
@@ -41,14 +40,6 @@ def test_options_become_settings() -> None:
 def test_a_wrong_field_path_is_named() -> None:
     with pytest.raises(ApplyError, match=r"'spec\[0\]' is not a field path"):
         apply._settings({**ARGS, "ignore_fields": [{"fields": ["spec[0]"]}]}, check=False)
-
-
-def test_variables_lose_their_tags_and_keep_their_types() -> None:
-    value = {trust_as_template("a"): [trust_as_template("x"), 1, 1.5, True, None, ("y",)]}
-    plain = apply._plain(value)
-    assert plain == {"a": ["x", 1, 1.5, True, None, ["y"]]}
-    assert [type(item) for item in plain["a"]] == [str, int, float, bool, type(None), list]
-    assert type(next(iter(plain))) is str
 
 
 @pytest.mark.parametrize(
