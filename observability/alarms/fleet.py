@@ -77,7 +77,7 @@ TOPIC = Topic(
                 impact="The bridge buffers in memory, Prometheus on disk; after some hours samples are lost.",
                 look=_HOPS,
                 mend=(
-                    "*SASL authentication failed* in the bridge's log: run `--tags kafka` for the controlplane, then "
+                    "*SASL Authentication failed* in the bridge's log: run `--tags kafka` for the controlplane, then "
                     "`--tags prometheus` for the member.",
                     "Time-outs: peering, routes, Kafka's security group; `--tags peering` for the member.",
                 ),

@@ -81,7 +81,7 @@ TOPIC = Topic(
                     "*context deadline exceeded*: a NetworkPolicy does not admit Prometheus (from namespace "
                     "`agents`, label "
                     "`app.kubernetes.io/name: prometheus`), or the target is overloaded.",
-                    "*certificate has expired / unknown authority*: run the playbook of that component; any run "
+                    "*certificate has expired* or *unknown authority*: run the playbook of that component; any run "
                     "renews.",
                     "*connection refused*: the pod; look at its log.",
                 ),
@@ -447,7 +447,7 @@ TOPIC = Topic(
                 impact="Logs of that node are missing in Elasticsearch.",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED),
                 mend=(
-                    "*SASL authentication failed*: the credential in Secrets Manager and in Kafka differ; run "
+                    "*SASL authentication error*: the credential in Secrets Manager and in Kafka differ; run "
                     "`--tags kafka` for the controlplane, then `--tags fluent_bit` for this cluster.",
                     "*Message size too large*: a line above the topic's `max.message.bytes`; its pod should log less "
                     "at once.",

@@ -115,11 +115,12 @@ TOPIC = Topic(
                 look=(
                     "The scheduler's own words are in the events:",
                     _DESCRIBE,
-                    "*Insufficient cpu/memory*: dashboard *Capacity and cost*, and does the autoscaler add nodes?",
+                    "*Insufficient cpu* or *Insufficient memory*: dashboard *Capacity and cost*, and does the autoscaler "
+                    "add nodes?",
                     "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
                     "--tail=50",
-                    "*unbound PersistentVolumeClaims*: [ClaimPending](ClaimPending.md).",
-                    "*didn't match node affinity / taints*: selector and tolerations of the pod.",
+                    "*unbound immediate PersistentVolumeClaims*: [ClaimPending](ClaimPending.md).",
+                    "*didn't match Pod's node affinity* or *untolerated taint*: selector and tolerations of the pod.",
                 ),
                 mend=(
                     "No room: raise `max_size` in `eks_nodegroups`, or lower requests that nobody uses.",
@@ -160,8 +161,8 @@ TOPIC = Topic(
                 impact="The pod does not start. With many images at once, nothing new starts on the cluster.",
                 look=(
                     _DESCRIBE,
-                    "*not found*: is the tag in the registry? *403/401*: pull secret or node role. *i/o timeout*: NAT "
-                    "gateway, endpoint or firewall. *429*: the registry's limit for anonymous pulls.",
+                    "*not found*: is the tag in the registry? *403* or *401*: pull secret or node role. *i/o timeout*: "
+                    "NAT gateway, endpoint or firewall. *429*: the registry's limit for anonymous pulls.",
                 ),
                 mend=(
                     "Correct the image, or `kubectl rollout undo`.",

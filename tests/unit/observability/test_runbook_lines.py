@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from observability.alarms import ALARMS
+from observability.dashboards import DASHBOARDS
 
 
 class Line(NamedTuple):
@@ -76,13 +77,63 @@ LINES = {
     ),
     "describe": (Line("Allocatable:", "kubernetes: staging/src/k8s.io/kubectl/pkg/describe/describe.go"),),
 }
-# Lines that a page quotes in italics: those of programs that log much else.
+_SCHEDULER = "kubernetes: pkg/scheduler/framework/plugins, of each plugin its reason"
+_X509 = "go: crypto/x509/verify.go"
+_OUTPUT = "logstash-output-elasticsearch 12.1: lib/logstash/plugin_mixins/elasticsearch/common.rb"
+# What a page quotes in italics of messages that its commands show.
 QUOTED = {
-    "Retrying failed action": "logstash-output-elasticsearch 12.1: lib/logstash/plugin_mixins/elasticsearch/common.rb",
-    "Attempted to send a bulk request": "the same",
-    "Group coordinator ... is unavailable or invalid": "apache/kafka 4.3: AbstractCoordinator.java",
-    "Logstash failed to create queue": "elastic/logstash 9.5: AbstractPipelineExt.java",
+    "401": Line("unexpected status from HEAD request: 401 Unauthorized", "containerd: core/remotes/docker"),
+    "403": Line("unexpected status from HEAD request: 403 Forbidden", "containerd: core/remotes/docker"),
+    "404": Line("404 no_service", "https://api.slack.com/messaging/webhooks#handling_errors"),
+    "413": Line("server returned HTTP status 413", "prometheus v3: storage/remote/client.go"),
+    "429": Line("429 Too Many Requests", "containerd: core/remotes/docker"),
+    "AccessDenied": Line("AccessDenied", "Amazon S3: Error Responses"),
+    "Attempted to send a bulk request": Line(
+        "Attempted to send a bulk request but Elasticsearch appears to be unreachable or down", _OUTPUT
+    ),
+    "Error": Line("Last State: Terminated, Reason: Error, Exit Code: 137", "kubectl: pkg/describe/describe.go"),
+    "Group coordinator ... is unavailable or invalid": Line(
+        "Group coordinator kafka-0:9094 is unavailable or invalid due to cause: coordinator unavailable.",
+        "apache/kafka 4.3: clients/src/main/java/org/apache/kafka/clients/consumer/internals/AbstractCoordinator.java",
+    ),
+    "InsufficientInstanceCapacity": Line("InsufficientInstanceCapacity", "Amazon EC2: Error codes"),
+    "Insufficient cpu": Line("0/3 nodes are available: 3 Insufficient cpu.", _SCHEDULER),
+    "Insufficient memory": Line("0/3 nodes are available: 3 Insufficient memory.", _SCHEDULER),
+    "Logstash failed to create queue": Line(
+        "Logstash failed to create queue.", "elastic/logstash 9.5: logstash-core/.../AbstractPipelineExt.java"
+    ),
+    "Message size too large": Line("Broker: Message size too large", "librdkafka 2.15: src/rdkafka.c"),
+    "OOMKilled": Line("Last State: Terminated, Reason: OOMKilled", "kubernetes: pkg/kubelet/kuberuntime"),
+    "Retrying failed action": Line("Retrying failed action", _OUTPUT),
+    "SASL Authentication failed": Line("kafka server: SASL Authentication failed", "IBM/sarama: errors.go"),
+    "SASL authentication error": Line(
+        "SASL authentication error: Authentication failed", "librdkafka 2.15: src/rdkafka_request.c"
+    ),
+    "Topic authorization failed": Line("Broker: Topic authorization failed", "librdkafka 2.15: src/rdkafka.c"),
+    "VcpuLimitExceeded": Line("VcpuLimitExceeded", "Amazon EC2: Error codes"),
+    "VolumeLimitExceeded": Line("VolumeLimitExceeded", "Amazon EC2: Error codes"),
+    "certificate has expired": Line("x509: certificate has expired or is not yet valid", _X509),
+    "connection refused": Line("dial tcp 10.0.0.1:9100: connect: connection refused", "go: syscall/zerrors_linux.go"),
+    "context deadline exceeded": Line("context deadline exceeded", "go: context/context.go"),
+    "didn't match Pod's node affinity": Line("node(s) didn't match Pod's node affinity/selector", _SCHEDULER),
+    "i/o timeout": Line("dial tcp 10.0.0.1:443: i/o timeout", "go: net/net.go"),
+    "invalid_token": Line("invalid_token", "https://api.slack.com/messaging/webhooks#handling_errors"),
+    "max_retry": Line('"decider": "max_retry"', "elasticsearch 9.5: MaxRetryAllocationDecider.java"),
+    "not authorized": Line("You are not authorized to perform this operation.", "Amazon EC2: Error codes"),
+    "not found": Line("failed to resolve reference: not found", "containerd: core/remotes/docker/resolver.go"),
+    "query timed out": Line("query timed out in expression evaluation", "prometheus v3: promql/engine.go"),
+    "too many missed start times": Line(
+        "too many missed start times: 101. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
+        "kubernetes: pkg/controller/cronjob/utils.go",
+    ),
+    "unbound immediate PersistentVolumeClaims": Line("pod has unbound immediate PersistentVolumeClaims", _SCHEDULER),
+    "unknown authority": Line("x509: certificate signed by unknown authority", _X509),
+    "untolerated taint": Line("node(s) had untolerated taint(s)", _SCHEDULER),
 }
+# What pages name in italics: dashboards, and the pages, data sources and views of Grafana, Kibana and Prometheus.
+NAMES = {item.title for board in DASHBOARDS for item in (board, *board.rows, *board.panels)} | {
+    "API server", "Alerting", "Bridge", "Dev Tools", "Logs", "NGINX", "Rules", "logs", "metrics"
+}  # fmt: skip
 
 
 def filters() -> Iterator[tuple[str, str, tuple[Line, ...], list[re.Pattern[str]], bool]]:
@@ -125,13 +176,17 @@ def test_every_line_is_looked_for() -> None:
     assert looked == {line for lines in LINES.values() for line in lines}
 
 
-def test_logstashs_pages_quote_lines_that_are_known() -> None:
-    texts = [
-        line
+def test_what_pages_quote_is_known_and_every_quotation_is_used() -> None:
+    quoted = {
+        found
         for alarm in ALARMS
-        if alarm.component == "logstash"
         for line in (*alarm.runbook.look, *alarm.runbook.mend)
-        if "ashboard" not in line
-    ]
-    quoted = {found for line in texts for found in re.findall(r"\*([^*]{8,})\*", line)}
-    assert quoted == set(QUOTED)
+        if not line.startswith("$ ")
+        for found in re.findall(r"\*([^*]+)\*", re.sub(r"`[^`]*`", "", line))
+    }
+    assert quoted - NAMES == set(QUOTED)
+
+
+@pytest.mark.parametrize("quotation", QUOTED)
+def test_a_quotation_is_of_its_line(quotation: str) -> None:
+    assert all(part in QUOTED[quotation].text for part in quotation.split(" ... "))
