@@ -115,8 +115,8 @@ TOPIC = Topic(
                 look=(
                     "The scheduler's own words are in the events:",
                     _DESCRIBE,
-                    "*Insufficient cpu* or *Insufficient memory*: dashboard *Capacity and cost*, and does the autoscaler "
-                    "add nodes?",
+                    "*Insufficient cpu* or *Insufficient memory*: dashboard *Capacity and cost*, and does the "
+                    "autoscaler add nodes?",
                     "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
                     "--tail=50",
                     "*unbound immediate PersistentVolumeClaims*: [ClaimPending](ClaimPending.md).",
