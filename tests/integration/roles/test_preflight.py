@@ -53,6 +53,13 @@ def test_a_kubernetes_version_that_is_too_old(host: str, version: object) -> Non
     assert 'Set eks_version to "1.34" or newer, with quotes' in said
 
 
+def test_settings_that_nginx_would_ignore() -> None:
+    said = refused("playbooks/ingress.yml", "testing", ingress_nginx_config={"htp2": False})
+    assert "testing: ingress_nginx_config has htp2, which the open source edition of NGINX Ingress Controller" in said
+    said = refused("playbooks/ingress.yml", "testing", ingress_nginx_config={"http2": "off"})
+    assert "testing: ingress_nginx_config: http2 is off and must be true or false. Correct the values" in said
+
+
 def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("one.json", "other.json")]
     for path in paths:

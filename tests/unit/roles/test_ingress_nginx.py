@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role, select
+from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import specification
 
 PREFIX = "service.beta.kubernetes.io/aws-load-balancer"
 ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
@@ -129,6 +130,74 @@ def test_the_autoscaler_owns_the_replicas_where_there_is_one(replicas: int, most
     scalers = select(render_role("ingress_nginx", **options), "HorizontalPodAutoscaler")
     assert [scaler["spec"]["maxReplicas"] for scaler in scalers] == ([most] if scaled else [])
     assert evaluate("ingress_nginx", "__ingress_nginx_autoscaled", **options) is scaled
+
+
+def refusals(**config: Any) -> tuple[list[str], list[str]]:
+    """The keys, and the values, of ingress_nginx_config that are refused."""
+    names = ("__ingress_nginx_unknown_keys", "__ingress_nginx_wrong_values")
+    keys, values = (evaluate("ingress_nginx", name, ingress_nginx_config=config) for name in names)
+    return keys, values
+
+
+def test_the_roles_own_settings_would_pass() -> None:
+    for options in ({}, {"ingress_nginx_size": "large"}, ACM):
+        data = only(render_role("ingress_nginx", **options), "ConfigMap")["data"]
+        assert refusals(**data) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "key",
+    # Misspelt; another controller's; of NGINX Plus, App Protect and custom resources; of annotations.
+    [
+        "proxy-conect-timeout",
+        "use-http2",
+        "zone-sync",
+        "app-protect-cookie-seed",
+        "virtualserver-template",
+        "max-conns",
+    ],
+)
+def test_a_key_that_the_controller_would_ignore_is_refused(key: str) -> None:
+    assert refusals(**{key: "1", "http2": True}) == ([key], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "wrong"),
+    [
+        ("http2", [True, False, "true", "False", "0", 1], ["yes", "on", "", "tRUE", 2]),
+        ("hsts-max-age", [0, "31536000"], ["1y", 1.5, True]),
+        ("http-redirect-code", [301, "308"], [303, "3011"]),
+        # YAML takes off without quotes for false.
+        ("add-header-inherit", ["off", "Merge"], [False, "none"]),
+        ("error-log-level", ["warn", "notice"], ["warning", "fatal"]),
+        ("log-format-escaping", ["json"], ["JSON", False]),
+        ("access-log", ["syslog:server=localhost:514"], ["off", "/dev/stdout"]),
+        ("worker-processes", ["auto", 4], [0, "many"]),
+        (
+            "lb-method",
+            ["random two least_conn", "hash $request_uri consistent"],
+            ["least_time header", "roundrobin", "hash"],
+        ),
+        ("ssl-protocols", ["TLSv1.2 TLSv1.3"], ["TLS1.2", "TLSv1.2,TLSv1.3"]),
+        ("client-max-body-size", [0, "20m", "1g"], ["20mb", "20 m"]),
+        ("proxy-buffers", ["8 4k"], ["8", "0 4k"]),
+        ("proxy-read-timeout", ["60s", "1h 30m", 5], ["60sec", "1,5s"]),
+        ("log-format", ["$remote_addr\n$status"], [""]),
+    ],
+)
+def test_a_value_that_the_controller_would_ignore_is_refused(key: str, right: list[Any], wrong: list[Any]) -> None:
+    assert [value for value in right if refusals(**{key: value}) != ([], [])] == []
+    for value in wrong:
+        (problem,) = refusals(**{key: value})[1]
+        assert problem.startswith(f"{key} is {value} and must be ")
+
+
+def test_log_levels_are_the_controllers() -> None:
+    """It takes warn for info, after its own check of the flag, which knows warn and not warning, let it pass."""
+    level = specification("ingress_nginx")["options"]["ingress_nginx_log_level"]
+    # The map logLevels of cmd/nginx-ingress/main.go in version 5.5.4
+    assert set(level["choices"]) == {"trace", "debug", "info", "warning", "error", "fatal"}
+    assert level["default"] in level["choices"]
 
 
 def test_a_sites_settings_win_and_are_text() -> None:
