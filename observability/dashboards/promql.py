@@ -138,6 +138,21 @@ def _of_series(node: Expr) -> bool:
     return isinstance(node, promql.BinaryExpr) and bool(_selectors(node.lhs)) and bool(_selectors(node.rhs))
 
 
+def _ends_in_offset(node: Expr) -> bool:
+    """Whether the text of an operand ends in an offset."""
+    match node:
+        case promql.VectorSelector():
+            return node.offset is not None
+        case promql.MatrixSelector():
+            return node.vector_selector.offset is not None
+        case promql.UnaryExpr():
+            return _ends_in_offset(node.expr)
+        case promql.BinaryExpr():
+            return _ends_in_offset(node.rhs)
+        case _:
+            return False
+
+
 def _aggregations(node: Expr) -> int:
     """How deep the aggregations across series of an operand are nested."""
     inner = max((_aggregations(child) for child in children(node)), default=0)
@@ -167,12 +182,15 @@ def _binary_problems(node: promql.BinaryExpr, *, root: bool, top: bool) -> Itera
         yield f"comparison {operator!r} below the top, or of something else than series with a number on its right"
     if node.modifier is not None and (node.modifier.matching is not None or node.modifier.group_labels is not None):
         yield f"a modifier of {operator!r} that matches labels"
-    if operator != "or" and _without(node):
+    if _without(node):
         yield f"'without' in an operand of {operator!r}"
-    if operator != "or" and _of_series(node):
+    if _ends_in_offset(node.lhs):
+        yield f"an offset before {operator!r}, which is taken for a part of its duration without brackets around it"
+    if _of_series(node):
         depths = {_aggregations(node.lhs), _aggregations(node.rhs)}
-        if len(depths) > 1 or max(depths) > 1:
+        if (len(depths) > 1 and operator != "or") or max(depths) > 1:
             yield f"operands of {operator!r} that are not aggregated alike, or more than once"
+    if operator != "or" and _of_series(node):
         left, right = _labels(node.lhs), _labels(node.rhs)
         if left is not None and right is not None and left != right:
             yield f"operands of {operator!r} with different labels, which match nothing"
@@ -242,6 +260,8 @@ def _problems(node: Expr, *, root: bool, top: bool) -> Iterator[str]:
             yield from _aggregation_problems(node)
         case promql.SubqueryExpr():
             yield "a subquery"
+        case promql.UnaryExpr() if _without(node):
+            yield "'without' after a sign"
         case promql.MatrixSelector() if root:
             yield "a range as the result"
         case promql.VectorSelector():
