@@ -9,6 +9,7 @@ applies silently. An option that is valid as text, such as "false" for a boolean
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ def unknown_keys(entries: Mapping[str, Any], allowed: Iterable[str]) -> dict[str
 def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterable[str]) -> dict[str, str | None]:
     """Return each key of a dict that is not allowed, with the nearest key or None.
 
-    Of a dictionary as ``allowed`` the value says what a key takes: a list of words (case is no matter), or a range as
-    ``-1 .. 1000``. A value that the key does not take is returned with the key.
+    Of a dictionary as ``allowed`` the value says what a key takes: a list of words (case is no matter), a range as
+    ``-1 .. 1000``, or a dictionary: its ``pattern`` is a regular expression for all of the text, its ``words`` say it.
+    A value that the key does not take is returned with the key.
     """
     known = sorted(allowed)
     found: dict[str, str | None] = {}
@@ -66,15 +68,24 @@ def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterab
         if key not in known:
             found[str(key)] = next(iter(difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)), None)
         elif isinstance(allowed, Mapping) and not _takes(allowed[key], value):
-            takes = allowed[key] if isinstance(allowed[key], str) else ", ".join(map(str, allowed[key]))
-            found[f"{key}: {value} (it takes {takes})"] = None
+            found[f"{key}: {value} (it takes {_words(allowed[key])})"] = None
     return found
+
+
+def _words(rule: Value) -> str:
+    if isinstance(rule, Mapping):
+        return str(rule["words"])
+    return rule if isinstance(rule, str) else ", ".join(map(str, rule))
 
 
 def _takes(rule: Value, value: Value) -> bool:
     if not rule:
         return True
+    if isinstance(rule, Mapping):
+        return re.fullmatch(rule["pattern"], str(value)) is not None
     if isinstance(rule, str):
+        if isinstance(value, bool):
+            return False
         least, most = (float(part) for part in rule.split(" .. "))
         try:
             return least <= float(value) <= most

@@ -38,7 +38,8 @@ options:
   keys:
     description:
       - For options that are a dictionary, the keys it may have, by option.
-      - A dictionary of keys says what each takes, a list of words, a range as C(-1 .. 1000), or anything.
+      - A dictionary of keys says what each takes, a list of words, a range as C(-1 .. 1000), a regular expression as
+        C(pattern) with C(words) that say it in messages, or anything.
     type: dict
     default: {}
 attributes:

@@ -45,7 +45,16 @@ def test_looks_at_the_keys_of_a_dictionary_and_at_what_they_take() -> None:
         "acks: 1001 (it takes -1 .. 1000)": None,
     }
     assert refused_keys({"acks": "all"}, allowed) == {"acks: all (it takes -1 .. 1000)": None}
+    # YAML's true is 1 for Python, and no number for whoever reads the text.
+    assert refused_keys({"acks": True}, allowed) == {"acks: True (it takes -1 .. 1000)": None}
     assert refused_keys({"akcs": 1, "codec": "any"}, ["acks", "codec"]) == {"akcs": "acks"}
+
+
+def test_holds_a_key_to_a_pattern_for_all_of_its_text() -> None:
+    allowed = {"size": {"pattern": "[0-9]+[km]?", "words": "a size such as 8k"}}
+    assert refused_keys({"size": "8k"}, allowed) == refused_keys({"size": 8}, allowed) == {}
+    for wrong in ("8kb", "8k\n", ""):
+        assert refused_keys({"size": wrong}, allowed) == {f"size: {wrong} (it takes a size such as 8k)": None}
 
 
 @pytest.fixture
