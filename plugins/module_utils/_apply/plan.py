@@ -235,8 +235,8 @@ def owner_of(live: Json, own_id: str) -> str:
     metadata = live.get("metadata") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     part_of = labels.get(applyset.PART_OF, "")
-    if part_of and part_of != own_id:
-        return f"ApplySet {part_of}"
+    if part_of:
+        return "" if part_of == own_id else f"ApplySet {part_of}"
     for mark, what in _FOREIGN_MARKS:
         value = annotations.get(mark) or labels.get(mark)
         if value:

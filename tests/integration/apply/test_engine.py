@@ -178,6 +178,16 @@ def test_an_object_of_helm_is_an_error(cluster: Cluster, namespace: str) -> None
         cluster.apply("s", namespace, [config_map("a")])
 
 
+@pytest.mark.parametrize("place", ["annotations", "labels"])
+def test_an_object_of_the_set_is_its_own_whatever_it_is_marked_with(
+    cluster: Cluster, namespace: str, place: str
+) -> None:
+    marks = dict.fromkeys(["meta.helm.sh/release-name", "kustomize.toolkit.fluxcd.io/name"], "x")
+    objects = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", place: marks}}]
+    cluster.apply("s", namespace, objects)
+    assert not cluster.apply("s", namespace, objects).changed
+
+
 def test_an_object_that_belongs_to_nobody_is_adopted(cluster: Cluster, namespace: str, actions: Actions) -> None:
     cluster.send("POST", f"/api/v1/namespaces/{namespace}/configmaps", config_map("a", k="old"))
     done = cluster.apply("s", namespace, [config_map("a", k="new")])
