@@ -22,7 +22,9 @@ description:
   - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
     volumes grow, and the StatefulSet is replaced by one with larger templates; its pods and claims stay, and no pod is
     restarted for it. A smaller size is an error before anything is changed.
-  - A Job that has failed is deleted and created again, because it would never run again by itself.
+  - A Job that has failed is deleted and created again, because it would never run again by itself. One that has
+    succeeded and that C(ttlSecondsAfterFinished) has removed is not created again, unless its template changes; the
+    set's parent object remembers it if O(wait) has seen it succeed.
   - In check mode the same plan is made by dry run. For a cluster that does not exist yet, everything will be created.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
@@ -106,8 +108,9 @@ options:
     description:
       - Wait until all objects of the set are ready, and those that were pruned or that O(state=absent) removed are
         gone.
-      - Known are Deployment, StatefulSet, DaemonSet, Job, PersistentVolumeClaim, Service of type LoadBalancer, Pod,
-        Namespace and CustomResourceDefinition; any other object by its status conditions.
+      - The rules are those of kstatus, U(https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus). A Job
+        is waited for until it ends, a Service of type LoadBalancer until it has an address. A custom object is ready
+        when its condition C(Ready) says so, and without that when its controller has seen its last change.
     type: bool
     default: true
   wait_timeout:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,11 +48,12 @@ class Parent:
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
         return f"applyset-{digest}-v1"
 
-    def body(self, scope: Scope) -> Json:
-        """The parent with what it says about its members."""
+    def body(self, scope: Scope, notes: Mapping[str, str] | None = None) -> Json:
+        """The parent with what it says about its members. *notes*: further annotations."""
         annotations = {TOOLING: f"{TOOL}/{TOOL_VERSION}", GROUP_KINDS: ",".join(sorted(scope.group_kinds))}
         others = sorted(scope.namespaces - {self.namespace})
         annotations[NAMESPACES] = ",".join(others)
+        annotations.update(notes or {})
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",

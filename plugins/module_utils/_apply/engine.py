@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import applyset, diff, drift, order, plan, render, replacement, wait
+from . import applyset, diff, drift, jobs, order, plan, render, replacement, wait
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
@@ -108,6 +109,8 @@ class Engine:
         self._parent = Parent(settings.name, settings.namespace)
         self._reader = Reader(client, self._discovery, self._parent)
         self._live: dict[Key, Json] = {}
+        self._jobs: dict[Key, str] = {}
+        self._finished: dict[str, str] = {}
         self._secrets: list[str] = []
         self._volumes = Volumes(client)
 
@@ -117,6 +120,8 @@ class Engine:
         """Make the set what was rendered."""
         self._secrets = diff.secret_values(body for body, _ in found)
         members = self.read(found)
+        self._jobs = jobs.fingerprints(members)
+        self._finished = jobs.finished(self._jobs, jobs.recorded(self._reader.live_parent), {})
         recorded = self._reader.recorded_scope()
         wanted = applyset.scope_of((member.key for member in members), self._parent)
         self._live = self._members(recorded | wanted, members)
@@ -144,14 +149,10 @@ class Engine:
             self._each(growing, self._volumes.grow)
             self._change(actions, prunes, parent_action, recorded, wanted | kept)
             if self._settings.wait:
-                ready = wait.until_ready(
-                    self._client,
-                    [(a.resource, a.key, a.after or a.before or {}) for a in actions],
-                    selector=f"{applyset.PART_OF}={self._parent.id}",
-                    timeout=self._settings.wait_timeout,
-                    report=self._report,
-                    reports_conditions=self._reports_conditions,
-                )
+                try:
+                    self._wait(actions, ready)
+                finally:
+                    self._record_finished(wanted | kept, ready)
         return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
@@ -171,6 +172,26 @@ class Engine:
     def _reports_conditions(self, resource: Resource) -> bool:
         type_ = self._discovery.type_of(resource)
         return type_ is not None and type_.reports_conditions
+
+    def _wait(self, actions: Sequence[Action], ready: dict[Key, Json]) -> None:
+        there = [action for action in actions if action.before or action.after]
+        created = [action for action in there if action.action == CREATED]
+        wait.until_ready(
+            self._client,
+            [(action.resource, action.key, action.after or action.before or {}) for action in there],
+            selector=f"{applyset.PART_OF}={self._parent.id}",
+            timeout=self._settings.wait_timeout,
+            report=self._report,
+            found=ready,
+            silent={action.key for action in created if self._reports_conditions(action.resource)},
+        )
+
+    def _record_finished(self, scope: Scope, seen: Mapping[Key, Json]) -> None:
+        """Note which Jobs have succeeded: those that Kubernetes removes would else be created again."""
+        finished = jobs.finished(self._jobs, self._finished, seen)
+        if finished != self._finished:
+            self._finished = finished
+            self._write_parent(scope)
 
     def _accepted_names(self) -> list[str]:
         return [name for name in (self._settings.cluster, self._settings.name) if name]
@@ -196,6 +217,9 @@ class Engine:
             action = Action(member.key, member.resource, CREATED if live is None else UNCHANGED, member, before=live)
             actions.append(action)
             type_ = self._discovery.type_of(member.resource)
+            if live is None and jobs.name_of(member.key) in self._finished and member.key in self._jobs:
+                action.action = UNCHANGED  # it has succeeded, and was removed for that
+                continue
             if live is None:
                 action.after = member.body
                 if self._settings.check and self._discovery.served(member.resource):
@@ -308,8 +332,12 @@ class Engine:
             raise AssertionError("what was listed has a resource")
         return Action(key, resource, PRUNED, before=live)
 
+    def _parent_body(self, scope: Scope) -> Json:
+        notes = {jobs.FINISHED: json.dumps(self._finished, sort_keys=True)} if self._finished else {}
+        return self._parent.body(scope, notes)
+
     def _parent_action(self, scope: Scope) -> Action:
-        body = self._parent.body(scope)
+        body = self._parent_body(scope)
         if self._reader.live_parent is None:
             return Action(self._parent.key, PARENT_RESOURCE, CREATED, after=body)
         metadata = self._reader.live_parent["metadata"]
@@ -425,7 +453,7 @@ class Engine:
     def _write_parent(self, scope: Scope) -> None:
         query = {"fieldManager": f"{MANAGER}-applyset", "force": "true"}
         try:
-            self._client.request("PATCH", self._parent.path, query, body=self._parent.body(scope), content_type=_APPLY)
+            self._client.request("PATCH", self._parent.path, query, body=self._parent_body(scope), content_type=_APPLY)
         except ApiError as error:
             if error.status == 404 and error.details.get("kind") == "namespaces":
                 raise ApplyError(

@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final
 
-from . import diagnose
+from . import diagnose, jobs
 from .client import Client
 from .errors import ApiError, WaitError
 from .objects import Json, Key, Resource
-from .readiness import READY, State, awaits_consumer, state_of
+from .readiness import READY, State, awaits_consumer, says_nothing_yet, state_of
 
 Target = tuple[Resource, Key, Json]
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 3.0
+_FIRST_WORD_SECONDS: Final = 5.0
 _REPORT_SECONDS: Final = 10.0
 _NAMED: Final = 5
 
@@ -28,38 +29,61 @@ def until_ready(
     selector: str,
     timeout: float,
     report: Callable[[str], None],
-    reports_conditions: Callable[[Resource], bool] = lambda _: False,
+    found: dict[Key, Json] | None = None,
+    silent: Container[Key] = (),
 ) -> dict[Key, Json]:
-    """Wait for the targets and return them as they were read last. *timeout* in seconds, for all of them.
+    """Wait for the targets and return them as they were read last, also in *found*. *timeout* in seconds, for them all.
 
+    *silent* are new objects of kinds that may have a status and need not: a moment is given to their controllers.
     Raises WaitError that says what hangs and why.
     """
     every = list(targets)
-    found = {key: obj for _, key, obj in every}
+    found = {} if found is None else found
+    found.update((key, obj) for _, key, obj in every)
     late_binding = _LateBinding(client)
+    started = reported = time.monotonic()
+    first_word = started + min(_FIRST_WORD_SECONDS, timeout)
+    ended: dict[Key, float] = {}
 
     def judge(target: Target) -> State:
-        resource, key, obj = target
-        state = state_of(key, obj, reports_conditions=reports_conditions(resource))
+        _, key, obj = target
+        last = found[key]
+        if not obj and jobs.removed_later(key, last) is not None:
+            return gone_job(key, last)
+        state = state_of(key, obj)
         if not state.ready and key.kind == "PersistentVolumeClaim" and obj and late_binding.fine(obj):
             return READY
+        if state.ready and key in silent and says_nothing_yet(key, obj) and time.monotonic() < first_word:
+            return State(ready=False, reason="its controller has not reported a status")
         return state
 
+    def gone_job(key: Key, last: Json) -> State:
+        """A Job was removed after its end, before its end was read."""
+        if jobs.has_completed(client, key, str(last["metadata"].get("uid"))):
+            complete = {"conditions": [{"type": "Complete", "status": "True"}]}
+            found[key] = {**last, "status": complete}
+            return READY
+        reason = "it was removed after its end, and no event says that it has succeeded"
+        late = time.monotonic() - ended.setdefault(key, time.monotonic()) >= _FIRST_WORD_SECONDS
+        return State(ready=False, reason=reason, failed=late)
+
     pending = [(target, state) for target in every if not (state := judge(target)).ready]
-    started = reported = time.monotonic()
+    lives = [seconds for _, key, obj in every if (seconds := jobs.removed_later(key, obj)) is not None]
+    longest = max(_FIRST_PAUSE, min([_LONGEST_PAUSE, *(seconds / 3 for seconds in lives)]))
     pause = _FIRST_PAUSE
     while pending:
         failed = [(target, state) for target, state in pending if state.failed]
         now = time.monotonic()
         if failed or now - started >= timeout:
-            raise WaitError(*_verdict(client, failed or pending, len(every), timeout, gave_up=not failed))
+            hanging = [((where, key, obj or found[key]), state) for (where, key, obj), state in failed or pending]
+            raise WaitError(*_verdict(client, hanging, len(every), timeout, gave_up=not failed))
         if now - reported >= _REPORT_SECONDS:
             reported = now
             report(f"{int(now - started)} s: {len(every) - len(pending)} of {len(every)} ready; {_summary(pending)}")
         time.sleep(min(pause, max(0.0, timeout - (now - started))))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        pause = min(pause * 1.5, longest)
         read = _read(client, [target for target, _ in pending], selector)
-        found.update((key, obj) for _, key, obj in read)
+        found.update((key, obj) for _, key, obj in read if obj)
         pending = [(target, state) for target in read if not (state := judge(target)).ready]
     return found
 
@@ -109,15 +133,15 @@ def _held_by(obj: Json) -> str:
 
 
 def _read(client: Client, targets: Sequence[Target], selector: str) -> list[Target]:
-    """The targets as they are now; one request per kind."""
+    """The targets as they are now; one request per kind and version."""
     by_resource: dict[Resource, list[Target]] = {}
     for target in targets:
         by_resource.setdefault(target[0], []).append(target)
 
-    def read(group: tuple[Resource, list[Target]]) -> dict[Key, Json]:
+    def read(group: tuple[Resource, list[Target]]) -> dict[tuple[Resource, Key], Json]:
         resource, members = group
         namespaces = {key.namespace for _, key, _ in members}
-        found: dict[Key, Json] = {}
+        found: dict[tuple[Resource, Key], Json] = {}
         paths = [resource.path(next(iter(namespaces))) if len(namespaces) == 1 else resource.path()]
         try:
             answers = [client.get(path, {"labelSelector": selector}) for path in paths]
@@ -131,13 +155,13 @@ def _read(client: Client, targets: Sequence[Target], selector: str) -> list[Targ
             for item in answer.get("items") or ():
                 item["apiVersion"], item["kind"] = resource.api_version, resource.kind
                 meta = item["metadata"]
-                found[Key(resource.group, resource.kind, meta.get("namespace", ""), meta["name"])] = item
+                found[resource, Key(resource.group, resource.kind, meta.get("namespace", ""), meta["name"])] = item
         return found
 
-    found: dict[Key, Json] = {}
+    found: dict[tuple[Resource, Key], Json] = {}
     for part in client.map(read, by_resource.items()):
         found.update(part)
-    return [(resource, key, found.get(key, {})) for resource, key, _ in targets]
+    return [(resource, key, found.get((resource, key), {})) for resource, key, _ in targets]
 
 
 def _summary(pending: Sequence[tuple[Target, State]]) -> str:

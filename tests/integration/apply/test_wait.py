@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -66,13 +67,11 @@ def workload(kind: str, name: str = "web", **spec: Any) -> dict[str, Any]:
 
 
 def test_one_wait_for_everything(cluster: Cluster, namespace: str) -> None:
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {}}
-    job["spec"] = {"template": {"spec": {**pod_spec(), "restartPolicy": "Never"}}}
     objects = [
         workload("Deployment", "a", replicas=2),
         workload("StatefulSet", "b", replicas=2, serviceName="b"),
         workload("DaemonSet", "c"),
-        job,
+        job(),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}},
     ]
     cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
@@ -154,6 +153,55 @@ def test_a_claim_that_waits_for_its_consumer_is_fine(cluster: Cluster, namespace
         },
     }
     cluster.apply("s", namespace, [late, claim], wait=True, wait_timeout=10)
+
+
+def job(name: str = "once", **spec: Any) -> dict[str, Any]:
+    pod = {"spec": {**pod_spec(), "restartPolicy": "Never"}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": pod, **spec}}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: str, seconds: int) -> None:
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs/once"
+    objects = [job(ttlSecondsAfterFinished=seconds), workload("Deployment")]
+    assert cluster.apply("s", namespace, objects, wait=True, wait_timeout=60).changed
+    until(lambda: cluster.get(path) is None)
+    for check in (True, False):
+        again = cluster.apply("s", namespace, objects, wait=True, wait_timeout=20, check=check)
+        assert [action.report() for action in again.actions if action.action != "unchanged"] == []
+    objects[0]["spec"]["backoffLimit"] = 2
+    changed = cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
+    assert [action.key.name for action in changed.actions if action.action == "created"] == ["once"]
+
+
+def test_a_kind_whose_conditions_nobody_writes_is_ready(cluster: Cluster, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    conditions = {
+        "conditions": {"type": "array", "items": {"type": "object", "properties": {"type": {"type": "string"}}}}
+    }
+    schema = {"type": "object", "properties": {"status": {"type": "object", "properties": conditions}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"mutes.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Mute", "plural": "mutes", "singular": "mute", "listKind": "MuteList"},
+            "versions": [version | {"subresources": {"status": {}}}],
+        },
+    }
+    mute = {"apiVersion": f"{group}/v1", "kind": "Mute", "metadata": {"name": "m"}}
+    cluster.apply("s", namespace, [definition, mute], wait=True, wait_timeout=30)
+    assert not cluster.apply("s", namespace, [definition, mute], wait=True, wait_timeout=1).changed
 
 
 def test_removal_waits_and_names_what_holds_an_object(cluster: Cluster, namespace: str) -> None:
