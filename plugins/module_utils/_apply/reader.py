@@ -55,13 +55,24 @@ class Reader:
         return applyset.recorded_scope(self.live_parent, self._parent)
 
     def members(self, scope: Scope, members: Iterable[Member]) -> dict[Key, Json]:
-        """The live members in *scope*; kinds of *members* are read in their versions."""
-        resources: dict[str, Resource] = {member.resource.group_kind: member.resource for member in members}
+        """The live members in *scope*, those that *members* name in the API version that is rendered.
+
+        A kind that is rendered in two versions is listed in both: one version's fields cannot be compared with the
+        other's.
+        """
+        rendered = {member.key: member.resource for member in members}
+        resources: dict[str, list[Resource]] = {}
+        for resource in dict.fromkeys(rendered.values()):
+            # A version that the set's own CustomResourceDefinition is yet to add is read in one that is served.
+            served = self._discovery.served(resource)
+            known = resource if served else self._discovery.preferred(resource.group, resource.kind)
+            if known is not None and known not in resources.setdefault(resource.group_kind, []):
+                resources[resource.group_kind].append(known)
         for group_kind in sorted(scope.group_kinds - resources.keys()):
             group, kind = applyset.split_group_kind(group_kind)
-            resource = self._discovery.preferred(group, kind)
-            if resource is not None:
-                resources[group_kind] = resource
+            preferred = self._discovery.preferred(group, kind)
+            if preferred is not None:
+                resources[group_kind] = [preferred]
             elif version := self._discovery.stale(group):
                 raise PlanError(
                     f"The set {self._parent.name} has objects of the kind {group_kind}, whose API does not answer:"
@@ -69,10 +80,17 @@ class Reader:
                 )
             else:
                 self.gone.append(group_kind)
-        listed = [resource for resource in resources.values() if self._discovery.served(resource)]
+        listed = [
+            resource for versions in resources.values() for resource in versions if self._discovery.served(resource)
+        ]
         live: dict[Key, Json] = {}
-        for items in self._client.map(lambda resource: self._list(resource, scope.namespaces), listed):
-            live.update((key_of(item), item) for item in items)
+        for resource, items in zip(
+            listed, self._client.map(lambda resource: self._list(resource, scope.namespaces), listed), strict=True
+        ):
+            for item in items:
+                key = key_of(item)
+                if key not in live or rendered.get(key) == resource:
+                    live[key] = item
         return live
 
     def _list(self, resource: Resource, namespaces: frozenset[str]) -> list[Json]:

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which version an object is sent: kinds that have several."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from .conftest import Actions, Cluster
+
+pytestmark = pytest.mark.integration
+Json = dict[str, Any]
+LOOSE: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def definition(group: str, *versions: str, status: bool = False) -> Json:
+    fields = {"a": {"type": "string"}, "b": {"type": "string", "default": "q"}, "free": LOOSE}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}, "status": LOOSE}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"parts.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Part", "plural": "parts", "singular": "part", "listKind": "PartList"},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": version == "v1",
+                    "schema": {"openAPIV3Schema": schema},
+                    **({"subresources": {"status": {}}} if status else {}),
+                }
+                for version in versions
+            ],
+        },
+    }
+
+
+def part(group: str, version: str = "v1", name: str = "p", **content: Any) -> Json:
+    return {"apiVersion": f"{group}/{version}", "kind": "Part", "metadata": {"name": name}, **content}
+
+
+def test_a_kind_in_two_versions_changes_once(cluster: Cluster, namespace: str, actions: Actions) -> None:
+    group = f"{namespace}.example.com"
+    parts = [part(group, "v1", "one", spec={"a": "1"}), part(group, "v2", "two", spec={"a": "2"})]
+    objects = [definition(group, "v1", "v2"), *parts]
+    cluster.apply("s", namespace, objects)
+    assert not cluster.apply("s", namespace, objects).changed
+    again = cluster.apply("s", namespace, copy.deepcopy(objects)[:2], check=True)
+    assert actions(again)["Part/two"] == "pruned"
+    objects[2]["spec"]["a"] = "3"
+    changed = cluster.apply("s", namespace, objects)
+    assert {name for name, action in actions(changed).items() if action != "unchanged"} == {"Part/two"}
+
+
+def test_an_object_moves_to_a_version_that_its_own_set_adds(cluster: Cluster, namespace: str, actions: Actions) -> None:
+    group = f"{namespace}.example.com"
+    kept = part(group, "v1", "kept")
+    cluster.apply("s", namespace, [definition(group, "v1"), kept, part(group, "v1", spec={"a": "1"})])
+    objects = [definition(group, "v1", "v2"), kept, part(group, "v2", spec={"a": "2"})]
+    planned = cluster.apply("s", namespace, objects, check=True)
+    done = cluster.apply("s", namespace, objects)
+    assert planned.objects() == done.objects()
+    assert actions(done)["Part/p"] == "patched"
+    assert not cluster.apply("s", namespace, objects).changed
