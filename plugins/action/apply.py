@@ -57,6 +57,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             load_balancers=outcome.load_balancers(),
             requests=outcome.requests,
         )
+        if outcome.warnings:
+            result.setdefault("warnings", []).extend(outcome.warnings)
         if self._task.diff:
             result["diff"] = outcome.diff()
         return result

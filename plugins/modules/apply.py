@@ -19,6 +19,8 @@ description:
   - An object is unchanged when the fields this module owns are exactly the rendered ones and their live values are the
     same after normalisation. In any doubt the API server decides, by a dry run of that object alone.
   - Fields that others changed are taken back, and the result names whom they were taken from.
+  - What of an object is not sent, such as the C(status) of a kind whose controller alone writes it, is said in a
+    warning. A C(null) says the same as no field, but where the server stores it.
   - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
     volumes grow, and the StatefulSet is replaced by one with larger templates; its pods and claims stay, and no pod is
     restarted for it. A smaller size is an error before anything is changed.

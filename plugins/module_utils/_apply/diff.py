@@ -17,11 +17,11 @@ _NOISE: Final = ("managedFields", "resourceVersion", "uid", "generation", "creat
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def clean(obj: Json | None) -> Json:
-    """An object as a diff shows it."""
+def clean(obj: Json | None, *, status_apart: bool = True) -> Json:
+    """An object as a diff shows it; its status only where that is a field like others."""
     if not obj:
         return {}
-    shown = {name: value for name, value in obj.items() if name != "status"}
+    shown = {name: value for name, value in obj.items() if name != "status" or not status_apart}
     metadata = {name: value for name, value in (obj.get("metadata") or {}).items() if name not in _NOISE}
     annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
     if annotations:
@@ -48,12 +48,12 @@ def redacted(value: Value) -> str:
     return f"<redacted sha256:{hashlib.sha256(raw).hexdigest()[:8]}>"
 
 
-def entry(key: Key, before: Json | None, after: Json | None) -> Json:
+def entry(key: Key, before: Json | None, after: Json | None, *, status_apart: bool = True) -> Json:
     """One element of a task's diff."""
     header = str(key)
     return {
-        "before": clean(before),
-        "after": clean(after),
+        "before": clean(before, status_apart=status_apart),
+        "after": clean(after, status_apart=status_apart),
         "before_header": header,
         "after_header": header,
     }

@@ -50,6 +50,7 @@ class Discovery:
         self._documents: dict[str, schema.Document | None] = {}
         self._index: Json = {}
         self._defined: dict[tuple[str, str, str], schema.Type] = {}
+        self._rendered: dict[tuple[str, str, str], schema.Type] = {}
         self._stale: dict[str, str] = {}
 
     def requests(self) -> list[Callable[[], None]]:
@@ -78,14 +79,22 @@ class Discovery:
         return sorted({kind for _, _, kind in self._resources})
 
     def define(self, crd: Json) -> None:
-        """Learn the kinds of a CustomResourceDefinition that the server does not serve yet."""
+        """Learn the kinds of a CustomResourceDefinition that the server does not serve yet, or has no schema of yet."""
         spec = crd.get("spec", {})
         names = spec.get("names", {})
         for version, type_ in schema.crd_types(crd).items():
             group, kind = spec.get("group", ""), names.get("kind", "")
             key = (group, version, kind)
+            self._rendered[key] = type_
             if key not in self._resources:
-                resource = Resource(group, version, kind, names.get("plural", ""), spec.get("scope") == "Namespaced")
+                resource = Resource(
+                    group,
+                    version,
+                    kind,
+                    names.get("plural", ""),
+                    spec.get("scope") == "Namespaced",
+                    schema.status_apart(crd, version),
+                )
                 self._resources[key] = resource
                 self._preferred.setdefault((group, kind), resource)
                 self._defined[key] = type_
@@ -103,7 +112,8 @@ class Discovery:
         if name not in self._documents:
             self._documents[name] = self._load_document(name, resource)
         document = self._documents[name]
-        return document.type_of(resource.kind) if document else None
+        published = document.type_of(resource.kind) if document else None
+        return published or self._rendered.get((resource.group, resource.version, resource.kind))
 
     def prefetch(self, resources: set[Resource]) -> None:
         """Get the schemas of these kinds concurrently."""
@@ -140,6 +150,7 @@ class Discovery:
                         answer["kind"],
                         item["resource"],
                         item.get("scope") == "Namespaced",
+                        any(part.get("subresource") == "status" for part in item.get("subresources") or ()),
                     )
                     self._resources.setdefault((resource.group, resource.version, resource.kind), resource)
                     self._preferred.setdefault((resource.group, resource.kind), resource)

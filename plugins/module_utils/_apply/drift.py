@@ -24,16 +24,16 @@ from .schema import UNTYPED, Type
 _HANDS: Final = re.compile(
     r"kubectl(?!-rollout)|OpenAPI-Generator|python|curl|k9s|lens|headlamp|mozilla|node-fetch", re.I
 )
-_NOT_CONTENT: Final = frozenset({"f:metadata", "f:status"})
+_NOT_CONTENT: Final = frozenset({"f:metadata"})
 
 
 def additions(body: Json, live: Json, type_: Type | None) -> dict[str, list[Path]]:
     """manager → what it added by hand. Only items and keys beside rendered ones, and anything in a pod template."""
-    entries = [entry for entry in others(live) if _by_hand(entry)]
+    entries = [entry for entry in others(live) if by_hand(entry)]
     if not entries or type_ is None:
         return {}
     rendered = owned_by_apply(body, type_)
-    programs = [entry.get("fieldsV1") or {} for entry in others(live) if not _by_hand(entry)]
+    programs = [entry.get("fieldsV1") or {} for entry in others(live) if not by_hand(entry)]
     found: dict[str, list[Path]] = {}
     for entry in entries:
         for path in _beside(entry.get("fieldsV1") or {}, rendered, type_, (), in_pod=False):
@@ -42,7 +42,8 @@ def additions(body: Json, live: Json, type_: Type | None) -> dict[str, list[Path
     return found
 
 
-def _by_hand(entry: Json) -> bool:
+def by_hand(entry: Json) -> bool:
+    """Whether an entry of managedFields is of a person with a command-line tool."""
     if entry.get("operation") != "Update" or entry.get("subresource"):
         return False
     return _HANDS.match(str(entry.get("manager"))) is not None
@@ -80,7 +81,7 @@ def hand_over(live: Json, added: Iterable[Path]) -> list[Json]:
         }
         entries.append(ours)
     for entry in entries:
-        if entry is not ours and _by_hand(entry):
+        if entry is not ours and by_hand(entry):
             for path in paths:
                 subtree = _take(entry["fieldsV1"], path)
                 if subtree is not None:
@@ -117,7 +118,7 @@ def predicted(body: Json, live: Json, type_: Type, added: Iterable[Path]) -> Jso
     owned: Fields = next((entry.get("fieldsV1") or {} for entry in managed_by(live, MANAGER)), {})
     rendered = owned_by_apply(body, type_)
     dropped = [path for path in leaves(owned) if not contains(rendered, path)]
-    result = copy.deepcopy({name: value for name, value in live.items() if name != "status"})
+    result = copy.deepcopy(live)
     for path in [*added, *dropped]:
         _remove(result, path, type_)
     merged: Json = _merged(body, result, type_)

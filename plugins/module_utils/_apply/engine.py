@@ -61,6 +61,8 @@ class Result:
     requests: int = 0
     ready: dict[Key, Json] = field(default_factory=dict)
     """The objects as the wait for them read them last."""
+    warnings: list[str] = field(default_factory=list)
+    """What of the rendered objects is not sent."""
 
     @property
     def changed(self) -> bool:
@@ -83,7 +85,11 @@ class Result:
 
     def diff(self) -> list[Json]:
         return [
-            diff.entry(action.key, *(action.shown or (action.before, action.after)))
+            diff.entry(
+                action.key,
+                *(action.shown or (action.before, action.after)),
+                status_apart=action.resource.status_apart,
+            )
             for action in self.actions
             if action.action != UNCHANGED
         ]
@@ -107,6 +113,7 @@ class Engine:
         self._parent = Parent(settings.name, settings.namespace)
         self._reader = Reader(client, self._discovery, self._parent)
         self._live: dict[Key, Json] = {}
+        self._warnings: list[str] = []
         self._jobs: dict[Key, str] = {}
         self._finished: dict[str, str] = {}
         self._secrets: list[str] = []
@@ -151,13 +158,13 @@ class Engine:
                     self._wait(actions, ready)
                 finally:
                     self._record_finished(wanted | kept, ready)
-        return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready)
+        return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready, self._warnings)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
         """Read what the server is, and make the rendered objects members."""
         self._reader.read_server()
         resolved = resolve(found, self._discovery, self._parent, allow_namespaces=self._settings.allow_namespaces)
-        complete(resolved, self._discovery, self._parent)
+        self._warnings = complete(resolved, self._discovery, self._parent)
         return resolved
 
     def _members(self, scope: Scope, members: Sequence[Member]) -> dict[Key, Json]:
@@ -268,7 +275,9 @@ class Engine:
         if split_api_version(action.before["apiVersion"])[1] != action.resource.version:
             action.fields = [_VERSION]
             return
-        action.fields = plan.changed_fields(action.before, action.after, type_)
+        action.fields = plan.changed_fields(
+            action.before, action.after, type_, status_apart=action.resource.status_apart
+        )
         action.taken_from = plan.taken_from(action.member.body, action.before, type_, action.added)
 
     def _send(self, action: Action, *, dry_run: bool = False) -> Json:

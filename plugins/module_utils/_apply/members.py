@@ -11,7 +11,8 @@ from typing import Protocol
 from . import applyset, render
 from .applyset import Parent
 from .errors import RenderError
-from .normalise import canonical, unknown_fields
+from .fields import Path
+from .normalise import Unsent, canonical, unknown_fields
 from .objects import Json, Key, Member, Resource, Source, split_api_version
 from .schema import UNTYPED, Type
 
@@ -83,20 +84,35 @@ def _unknown_kind(body: Json, discovery: Kinds) -> str:
     return f"the server knows no kind {kind} ({version}){hint}"
 
 
-def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> None:
-    """Bring the objects into the form that is sent, and refuse fields that no schema has."""
+def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> list[str]:
+    """Bring the objects into the form that is sent, and refuse fields that no schema has.
+
+    Returns what of the objects is not sent, a sentence each.
+    """
     discovery.prefetch({member.resource for member in members})
     findings: list[str] = []
+    warnings: list[str] = []
+
+    def place(member: Member, path: Path) -> tuple[str, str]:
+        """An object with its file and line, and the field."""
+        steps = [int(step[2:]) if step.startswith("i:") else step[2:] for step in path]
+        line = render.field_line(member.source, member.body, steps)
+        return f"{member.source.file}:{line}: {member.key}", ".".join(str(step) for step in steps)
+
     for member in members:
         type_ = discovery.type_of(member.resource)
         if type_ is not None:
             for path in unknown_fields(member.body, type_):
-                steps = [int(step[2:]) if step.startswith("i:") else step[2:] for step in path]
-                line = render.field_line(member.source, member.body, steps)
-                text = ".".join(str(step) for step in steps)
-                findings.append(f"{member.source.file}:{line}: {member.key}: unknown field {text}.")
-        member.body = canonical(member.body, type_ or UNTYPED)
+                where, field = place(member, path)
+                findings.append(f"{where}: unknown field {field}.")
+        unsent: list[Unsent] = []
+        sent = canonical(member.body, type_ or UNTYPED, status_apart=member.resource.status_apart, unsent=unsent)
+        for path, why in unsent:
+            where, field = place(member, path)
+            warnings.append(f"{where}: {field} {why}: it is not sent. Take it out.")
+        member.body = sent
         labels = {**(member.body["metadata"].get("labels") or {}), applyset.PART_OF: parent.id}
         member.body["metadata"] = {**member.body["metadata"], "labels": labels}
     if findings:
         raise RenderError(*findings)
+    return warnings

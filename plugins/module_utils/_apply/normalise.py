@@ -27,6 +27,10 @@ _SUFFIXES: Final = {
     **{f"{suffix}i": Decimal(2) ** (10 * power) for power, suffix in enumerate("KMGTPE", 1)},
 }
 _QUANTITY: Final = re.compile(r"([+-]?[0-9]*\.?[0-9]*)([numkMGTPE]|[KMGTPE]i|)|([+-]?[0-9]*\.?[0-9]+[eE][+-]?[0-9]+)")
+# What Go programs write for a time that was never set.
+_GO_NULLS: Final = frozenset({"creationTimestamp"})
+Unsent = tuple[Path, str]
+"""What a field that is left out is, and why it is."""
 _RBAC: Final = "rbac.authorization.k8s.io"
 # Defaults that the server fills in inside atomic values without saying so in its schema. Leaving one of these fields
 # out must always mean this value, or a template's change would be missed.
@@ -53,36 +57,62 @@ _SILENT_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def canonical(body: Json, type_: Type) -> Json:
-    """A rendered object as it is sent: without nulls and what means nothing, a Secret's stringData folded into data."""
-    body = _without_nulls(body, type_)
+def canonical(body: Json, type_: Type, *, status_apart: bool = True, unsent: list[Unsent] | None = None) -> Json:
+    """A rendered object as it is sent: without nulls that mean nothing, a Secret's stringData folded into data.
+
+    *status_apart*: the kind's status is a subresource. *unsent* receives what says something and is left
+    out all the same.
+    """
+    unsent = [] if unsent is None else unsent
+    status = body.get("status")
+    if status_apart:
+        body = {name: value for name, value in body.items() if name != "status"}
+        if _says_something(status):
+            unsent.append((("f:status",), "is written by the kind's controller alone"))
+    body = _without_nulls(body, type_, (), unsent, builtin=type_.builtin)
     text = body.get("stringData")
     if (body.get("apiVersion"), body.get("kind")) == ("v1", "Secret") and _all_text(text):
         del body["stringData"]
         encoded = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
         if encoded or "data" in body:
             body["data"] = {**(body.get("data") or {}), **encoded}
-    body.pop("status", None)
     return body
+
+
+def _says_something(value: Value) -> bool:
+    """Tools write a kind's whole status with empty values, ``status: {conditions: []}``, which says nothing."""
+    if isinstance(value, dict):
+        return any(_says_something(item) for item in value.values())
+    return bool(value)
 
 
 def _all_text(value: Value) -> TypeGuard[dict[str, str]]:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
-def _without_nulls(value: Value, type_: Type) -> Value:
+def _without_nulls(value: Value, type_: Type, path: Path, unsent: list[Unsent], *, builtin: bool) -> Value:
+    """A value without the nulls that say the same as no field."""
+    builtin = builtin or type_.builtin or path == ("f:metadata",)
     if isinstance(value, dict):
         kept = {}
         for name, item in value.items():
-            field = type_.field(name) or UNTYPED
-            if item is None and not field.nullable:
+            field, here = type_.field(name) or UNTYPED, (*path, f"f:{name}")
+            if item is None and (path == ("f:metadata",) or not type_.keeps_null(name)):
+                if builtin and type_.free_names:
+                    # A name without a value has an empty one: nodeSelector: {gpu: }.
+                    kept[name] = "" if field.text else None
+                elif not builtin and field.default is None and name not in _GO_NULLS:
+                    unsent.append((here, "is null, which its kind does not allow there"))
                 continue
             if item == [] and type_.builtin and field.kind == "list" and not field.atomic:
                 continue  # owns nothing and is not stored
-            kept[name] = _without_nulls(item, field)
+            kept[name] = _without_nulls(item, field, here, unsent, builtin=builtin)
         return kept
     if isinstance(value, list):
-        return [_without_nulls(item, type_.element) for item in value]
+        return [
+            _without_nulls(item, type_.element, (*path, f"i:{index}"), unsent, builtin=builtin)
+            for index, item in enumerate(value)
+        ]
     return value
 
 

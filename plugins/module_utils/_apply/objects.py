@@ -35,6 +35,8 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool
+    status_apart: bool = True
+    """Whether status is a subresource: what is sent to the object itself does not reach it."""
 
     @property
     def api_version(self) -> str:

@@ -172,15 +172,16 @@ def _type_at(type_: Type | None, path: tuple[str, ...]) -> Type:
     return current
 
 
-def changed_fields(before: Json, after: Json, type_: Type | None) -> list[str]:
+def changed_fields(before: Json, after: Json, type_: Type | None, *, status_apart: bool = True) -> list[str]:
     """The fields in which two states of an object differ, without the server's own."""
     found: list[str] = []
-    _compare(_content(before), _content(after), type_ or UNTYPED, (), found)
+    left_out = {"apiVersion", "kind"} | ({"status"} if status_apart else set())
+    _compare(_content(before, left_out), _content(after, left_out), type_ or UNTYPED, (), found)
     return sorted(set(found))
 
 
-def _content(obj: Json) -> Json:
-    content = {name: value for name, value in obj.items() if name not in {"status", "apiVersion", "kind"}}
+def _content(obj: Json, left_out: set[str]) -> Json:
+    content = {name: value for name, value in obj.items() if name not in left_out}
     metadata = obj.get("metadata") or {}
     content["metadata"] = {
         name: metadata[name] for name in ("labels", "annotations", "finalizers", "ownerReferences") if name in metadata

@@ -12,6 +12,7 @@ from .applyset import PARENT_RESOURCE, Parent, Scope
 from .engine import Result, Settings
 from .objects import Json, Resource, Source
 from .plan import CREATED, Action
+from .schema import status_apart
 
 # Kubernetes' own kinds without namespaces, and the groups that have no others.
 _GLOBAL_KINDS: Final = frozenset(
@@ -44,7 +45,7 @@ class Assumed:
 
     def __init__(self, found: Sequence[tuple[Json, Source]]) -> None:
         self._custom = {
-            (body["spec"].get("group"), (body["spec"].get("names") or {}).get("kind")): body["spec"].get("scope")
+            (body["spec"].get("group"), (body["spec"].get("names") or {}).get("kind")): body
             for body, _ in found
             if body["kind"] == "CustomResourceDefinition" and isinstance(body.get("spec"), dict)
         }
@@ -55,7 +56,10 @@ class Assumed:
     def find(self, group: str, version: str, kind: str) -> Resource:
         pair = (group, kind)
         everywhere = pair in _GLOBAL_KINDS or (group in _GLOBAL_GROUPS and pair not in _LOCAL_EXCEPTIONS)
-        return Resource(group, version, kind, "", not everywhere and self._custom.get(pair) != "Cluster")
+        definition = self._custom.get(pair)
+        apart = definition is None or status_apart(definition, version)
+        cluster_wide = everywhere or (definition is not None and definition["spec"].get("scope") == "Cluster")
+        return Resource(group, version, kind, "", not cluster_wide, apart)
 
     def versions(self, kind: str) -> list[Resource]:  # noqa: ARG002 - discovery's signature
         return []
@@ -75,8 +79,8 @@ def of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Source]]) -> 
     parent = Parent(settings.name, settings.namespace)
     assumed = Assumed(found)
     resolved = members.resolve(found, assumed, parent, allow_namespaces=settings.allow_namespaces)
-    members.complete(resolved, assumed, parent)
+    warnings = members.complete(resolved, assumed, parent)
     scope = applyset.scope_of((member.key for member in resolved), parent) | Scope()
     actions = [Action(parent.key, PARENT_RESOURCE, CREATED, after=parent.body(scope))]
     actions += [Action(member.key, member.resource, CREATED, member, after=member.body) for member in resolved]
-    return Result(actions)
+    return Result(actions, warnings=warnings)

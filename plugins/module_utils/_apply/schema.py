@@ -13,6 +13,7 @@ from typing import Final
 from .objects import Json, Value
 
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 # What a field's type does not need: most of a document is prose.
 _PROSE: Final = frozenset({"description", "example", "examples", "externalDocs", "title", "pattern"})
 
@@ -30,7 +31,7 @@ class Type:
             self.component = ref
             node = components.get(ref, {})
         self._node = node
-        self.preserve = preserve or node.get("x-kubernetes-preserve-unknown-fields") is True
+        self.preserve = preserve or node.get("x-kubernetes-preserve-unknown-fields") is True or self.component == _RAW
         declared = node.get("type", "")
         self.kind = {"object": "map", "array": "list", "": "any"}.get(declared, "scalar")
         self.format: str = node.get("format", "")
@@ -82,6 +83,22 @@ class Type:
     @property
     def nullable(self) -> bool:
         return bool(self._overrides.get("nullable") or self._node.get("nullable"))
+
+    @property
+    def text(self) -> bool:
+        return bool(self._node.get("type") == "string")
+
+    @property
+    def free_names(self) -> bool:
+        """Whether a map's names are the user's, as those of labels are."""
+        return isinstance(self._node.get("additionalProperties"), dict)
+
+    def keeps_null(self, name: str) -> bool:
+        """Whether the server stores null in a map's field, which elsewhere says the same as no field."""
+        field = self.field(name)
+        return field is not None and (
+            field.nullable or (self.preserve and not self.declares(name) and not self.free_names)
+        )
 
     @property
     def names(self) -> list[str]:
@@ -138,7 +155,7 @@ def _reference(node: Json) -> str:
     return str(ref).rpartition("/")[2]
 
 
-UNTYPED: Final = Type({}, {})
+UNTYPED: Final = Type({}, {}, preserve=True)
 
 
 class Document:
@@ -185,6 +202,14 @@ def _strip(node: Value, *, is_schema: bool = True) -> Value:
     return node
 
 
+_TEXTS: Final[Json] = {"type": "object", "additionalProperties": {"type": "string"}}
+_METADATA: Final[Json] = {
+    "type": "object",
+    "properties": {"labels": _TEXTS, "annotations": _TEXTS},
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+
+
 def crd_types(crd: Json) -> dict[str, Type]:
     """version → type of the objects that a CustomResourceDefinition, itself not applied yet, defines."""
     types = {}
@@ -195,8 +220,14 @@ def crd_types(crd: Json) -> dict[str, Type]:
         properties = dict(node.get("properties") or {})
         for name in ("apiVersion", "kind"):
             properties.setdefault(name, {"type": "string"})
-        properties["metadata"] = {}
+        properties["metadata"] = _METADATA
         node["properties"] = properties
         node.setdefault("type", "object")
         types[version["name"]] = Type(node, {})
     return types
+
+
+def status_apart(crd: Json, version: str) -> bool:
+    """Whether status is a subresource in a version that a CustomResourceDefinition defines."""
+    versions = crd.get("spec", {}).get("versions", ())
+    return any(item["name"] == version and "status" in (item.get("subresources") or {}) for item in versions)

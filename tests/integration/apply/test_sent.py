@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which version an object is sent: kinds that have several."""
+"""What of an object is sent, and in which version: nulls, status, kinds that have several versions."""
 
 from __future__ import annotations
 
@@ -43,6 +43,46 @@ def definition(group: str, *versions: str, status: bool = False) -> Json:
 
 def part(group: str, version: str = "v1", name: str = "p", **content: Any) -> Json:
     return {"apiVersion": f"{group}/{version}", "kind": "Part", "metadata": {"name": name}, **content}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_status_is_sent_where_it_is_no_subresource_and_else_said(
+    cluster: Cluster, namespace: str, actions: Actions, apart: bool
+) -> None:
+    group = f"{namespace}.example.com"
+    path = f"/apis/{group}/v1/namespaces/{namespace}/parts/p"
+    objects = [definition(group, "v1", status=apart), part(group, status={"phase": "one", "nothing": None})]
+    first = cluster.apply("s", namespace, objects)
+    said = [f"definition[2]:1: Part.{group} {namespace}/p: status is written by the kind's controller alone: it is not"]
+    assert [text.partition(" sent")[0] for text in first.warnings] == (said if apart else [])
+    live = cluster.get(path)
+    assert live
+    assert live.get("status") == (None if apart else {"phase": "one", "nothing": None})
+    assert not cluster.apply("s", namespace, objects).changed
+    objects[1]["status"] = {"phase": "two"}
+    for check in (True, False):
+        result = cluster.apply("s", namespace, objects, check=check)
+        (action,) = [action for action in result.actions if action.key.kind == "Part"]
+        assert (action.action, action.fields) == (("unchanged", []) if apart else ("patched", ["status.phase"]))
+        assert [entry["after"]["status"] for entry in result.diff()] == ([] if apart else [{"phase": "two"}])
+    if not apart:
+        cluster.send("PATCH", path, {"status": {"phase": "by hand", "more": "x"}})
+        assert actions(cluster.apply("s", namespace, objects))["Part/p"] == "patched"
+        assert not cluster.apply("s", namespace, objects).changed
+
+
+def test_nulls_are_kept_where_the_server_keeps_them_and_else_said(cluster: Cluster, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    free = {"nothing": None, "list": [None, {"a": None}]}
+    objects = [definition(group, "v1"), part(group, spec={"a": None, "b": None, "free": free})]
+    first = cluster.apply("s", namespace, objects)
+    live = cluster.get(f"/apis/{group}/v1/namespaces/{namespace}/parts/p")
+    assert live
+    assert live["spec"] == {"b": "q", "free": free}
+    (said,) = first.warnings
+    assert said.endswith("/p: spec.a is null, which its kind does not allow there: it is not sent. Take it out.")
+    again = cluster.apply("s", namespace, objects)
+    assert (again.changed, again.warnings) == (False, first.warnings)
 
 
 def test_a_kind_in_two_versions_changes_once(cluster: Cluster, namespace: str, actions: Actions) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.normalise import (
+    Unsent,
     as_stored,
     canonical,
     differences,
     quantity,
     unknown_fields,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import QUANTITY, Type
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import QUANTITY, UNTYPED, Type
 
 COMPONENTS: dict[str, Any] = {QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]}}
 PORTS = {
@@ -119,8 +120,45 @@ def test_not_surely_the_same(rendered: Any, live: Any, path: str) -> None:
     assert [found[0] for found in differences(rendered, live, TYPE)][:1] == [path]
 
 
-def test_nulls_go_unless_the_field_may_be_null() -> None:
-    assert canonical({"text": None, "maybe": None, "free": {"a": None}}, TYPE) == {"maybe": None, "free": {}}
+def test_nulls_go_unless_the_server_keeps_them() -> None:
+    assert canonical({"text": None, "maybe": None, "free": {"a": None}}, TYPE) == {"maybe": None, "free": {"a": None}}
+    deep = {"free": {"a": {"b": [None, {"c": None}]}}}
+    assert canonical(deep, TYPE) == deep
+    unknown = {"spec": {"a": None}, "metadata": {"name": "x", "annotations": None, "creationTimestamp": None}}
+    assert canonical(unknown, UNTYPED) == {"spec": {"a": None}, "metadata": {"name": "x"}}
+
+
+def test_what_is_not_sent_is_said() -> None:
+    body = {
+        "metadata": {"name": "x", "creationTimestamp": None},
+        "text": None,
+        "ports": [{"port": 1, "name": None, "creationTimestamp": None}],
+        "status": {"phase": "x"},
+    }
+    unsent: list[Unsent] = []
+    sent = canonical(body, TYPE, unsent=unsent)
+    assert sent == {"metadata": {"name": "x"}, "ports": [{"port": 1}]}
+    assert [".".join(path) for path, _ in unsent] == ["f:status", "f:text", "f:ports.i:0.f:name"]
+    # Tools print a kind's status with empty values, which say nothing.
+    assert canonical({"status": {"conditions": [], "names": {"kind": ""}}}, TYPE, unsent=(silent := [])) == {}
+    assert silent == []
+
+
+def test_status_is_a_field_like_others_where_it_is_no_subresource() -> None:
+    body = {"status": {"phase": "x", "free": None}}
+    assert canonical(body, UNTYPED, status_apart=False) == body
+
+
+def test_a_name_without_a_value_has_an_empty_one_in_the_kinds_of_kubernetes() -> None:
+    texts = {"type": "object", "additionalProperties": {"type": "string"}}
+    node = {"type": "object", "properties": {"nodeSelector": texts, "replicas": {"type": "integer"}}}
+    body = {"nodeSelector": {"gpu": None}, "replicas": None}
+    builtin = Type({"$ref": "#/components/schemas/io.k8s.Pod"}, {"io.k8s.Pod": node})
+    assert canonical(body, builtin) == {"nodeSelector": {"gpu": ""}}
+    # The server refuses it in a custom object.
+    unsent: list[Unsent] = []
+    assert canonical(body, Type(node, {}), unsent=unsent) == {"nodeSelector": {}}
+    assert [path[-1] for path, _ in unsent] == ["f:gpu", "f:replicas"]
 
 
 def test_string_data_is_folded_into_data() -> None:
