@@ -18,7 +18,9 @@ description:
     (KEP-3659) says, on a ConfigMap named O(name) with the suffix C(-applyset) in O(namespace).
   - An object is unchanged when the fields this module owns are exactly the rendered ones and their live values are the
     same after normalisation. In any doubt the API server decides, by a dry run of that object alone.
-  - Fields that others changed are taken back, and the result names whom they were taken from.
+  - Fields that others changed are taken back, and the result names whom they were taken from. Fields that a controller
+    writes by design are left to it, and named too; such as the rules of an aggregated ClusterRole, an injected
+    C(caBundle), the replicas of what a HorizontalPodAutoscaler scales, the volume that a claim is bound to.
   - What of an object is not sent, such as the C(status) of a kind whose controller alone writes it, is said in a
     warning. A C(null) says the same as no field, but where the server stores it.
   - The claim templates of a StatefulSet cannot be changed. A larger size is given to the claims made from them, whose
@@ -266,6 +268,12 @@ objects:
       type: list
       elements: dict
       sample: [{"manager": "kubectl-edit", "fields": ["spec.replicas"]}]
+    left_to:
+      description: Controllers to which fields are left that they write by design, with the fields.
+      returned: always
+      type: list
+      elements: dict
+      sample: [{"manager": "kube-controller-manager", "fields": ["spec.replicas"]}]
 load_balancers:
   description: The load balancers of the set's Services of type LoadBalancer.
   returned: success

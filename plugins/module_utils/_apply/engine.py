@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import applyset, diff, drift, jobs, order, plan, render, replacement, wait
+from . import applyset, diff, drift, jobs, order, owners, plan, render, replacement, wait
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
@@ -113,6 +113,7 @@ class Engine:
         self._parent = Parent(settings.name, settings.namespace)
         self._reader = Reader(client, self._discovery, self._parent)
         self._live: dict[Key, Json] = {}
+        self._left: dict[Key, Ignore] = {}
         self._warnings: list[str] = []
         self._jobs: dict[Key, str] = {}
         self._finished: dict[str, str] = {}
@@ -132,8 +133,10 @@ class Engine:
         self._live = self._members(recorded | wanted, members)
         strangers = self._reader.strangers(members, self._live)
         self._refuse_foreign(members, strangers)
-        growing = self._volumes.plan(members, {**self._live, **strangers})
-        actions = self._plan(members, strangers)
+        known = {**self._live, **strangers}
+        self._leave_to_others(members, known)
+        growing = self._volumes.plan(members, known)
+        actions = self._plan(members, known)
         for action in self._volumes.announce(actions):
             self._describe(action)
         replacement.announce_failed_jobs(actions)
@@ -213,12 +216,30 @@ class Engine:
         if findings:
             raise PlanError(*findings, "Nothing was changed.")
 
-    def _plan(self, members: Sequence[Member], strangers: dict[Key, Json]) -> list[Action]:
-        known = {**self._live, **strangers}
+    def _leave_to_others(self, members: Sequence[Member], known: Mapping[Key, Json]) -> None:
+        """Take out of the objects what the task, or Kubernetes' design, leaves to others."""
+        scaled: dict[str, set[Key]] = {}
+
+        def autoscaled(key: Key) -> bool:
+            if key.namespace not in scaled:
+                scaled[key.namespace] = self._reader.autoscaled(key.namespace, members)
+            return key in scaled[key.namespace]
+
+        for member in members:
+            live = known.get(member.key)
+            if live is not None:
+                paths = owners.left_to_controllers(member.key, member.body, live, autoscaled)
+                if paths:
+                    self._left[member.key] = Ignore(member.key.kind, member.key.name, member.key.namespace, paths)
+            member.body = plan.without_ignored(member.body, live, self._ignores(member.key), member.key)
+
+    def _ignores(self, key: Key) -> list[Ignore]:
+        return [*self._settings.ignore, *([self._left[key]] if key in self._left else ())]
+
+    def _plan(self, members: Sequence[Member], known: Mapping[Key, Json]) -> list[Action]:
         actions, asked = [], []
         for member in members:
             live = known.get(member.key)
-            member.body = plan.without_ignored(member.body, live, self._settings.ignore, member.key)
             action = Action(member.key, member.resource, CREATED if live is None else UNCHANGED, member, before=live)
             actions.append(action)
             type_ = self._discovery.type_of(member.resource)
@@ -230,6 +251,8 @@ class Engine:
                 if self._settings.check and self._discovery.served(member.resource):
                     asked.append(action)
                 continue
+            if member.key in self._left:
+                action.left_to = plan.by_manager(live, self._left[member.key].paths)
             if not self._discovery.served(member.resource):
                 # In a version that the set's own definition is yet to add: nothing can be asked.
                 action.action, action.fields, action.after = PATCHED, [_VERSION], member.body
@@ -243,7 +266,7 @@ class Engine:
     def _added(self, member: Member, live: Json) -> dict[str, list[Path]]:
         found = drift.additions(member.body, live, self._discovery.type_of(member.resource))
         kept = {
-            manager: [path for path in paths if not plan.is_ignored(path, self._settings.ignore, member.key)]
+            manager: [path for path in paths if not plan.is_ignored(path, self._ignores(member.key), member.key)]
             for manager, paths in found.items()
         }
         added = {manager: paths for manager, paths in kept.items() if paths}
@@ -414,7 +437,7 @@ class Engine:
         if member is None or action.before is None:
             raise AssertionError("only members that are there are replaced")
         self._volumes.enlarge(member)
-        member.body = plan.with_ignored(member.body, action.before, self._settings.ignore, member.key)
+        member.body = plan.with_ignored(member.body, action.before, self._ignores(member.key), member.key)
         # The new object has nothing that others added.
         action.added = {}
         action.after = replacement.replace(self._client, action, lambda: self._send(action))

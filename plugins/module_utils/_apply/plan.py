@@ -60,6 +60,7 @@ class Action:
     after: Json | None = None
     fields: list[str] = field(default_factory=list)
     taken_from: list[Json] = field(default_factory=list)
+    left_to: list[Json] = field(default_factory=list)
     added: dict[str, list[Path]] = field(default_factory=dict)
     shown: tuple[Json, Json] | None = None
     """What a difference shows, where that is not the object before and after."""
@@ -73,6 +74,7 @@ class Action:
             "action": self.action,
             "fields": self.fields,
             "taken_from": self.taken_from,
+            "left_to": self.left_to,
         }
 
 
@@ -128,8 +130,16 @@ def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], ke
         if found and contains(owned, path):
             parent[name] = value
         else:
-            del parent[name]
+            _take_out(body, path)
     return body
+
+
+def _take_out(body: Json, path: Path) -> None:
+    """Remove a field, and the maps that have nothing else: sent empty, they would be owned."""
+    parent = lookup(body, path[:-1])[1]
+    del parent[path[-1].partition(":")[2]]
+    if not parent and path[:-1] and path[-2].startswith("f:"):
+        _take_out(body, path[:-1])
 
 
 def with_ignored(body: Json, live: Json, ignores: Iterable[Ignore], key: Key) -> Json:
@@ -147,13 +157,18 @@ def taken_from(body: Json, live: Json, type_: Type | None, added: Mapping[str, S
     """Whose values a forced apply of *body* replaces, and whose additions it removes: manager and fields."""
     rendered = set(leaves(owned_by_apply(body, type_ or UNTYPED)))
     changed = [path for path in rendered if not _equal(body, live, path, type_)]
-    found = {manager: [readable(path) for path in paths] for manager, paths in added.items()}
+    return by_manager(live, changed, added)
+
+
+def by_manager(live: Json, paths: Iterable[Path], added: Mapping[str, Sequence[Path]] | None = None) -> list[Json]:
+    """Which other managers own fields of an object: manager and fields. *added* is known by manager already."""
+    found = {manager: [readable(path) for path in more] for manager, more in (added or {}).items()}
     for entry in others(live):
         owned = entry.get("fieldsV1") or {}
-        for path in changed:
+        for path in paths:
             if contains(owned, path):
                 found.setdefault(str(entry.get("manager")), []).append(readable(path))
-    return [{"manager": manager, "fields": sorted(set(paths))} for manager, paths in sorted(found.items())]
+    return [{"manager": manager, "fields": sorted(set(fields))} for manager, fields in sorted(found.items())]
 
 
 def _equal(body: Json, live: Json, path: tuple[str, ...], type_: Type | None) -> bool:
@@ -283,6 +298,7 @@ __all__ = [
     "UNCHANGED",
     "Action",
     "Ignore",
+    "by_manager",
     "changed_fields",
     "check_removal",
     "is_ignored",

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Container, Iterable
 from typing import Final
 
-from . import applyset
+from . import applyset, owners
 from .applyset import Parent, Scope
 from .client import Client
 from .discovery import Discovery
@@ -15,6 +16,7 @@ from .errors import ApiError, PlanError
 from .objects import Json, Key, Member, Resource, key_of
 
 METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+AUTOSCALER: Final = "HorizontalPodAutoscaler"
 # Above so many unknown objects of a kind, listing metadata is cheaper than asking for each.
 _SINGLE_GETS: Final = 3
 
@@ -137,6 +139,21 @@ class Reader:
             singles += [wanted[key] for item in items if (key := key_of(item)) in wanted]
         answers = self._client.map(lambda member: self._get(member.path), singles)
         return {member.key: answer for member, answer in zip(singles, answers, strict=True) if answer is not None}
+
+    def autoscaled(self, namespace: str, members: Iterable[Member]) -> set[Key]:
+        """What the HorizontalPodAutoscalers scale that a namespace has, or will have after this run."""
+        wanted = {member.key: member.body for member in members if member.key.kind == AUTOSCALER}
+        found = [body for key, body in wanted.items() if key.namespace == namespace]
+        resource = self._discovery.preferred("autoscaling", AUTOSCALER)
+        items: list[Json] = []
+        if resource is not None:
+            with contextlib.suppress(ApiError):  # what may not be read says nothing
+                items = self._items(resource, resource.path(namespace), {})
+        for item in items:
+            is_ours = (item["metadata"].get("labels") or {}).get(applyset.PART_OF) == self._parent.id
+            if not is_ours and key_of(item) not in wanted:
+                found.append(item)
+        return owners.autoscaler_targets(found)
 
     def _get(self, path: str) -> Json | None:
         try:

@@ -181,6 +181,41 @@ def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: 
     assert [action.key.name for action in changed.actions if action.action == "created"] == ["once"]
 
 
+def test_the_rules_of_an_aggregated_role_are_the_controllers(cluster: Cluster, namespace: str) -> None:
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    part = role | {"metadata": {"name": f"{namespace}-part", "labels": {"part-of": namespace}}, "rules": rules}
+    rule = {"clusterRoleSelectors": [{"matchLabels": {"part-of": namespace}}]}
+    whole = role | {"metadata": {"name": namespace}, "aggregationRule": rule, "rules": []}
+    cluster.apply("s", namespace, [part, whole], wait=True)
+    until(lambda: bool((cluster.get(f"{roles}/{namespace}") or {})["rules"]))
+    again = cluster.apply("s", namespace, [part, whole])
+    assert not again.changed
+    assert cluster.client.get(f"{roles}/{namespace}")["rules"] == rules
+    (left,) = [action.left_to for action in again.actions if action.left_to]
+    assert left == [{"manager": "clusterrole-aggregation-controller", "fields": ["rules"]}]
+
+
+def test_replicas_are_an_autoscalers_for_as_long_as_there_is_one(cluster: Cluster, namespace: str) -> None:
+    """The autoscaler raises them to its minimum without any metrics."""
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3},
+    }
+    objects = [workload("Deployment", replicas=1), autoscaler]
+    cluster.apply("s", namespace, objects)
+    until(lambda: cluster.client.get(path)["spec"]["replicas"] == 2)
+    assert not cluster.apply("s", namespace, objects).changed
+    cluster.apply("s", namespace, objects[:1])
+    assert cluster.client.get(path)["spec"]["replicas"] == 1
+    assert not cluster.apply("s", namespace, objects[:1]).changed
+
+
 def test_a_kind_whose_conditions_nobody_writes_is_ready(cluster: Cluster, namespace: str) -> None:
     group = f"{namespace}.example.com"
     conditions = {
