@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fields that a controller writes by design, although a template may have them.
 
-They are sent with a new object. Once somebody else owns such a field, and holds another value than the rendered one, it
-is left out: taking it back would break what the controller is there for, and be undone by it, in every run. Who owns a
-field, the server says (managedFields). What the API server itself fills in, such as a Service's addresses and ports,
-needs no rule: its dry run says that nothing changes.
+They are sent with a new object. Once somebody else owns such a field alone, it is left out: taking it back would break
+what the controller is there for, and be undone by it, in every run. Who owns a field, the server says (managedFields).
+What the API server itself fills in, such as a Service's addresses and ports, needs no rule: its dry run says that
+nothing changes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ _INJECTORS: Final = (
     "cert-manager.io/inject-apiserver-ca",
     "service.beta.openshift.io/inject-cabundle",
 )
-# Kubernetes' notes to itself, which exported objects have. Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
+# Kubernetes' notes to itself, which exported objects have.
+# Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
 _NOTES: Final = frozenset(
     {
         "control-plane.alpha.kubernetes.io/leader",
@@ -82,18 +83,21 @@ _RULES: Final = ("f:rules",)
 
 
 def left_to_controllers(key: Key, body: Json, live: Json, autoscaled: Autoscaled) -> list[Path]:
-    """The rendered fields of an object that somebody else owns by design and has set to another value."""
+    """The rendered fields of an object that somebody else owns by design, and has set to something."""
     ours = [entry.get("fieldsV1") or {} for entry in managed_by(live, MANAGER)]
-    found = []
-    for path in dict.fromkeys(_candidates(key, body, live, autoscaled)):
+
+    def left(path: Path) -> bool:
         there, value = lookup(live, path)
-        _, rendered = lookup(body, path)
-        if there and not _empty(value) and value != rendered and not any(contains(owned, path) for owned in ours):
-            found.append(path)
+        return there and not _empty(value) and not any(contains(owned, path) for owned in ours)
+
+    found = [path for path in dict.fromkeys(_candidates(key, body, live)) if left(path)]
+    # https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
+    if lookup(body, _REPLICAS)[0] and left(_REPLICAS) and autoscaled(key):
+        found.append(_REPLICAS)
     return found
 
 
-def _candidates(key: Key, body: Json, live: Json, autoscaled: Autoscaled) -> Iterator[Path]:
+def _candidates(key: Key, body: Json, live: Json) -> Iterator[Path]:
     group_kind = (key.group, key.kind)
     annotations = body["metadata"].get("annotations") or {}
     yield from (("f:metadata", "f:annotations", f"f:{name}") for name in annotations if name in _NOTES)
@@ -109,10 +113,6 @@ def _candidates(key: Key, body: Json, live: Json, autoscaled: Autoscaled) -> Ite
         yield from _matching(body, ("f:spec", "*"))
     if group_kind in _SIZES and _grown(body, live, _SIZES[group_kind]):
         yield _SIZES[group_kind]
-    # https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
-    replicas, live_replicas = lookup(body, _REPLICAS), lookup(live, _REPLICAS)
-    if replicas[0] and live_replicas[0] and replicas != live_replicas and autoscaled(key):
-        yield _REPLICAS
 
 
 def _matching(body: Json, pattern: Path) -> Iterator[Path]:

@@ -211,6 +211,9 @@ def test_replicas_are_an_autoscalers_for_as_long_as_there_is_one(cluster: Cluste
     cluster.apply("s", namespace, objects)
     until(lambda: cluster.client.get(path)["spec"]["replicas"] == 2)
     assert not cluster.apply("s", namespace, objects).changed
+    objects[0]["spec"]["replicas"] = 2
+    assert not cluster.apply("s", namespace, objects).changed, "as many as are rendered are the autoscaler's, too"
+    objects[0]["spec"]["replicas"] = 1
     cluster.apply("s", namespace, objects[:1])
     assert cluster.client.get(path)["spec"]["replicas"] == 1
     assert not cluster.apply("s", namespace, objects[:1]).changed
