@@ -58,13 +58,16 @@ def unknown_keys(entries: Mapping[str, Any], allowed: Iterable[str]) -> dict[str
 def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterable[str]) -> dict[str, str | None]:
     """Return each key of a dict that is not allowed, with the nearest key or None.
 
-    Of a dictionary as ``allowed`` the value says what a key takes: a list of words (case is no matter), a range as
-    ``-1 .. 1000``, or a dictionary: its ``pattern`` is a regular expression for all of the text, its ``words`` say it.
-    A value that the key does not take is returned with the key.
+    A key that is allowed may end with ``*``. Of a dictionary as ``allowed`` the value says what a key takes: a list of
+    words (case is no matter), a range as ``-1 .. 1000``, or a dictionary: its ``pattern`` is a regular expression for all
+    of the text, its ``words`` say it. A value that the key does not take is returned with the key.
     """
+    begins = [key.removesuffix("*") for key in allowed if key.endswith("*")]
     known = sorted(allowed)
     found: dict[str, str | None] = {}
     for key, value in entries.items():
+        if any(str(key).startswith(begin) for begin in begins):
+            continue
         if key not in known:
             found[str(key)] = next(iter(difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)), None)
         elif isinstance(allowed, Mapping) and not _takes(allowed[key], value):

@@ -37,7 +37,7 @@ options:
     default: {}
   keys:
     description:
-      - For options that are a dictionary, the keys it may have, by option.
+      - For options that are a dictionary, the keys it may have, by option. The last character may be C(*), for any end.
       - A dictionary of keys says what each takes, a list of words, a range as C(-1 .. 1000), a regular expression as
         C(pattern) with C(words) that say it in messages, or anything.
     type: dict

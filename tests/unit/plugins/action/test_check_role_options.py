@@ -50,6 +50,15 @@ def test_looks_at_the_keys_of_a_dictionary_and_at_what_they_take() -> None:
     assert refused_keys({"akcs": 1, "codec": "any"}, ["acks", "codec"]) == {"akcs": "acks"}
 
 
+def test_a_key_may_have_any_end() -> None:
+    allowed = ["listener.name.*", "log.dirs"]
+    assert refused_keys({"listener.name.internal.ssl.client.auth": "required", "log.dirs": "/a"}, allowed) == {}
+    assert refused_keys({"listener.names.a": 1, "log.dir": "/a"}, allowed) == {
+        "listener.names.a": "listener.name.*",
+        "log.dir": "log.dirs",
+    }
+
+
 def test_holds_a_key_to_a_pattern_for_all_of_its_text() -> None:
     allowed = {"size": {"pattern": "[0-9]+[km]?", "words": "a size such as 8k"}}
     assert refused_keys({"size": "8k"}, allowed) == refused_keys({"size": 8}, allowed) == {}
