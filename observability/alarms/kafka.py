@@ -375,7 +375,8 @@ TOPIC = Topic(
             severity=Severity.WARNING,
             component="pipeline",
             where=Where.PROMETHEUS,
-            query="100 * (1 - sum(rate(logstash_stats_pipeline_events_in[15m])) "
+            # What is replayed does not come from Kafka.
+            query='100 * (1 - sum(rate(logstash_stats_pipeline_events_in{pipeline!~".+-replay"}[15m])) '
             '/ sum(rate(kafka_server_topic_messagesin_total{topic=~"(metrics|logs)-.+"}[15m])))',
             op=">",
             threshold=5,
@@ -400,6 +401,7 @@ TOPIC = Topic(
             firing=Fixture(
                 series={
                     'logstash_stats_pipeline_events_in{pipeline="metrics"}': "0+500x120",
+                    'logstash_stats_pipeline_events_in{pipeline="metrics-replay"}': "0+500x120",
                     f'kafka_server_topic_messagesin_total{{{_POD},topic="metrics-staging"}}': "0+1000x120",
                 },
                 at="90m",

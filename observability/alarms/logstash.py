@@ -14,6 +14,8 @@ _DEAD_LETTERS = "logstash_stats_pipeline_dead_letter_queue"
 # nextWriter in logstash-core/src/main/java/org/logstash/common/io/DeadLetterQueueWriter.java of Logstash 9.5. Once a
 # reader has removed what it read, the size is that of the sealed segments alone: 0.
 _EMPTY = 1
+_DOCUMENTS = "logstash_stats_pipeline_plugin_documents"
+_OUTPUT = f'{{{_POD},pipeline="metrics",plugin="elasticsearch",plugin_id="metrics_elasticsearch",plugin_type="output"}}'
 _PODS = "$ kubectl --context controlplane --namespace logstash get pods"
 _LOGS = "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash --tail=100"
 
@@ -54,7 +56,8 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="logstash",
             where=Where.PROMETHEUS,
-            query="sum by (pipeline) (rate(logstash_stats_pipeline_events_out[10m]))",
+            # A pipeline that replays has nothing to do most of the time.
+            query='sum by (pipeline) (rate(logstash_stats_pipeline_events_out{pipeline!~".+-replay"}[10m]))',
             op="<",
             threshold=0.01,
             hold="10m",
@@ -78,7 +81,70 @@ TOPIC = Topic(
             firing=Fixture(
                 series={f"logstash_stats_pipeline_events_out{_PIPELINE}": "500x60"}, alerts=({"pipeline": "metrics"},)
             ),
-            silent=Fixture(series={f"logstash_stats_pipeline_events_out{_PIPELINE}": "0+600x60"}),
+            silent=Fixture(
+                series={
+                    f"logstash_stats_pipeline_events_out{_PIPELINE}": "0+600x60",
+                    f'logstash_stats_pipeline_events_out{{{_POD},pipeline="metrics-replay"}}': "0x60",
+                }
+            ),
+        ),
+        Alarm(
+            name="LogstashRefused",
+            severity=Severity.CRITICAL,
+            component="logstash",
+            where=Where.PROMETHEUS,
+            # What left for Elasticsearch and was neither taken nor there already is a dead letter: the exporter has no
+            # number of them.
+            query=f"100 * (1 - sum by (pipeline) (rate({_DOCUMENTS}_successes[5m])"
+            f" + rate({_DOCUMENTS}_non_retryable_failures[5m]))"
+            ' / (sum by (pipeline) (rate(logstash_stats_pipeline_plugin_events_out{plugin="elasticsearch"}[5m])) > 0))',
+            op=">",
+            threshold=50,
+            hold="1m",
+            summary="Elasticsearch on {{ $labels.cluster }} refuses most of pipeline {{ $labels.pipeline }}",
+            description="More than half of the documents have become dead letters for five minutes. At full load the "
+            "dead letter queue is full within minutes, and then loses the oldest.",
+            runbook=Runbook(
+                meaning="Elasticsearch answered 400 or 404, or 403 to metrics, for most documents: a privilege that "
+                "was taken away, indices that are read-only, a template that is not as declared, or a limit that is "
+                "reached.",
+                impact="What is refused is in the dead letter queue of each pod, `logstash_dead_letter_gib` at most: "
+                "2 GiB are about 800,000 samples, which 2,500 samples per second fill in five minutes. Then the oldest "
+                "letters are lost.",
+                look=(
+                    "Why, in Elasticsearch's own words:",
+                    "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash "
+                    "--tail=5000 "
+                    "| grep 'routing to DLQ' | tail -3",
+                ),
+                mend=(
+                    "At once stop reading, so that Kafka keeps what is to come: `kubectl --context controlplane "
+                    "--namespace logstash scale statefulset logstash --replicas=0`; the queues stay on the volumes.",
+                    "*security_exception*: the role of the user `logstash_writer`; run `--tags elasticsearch`, whose "
+                    "reconciler gives it its privileges back.",
+                    "*cluster_block_exception* with metrics: samples so old, or clocks so wrong, that their index has "
+                    "been downsampled. Compare the clocks, and the first round of "
+                    "`elasticsearch_metrics_downsampling`.",
+                    "*Limit of total fields*: `elasticsearch_metrics_fields`.",
+                    "Then run `--tags logstash`, and [replay the dead letters](../data-path.md#replay-dead-letters).",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    # What is there already is no letter.
+                    f"{_DOCUMENTS}_successes{_OUTPUT}": "0+600x20 12000x40",
+                    f"{_DOCUMENTS}_non_retryable_failures{_OUTPUT}": "0+6x60",
+                    f"logstash_stats_pipeline_plugin_events_out{_OUTPUT}": "0+606x60",
+                },
+                alerts=({"pipeline": "metrics"},),
+            ),
+            silent=Fixture(
+                series={
+                    f"{_DOCUMENTS}_successes{_OUTPUT}": "0+300x60",
+                    f"{_DOCUMENTS}_non_retryable_failures{_OUTPUT}": "0+300x60",
+                    f"logstash_stats_pipeline_plugin_events_out{_OUTPUT}": "0+606x60",
+                }
+            ),
         ),
         Alarm(
             name="LogstashDeadLetters",
@@ -92,10 +158,14 @@ TOPIC = Topic(
             summary="Elasticsearch has refused documents of pipeline {{ $labels.pipeline }} on {{ $labels.cluster }}",
             description="There are documents in the dead letter queue of {{ $labels.pod }}.",
             runbook=Runbook(
-                meaning="Elasticsearch answered 400 or 404: a field of another type than its mapping, or a missing "
-                "index.",
+                meaning="Elasticsearch answered 400 or 404, or 403 to metrics: a field of another type than "
+                "its mapping, "
+                "a missing index, a time that no index takes, a metric's name beyond the limit of fields, an "
+                "index that "
+                "was downsampled, or a privilege that is missing ([LogstashRefused](LogstashRefused.md)).",
                 impact="These documents are not found by any search. They are kept in the dead letter queue, and this "
-                "alarm fires, until they are read or older than `logstash_dead_letter_age`.",
+                "alarm fires, until they are replayed or older than `logstash_dead_letter_age`. Those of a pipeline "
+                "`...-replay` were refused again.",
                 look=(
                     "Why, in Elasticsearch's own words:",
                     "$ kubectl --context controlplane --namespace logstash logs logstash-0 --container logstash "
@@ -108,8 +178,13 @@ TOPIC = Topic(
                     "(role "
                     "elasticsearch).",
                     "A missing data stream or template: run `--tags elasticsearch`; its reconciler makes them.",
-                    "Afterwards read the dead letters again with Logstash's `dead_letter_queue` input and its "
-                    "`clean_consumed`, which empties the queue.",
+                    "*Limit of total fields*, with metrics: raise `elasticsearch_metrics_fields`, or have the exporter "
+                    "not make names of values; run `--tags elasticsearch`.",
+                    "A timestamp outside of the ranges of currently writable indices, after an outage of "
+                    "Elasticsearch's master: nothing to do but the next step. Otherwise a clock is wrong: "
+                    "[NodeClockSkew](NodeClockSkew.md).",
+                    "Afterwards [replay the dead letters](../data-path.md#replay-dead-letters), which empties "
+                    "the queue.",
                 ),
             ),
             firing=Fixture(
@@ -153,7 +228,7 @@ TOPIC = Topic(
                     "du -sh /var/lib/logstash/dead_letter_queue",
                 ),
                 mend=(
-                    "Mend the cause, read them again, then delete the segments that were read.",
+                    "Remove the cause, then [replay them](../data-path.md#replay-dead-letters).",
                     "More room: `logstash_dead_letter_gib`.",
                 ),
             ),

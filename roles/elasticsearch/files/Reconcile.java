@@ -30,7 +30,7 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * Brings the settings, templates, lifecycles, roles, users and snapshots of an Elasticsearch cluster to what is declared.
+ * Brings the settings, templates, data streams, roles, users and snapshots of an Elasticsearch cluster to what is declared.
  *
  * <p>java Reconcile.java [--plan]; --plan prints what differs and changes nothing.
  *
@@ -47,6 +47,8 @@ import javax.net.ssl.TrustManagerFactory;
  */
 public final class Reconcile {
   private static final String OWNER = "dataplatform.fleet";
+  // As GET _data_stream calls it, beside "Index Lifecycle Management" and "Unmanaged".
+  private static final String LIFECYCLE = "Data stream lifecycle";
 
   private final Api api;
   private final Path passwords;
@@ -76,11 +78,15 @@ public final class Reconcile {
   }
 
   private void all(Map<String, Object> declared) {
+    // As they are before templates change: so a plan says the same as the run.
+    Map<String, List<Object>> streams = new LinkedHashMap<>();
+    section(declared, "data_streams").keySet().forEach(pattern ->
+        attempt("data streams " + pattern, () -> streams.put(pattern, streams(pattern))));
     attempt("cluster settings", () -> settings(section(declared, "settings")));
     templates("component template", "/_component_template/", "component_template", section(declared, "component_templates"));
     templates("index template", "/_index_template/", "index_template", section(declared, "index_templates"));
-    section(declared, "lifecycles").forEach((pattern, wanted) ->
-        attempt("lifecycles of " + pattern, () -> lifecycles(pattern, object(wanted))));
+    streams.forEach((pattern, found) -> found.forEach(stream ->
+        dataStream(object(stream), object(section(declared, "data_streams").get(pattern)))));
     section(declared, "roles").forEach((name, wanted) -> attempt("role " + name, () -> role(name, object(wanted))));
     section(declared, "users").forEach((name, wanted) -> attempt("user " + name, () -> user(name, object(wanted))));
     for (Object name : list(declared.get("reserved_users"))) {
@@ -117,20 +123,50 @@ public final class Reconcile {
     }));
   }
 
-  /** Templates count for data streams to come; those that exist have a lifecycle of their own. */
-  private void lifecycles(String pattern, Map<String, Object> wanted) throws IOException {
-    Map<String, Object> answer = api.find("/_data_stream/" + pattern + "/_lifecycle");
-    for (Object stream : list(answer == null ? null : answer.get("data_streams"))) {
-      String name = object(stream).get("name").toString();
-      Map<String, Object> live = new LinkedHashMap<>(section(object(stream), "lifecycle"));
-      Map<String, Object> whole = new LinkedHashMap<>(wanted);
+  private List<Object> streams(String pattern) throws IOException {
+    Map<String, Object> answer = api.find("/_data_stream/" + pattern);
+    return list(answer == null ? null : answer.get("data_streams"));
+  }
+
+  /** Templates count for what is made later; data streams that exist, and their backing indices, have all of it themselves. */
+  private void dataStream(Map<String, Object> stream, Map<String, Object> wanted) {
+    String name = stream.get("name").toString();
+    String path = "/_data_stream/" + encoded(name);
+    attempt("data stream " + name, () -> {
+      Map<String, Object> live = section(stream, "lifecycle");
+      Map<String, Object> whole = new LinkedHashMap<>(section(wanted, "lifecycle"));
       // Rounds that are no longer declared are taken away.
-      if (!wanted.containsKey("downsampling") && live.containsKey("downsampling")) {
+      if (!whole.containsKey("downsampling") && live.containsKey("downsampling")) {
         whole.put("downsampling", null);
       }
-      compare("lifecycle", name, whole, live,
-          () -> api.send("PUT", "/_data_stream/" + encoded(name) + "/_lifecycle", wanted));
-    }
+      compare("lifecycle", name, whole, live, () -> api.send("PUT", path + "/_lifecycle", section(wanted, "lifecycle")));
+      compare("options", name, section(wanted, "options"), stream,
+          () -> api.send("PUT", path + "/_options", section(wanted, "options")));
+      Map<String, Object> settings = api.read("/" + encoded(name) + "/_settings?flat_settings=true");
+      List<Object> indices = list(stream.get("indices"));
+      for (Object index : indices) {
+        boolean newest = index == indices.get(indices.size() - 1);
+        backingIndex(object(index), section(wanted, newest ? "newest_index" : "every_index"), settings);
+      }
+      // Whether it becomes so is up to the templates: a higher one of somebody else's may be in the way.
+      compare("next index of", name, mapOf("next_generation_managed_by", LIFECYCLE), stream, () -> {
+        for (Object now : streams(encoded(name))) {
+          Object manager = object(now).get("next_generation_managed_by");
+          if (!LIFECYCLE.equals(manager)) {
+            throw new IOException("its template " + object(now).get("template") + " leaves it to: " + manager);
+          }
+        }
+      });
+    });
+  }
+
+  private void backingIndex(Map<String, Object> index, Map<String, Object> settings, Map<String, Object> live) {
+    String name = index.get("index_name").toString();
+    Map<String, Object> wanted = new TreeMap<>(Map.of("managed_by", LIFECYCLE));
+    flatten("", settings, wanted);
+    Map<String, Object> found = new LinkedHashMap<>(section(section(live, name), "settings"));
+    found.put("managed_by", index.get("managed_by"));
+    compare("index", name, wanted, found, () -> api.send("PUT", "/" + encoded(name) + "/_settings", settings));
   }
 
   private void role(String name, Map<String, Object> declared) throws IOException {

@@ -39,6 +39,8 @@ type Closed<T> = 0 extends 1 & T ? T
   : T;
 type Given<F extends (...given: never[]) => unknown> = Closed<NonNullable<Parameters<F>[0]>>;
 """
+# Settings of an index of the module data-streams (DataStreamsPlugin.java), which the specification leaves out.
+_LEFT_OUT = frozenset({"look_ahead_time", "look_back_time"})
 _OPTIONS = {
     "strict": True,
     "noEmit": True,
@@ -144,7 +146,7 @@ class OfficialClient:
             (place / "node_modules").symlink_to(self._folder / "node_modules")
             (place / "tsconfig.json").write_text(json.dumps({"compilerOptions": _OPTIONS, "files": ["requests.ts"]}))
             lines = [
-                f"export const _{number}: Given<{route.type}> = {json.dumps(given)};"
+                f"export const _{number}: Given<{route.type}> = {json.dumps(_specified(given))};"
                 for number, (_, route, given) in enumerate(known)
             ]
             (place / "requests.ts").write_text(_TYPES + "\n".join(lines) + "\n")
@@ -204,6 +206,14 @@ def _arguments(request: Sent, route: Route) -> Json:
         assert not arguments.keys() & part.keys(), f"{request} has one name in two places"
         arguments |= part
     return arguments
+
+
+def _specified(given: Any) -> Any:
+    if isinstance(given, list):
+        return [_specified(item) for item in given]
+    if isinstance(given, dict):
+        return {name: _specified(value) for name, value in given.items() if name not in _LEFT_OUT}
+    return given
 
 
 def _typed(value: str) -> Any:

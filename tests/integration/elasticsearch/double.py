@@ -34,6 +34,8 @@ class Double:
     component_templates: dict[str, Json] = field(default_factory=dict)
     index_templates: dict[str, Json] = field(default_factory=dict)
     data_streams: dict[str, Json] = field(default_factory=dict)
+    indices: dict[str, Json] = field(default_factory=dict)
+    """The settings of backing indices, under their full names."""
     roles: dict[str, Json] = field(default_factory=dict)
     users: dict[str, Json] = field(default_factory=dict)
     repositories: dict[str, Json] = field(default_factory=dict)
@@ -63,8 +65,10 @@ class Double:
             if method == "PUT":
                 self.settings |= as_text(body["persistent"])
             return 200, {"persistent": self.settings, "transient": {}}
-        if found := re.fullmatch(r"/_data_stream/([^/]+)/_lifecycle", path):
-            return self._lifecycle(method, found[1], body)
+        if found := re.fullmatch(r"/_data_stream/([^/]+)(?:/_(lifecycle|options))?", path):
+            return self._data_stream(method, found[1], found[2], body)
+        if found := re.fullmatch(r"/([^/_]+)/_settings", path):
+            return self._index_settings(method, found[1], body)
         if found := re.fullmatch(r"/_security/user/([^/]+)/_password", path):
             self.passwords[found[1]] = body["password"]
             return 200, {}
@@ -83,12 +87,49 @@ class Double:
                 return place(method, unquote(found[1]) if found[1] else None, body)
         return 400, error(f"no handler found for uri [{path}] and method [{method}]")
 
-    def _lifecycle(self, method: str, name: str, body: Json) -> Answer:
-        if method == "PUT":
-            self.data_streams[name]["lifecycle"] = {"enabled": True, **body}
+    def _data_stream(self, method: str, name: str, part: str | None, body: Json) -> Answer:
+        if method == "PUT" and part:
+            self.data_streams[name][part] = {"enabled": True, **body} if part == "lifecycle" else body
             return 200, {"acknowledged": True}
         wanted = re.compile(name.replace("*", ".*"))
-        return 200, {"data_streams": [{"name": n, **s} for n, s in self.data_streams.items() if wanted.fullmatch(n)]}
+        return 200, {"data_streams": [self._shown(n) for n in self.data_streams if wanted.fullmatch(n)]}
+
+    def _index_settings(self, method: str, name: str, body: Json) -> Answer:
+        if method == "PUT":
+            self.indices[name] |= as_text(flat(body))
+            return 200, {"acknowledged": True}
+        return 200, {index: {"settings": self.indices[index]} for index in self.data_streams[name]["indices"]}
+
+    def _shown(self, name: str) -> Json:
+        """A data stream as GET shows it, in the form and by the rules that test_rules.py reads off Elasticsearch."""
+        stream = self.data_streams[name]
+        lifecycle = stream.get("lifecycle", {})
+        return {
+            "name": name,
+            "indices": [
+                {"index_name": index, "managed_by": managed_by(self.indices[index], lifecycle)}
+                for index in stream["indices"]
+            ],
+            "template": stream["template"],
+            "next_generation_managed_by": managed_by(self._next(stream["template"]), lifecycle),
+            "lifecycle": lifecycle,
+            "failure_store": {"enabled": False, "rollover_on_write": False, "indices": []}
+            | stream.get("options", {}).get("failure_store", {}),
+        }
+
+    def _next(self, name: str) -> Json:
+        """The settings of a data stream's next index: the built-in component's, and those that come after it."""
+        if name == "metrics-prometheus@template":
+            ours = self.component_templates.get("metrics-prometheus@custom", {})
+            return {"index.lifecycle.name": "metrics"} | ours.get("template", {}).get("settings", {})
+        return dict(self.index_templates.get(name, {}).get("template", {}).get("settings", {}))
+
+    def add_data_stream(self, name: str, template: str, *settings: Json, **more: Json) -> list[str]:
+        """Return the names of its backing indices, one for each given settings, of which the last is written to."""
+        indices = [f".ds-{name}-{number:06}" for number in range(1, len(settings) + 1)]
+        self.indices |= {index: dict(given) for index, given in zip(indices, settings, strict=True)}
+        self.data_streams[name] = {"template": template, "indices": indices, **more}
+        return indices
 
     @staticmethod
     def _templates(key: str, place: dict[str, Json]) -> Place:
@@ -125,6 +166,14 @@ class Double:
         if "password" in body:
             self.passwords[name] = body["password"]
         return {"username": name, "email": None, **{k: v for k, v in body.items() if k != "password"}}
+
+
+def managed_by(settings: Json, lifecycle: Json) -> str:
+    """Who rules an index of a data stream with this lifecycle."""
+    policy, prefer = settings.get("index.lifecycle.name"), settings.get("index.lifecycle.prefer_ilm", "true") == "true"
+    if lifecycle.get("enabled") and not (policy and prefer):
+        return "Data stream lifecycle"
+    return "Index Lifecycle Management" if policy else "Unmanaged"
 
 
 def error(reason: str) -> Json:

@@ -5,13 +5,14 @@
 The real Elasticsearch cannot be had here. What this proves: what the script sends, in which order, that it tells what
 is as declared from what is not, in the forms that the API reference gives, and that it shows no password. All requests
 of all tests are held against the official client; what its types leave open, such as settings of the cluster, is not
-proved.
+proved. What Elasticsearch's own classes say of templates and data streams is in test_rules.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -179,25 +180,80 @@ def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
     assert "theirs" in double.index_templates
 
 
-def test_lifecycles_reach_data_streams_that_exist(double: Double, reconcile: Reconcile) -> None:
-    double.data_streams["metrics-k8s.prometheus-staging"] = {"lifecycle": {"enabled": True, "data_retention": "90d"}}
-    double.data_streams["logs-k8s.container-staging"] = {}
-    double.data_streams["logs-other-default"] = {}
-    reconcile()
-    lifecycle = double.data_streams["metrics-k8s.prometheus-staging"]["lifecycle"]
+METRICS = "metrics-k8s.prometheus-staging"
+LOGS = "logs-k8s.container-staging"
+BY_POLICY = {"index.lifecycle.name": "metrics"}
+
+
+def test_data_streams_that_exist_become_as_declared(double: Double, reconcile: Reconcile) -> None:
+    kept = {"enabled": True, "data_retention": "90d"}
+    # As a platform is that has run without any of it.
+    old, newest = double.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY, BY_POLICY, lifecycle=kept)
+    (logs,) = double.add_data_stream(LOGS, "logs-k8s.container", {}, options={"failure_store": {"enabled": True}})
+    (theirs,) = double.add_data_stream("logs-other-default", "logs", BY_POLICY)
+    planned, first = reconcile("--plan"), reconcile()
+    assert first.status == 0
+    assert planned.lines[:-1] == first.lines[:-1]
+    for name in (old, newest):
+        assert re.search(
+            rf'~ index {name}: .*managed_by "Index Lifecycle Management" -> "Data stream lifecycle"',
+            "\n".join(first.changes),
+        )
+        assert double.indices[name]["index.lifecycle.prefer_ilm"] == "false"
+    assert f"~ options {LOGS}: failure_store.enabled true -> false" in first.changes
+    lifecycle = double.data_streams[METRICS]["lifecycle"]
     assert lifecycle["data_retention"] == "30d"
-    assert lifecycle["downsampling"][0] == {"after": "2d", "fixed_interval": "5m"}
-    assert double.data_streams["logs-k8s.container-staging"]["lifecycle"]["data_retention"] == "14d"
-    assert double.data_streams["logs-other-default"] == {}
-    assert reconcile().drift == 0
+    assert lifecycle["downsampling"][0] == {"after": "5d", "fixed_interval": "5m"}
+    assert double.data_streams[LOGS]["lifecycle"]["data_retention"] == "14d"
+    assert "index.look_ahead_time" not in double.indices[old]
+    assert double.indices[newest]["index.look_ahead_time"] == "2h"
+    assert double.indices[newest]["index.mapping.total_fields.limit"] == "20000"
+    assert double.indices[logs]["index.mapping.total_fields.limit"] == "2000"
+    assert (double.indices[theirs], "lifecycle" in double.data_streams["logs-other-default"]) == (BY_POLICY, False)
+    double.writes.clear()
+    assert (reconcile().drift, double.writes) == (0, [])
 
     def without_rounds(declared: Json) -> None:
-        for name in ("downsampling", "downsampling_method"):
-            del declared["lifecycles"]["metrics-k8s.prometheus-*"][name]
-            del declared["component_templates"]["metrics-prometheus@custom"]["template"]["lifecycle"][name]
+        for place in (
+            declared["data_streams"]["metrics-k8s.prometheus-*"]["lifecycle"],
+            declared["component_templates"]["metrics-prometheus@custom"]["template"]["lifecycle"],
+        ):
+            del place["downsampling"], place["downsampling_method"]
 
     assert reconcile(change=without_rounds).drift == 1
-    assert "downsampling" not in double.data_streams["metrics-k8s.prometheus-staging"]["lifecycle"]
+    assert "downsampling" not in double.data_streams[METRICS]["lifecycle"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "lifecycle"),
+    [
+        ({"index.lifecycle.prefer_ilm": "true", "index.lifecycle.name": "metrics"}, {}),
+        # Nobody deletes then.
+        ({}, {"enabled": False}),
+    ],
+    ids=["by a policy", "by nobody"],
+)
+def test_who_else_rules_an_index_is_drift(
+    double: Double, reconcile: Reconcile, settings: Json, lifecycle: Json
+) -> None:
+    (index,) = double.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY)
+    assert reconcile().drift > 0
+    double.indices[index] |= settings
+    double.data_streams[METRICS]["lifecycle"] |= lifecycle
+    planned, repaired = reconcile("--plan"), reconcile()
+    assert planned.lines[:-1] == repaired.lines[:-1]
+    assert "managed_by" in "\n".join(repaired.changes)
+    assert reconcile().drift == 0
+
+
+def test_a_template_that_outranks_ours_is_named(double: Double, reconcile: Reconcile) -> None:
+    reconcile()
+    double.index_templates["theirs"] = {"template": {"settings": {"index.lifecycle.name": "forever"}}}
+    double.add_data_stream(LOGS, "theirs", {})
+    outcome = reconcile()
+    assert outcome.status == 1
+    (problem,) = [line for line in outcome.lines if line.startswith("!")]
+    assert problem == (f"! next index of {LOGS} failed: its template theirs leaves it to: Index Lifecycle Management")
 
 
 def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconcile) -> None:

@@ -60,6 +60,24 @@ def test_settings_that_nginx_would_ignore() -> None:
     assert "ingress_nginx_config.http2: off (it takes true or false)" in said
 
 
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ({"kafka_topic_retention_hours": 168}, 168 + 14),
+        ({"kafka_topics": {"metrics-staging": {"config": {"retention.ms": "432000000"}}}}, 120 + 6),
+        ({"kafka_topics": {"metrics-staging": {"config": {"segment.ms": 604800000}}}}, 72 + 168),
+    ],
+)
+def test_downsampling_before_kafka_forgets(options: dict[str, Any], hours: int) -> None:
+    said = refused("playbooks/streaming.yml", "controlplane", **options)
+    assert (
+        "controlplane: the first round of elasticsearch_metrics_downsampling comes after 5d, but a metric can be"
+        in said
+    )
+    assert f" {hours} hours old when it is read from Kafka" in said
+    assert f"Begin after {hours + 24}h, or keep metrics shorter in Kafka." in said
+
+
 def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("one.json", "other.json")]
     for path in paths:

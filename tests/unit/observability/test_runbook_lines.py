@@ -99,6 +99,10 @@ QUOTED = {
     "InsufficientInstanceCapacity": Line("InsufficientInstanceCapacity", "Amazon EC2: Error codes"),
     "Insufficient cpu": Line("0/3 nodes are available: 3 Insufficient cpu.", _SCHEDULER),
     "Insufficient memory": Line("0/3 nodes are available: 3 Insufficient memory.", _SCHEDULER),
+    "Limit of total fields": Line(
+        "Limit of total fields [20000] has been exceeded while adding new fields [1]",
+        "elasticsearch 9.5: server/.../index/mapper/MappingLookup.java",
+    ),
     "Logstash failed to create queue": Line(
         "Logstash failed to create queue.", "elastic/logstash 9.5: logstash-core/.../AbstractPipelineExt.java"
     ),
@@ -113,6 +117,10 @@ QUOTED = {
     "VcpuLimitExceeded": Line("VcpuLimitExceeded", "Amazon EC2: Error codes"),
     "VolumeLimitExceeded": Line("VolumeLimitExceeded", "Amazon EC2: Error codes"),
     "certificate has expired": Line("x509: certificate has expired or is not yet valid", _X509),
+    "cluster_block_exception": Line(
+        '"type"=>"cluster_block_exception", "reason"=>"index [.ds-metrics-000001] blocked by: [FORBIDDEN/8/index write]"',
+        "elasticsearch 9.5: server/.../cluster/block/ClusterBlockException.java",
+    ),
     "connection refused": Line("dial tcp 10.0.0.1:9100: connect: connection refused", "go: syscall/zerrors_linux.go"),
     "context deadline exceeded": Line("context deadline exceeded", "go: context/context.go"),
     "didn't match Pod's node affinity": Line("node(s) didn't match Pod's node affinity/selector", _SCHEDULER),
@@ -122,6 +130,10 @@ QUOTED = {
     "not authorized": Line("You are not authorized to perform this operation.", "Amazon EC2: Error codes"),
     "not found": Line("failed to resolve reference: not found", "containerd: core/remotes/docker/resolver.go"),
     "query timed out": Line("query timed out in expression evaluation", "prometheus v3: promql/engine.go"),
+    "security_exception": Line(
+        '"type"=>"security_exception", "reason"=>"action [indices:data/write/bulk[s]] is unauthorized for user"',
+        "elasticsearch 9.5: x-pack/plugin/core/.../security/support/Exceptions.java",
+    ),
     "too many missed start times": Line(
         "too many missed start times: 101. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
         "kubernetes: pkg/controller/cronjob/utils.go",

@@ -172,6 +172,7 @@ def test_topics_of_members_and_what_differs() -> None:
         "compression.type=zstd",
         "retention.bytes=-1",
         "retention.ms=259200000",
+        "segment.ms=21600000",
     ]
     assert topics["metrics-staging"].split() == [
         "partitions=12",
@@ -179,8 +180,28 @@ def test_topics_of_members_and_what_differs() -> None:
         "compression.type=zstd",
         "retention.bytes=-1",
         "retention.ms=86400000",
+        "segment.ms=7200000",
     ]
     assert "cleanup.policy=compact,delete" in topics["invoices"].split()
+    assert "segment.ms" not in topics["invoices"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ({}, 78),
+        ({"kafka_topic_retention_hours": 6}, 7),
+        (
+            {"kafka_topics": {"metrics-staging": {"retention_hours": 100}, "logs-staging": {"retention_hours": 900}}},
+            109,
+        ),
+        ({"kafka_topics": {"metrics-former": {"config": {"retention.ms": -1}}}}, 1000000),
+        # One that the role does not make a segment for has Kafka's own, of a week.
+        ({"kafka_topics": {"metrics-former": {"retention_hours": 1}}}, 169),
+    ],
+)
+def test_how_old_a_metric_can_be(options: dict[str, Any], hours: int) -> None:
+    assert value("__kafka_oldest_metric_hours", **options) == hours
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,11 @@ def test_metrics_go_to_a_data_stream_by_its_fields() -> None:
     assert not re.search(r"^\s+(index|document_id|action|ilm_enabled) =>", text, re.MULTILINE)
 
 
+def test_a_metric_that_came_too_late_stops_no_other_one_and_a_log_waits_for_a_privilege() -> None:
+    assert "dlq_custom_codes => [403]" in section(files()["metrics.conf"], "output")
+    assert "dlq_custom_codes" not in files()["logs.conf"]
+
+
 def test_logs_are_created_once_under_the_name_of_their_place_in_kafka() -> None:
     text = section(files()["logs.conf"], "output")
     for line in (

@@ -76,7 +76,7 @@ def test_a_jdk_that_is_new_enough_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_without_maven_it_says_so(environment: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(LocalCloudError, match="OpenSearch for tests needs Maven"):
+    with pytest.raises(LocalCloudError, match=r"opensearch-\S+ for tests needs Maven"):
         distribution(environment=environment | {"PATH": str(tmp_path)})
 
 
