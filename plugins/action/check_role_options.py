@@ -59,8 +59,8 @@ def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterab
     """Return each key of a dict that is not allowed, with the nearest key or None.
 
     A key that is allowed may end with ``*``. Of a dictionary as ``allowed`` the value says what a key takes: a list of
-    words (case is no matter), a range as ``-1 .. 1000``, or a dictionary: its ``pattern`` is a regular expression for all
-    of the text, its ``words`` say it. A value that the key does not take is returned with the key.
+    words (case is no matter), a range as ``-1 .. 1000``, or a dictionary: its ``pattern`` is a regular expression for
+    all of the text, its ``words`` say it. A value that the key does not take is returned with the key.
     """
     begins = [key.removesuffix("*") for key in allowed if key.endswith("*")]
     known = sorted(allowed)
