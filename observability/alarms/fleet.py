@@ -16,6 +16,9 @@ _HOPS = (
     "[ElasticsearchRed](ElasticsearchRed.md).",
 )
 
+_READ = "fluentbit_input_records_total"
+_TAKEN = 'kafka_server_topic_messagesin_total{cluster="controlplane",pod="kafka-0",topic="logs-staging"}'
+
 TOPIC = Topic(
     name="fleet",
     title="The fleet",
@@ -123,6 +126,57 @@ TOPIC = Topic(
                 alerts=({},),
             ),
             silent=Fixture(series={'kafka_server_topic_messagesin_total{topic="logs-staging"}': "0+60x60"}),
+        ),
+        Alarm(
+            name="LogsNotDelivered",
+            severity=Severity.CRITICAL,
+            component="fluent-bit",
+            where=Where.METRICS,
+            per_member=True,
+            # What Fluent Bit calls processed is what Kafka's client has in its queue. What Kafka has is Kafka's to say.
+            query='100 * sum(rate(kafka_server_topic_messagesin_total{topic="logs-@member@"}[15m])) '
+            '/ sum(rate(fluentbit_input_records_total{cluster="@member@",name=~"containers|journal|events"}[15m]))',
+            op="<",
+            threshold=90,
+            hold="15m",
+            summary="Of the log lines that cluster {{ $labels.cluster }} reads, not all arrive in Kafka",
+            description="For 15 minutes more than a tenth of what the member's Fluent Bit has read has not become a "
+            "message in Kafka.",
+            runbook=Runbook(
+                meaning="Messages that Kafka has taken into the member's topic, against records that Fluent Bit has "
+                "read there. The rest waits on nodes, or is lost.",
+                impact="Those logs are late while they wait: `fluent_bit_buffer_gib` on each node. What Kafka refuses "
+                "for good is lost.",
+                look=(
+                    "Grafana, dashboard *Fluent Bit*: one node, or all? Which of its alarms is on: "
+                    "[FluentBitDisconnected](FluentBitDisconnected.md), [FluentBitRefused](FluentBitRefused.md), "
+                    "[FluentBitBufferFilling](FluentBitBufferFilling.md)?",
+                    "$ kubectl --context CLUSTER --namespace node-agents logs daemonset/fluent-bit --tail=50",
+                ),
+                mend=(
+                    "As the alarm of the node says. Nothing at all arrives: [LogsMissing](LogsMissing.md).",
+                    "More is logged than can be sent: `fluent_bit_size: large`.",
+                ),
+            ),
+            firing=Fixture(
+                series={
+                    _TAKEN: "0+600x120",
+                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="containers"}}': "0+600x120",
+                    # A node whose Kafka's client has it all in its queue.
+                    f'{_READ}{{cluster="staging",pod="fluent-bit-2",name="containers"}}': "0+300x120",
+                },
+                at="90m",
+                alerts=({},),
+            ),
+            silent=Fixture(
+                series={
+                    _TAKEN: "0+600x120",
+                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="containers"}}': "0+590x120",
+                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="fluentbit_metrics.2"}}': "0+600x120",
+                    f'{_READ}{{cluster="testing",pod="fluent-bit-1",name="containers"}}': "0+590x120",
+                },
+                at="90m",
+            ),
         ),
         Alarm(
             name="NotificationsFailing",

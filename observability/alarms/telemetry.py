@@ -22,8 +22,13 @@ _HIGHEST = "prometheus_remote_storage_queue_highest"
 _QUEUE = f'{{{_PROMETHEUS},remote_name="bridge"}}'
 _OUTPUT = 'job="telegraf",output="kafka"'
 _BRIDGE = 'namespace="agents",pod="prometheus-0",container="telegraf"'
-_FLUENT = 'job="fluent-bit",pod="fluent-bit-1",name="kafka.0"'
-_FLUENT_LABELS = {"pod": "fluent-bit-1", "name": "kafka.0"}
+_FLUENT_TROUBLE = (
+    'job="fluent-bit",namespace="node-agents",pod="fluent-bit-1",node="node-1",container="fluent-bit",'
+    'instance="10.0.0.2:2021"'
+)
+_FLUENT = f'{_FLUENT_TROUBLE},name="kafka"'
+_FLUENT_NODE = {"pod": "fluent-bit-1", "node": "node-1"}
+_FLUENT_LABELS = {"pod": "fluent-bit-1", "name": "kafka"}
 
 TOPIC = Topic(
     name="telemetry",
@@ -347,6 +352,47 @@ TOPIC = Topic(
             silent=Fixture(series={f"internal_write_metrics_dropped{{{_OUTPUT}}}": "500x60"}),
         ),
         Alarm(
+            name="BridgeRefused",
+            severity=Severity.CRITICAL,
+            component="bridge",
+            where=Where.EDGE,
+            direct=True,
+            query='sum by (output) (increase(internal_write_errors{output="kafka"}[5m]))',
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Kafka refuses samples of {{ $labels.cluster }}, and the bridge gives them up",
+            description="Telegraf has dropped a whole batch because of one message that Kafka refuses for good.",
+            runbook=Runbook(
+                meaning="Two refusals make Telegraf's Kafka output drop a batch, at most 5000 samples, and count it "
+                "as written: a message that is too large, and a time that is too far from the broker's clock. All "
+                "other errors are tried again and are no losses: they are `write_errors` and `startup_errors`.",
+                impact="A gap in the metrics of this cluster that nothing fills.",
+                look=(
+                    _BRIDGE_LOGS,
+                    "*Message too large* or *The timestamp of the message is out of acceptable range*.",
+                ),
+                mend=(
+                    "*out of acceptable range*: the clock of a node, or of an application that gives times on its "
+                    "page, is ahead; `chronyc tracking` on the node. [NodeClockSkew](NodeClockSkew.md).",
+                    "*Message too large*: [KafkaRefusingMessages](KafkaRefusingMessages.md).",
+                ),
+            ),
+            # Observed, 1.39.3, with Kafka 4.3.1: one sample two hours ahead adds 1 to errors, nothing to write_errors
+            # and metrics_dropped, and its whole batch to metrics_written.
+            firing=Fixture(
+                series={f"internal_write_errors{{{_OUTPUT}}}": "0x27 1x33"},
+                alerts=({"output": "kafka"},),
+            ),
+            silent=Fixture(
+                series={
+                    f"internal_write_errors{{{_OUTPUT}}}": "1x60",
+                    'internal_write_errors{job="telegraf",output="prometheus_client"}': "0+1x60",
+                    f"internal_write_write_errors{{{_OUTPUT}}}": "0+30x60",
+                }
+            ),
+        ),
+        Alarm(
             name="BridgeLostBuffer",
             severity=Severity.WARNING,
             component="bridge",
@@ -431,30 +477,72 @@ TOPIC = Topic(
             ),
         ),
         Alarm(
-            name="FluentBitFailing",
+            name="FluentBitDisconnected",
             severity=Severity.CRITICAL,
             component="fluent-bit",
             where=Where.EDGE,
             direct=True,
-            query="sum by (pod, name) (rate(fluentbit_output_errors_total[5m]))",
+            # No metric of Fluent Bit's knows: its output counts what is in the queue of Kafka's client as sent.
+            query="sum by (pod, node) (increase(fluentbit_trouble_disconnected_total[5m]))",
             op=">",
             threshold=0,
             hold="10m",
-            summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} cannot send its logs",
-            description="Output {{ $labels.name }} has reported errors for ten minutes.",
+            summary="Fluent Bit on node {{ $labels.node }} of {{ $labels.cluster }} has no connection to Kafka",
+            description="Kafka's client in {{ $labels.pod }} has failed to connect, or to log in, for ten minutes.",
             runbook=Runbook(
-                meaning="The output ends with errors that are not worth a retry.",
-                impact="Logs of that node are missing in Elasticsearch.",
+                meaning="Fluent Bit's own log has lines of Kafka's client about a connection, and goes on having "
+                "them. They are of this pod, or of `fluent-bit-events` on the same node.",
+                impact="Logs of that node wait: first in the memory of Kafka's client, then on the node's disk, up to "
+                "`fluent_bit_buffer_gib`.",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED),
                 mend=(
                     "*SASL authentication error*: the credential in Secrets Manager and in Kafka differ; run "
                     "`--tags kafka` for the controlplane, then `--tags fluent_bit` for this cluster.",
-                    "*Message size too large*: a line above the topic's `max.message.bytes`; its pod should log less "
-                    "at once.",
+                    "*Failed to resolve*, *Connection refused*, *timed out*: the network path to Kafka, or Kafka. What "
+                    "waits is sent then.",
+                    "*SSL handshake failed*: run `--tags pki,kafka` for the controlplane.",
                 ),
             ),
-            firing=Fixture(series={f"fluentbit_output_errors_total{{{_FLUENT}}}": "0+1x60"}, alerts=(_FLUENT_LABELS,)),
-            silent=Fixture(series={f"fluentbit_output_errors_total{{{_FLUENT}}}": "5x60"}),
+            # Observed, 5.1.1, with a wrong password: 7, 10, 11, 14, 17, 20 after 20, 50, 80, 110, 140 and 170 s, while
+            # proc_records went up to 3338 with nothing delivered, and errors, retries and dropped_records stayed 0.
+            firing=Fixture(
+                series={f"fluentbit_trouble_disconnected_total{{{_FLUENT_TROUBLE}}}": "_x5 11+6x55"},
+                alerts=(_FLUENT_NODE,),
+            ),
+            # A broker that was restarted.
+            silent=Fixture(series={f"fluentbit_trouble_disconnected_total{{{_FLUENT_TROUBLE}}}": "_x22 12x40"}),
+        ),
+        Alarm(
+            name="FluentBitRefused",
+            severity=Severity.CRITICAL,
+            component="fluent-bit",
+            where=Where.EDGE,
+            direct=True,
+            # The series begins with the first line: an increase would not see that one.
+            query="sum by (pod, node) ((fluentbit_trouble_refused_total unless fluentbit_trouble_refused_total offset "
+            "10m) or increase(fluentbit_trouble_refused_total[10m]))",
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Kafka refuses log lines of node {{ $labels.node }} of {{ $labels.cluster }}, which are lost",
+            description="Kafka has refused messages of {{ $labels.pod }} for good; what it refuses is not sent again.",
+            runbook=Runbook(
+                meaning="Fluent Bit's own log has lines *message delivery failed*, one for each message. Its output "
+                "has counted them as sent.",
+                impact="These lines are only on the node, until its log files are rotated.",
+                look=(_FLUENT_LOGS, "All members, or this one? Dashboard *Kafka*, refused writes."),
+                mend=(
+                    "*Message size too large*: [KafkaRefusingMessages](KafkaRefusingMessages.md).",
+                    "*Topic authorization failed*, *Unknown topic or partition*: somebody took the right or the topic "
+                    "away; `--tags kafka` for the controlplane.",
+                ),
+            ),
+            # Observed, 5.1.1: a line of 1.6 MB each 10 s is one line *message delivery failed* each, and an error or a
+            # dropped record of the output is none. Above message.max.bytes it is both, and no such line.
+            firing=Fixture(
+                series={f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "_x25 1x35"}, alerts=(_FLUENT_NODE,)
+            ),
+            silent=Fixture(series={f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "9x60"}),
         ),
         Alarm(
             name="FluentBitRetrying",
@@ -468,16 +556,21 @@ TOPIC = Topic(
             summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} sends again and again",
             description="Output {{ $labels.name }} has repeated chunks for 15 minutes.",
             runbook=Runbook(
-                meaning="Kafka does not take the chunks at the first attempt.",
-                impact="Logs arrive late; they wait on the node's disk, up to `storage.total_limit_size`.",
+                meaning="The queue of Kafka's client is full, so that chunks are put back: Kafka is away, or slower "
+                "than what is logged.",
+                impact="Logs arrive late; they wait on the node's disk, up to `fluent_bit_buffer_gib`.",
                 look=(
                     _FLUENT_LOGS,
                     _KAFKA_REACHED,
                     "Grafana, dashboard *Fluent Bit*: how much is waiting, how long does the disk last?",
                 ),
-                mend=("Mend the way to Kafka, or Kafka; what waits is sent then.",),
+                mend=("Repair the network path to Kafka, or Kafka; what waits is sent then.",),
             ),
-            firing=Fixture(series={f"fluentbit_output_retries_total{{{_FLUENT}}}": "0+6x60"}, alerts=(_FLUENT_LABELS,)),
+            # Observed, 5.1.1: 573 within 130 s with the queue of Kafka's client full; 0 while Kafka is away and it is
+            # not, as on a node that logs little: 8 MiB is much for it.
+            firing=Fixture(
+                series={f"fluentbit_output_retries_total{{{_FLUENT}}}": "0+265x60"}, alerts=(_FLUENT_LABELS,)
+            ),
             silent=Fixture(series={f"fluentbit_output_retries_total{{{_FLUENT}}}": "0+1x60"}),
         ),
         Alarm(
@@ -493,43 +586,133 @@ TOPIC = Topic(
             summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} loses log lines",
             description="Output {{ $labels.name }} has dropped records.",
             runbook=Runbook(
-                meaning="Records were given up: the buffer on disk has reached its limit, or they cannot be sent at "
-                "all.",
+                meaning="Records were given up: the buffer on disk has reached its limit, or Kafka's client refuses to "
+                "send them: this cluster may not write to its topic, or a message is too large.",
                 impact="These lines are only on the node, until its log files are rotated.",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED),
                 mend=(
-                    "Mend the way to Kafka.",
-                    "Longer outages: raise the buffer's limit (role fluent_bit), with the node's disk in mind.",
+                    "*evicted from output queue*: the buffer is full. Repair the network path to Kafka, or Kafka; for "
+                    "longer outages a larger `fluent_bit_buffer_gib`, with the node's disk in mind.",
+                    "*Topic authorization failed*: the reconciler of Kafka has not made the right; `--tags kafka` for "
+                    "the controlplane.",
+                    "*Message size too large*: a line of a container, of which its chunk goes too; its program should "
+                    "log less at once.",
                 ),
             ),
+            # Observed, 5.1.1: without the right to write, 20 lines a second: 149, 408, 798, 1189 ... every 10 s, and as
+            # many errors as chunks.
             firing=Fixture(
-                series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "0x28 9x32"}, alerts=(_FLUENT_LABELS,)
+                series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "0x28 798x32"}, alerts=(_FLUENT_LABELS,)
             ),
             silent=Fixture(series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "9x60"}),
         ),
         Alarm(
-            name="FluentBitPaused",
+            name="FluentBitBufferFilling",
             severity=Severity.WARNING,
             component="fluent-bit",
             where=Where.EDGE,
-            query="max by (pod, name) (fluentbit_input_ingestion_paused)",
+            query='100 - min by (pod, node) (fluentbit_output_chunk_available_capacity_percent{name="kafka"})',
+            op=">",
+            threshold=50,
+            hold="10m",
+            summary="The buffer of Fluent Bit on node {{ $labels.node }} of {{ $labels.cluster }} is more than half "
+            "full",
+            description="What waits for Kafka on the node's disk has been more than half of what it may be for ten "
+            "minutes.",
+            runbook=Runbook(
+                meaning="Kafka does not take the logs of this node, or not as fast as they are written. A source on "
+                "disk is never paused for that: it is read on, and when the buffer is full the oldest is dropped.",
+                impact="None yet but lateness. When it is full: [FluentBitDropping](FluentBitDropping.md).",
+                look=(_FLUENT_LOGS, _KAFKA_REACHED, "Grafana, dashboard *Fluent Bit*: how fast does the buffer grow?"),
+                mend=(
+                    "Repair the network path to Kafka, or Kafka; what waits is sent then.",
+                    "Longer outages: a larger `fluent_bit_buffer_gib`, with the node's disk in mind.",
+                ),
+            ),
+            # Observed, 5.1.1, with a limit of 20 MB and Kafka away: 100, 50.0, 3.7, 3.5, 2.5 ... every 20 s, while
+            # ingestion_paused and storage_overlimit of all inputs stayed 0.
+            firing=Fixture(
+                series={f"fluentbit_output_chunk_available_capacity_percent{{{_FLUENT}}}": "100x5 50.0 3.7 3.5 2.5x53"},
+                alerts=(_FLUENT_NODE,),
+            ),
+            silent=Fixture(
+                series={
+                    f"fluentbit_output_chunk_available_capacity_percent{{{_FLUENT}}}": "100x5 60x55",
+                }
+            ),
+        ),
+        Alarm(
+            name="FluentBitUnlabelled",
+            severity=Severity.WARNING,
+            component="fluent-bit",
+            where=Where.EDGE,
+            # A kubelet that answers 403 or 500 is not even a line of Fluent Bit's log.
+            query="sum by (pod, node) (rate(fluentbit_trouble_unlabelled_total[5m]))",
             op=">",
             threshold=0,
             hold="10m",
-            summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} has stopped to read",
-            description="Source {{ $labels.name }} has been paused for ten minutes: what waits to be sent is at its "
-            "limit.",
+            summary="The kubelet of node {{ $labels.node }} of {{ $labels.cluster }} gives Fluent Bit no metadata",
+            description="Log lines of {{ $labels.pod }} have come without their pod's metadata for ten minutes.",
             runbook=Runbook(
-                meaning="The buffer of this source is full, so Fluent Bit reads no more of it until there is room.",
-                impact="Log files that are rotated away meanwhile are never read.",
-                look=(_FLUENT_LOGS, _KAFKA_REACHED, "Grafana, dashboard *Fluent Bit*: chunks that wait."),
-                mend=("Mend the way to Kafka, or Kafka; it goes on by itself.",),
+                meaning="Fluent Bit asks the node's kubelet for `/pods`, at most every five minutes for each "
+                "container. The kubelet refuses (403), fails (500), or is not reached.",
+                impact="Lines have the namespace, pod and container, which are the file's name, and neither labels "
+                "nor image nor node. Fluent Bit asks for each chunk of lines, which takes time.",
+                look=(
+                    _FLUENT_LOGS,
+                    "*kubelet upstream connection error*: the kubelet is not reached. No line at all: it refuses or "
+                    "fails.",
+                    "$ kubectl --context CLUSTER get --raw /api/v1/nodes/NODE/proxy/pods | head -c 300",
+                    "$ kubectl --context CLUSTER auth can-i get nodes --subresource=pods "
+                    "--as system:serviceaccount:node-agents:fluent-bit",
+                ),
+                mend=(
+                    "It may not: `ansible-playbook site.yml -i inventories/CLUSTER --tags fluent_bit` puts the "
+                    "ClusterRole back.",
+                    "The kubelet fails: its journal on the node; [KubeletDown](KubeletDown.md).",
+                    "It is not reached: a security group between nodes, port 10250; `fluent_bit_node_cidrs`.",
+                ),
             ),
+            # Observed, 5.1.1: no series while the kubelet answers; with 403 and 500 as many as there are records, once
+            # what was known has expired; nothing is added after the kubelet answers again. One that closes the
+            # connection makes Fluent Bit log two lines for each chunk besides.
             firing=Fixture(
-                series={'fluentbit_input_ingestion_paused{pod="fluent-bit-1",name="tail.0"}': "1x60"},
-                alerts=({"pod": "fluent-bit-1", "name": "tail.0"},),
+                series={f"fluentbit_trouble_unlabelled_total{{{_FLUENT_TROUBLE}}}": "_x5 350+1800x55"},
+                alerts=(_FLUENT_NODE,),
             ),
-            silent=Fixture(series={'fluentbit_input_ingestion_paused{pod="fluent-bit-1",name="tail.0"}': "0x60"}),
+            silent=Fixture(series={f"fluentbit_trouble_unlabelled_total{{{_FLUENT_TROUBLE}}}": "_x5 1200x55"}),
+        ),
+        Alarm(
+            name="FluentBitUnread",
+            severity=Severity.WARNING,
+            component="fluent-bit",
+            where=Where.EDGE,
+            query="sum by (pod, node) (increase(fluentbit_trouble_unread_total[5m]))",
+            op=">",
+            threshold=0,
+            hold="10m",
+            summary="Fluent Bit on node {{ $labels.node }} of {{ $labels.cluster }} cannot read a file",
+            description="{{ $labels.pod }} has reported files that it cannot open or read for ten minutes.",
+            runbook=Runbook(
+                meaning="Its input of files logs errors. It tries each file again at every look into the folder.",
+                impact="The lines of that container are missing in Elasticsearch.",
+                look=(
+                    _FLUENT_LOGS,
+                    "The line names the file; on the node: `ls -lL FILE`. Fluent Bit is root without a capability and "
+                    "reads what root may by its mode.",
+                ),
+                mend=(
+                    "A runtime that creates files of another user: its configuration; containerd's are root's, 0640.",
+                    "*Too many open files*: more containers than the runtime lets Fluent Bit open; fewer pods on the "
+                    "node.",
+                ),
+            ),
+            # Observed, 5.1.1, without capabilities and with a file of another user, mode 0600: *cannot open FILE* every
+            # 10 s, 2, 3, 5 every 20 s.
+            firing=Fixture(
+                series={f"fluentbit_trouble_unread_total{{{_FLUENT_TROUBLE}}}": "_x5 2+6x55"}, alerts=(_FLUENT_NODE,)
+            ),
+            silent=Fixture(series={f"fluentbit_trouble_unread_total{{{_FLUENT_TROUBLE}}}": "_x5 1x55"}),
         ),
     ),
 )

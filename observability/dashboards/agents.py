@@ -246,10 +246,22 @@ BRIDGE_DASHBOARD = Dashboard(
                 ),
             ),
             graph(
-                "Errors of writes",
-                "Does Kafka refuse what it writes?",
-                f"sum by (cluster) (increase(internal_write_errors{{{BRIDGE}}}[$__rate_interval]))",
-                "{{cluster}}",
+                "Writes that failed",
+                "Is Kafka not reached, does it not take a batch, or refuse one for good?",
+                (
+                    Query(
+                        f"sum by (cluster) (increase(internal_write_startup_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        "not connected {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(internal_write_write_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        "tried again {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(internal_write_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        "given up {{cluster}}",
+                    ),
+                ),
                 decimals=0,
             ),
             graph(
@@ -274,6 +286,10 @@ BRIDGE_DASHBOARD = Dashboard(
 
 FLUENT_POD = label("pod", f"fluentbit_input_records_total{{{C}}}")
 FLUENT = f'{C},pod=~"$pod"'
+# Not its own metrics, which are an input too.
+FLUENT_READ = f'{FLUENT},name=~"containers|journal|events"'
+# Of all nodes of a cluster: a topic does not say which node wrote.
+FLUENT_TOPIC = 'topic=~"logs-$cluster"'
 
 FLUENT_BIT_DASHBOARD = Dashboard(
     uid="fluent-bit",
@@ -305,32 +321,40 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             stat(
                 "Records in",
                 "How much is logged?",
-                f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT}}}[$__rate_interval]))",
+                f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT_READ}}}[$__rate_interval]))",
                 "{{cluster}}",
                 unit="wps",
             ),
             stat(
-                "Records out",
-                "Does it get to Kafka?",
-                f"sum by (cluster) (rate(fluentbit_output_proc_records_total{{{FLUENT}}}[$__rate_interval]))",
-                "{{cluster}}",
+                "Taken by Kafka",
+                "Does it get there, from all nodes, by the brokers' own count?",
+                f"sum by (topic) (rate(kafka_server_topic_messagesin_total{{{FLUENT_TOPIC}}}[$__rate_interval]))",
+                "{{topic}}",
                 unit="wps",
             ),
             stat(
                 "Lost in 1 h",
-                "Were records lost?",
-                f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{FLUENT}}}[1h]))",
-                "{{cluster}}",
+                "Were records dropped, or refused by Kafka for good?",
+                (
+                    Query(
+                        f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{FLUENT}}}[1h]))",
+                        "dropped {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(fluentbit_trouble_refused_total{{{FLUENT}}}[1h]))",
+                        "refused {{cluster}}",
+                    ),
+                ),
                 decimals=0,
                 steps=ANY,
             ),
             stat(
-                "Tried again in 1 h",
-                "Does Kafka refuse it?",
-                f"sum by (cluster) (increase(fluentbit_output_retries_total{{{FLUENT}}}[1h]))",
+                "Buffer",
+                "How much of the buffer on disk is used, on the node where it is most?",
+                f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{{FLUENT},name="kafka"}})',
                 "{{cluster}}",
-                decimals=0,
-                steps=((10, "yellow"), (100, "red")),
+                unit="percent",
+                steps=((20, "yellow"), (50, "red")),
             ),
         ),
         row(
@@ -340,12 +364,17 @@ FLUENT_BIT_DASHBOARD = Dashboard(
                 "Does as much go out as comes in?",
                 (
                     Query(
-                        f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT}}}[$__rate_interval]))",
-                        "in {{cluster}}",
+                        f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT_READ}}}[$__rate_interval]))",
+                        "read {{cluster}}",
                     ),
                     Query(
-                        f"sum by (cluster) (rate(fluentbit_output_proc_records_total{{{FLUENT}}}[$__rate_interval]))",
-                        "out {{cluster}}",
+                        "sum by (cluster)"
+                        f' (rate(fluentbit_output_proc_records_total{{{FLUENT},name="kafka"}}[$__rate_interval]))',
+                        "given to Kafka's client {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (topic) (rate(kafka_server_topic_messagesin_total{{{FLUENT_TOPIC}}}{R}))",
+                        "taken by Kafka {{topic}}",
                     ),
                 ),
                 unit="wps",
@@ -396,10 +425,42 @@ FLUENT_BIT_DASHBOARD = Dashboard(
                 ),
             ),
             graph(
-                "Paused sources",
-                "Has it stopped reading for want of memory?",
-                f"sum by (cluster, name) (fluentbit_input_storage_overlimit{{{FLUENT}}})",
-                "{{cluster}} {{name}}",
+                "Buffer on disk",
+                "How much of it is used, on the node where it is most?",
+                f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{{FLUENT},name="kafka"}})',
+                "{{cluster}}",
+                unit="percent",
+                high=100,
+                steps=((50, "red"),),
+            ),
+        ),
+        row(
+            "Trouble",
+            graph(
+                "Lines of its own log",
+                "Which nodes do not reach Kafka, are refused by it, or cannot read a file?",
+                (
+                    Query(
+                        f"sum by (cluster, node) (rate(fluentbit_trouble_disconnected_total{{{FLUENT}}}{R}))",
+                        "not connected {{cluster}} {{node}}",
+                    ),
+                    Query(
+                        f"sum by (cluster, node) (rate(fluentbit_trouble_refused_total{{{FLUENT}}}{R}))",
+                        "refused {{cluster}} {{node}}",
+                    ),
+                    Query(
+                        f"sum by (cluster, node) (rate(fluentbit_trouble_unread_total{{{FLUENT}}}{R}))",
+                        "not read {{cluster}} {{node}}",
+                    ),
+                ),
+                unit="ops",
+            ),
+            graph(
+                "Records without metadata",
+                "On which nodes does the kubelet refuse or fail?",
+                f"sum by (cluster, node) (rate(fluentbit_trouble_unlabelled_total{{{FLUENT}}}{R}))",
+                "{{cluster}} {{node}}",
+                unit="wps",
                 steps=ANY,
             ),
         ),

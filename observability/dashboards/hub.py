@@ -611,9 +611,9 @@ PIPELINE_DASHBOARD = Dashboard(
                 passes=("cluster",),
             ),
             parts.graph(
-                "2 Fluent Bit writes",
-                "How many log records leave each cluster?",
-                f"sum by (cluster) (rate(fluentbit_output_proc_records_total{{{C}}}[$__rate_interval]))",
+                "2 Fluent Bit reads",
+                "How many log records are there in each cluster?",
+                f'sum by (cluster) (rate(fluentbit_input_records_total{{name=~"containers|journal|events",{C}}}{R}))',
                 "{{cluster}}",
                 unit="wps",
                 width=8,
@@ -677,8 +677,11 @@ PIPELINE_DASHBOARD = Dashboard(
             parts.graph(
                 "2 Fluent Bit's buffer",
                 "Do logs pile up on the nodes' disks?",
-                f"sum by (cluster) (fluentbit_storage_fs_chunks{{{C}}})",
+                f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{name="kafka",{C}}})',
                 "{{cluster}}",
+                unit="percent",
+                high=100,
+                steps=((50, "red"),),
                 width=8,
             ),
             graph(
@@ -735,9 +738,17 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.graph(
                 "2 Log records lost",
-                "Were log records lost before Kafka?",
-                f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{C}}}[$__rate_interval]))",
-                "{{cluster}}",
+                "Were log records dropped before Kafka, or refused by it for good?",
+                (
+                    Query(
+                        f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{C}}}[$__rate_interval]))",
+                        "dropped {{cluster}}",
+                    ),
+                    Query(
+                        f"sum by (cluster) (increase(fluentbit_trouble_refused_total{{{C}}}[$__rate_interval]))",
+                        "refused {{cluster}}",
+                    ),
+                ),
                 decimals=0,
                 width=6,
             ),

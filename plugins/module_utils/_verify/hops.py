@@ -114,8 +114,8 @@ PATH: Final = (
         LOG,
         "kafka",
         KAFKA,
-        "Fluent Bit on the canary's node (its log; runbooks FluentBitFailing, FluentBitRetrying, LogsMissing), and its"
-        " way to Kafka: peering, credential, topic.",
+        "Fluent Bit on the canary's node (its log; runbooks FluentBitDisconnected, FluentBitRefused, LogsMissing), and"
+        " its way to Kafka: peering, credential, topic.",
         (_FLUENT_BIT,),
     ),
     Hop(LOG, "elasticsearch", ELASTICSEARCH, _STORED, (_LOGSTASH,)),

@@ -66,6 +66,12 @@ LINES = {
             "influxdata/telegraf v1.39: agent/accumulator.go, plugins/inputs/x509_cert/x509_cert.go",
         ),
     ),
+    "node-agents": (
+        Line(
+            "[ warn] [output:kafka:kafka] message delivery failed: Broker: Message size too large",
+            "fluent-bit 5.1: plugins/out_kafka/kafka.c",
+        ),
+    ),
     "apiservices": (
         Line("v1beta1.metrics.k8s.io   kube-system/metrics-server   False (MissingEndpoints)   5d", "kube-aggregator"),
     ),
@@ -79,6 +85,8 @@ LINES = {
 }
 _SCHEDULER = "kubernetes: pkg/scheduler/framework/plugins, of each plugin its reason"
 _X509 = "go: crypto/x509/verify.go"
+_BROKER = "librdkafka 2.15: src/rdkafka_broker.c"
+_BRIDGE = "influxdata/telegraf v1.39: plugins/outputs/kafka/kafka.go"
 _OUTPUT = "logstash-output-elasticsearch 12.1: lib/logstash/plugin_mixins/elasticsearch/common.rb"
 # What a page quotes in italics of messages that its commands show.
 QUOTED = {
@@ -141,6 +149,33 @@ QUOTED = {
     "unbound immediate PersistentVolumeClaims": Line("pod has unbound immediate PersistentVolumeClaims", _SCHEDULER),
     "unknown authority": Line("x509: certificate signed by unknown authority", _X509),
     "untolerated taint": Line("node(s) had untolerated taint(s)", _SCHEDULER),
+    "Connection refused": Line(
+        "Connect to ipv4#10.0.0.1:9094 failed: Connection refused (after 0ms in state CONNECT)", _BROKER
+    ),
+    "Failed to resolve": Line(
+        "Failed to resolve 'kafka-0.dataplatform.internal:9094': Name or service not known", _BROKER
+    ),
+    "Message too large": Line("Message too large, consider increasing `max_message_bytes`; dropping batch", _BRIDGE),
+    "The timestamp of the message is out of acceptable range": Line(
+        "The timestamp of the message is out of acceptable range, consider increasing broker", _BRIDGE
+    ),
+    "out of acceptable range": Line(
+        "The timestamp of the message is out of acceptable range, consider increasing broker", _BRIDGE
+    ),
+    "SSL handshake failed": Line(
+        "SSL handshake failed: certificate verify failed", "librdkafka 2.15: src/rdkafka_ssl.c"
+    ),
+    "Too many open files": Line("[tail_file.c:1419 errno=24] Too many open files", "glibc: errno 24"),
+    "Unknown topic or partition": Line("Broker: Unknown topic or partition", "librdkafka 2.15: src/rdkafka.c"),
+    "evicted from output queue": Line(
+        "chunk '1-1.flb' evicted from output queue to make room under storage.total_limit_size",
+        "fluent-bit 5.1: src/flb_input_chunk.c",
+    ),
+    "kubelet upstream connection error": Line(
+        "[error] [filter:kubernetes:metadata] kubelet upstream connection error",
+        "fluent-bit 5.1: plugins/filter_kubernetes/kube_meta.c",
+    ),
+    "timed out": Line("Connection setup timed out in state CONNECT", _BROKER),
 }
 # What pages name in italics: dashboards, and the pages, data sources and views of Grafana, Kibana and Prometheus.
 NAMES = {item.title for board in DASHBOARDS for item in (board, *board.rows, *board.panels)} | {

@@ -34,7 +34,9 @@ REACHED = {
     "alarms_heartbeat_url": "https://heartbeat.example/ping/1",
 }
 # What the rules of a member begin with.
-PER_MEMBER = ("cluster-silent", "logs-missing", "metrics-missing")
+PER_MEMBER = ("cluster-silent", "logs-missing", "logs-not-delivered", "metrics-missing")
+# What an earlier version had, and Grafana keeps in its database.
+WITHDRAWN = ("fluent-bit-failing", "fluent-bit-failing-direct", "fluent-bit-paused")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+|0s")
 
@@ -308,12 +310,12 @@ def test_members_that_are_built_are_watched_and_all_others_forgotten(
     data = only(render_role("alarms", fleet_values={}), "ConfigMap", "grafana-alerting")["data"]
     assert {name for name in data if name.startswith("rules_of_")} == {f"rules_of_{name}.yaml" for name in watched}
     retired = [each["uid"] for each in yaml.safe_load(data["retired.yaml"])["deleteRules"]]
-    assert retired == sorted(f"{kind}-{name}" for kind in PER_MEMBER for name in gone)
+    assert retired == sorted([*(f"{kind}-{name}" for kind in PER_MEMBER for name in gone), *WITHDRAWN])
 
 
 def test_no_rule_is_both_provided_and_deleted() -> None:
     kept = [rule["uid"] for rule in rules()]
-    assert forgotten(alarms_retired=["old", "cluster-silent-staging", kept[0]]) == ["old"]
+    assert forgotten(alarms_retired=["old", "cluster-silent-staging", kept[0]]) == [*WITHDRAWN, "old"]
     assert forgotten(alarms_members={"staging": {}}, alarms_former_members=["m" * 61, "staging"]) == [
         uid for uid in forgotten(alarms_members={"staging": {}}, alarms_former_members=["m" * 61]) if UID.fullmatch(uid)
     ]

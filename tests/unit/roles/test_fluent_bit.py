@@ -67,7 +67,7 @@ PLUGINS = {
     "lua": {"script", "call"},
     "log_to_metrics": {
         "tag", "metric_mode", "metric_namespace", "metric_subsystem", "metric_name", "metric_description",
-        "value_field", "regex", "add_label", "flush_interval_sec",
+        "value_field", "regex", "exclude", "add_label", "flush_interval_sec",
     },
     "kafka": {
         "brokers", "topics", "format", "timestamp_key", "timestamp_format", "message_key_field", "queue_full_retries",
@@ -214,10 +214,106 @@ def test_the_kubelet_of_the_node_is_asked_with_the_least_right() -> None:
     ]
 
 
+def metric(item: dict[str, Any]) -> str:
+    return "_".join(item[f"metric_{part}"] for part in ("namespace", "subsystem", "name"))
+
+
+def counted(tag: str, record: dict[str, Any]) -> set[str]:
+    """Return the metrics that count a record, as the filter log_to_metrics decides.
+
+    Of several conditions it heeds only the first. A field that is not there matches no pattern.
+    """
+    found = set()
+    for item in plugins("filters", "log_to_metrics"):
+        if item["metric_mode"] != "counter" or not re.search(item["match_regex"], tag):
+            continue
+        ((kind, condition),) = [(kind, item[kind]) for kind in ("regex", "exclude") if kind in item]
+        field, pattern = condition.split(" ", 1)
+        value = record
+        for part in re.findall(r"\w+", field):
+            value = value.get(part, {})
+        matches = isinstance(value, str) and re.search(pattern, value) is not None
+        if matches == (kind == "regex"):
+            found.add(metric(item))
+    return found
+
+
+# As Fluent Bit 5.1.1 wrote them after the time, each with the cause produced for it.
+_CLIENT = "[error] [output:kafka:kafka] fluent-bit-x1#producer-1: "
+_BROKER = "sasl_ssl://kafka-bootstrap.dataplatform.internal:9094/bootstrap"
+OWN_LINES = [
+    (
+        f"{_CLIENT}[thrd:{_BROKER}]: {_BROKER}: SASL authentication error: Authentication failed during authentication"
+        " due to invalid credentials with SASL mechanism SCRAM-SHA-512 (after 357ms in state AUTH_REQ)",
+        "disconnected",
+    ),
+    (
+        f"{_CLIENT}[thrd:{_BROKER}]: {_BROKER}: Connect to ipv4#127.99.205.10:9094 failed: Connection refused"
+        " (after 0ms in state CONNECT)",
+        "disconnected",
+    ),
+    (f"{_CLIENT}[thrd:{_BROKER}]: 1/1 brokers are down", "disconnected"),
+    (
+        "[ warn] [output:kafka:kafka] message delivery failed: Broker: Message size too large",
+        "refused",
+    ),
+    (
+        "[error] [input:tail:containers] cannot open /var/log/containers/locked-0_shop_main-0a.log",
+        "unread",
+    ),
+    # What metrics say: errors and dropped records, retries, dropped records.
+    (
+        "[error] % Failed to produce to topic logs-controlplane: Broker: Topic authorization failed",
+        None,
+    ),
+    ("[error] % Failed to produce to topic logs-staging: Local: Queue full", None),
+    ("[ warn] [output:kafka:kafka] internal queue is full, retrying in one second", None),
+    (
+        "[ warn] [input chunk] chunk '1-1796027124.5.flb' evicted from output queue to make room"
+        " under storage.total_limit_size: input=containers > output=kafka (out_id=0), bytes=987136, limit=20000000",
+        None,
+    ),
+    ("[ info] [input:tail:containers] multiline core started", None),
+]
+
+
+OWN_TAG = f"kube.var.log.containers.fluent-bit-x7k2p_node-agents_fluent-bit-{'0a' * 32}.log"
+NAMED = {"kubernetes": {"pod_name": "fluent-bit-x7k2p"}}
+
+
+@pytest.mark.parametrize(("line", "name"), OWN_LINES)
+def test_what_no_metric_says_is_counted_in_its_own_lines(line: str, name: str | None) -> None:
+    record = {"message": f"[2026/11/30 08:28:58.322] {line}", **NAMED}
+    assert counted(OWN_TAG, record) == ({f"fluentbit_trouble_{name}_total"} if name else set())
+    assert counted(OWN_TAG.replace("fluent-bit-x7k2p", "fluent-bit-events-7d9f-abcde"), record) == counted(
+        OWN_TAG, record
+    )
+    # A team's pod may write such a line, and have such a name.
+    assert counted(OWN_TAG.replace("_node-agents_", "_shop_"), record) == set()
+
+
+def test_a_record_without_metadata_is_counted() -> None:
+    tag = OWN_TAG.replace("fluent-bit-x7k2p_node-agents_fluent-bit", "shop-0_team_main")
+    assert counted(tag, {"message": "hello"}) == {"fluentbit_trouble_unlabelled_total"}
+    assert counted(tag, {"message": "hello", "kubernetes": {"pod_name": "shop-0"}}) == set()
+    # The kubelet has cut the name, and the filter asks for no metadata.
+    assert counted(tag.replace("0a.log", ".log"), {"message": "hello"}) == set()
+    assert counted("host.kubelet.service", {"message": "hello"}) == set()
+
+
+def test_counters_are_listed_and_written_less_often_than_flushed() -> None:
+    counters = [item for item in plugins("filters", "log_to_metrics") if item["metric_mode"] == "counter"]
+    listed = {line.split("\t")[0] for line in CATALOGUE.read_text(encoding="utf-8").splitlines()}
+    assert {metric(item) for item in counters} <= listed
+    assert all(item["flush_interval_sec"] > settings()["service"]["flush"] for item in counters)
+    # They see what the filters before them have made.
+    order = [item.get("alias") for item in settings()["pipeline"]["filters"]]
+    assert order.index("container_record") < min(order.index(item["alias"]) for item in counters)
+
+
 def test_drift_is_a_gauge_by_reconciler_of_the_platforms_namespaces_only() -> None:
-    found = plugins("filters", "log_to_metrics")
-    names = ["_".join(item[f"metric_{part}"] for part in ("namespace", "subsystem", "name")) for item in found]
-    assert names == ["reconciler_drift_objects", "reconciler_last_run_timestamp_seconds"]
+    found = [item for item in plugins("filters", "log_to_metrics") if item["metric_mode"] == "gauge"]
+    assert [metric(item) for item in found] == ["reconciler_drift_objects", "reconciler_last_run_timestamp_seconds"]
     for item in found:
         assert item["metric_mode"] == "gauge"
         assert item["add_label"] == "reconciler $log_processed['reconciler']"

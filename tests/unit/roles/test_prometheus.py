@@ -260,7 +260,8 @@ def test_a_listener_is_asked_at_its_address() -> None:
 
 
 def test_bounds_that_are_left_out_leave_enough_for_a_quantile() -> None:
-    (rule,) = jobs()["kubernetes-pods"]["metric_relabel_configs"]
+    own, rule = jobs()["kubernetes-pods"]["metric_relabel_configs"]
+    assert re.fullmatch(own["regex"], "fluentbit_input_records_total;emitter_for_trouble_metadata")
     family = "nginx_ingress_controller_upstream_server_response_latency_ms"
     assert f"{family}_bucket" in {one.name for one in catalogue.read("ingress_nginx")}
     bounds = [1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000]
