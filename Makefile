@@ -16,7 +16,9 @@ export MYPY_CACHE_DIR := .mypy_cache
 inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
-integration := pytest -q --numprocesses 2 --dist loadfile tests/integration
+# What a test takes is shown, so that a slow one is seen when it is written.
+pytest := pytest -q --numprocesses 2 --durations 25
+integration := $(pytest) --dist loadfile tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e lint sanity bench
@@ -58,7 +60,7 @@ test: scenarios := vpc kafka
 test: ## Run the tests: lint, sanity, unit, integration; about 40 minutes
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
-	@pytest -q --numprocesses 2 tests/unit
+	@$(pytest) tests/unit
 	@tools/sanity
 	@$(integration) $(once_more)
 	@tools/molecule $(scenarios)
@@ -66,7 +68,7 @@ test test-all: setup lint
 test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only
 	@$(MAKE) lint
-	@pytest -q --numprocesses 2 tests/unit
+	@$(pytest) tests/unit
 
 test-e2e: setup ## Run two clusters on real nodes, under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
 	@localcloud images --build

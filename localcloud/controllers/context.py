@@ -50,8 +50,8 @@ class Settings:
     """How long a PodDisruptionBudget may hold up the replacement of a node; EKS waits 15 minutes."""
     removal: float = 8.0
     """How long it may hold up a node that goes for good; EKS waits 15 minutes here, too."""
-    join: float = 90.0
-    """How long the nodes of a new node group may take to become ready; EKS waits longer."""
+    join: float = 240.0
+    """How long the nodes of a new node group may take to become ready, also on a busy machine; EKS waits longer."""
     auto_mode_idle: float = 30.0
     """How long an Auto Mode node stays without pods."""
     unavailable_grace: float = 45.0

@@ -122,12 +122,14 @@ def _await_control_plane(record: store.Record) -> None:
     """CREATING ends when the control plane answers, or did not start."""
     if record.get("_status") != "CREATING":
         return
+    status = record["status"]
+    # After the status: it is ACTIVE only when the authority is known.
     authority = record["certificateAuthority"].get("data")
-    if record["status"] == "FAILED":
+    if status == "FAILED":
         record["_status"] = "FAILED"
-    elif record["status"] != "ACTIVE" or (backend._get_docker() is not None and not authority):
+    elif status != "ACTIVE":
         clock.scheduler.later(0.1, lambda: _await_control_plane(record))
-    elif authority == _NO_CONTROL_PLANE:
+    elif authority == _NO_CONTROL_PLANE or (backend._get_docker() is not None and not authority):
         record["_status"] = "FAILED"
         issue = {"code": "InternalFailure", "message": "The control plane did not start.", "resourceIds": []}
         record["health"] = {"issues": [issue]}

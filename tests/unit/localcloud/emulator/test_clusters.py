@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ministack.core.responses import request_scope
+from ministack.services import eks as backend
+
+from localcloud.emulator import clock, store
 
 from .conftest import ACCOUNT, REGION, eventually, finished, reason, refused, status, unique
 
@@ -28,6 +32,19 @@ class TestCreation:
         held()
         eventually(lambda: status(eks, name) == "ACTIVE")
         assert cluster(eks, name)["endpoint"].startswith("https://")
+
+    @pytest.mark.parametrize(("authority", "ends"), [("", "FAILED"), ("a certificate", "ACTIVE")])
+    def test_does_not_wait_for_a_certificate_that_will_not_come(
+        self, eks, make_cluster, monkeypatch, held, *, authority, ends
+    ):
+        name = make_cluster(wait=False)
+        monkeypatch.setattr(backend, "_get_docker", object)
+        with request_scope(ACCOUNT, REGION):
+            record = store.clusters[name]
+        eventually(lambda: record["status"] == "ACTIVE")
+        record["certificateAuthority"]["data"] = authority
+        held()
+        eventually(lambda: status(eks, name) == ends)
 
     def test_fills_in_the_defaults_of_eks(self, eks, make_cluster, make_network):
         network = make_network()
@@ -426,3 +443,9 @@ class TestUpdates:
         seen = [page["clusters"] for page in pages]
         assert max(map(len, seen)) <= 2
         assert names <= {name for page in seen for name in page}
+
+
+def test_the_time_of_waits_does_not_jump(monkeypatch):
+    before = clock.now()
+    monkeypatch.setattr(clock.time, "time", lambda: before - 86400)
+    assert 0 <= clock.now() - before < 60

@@ -14,6 +14,12 @@ from .conftest import ACCOUNT, REGION, nodegroup, status
 ISSUES = {"issues": [{"code": "InternalFailure", "message": "no room\nfor details", "resourceIds": []}]}
 
 
+@pytest.fixture(autouse=True)
+def nothing_failed(server):
+    """Without what other tests have left."""
+    repair.remove_failed([(ACCOUNT, REGION)])
+
+
 @pytest.fixture
 def change(server):
     def change(kind, key, **members):
