@@ -126,7 +126,7 @@ QUOTED = {
     "VolumeLimitExceeded": Line("VolumeLimitExceeded", "Amazon EC2: Error codes"),
     "certificate has expired": Line("x509: certificate has expired or is not yet valid", _X509),
     "cluster_block_exception": Line(
-        '"type"=>"cluster_block_exception", "reason"=>"index [.ds-metrics-000001] blocked by: [FORBIDDEN/8/index write]"',
+        '"type"=>"cluster_block_exception", "reason"=>"index [.ds-m-000001] blocked by: [FORBIDDEN/8/index write]"',
         "elasticsearch 9.5: server/.../cluster/block/ClusterBlockException.java",
     ),
     "connection refused": Line("dial tcp 10.0.0.1:9100: connect: connection refused", "go: syscall/zerrors_linux.go"),
