@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from localcloud.cache import home, say
+from localcloud.files import locked
 from localcloud.model import LocalCloudError
 
 Artifact = tuple[str, str, str]  # group, artifact, version
@@ -52,14 +54,18 @@ def fetch(name: str, text: str, target: Path, maven: str, environment: Mapping[s
     """
     target.mkdir()
     (target / "pom.xml").write_text(text, encoding="utf-8")
-    run = subprocess.run(
-        [maven, "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=libs"],
-        cwd=target,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # All runs share Maven's own repository, which Maven 3.8 does not guard.
+    repository = home(environment) / ".maven.lock"
+    repository.parent.mkdir(parents=True, exist_ok=True)
+    with locked(repository, lambda: say("Waiting for another process that uses Maven")):
+        run = subprocess.run(
+            [maven, "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=libs"],
+            cwd=target,
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if run.returncode:
         lines = [line for line in run.stdout.splitlines() if line.startswith("[ERROR]")]
         raise LocalCloudError(f"Maven did not get {name}: {lines[0] if lines else run.stderr.strip()}")

@@ -200,6 +200,10 @@ class Discovery:
         with contextlib.suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor, name = tempfile.mkstemp(dir=self._cache)
-            with os.fdopen(descriptor, "w") as target:
-                json.dump(content, target, separators=(",", ":"))
-            Path(name).replace(self._cache / file)
+            try:
+                with os.fdopen(descriptor, "w") as target:
+                    json.dump(content, target, separators=(",", ":"))
+                Path(name).replace(self._cache / file)
+            except OSError:
+                Path(name).unlink()
+                raise

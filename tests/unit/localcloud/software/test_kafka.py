@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_is_fetched_once_with_the_tools_of_the_role(environment: dict[str, str])
 
 def test_the_agent_is_one_file(environment: dict[str, str]) -> None:
     assert java_agent(environment=environment).name == "jmx_prometheus_javaagent-1.0.1.jar"
+
+
+def test_two_runs_of_maven_do_not_share_its_repository_at_once(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "bin" / "mvn").write_text(
+        MAVEN + 'echo begin >> "$COUNT.order"; sleep 0.3; echo end >> "$COUNT.order"\n'
+    )
+    with ThreadPoolExecutor() as pool:
+        for made in (
+            pool.submit(distribution, environment=environment),
+            pool.submit(java_agent, environment=environment),
+        ):
+            assert made.result().exists()
+    assert (tmp_path / "count.order").read_text().split() == ["begin", "end"] * 2
 
 
 def test_without_maven_it_says_what_to_install(tmp_path: Path) -> None:
