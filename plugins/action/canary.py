@@ -35,6 +35,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.receive
     Channel,
     Mailbox,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 
 display = Display()
 
@@ -93,6 +94,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = False
 
+    @in_environment
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec(), **options.CLUSTER_RULES)

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.diff imp
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, split_api_version
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.yamltext import dump
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 
 COLLECTION = Path(__file__).parents[2]
 Value = Any  # whatever a YAML file holds
@@ -24,6 +25,7 @@ Value = Any  # whatever a YAML file holds
 class ActionModule(Apply):
     """Renders as apply does, and stops there."""
 
+    @in_environment
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super(Apply, self).run(tmp, task_vars)
         _, args = self.validate_argument_spec(

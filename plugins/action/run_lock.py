@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import json
@@ -34,6 +35,10 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock impo
     remove,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import (
+    in_environment,
+    way_to_aws,
+)
 
 display = Display()
 
@@ -45,6 +50,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = False
 
+    @in_environment
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(
@@ -144,7 +150,9 @@ class Keeper:
         self._table = options["table"]
         place = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
         name = hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]
-        self._fingerprint = hashlib.sha256(json.dumps(connection, sort_keys=True).encode()).hexdigest()
+        # The keeping process has the environment that this one has now.
+        way = json.dumps([connection, way_to_aws()], sort_keys=True)
+        self._fingerprint = hashlib.sha256(way.encode()).hexdigest()
         self._memory = Path(constants.DEFAULT_LOCAL_TMP) / f"run_lock-{name}.json"
         self._mark = self._memory.with_suffix(".lost")
 
@@ -228,8 +236,11 @@ def _ended(memory: Mapping[str, Any]) -> bool:
 
 
 def _end(memory: Mapping[str, Any]) -> None:
+    """End the process, and wait for its end: who looks next shall not take it for a living one."""
     if not _ended(memory):
-        os.kill(memory["pid"], signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(memory["pid"], signal.SIGKILL)
+        heartbeat.Process(memory["pid"], memory["started"]).wait(10)
 
 
 def connection_of(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ options:
   connection:
     description:
       - How to reach the AWS account and the region in which the fleet's shared values are, with the keys C(region),
-        C(profile), C(access_key), C(secret_key), C(session_token) and C(endpoint_url). What is missing, botocore finds.
+        C(profile), C(access_key), C(secret_key), C(session_token) and C(endpoint_url). What is missing, botocore finds,
+        in the C(environment) of the task, block or play first.
     type: dict
     default: {}
     vars:

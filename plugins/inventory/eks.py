@@ -20,6 +20,7 @@ notes:
     given, C(sts:AssumeRole) for O(role_arns), and for what O(include) adds C(eks:ListNodegroups),
     C(eks:DescribeNodegroup), C(eks:ListAddons), C(eks:DescribeAddon) and C(eks:ListInsights).
   - The options that tell what to ask may be Jinja expressions, for example of environment lookups.
+  - It runs before any play, so that an C(environment) of a play or task does not reach it.
 options:
   plugin:
     description: Marks the file as a source of this plugin.

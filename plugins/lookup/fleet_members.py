@@ -41,19 +41,18 @@ _raw:
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError, read_names
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_names
 
 
 class LookupModule(SharedLookup):
     """Lists Secrets Manager."""
 
-    def run(self, terms: list[str], variables: Mapping[str, object] | None = None, **kwargs: object) -> list[str]:
-        known = variables or {}
-        self.prepare(known, kwargs)
+    def find(self, terms: list[str], known: Mapping[str, Any]) -> list[str]:
         declared = set(self.get_option("members") or {})
         if terms:
             raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
@@ -63,10 +62,7 @@ class LookupModule(SharedLookup):
         if by_hand & declared:
             return sorted(by_hand & declared)
         fleet = self.get_option("fleet")
-        try:
-            names = read_names(self.get_option("connection"), f"{fleet}/")
-        except ReadError as error:
-            raise AnsibleLookupError(str(error)) from error
+        names = read_names(self.get_option("connection"), f"{fleet}/")
         built = {member for member in declared if f"{fleet}/{member}/{BUILT}" in names}
         if known.get("ansible_check_mode"):
             built |= declared & set(self._templar.template(known.get("groups", {})).get("managed", ()))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lookups fleet_secret and fleet_parameter have in common."""
+"""What the lookups fleet_secret, fleet_parameter and fleet_members have in common."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import environment_of_lookup
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import (
     Path,
     PathError,
@@ -31,10 +32,15 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: object) -> list[str]:
         known = variables or {}
         self.prepare(known, kwargs)
-        try:
-            return [self._value(Path(self.get_option("fleet"), str(term), self.kind), known) for term in terms]
-        except (PathError, ReadError) as error:
-            raise AnsibleLookupError(str(error)) from error
+        with environment_of_lookup(self._templar):
+            try:
+                return self.find(terms, known)
+            except (PathError, ReadError) as error:
+                raise AnsibleLookupError(str(error)) from error
+
+    def find(self, terms: list[str], known: Mapping[str, Any]) -> list[str]:
+        """What is returned for the terms. AWS may be asked. Raises PathError and ReadError."""
+        return [self._value(Path(self.get_option("fleet"), str(term), self.kind), known) for term in terms]
 
     def prepare(self, known: Mapping[str, Any], given: Mapping[str, object]) -> None:
         """Set the options: Ansible gives plugins variables untemplated, and what is omitted still in the arguments."""

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import way_to_aws
+
 # Documents that were found, by process: a worker that Ansible forks reads anew, for a role before may have written.
 _found: dict[tuple[Any, ...], Any] = {}
 _clients: dict[tuple[Any, ...], Any] = {}
@@ -64,7 +66,8 @@ def forget() -> None:
 def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> Any:  # noqa: ANN401
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second, not paid by others
 
-    place = (os.getpid(), service, *(str(connection.get(key) or "") for key in sorted(connection)))
+    given = (str(connection.get(key) or "") for key in sorted(connection))
+    place = (os.getpid(), service, *given, *way_to_aws().items())
     if (place, name) in _found:
         return _found[place, name]
     try:

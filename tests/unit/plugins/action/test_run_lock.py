@@ -36,6 +36,8 @@ def test_the_options_are_the_documented_ones() -> None:
         raise SpecSeenError
 
     action = run_lock.ActionModule.__new__(run_lock.ActionModule)
+    action._task = mock.Mock(environment=[])
+    action._templar = mock.Mock()
     with (
         mock.patch.object(run_lock.ActionBase, "run", return_value={}),
         mock.patch.object(action, "validate_argument_spec", validate, create=True),
@@ -116,6 +118,16 @@ def test_renewed_credentials_reach_the_process_that_keeps_the_lock(memory: Path)
     assert process.wait(60)
     assert heartbeat.started(second) is not None
     assert keeper("b").remembered() == LOCK
+
+
+def test_another_environment_reaches_the_process_that_keeps_the_lock(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper("a").start(LOCK, 0)
+    first = pid(memory)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/another")
+    keeper("a").keep_on(0)
+    assert pid(memory) != first
 
 
 def test_a_process_that_was_killed_is_started_again(memory: Path) -> None:

@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task's `environment` for what runs on the controller.
+
+Ansible gives the `environment` of a task, its blocks and its play to modules only. Without it an action or a lookup
+would find other credentials than the modules beside it, and one task list would read one account and change another.
+Here it is set in the process, which Ansible forks for each task: so botocore, a proxy's settings, the fallbacks of
+options and processes that are started meet it like a module does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from ansible._internal._task import TaskContext  # the only way from a lookup to the task that it is evaluated for
+from ansible.errors import AnsibleError
+
+# Set while an environment is worked out: lookups in it see the process' own.
+_asked: ContextVar[bool] = ContextVar("asked", default=False)
+
+
+def declared(task: Any, templar: Any) -> dict[str, str]:  # noqa: ANN401 - Ansible's are untyped
+    """What the task, its blocks and its play declare; the innermost one's value counts, as for a module.
+
+    Raises AnsibleError if it is no mapping.
+    """
+    found: dict[str, str] = {}
+    given = task.environment or []
+    for item in given if isinstance(given, list) else [given]:
+        values = templar.template(item) if item else {}
+        if not isinstance(values, Mapping):
+            raise AnsibleError(f"The environment of the task {task.get_name()!r} is no mapping of names to values.")
+        found |= {str(name): str(value) for name, value in values.items()}
+    return found
+
+
+@contextlib.contextmanager
+def environment_of(task: Any, templar: Any) -> Iterator[None]:  # noqa: ANN401
+    """Give this process the task's environment, for as long as the context lasts."""
+    if _asked.get():
+        yield
+        return
+    token = _asked.set(True)
+    try:
+        given = declared(task, templar)
+    finally:
+        _asked.reset(token)
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def environment_of_lookup(templar: Any) -> Iterator[None]:  # noqa: ANN401
+    """The same for a lookup. Where there is no task, such as for a play's own keywords, there is nothing to give."""
+    context = TaskContext.current(optional=True)
+    with environment_of(context.task, templar) if context else contextlib.nullcontext():
+        yield
+
+
+def in_environment[**Arguments, Result](run: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let an action plugin's `run` work in its task's environment."""
+
+    @functools.wraps(run)
+    def running(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        action: Any = arguments[0]
+        with environment_of(action._task, action._templar):
+            return run(*arguments, **named)
+
+    return running
+
+
+def way_to_aws() -> dict[str, str]:
+    """The variables that say which account is reached, and how."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith("AWS_") or name.lower().endswith("_proxy")
+    }
