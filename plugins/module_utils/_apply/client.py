@@ -8,17 +8,20 @@ import contextlib
 import json
 import os
 import random
+import re
 import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from .errors import ApiError, UnreachableError
@@ -102,7 +105,7 @@ class Client:
             "retries": False,
         }
         if url.scheme == "https":
-            options["ssl_context"] = ssl_context(server)
+            ssl_context(server)  # what it cannot read is said before the first request
             if server.tls_server_name:
                 options["server_hostname"] = server.tls_server_name
                 options["assert_hostname"] = server.tls_server_name if server.verify else False
@@ -116,6 +119,8 @@ class Client:
                 else urllib3.PoolManager(**options)
             )
             self._pool = manager.connection_from_url(server.url)
+            if url.scheme == "https":
+                self._pool.ConnectionCls = partial(_own_context, server)
         except (LocationParseError, ValueError) as error:
             raise UnreachableError(
                 f"Cannot use {_without_userinfo(server.proxy_url) or server.url!r}: {error}."
@@ -180,9 +185,9 @@ class Client:
                     method, target, body=data, headers=sent, redirect=False, assert_same_host=False
                 )
             except HTTPError as error:
-                if last or not _transient(error):
+                if last or not transient(error):
                     raise self._unreachable(error) from None
-                _pause(attempt)
+                pause(attempt)
                 continue
             response = Response(answer.status, answer.headers, answer.data)
             if response.status < 400 or response.status in allowed:
@@ -193,7 +198,7 @@ class Client:
             problem = self._problem(response)
             if last or response.status not in _RETRY_STATUS or problem.message.startswith(_FINAL_500):
                 raise problem
-            _pause(attempt, response.headers.get("Retry-After"))
+            pause(attempt, response.headers.get("Retry-After"))
         raise AssertionError("the last attempt returns or raises")
 
     def _problem(self, response: Response) -> ApiError:
@@ -208,11 +213,7 @@ class Client:
         return ApiError(message or f"HTTP {response.status}", response.status, reason, details)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        cause: BaseException = error
-        while (inner := cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)) and isinstance(
-            inner, Exception
-        ):
-            cause = inner
+        *_, cause = _causes(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             text = f"its certificate is not trusted: {cause.verify_message}"
         elif isinstance(cause, ConnectionRefusedError):
@@ -234,12 +235,38 @@ def _proxy_headers(url: str) -> dict[str, str]:
     return dict(urllib3.make_headers(proxy_basic_auth=unquote(user))) if at else {}
 
 
-def _transient(error: HTTPError) -> bool:
-    text = f"{type(error).__name__} {error}"
-    return not isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" not in text
+def _own_context(server: Server, *arguments: Any, **options: Any) -> HTTPSConnection:  # noqa: ANN401 - urllib3's
+    """A connection with an SSL context of its own.
+
+    urllib3 changes the context for each connection that it makes, and OpenSSL's may not be changed while another thread
+    makes a connection of it: https://docs.openssl.org/master/man7/openssl-threads/.
+    """
+    return HTTPSConnection(*arguments, **{**options, "ssl_context": ssl_context(server)})
 
 
-def _pause(attempt: int, retry_after: str | None = None) -> None:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    yield error
+    inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+    if isinstance(inner, Exception):
+        yield from _causes(inner)
+
+
+# What OpenSSL calls handshakes that end so every time: a certificate or a version that one side does not take.
+_FINAL_TLS: Final = re.compile("CERTIFICATE|UNKNOWN_CA|VERSION|UNSUPPORTED_PROTOCOL|HTTPS?_|UNRECOGNIZED_NAME")
+
+
+def transient(error: Exception) -> bool:
+    """Whether asking again can help: after a connection that broke, or a handshake that a busy server gave up."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.CertificateError) for cause in causes):
+        return False
+    return not any(
+        isinstance(cause, ssl.SSLError) and _FINAL_TLS.search(getattr(cause, "reason", None) or "") for cause in causes
+    )
+
+
+def pause(attempt: int, retry_after: str | None = None) -> None:
     """Wait before the next attempt: full jitter up to 0.2, 0.4, 0.8 ... s, and never less than the server asked for."""
     asked = 0.0
     with contextlib.suppress(ValueError, TypeError):

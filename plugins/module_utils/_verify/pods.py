@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .._apply.client import Client
+from .._apply.client import ATTEMPTS, Client, pause, transient
 from .._apply.errors import ApplyError
 from . import websocket
 
@@ -123,20 +123,35 @@ class ClusterPods:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        with self._forward(place) as plain:
-            try:
-                secured = self._context.wrap_socket(plain, server_hostname=place.name)
-                connection = http.client.HTTPConnection(place.name)
-                connection.sock = secured
-                connection.request(method, path, data, headers)
-                answer = connection.getresponse()
-                return Answer(answer.status, answer.read())
-            except ssl.SSLCertVerificationError as error:
-                raise AskError(
-                    f"The {_where(place)} shows a certificate that is not trusted: {error.verify_message}"
-                ) from None
-            except (OSError, http.client.HTTPException) as error:
-                raise AskError(f"The {_where(place)} does not answer: {error or type(error).__name__}") from None
+        for attempt in range(1, ATTEMPTS + 1):
+            with self._forward(place) as plain:
+                secured = self._secured(plain, place, last=attempt == ATTEMPTS)
+                if secured is None:
+                    continue
+                try:
+                    connection = http.client.HTTPConnection(place.name)
+                    connection.sock = secured
+                    connection.request(method, path, data, headers)
+                    answer = connection.getresponse()
+                    return Answer(answer.status, answer.read())
+                except (OSError, http.client.HTTPException) as error:
+                    raise AskError(f"The {_where(place)} does not answer: {error or type(error).__name__}") from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _secured(self, plain: socket.socket, place: Place, *, last: bool) -> ssl.SSLSocket | None:
+        """TLS on a forwarded port; None where nothing was asked yet and another try can help. Raises AskError."""
+        try:
+            return self._context.wrap_socket(plain, server_hostname=place.name)
+        except ssl.SSLCertVerificationError as error:
+            problem = f"shows a certificate that is not trusted: {error.verify_message}"
+        except OSError as error:
+            # Where a connection only ends, the node says why.
+            alert = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+            if alert and not last and transient(error):
+                pause(1)
+                return None
+            problem = f"does not answer: {error or type(error).__name__}"
+        raise AskError(f"The {_where(place)} {problem}")
 
     def run(self, place: Place, command: list[str], seconds: float, /) -> Ran:
         query = [("command", part) for part in command]

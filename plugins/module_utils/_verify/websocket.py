@@ -12,7 +12,7 @@ import ssl
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
-from .._apply.client import Client, ssl_context
+from .._apply.client import ATTEMPTS, Client, pause, ssl_context, transient
 from .._apply.errors import ApiError, ApplyError, UnreachableError
 
 PROTOCOL: Final = "v4.channel.k8s.io"
@@ -20,7 +20,10 @@ _SECONDS: Final = 15.0
 
 
 def connect(client: Client, path: str, query: list[tuple[str, str]]) -> Any:  # noqa: ANN401 - a websocket.WebSocket
-    """Open a stream. A token that the server refuses is renewed once. Raises ApiError and UnreachableError."""
+    """Open a stream. A token that the server refuses is renewed once, and a connection that broke is made again.
+
+    Raises ApiError and UnreachableError.
+    """
     try:
         import websocket  # noqa: PLC0415 - comes with the Python package kubernetes, and only this module needs it
     except ImportError as error:
@@ -42,17 +45,21 @@ def connect(client: Client, path: str, query: list[tuple[str, str]]) -> Any:  # 
     else:
         # Whether there is a proxy was decided before.
         options["http_no_proxy"] = [url.hostname]
-    for renew in (False, True):
-        headers = [f"{name}: {value}" for name, value in server.credentials.headers(renew=renew).items()]
+    renewed = False
+    for attempt in range(1, ATTEMPTS + 1):
+        headers = [f"{name}: {value}" for name, value in server.credentials.headers(renew=renewed).items()]
         try:
             return websocket.create_connection(address, header=headers, **options)
         except websocket.WebSocketBadStatusException as error:
-            if error.status_code == 401 and not renew:
-                continue
-            raise ApiError(_message(error.resp_body) or f"HTTP {error.status_code}", error.status_code) from None
+            if error.status_code != 401 or renewed:
+                raise ApiError(_message(error.resp_body) or f"HTTP {error.status_code}", error.status_code) from None
+            renewed = True
         except (websocket.WebSocketException, OSError) as error:
-            raise UnreachableError(f"The API server {server} opens no stream to the pod: {error}") from None
-    raise AssertionError("the second attempt returns or raises")
+            broke = isinstance(error, (OSError, websocket.WebSocketConnectionClosedException))
+            if attempt == ATTEMPTS or not broke or not transient(error):
+                raise UnreachableError(f"The API server {server} opens no stream to the pod: {error}") from None
+            pause(attempt)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _message(body: bytes | str | None) -> str:

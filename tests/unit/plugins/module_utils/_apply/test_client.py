@@ -65,6 +65,25 @@ class Script:
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = self.url.replace("http:", "https:")
 
+    def alert(self, context: ssl.SSLContext, *alerts: int) -> None:
+        """Speak TLS, but end the first handshakes with these alerts (RFC 8446, 6); 0 is a connection that breaks."""
+        self.handshakes, remaining = 0, list(alerts)
+        accept = self._server.get_request
+
+        def get_request() -> Any:
+            plain, address = accept()
+            self.handshakes += 1
+            if remaining:
+                plain.recv(4096)
+                alert = remaining.pop(0)
+                plain.sendall(bytes([21, 3, 3, 0, 2, 2, alert]) if alert else b"")
+                plain.close()
+                raise OSError
+            return context.wrap_socket(plain, server_side=True), address
+
+        self._server.get_request = get_request  # type: ignore[method-assign]
+        self.url = self.url.replace("http:", "https:")
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -260,3 +279,57 @@ def test_the_authorities_of_eks_are_trusted_and_only_for_their_names(script: Scr
         pytest.raises(UnreachableError, match="certificate is not trusted"),
     ):
         client.get("/version")
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
+    """The text of an authority, and what a server of it speaks TLS with."""
+    ca, serving = plain_authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(serving)
+    return ca, context
+
+
+# close_notify, bad_record_mac, handshake_failure, decode_error, internal_error, user_canceled
+@pytest.mark.parametrize("alert", [0, 20, 40, 50, 80, 90])
+def test_a_handshake_that_the_server_gives_up_is_tried_again(
+    script: Script, tls: tuple[str, ssl.SSLContext], alert: int
+) -> None:
+    script.alert(tls[1], alert, alert)
+    with Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client:
+        assert client.get("/x") == {"ok": True}
+    assert script.handshakes == 3
+
+
+# bad_certificate, certificate_expired, certificate_unknown, unknown_ca, protocol_version, unrecognized_name,
+# certificate_required
+@pytest.mark.parametrize("alert", [42, 45, 46, 48, 70, 112, 116])
+def test_a_handshake_that_fails_in_the_same_way_every_time_is_not(
+    script: Script, tls: tuple[str, ssl.SSLContext], alert: int
+) -> None:
+    script.alert(tls[1], *[alert] * client_module.ATTEMPTS)
+    with (
+        Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client,
+        pytest.raises(UnreachableError, match="cannot be reached: "),
+    ):
+        client.get("/x")
+    assert script.handshakes == 1
+
+
+def test_handshakes_are_not_tried_for_ever(script: Script, tls: tuple[str, ssl.SSLContext]) -> None:
+    script.alert(tls[1], *[80] * client_module.ATTEMPTS)
+    with (
+        Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client,
+        pytest.raises(UnreachableError, match="internal error"),
+    ):
+        client.get("/x")
+    assert script.handshakes == client_module.ATTEMPTS
+
+
+def test_connections_share_no_context(script: Script, tls: tuple[str, ssl.SSLContext]) -> None:
+    """urllib3 sets a context's protocols for each connection; OpenSSL's may not be changed while others use it."""
+    script.alert(tls[1])
+    with Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client:
+        assert client.map(client.get, ["/x"] * 8) == [{"ok": True}] * 8
+        connections = [client._pool._get_conn() for _ in range(4)]
+        assert len({id(connection.ssl_context) for connection in connections}) == 4

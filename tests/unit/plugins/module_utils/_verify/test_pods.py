@@ -9,16 +9,20 @@ import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import websocket as library
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client, Server, StaticToken
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, UnreachableError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import websocket
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import AskError, ClusterPods, Place, User
 from ansible_collections.dataplatform.fleet.tests.integration.certificates import server_certificate
 from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
@@ -143,6 +147,51 @@ def test_a_port_is_asked_by_https_through_the_stream(service: tuple[int, str]) -
         assert found.json()["who"] == "reader"
         assert json.loads(found.json()["text"]) == {"a": "b" * 50_000}
         assert len(found.json()["long"]) == 200_000
+
+
+def test_a_handshake_that_the_port_gives_up_is_tried_again(service: tuple[int, str]) -> None:
+    streams = []
+
+    def behave(stream: Stream, query: dict[str, list[str]]) -> None:
+        streams.append(stream)
+        if len(streams) > 2:
+            forwarding(service[0])(stream, query)
+            return
+        for channel in (0, 1):
+            stream.send(channel, struct.pack("<H", 9090))
+        stream.receive()
+        stream.send(0, bytes([21, 3, 3, 0, 2, 2, 80]))  # a fatal internal_error: RFC 8446, 6
+
+    with api_server(behave) as client:
+        found = ClusterPods(client, service[1]).https(PLACE, "GET", "/x", user=User("reader", "secret-word"))
+    assert found.json()["path"] == "/x"
+    assert len(streams) == 3
+
+
+@pytest.mark.parametrize(
+    ("problem", "attempts"),
+    [
+        (ssl.SSLError(1, "[SSL: TLSV1_ALERT_INTERNAL_ERROR] tlsv1 alert internal error"), 2),
+        (ConnectionResetError("reset"), 2),
+        (ssl.SSLCertVerificationError("not trusted"), 1),
+    ],
+)
+def test_a_stream_whose_handshake_fails_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch, problem: OSError, attempts: int
+) -> None:
+    answers: list[Any] = [problem, "stream"]
+
+    def create(*_: object, **__: object) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(library, "create_connection", create)
+    refused = contextlib.nullcontext() if attempts == 2 else pytest.raises(UnreachableError, match="opens no stream")
+    with Client(Server("http://127.0.0.1:9")) as client, refused:
+        assert websocket.connect(client, "/x", []) == "stream"
+    assert len(answers) == 2 - attempts
 
 
 def test_a_certificate_of_another_authority_is_refused(service: tuple[int, str], tmp_path: Path) -> None:
