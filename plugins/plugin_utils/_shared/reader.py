@@ -9,12 +9,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import aws_options
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import way_to_aws
 
 # Documents that were found, by process: a worker that Ansible forks reads anew, for a role before may have written.
 _found: dict[tuple[Any, ...], Any] = {}
 _clients: dict[tuple[Any, ...], Any] = {}
 
+CREDENTIALS = ("profile", "access_key", "secret_key", "session_token")
 MISSING = ("ResourceNotFoundException", "ParameterNotFound")
 # A secret that was marked for deletion cannot be read: for its readers it is gone.
 DELETED = "marked for deletion"
@@ -58,6 +60,28 @@ def read_names(connection: Mapping[str, Any], prefix: str) -> list[str]:
     return found
 
 
+def completed(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """A connection with what it lacks from the variables that the modules take it from. Raises ReadError.
+
+    botocore alone knows neither all of their names nor that a profile and keys exclude each other.
+    """
+    found = {name: value for name, value in connection.items() if value}
+    known = any(name in found for name in CREDENTIALS)
+    options = aws_options()
+    for name in (*CREDENTIALS, "region", "endpoint_url"):
+        _, variables = options[name]["fallback"]
+        # Endpoints of single services are left to botocore.
+        values = [os.environ.get(key) for key in variables if not key.startswith("AWS_ENDPOINT_URL")]
+        if name not in found and any(values) and not (known and name in CREDENTIALS):
+            found[name] = next(filter(None, values))
+    if "profile" in found and not found.keys().isdisjoint(CREDENTIALS[1:]):
+        raise ReadError(
+            "fleet_connection and the environment give a profile (AWS_PROFILE) and keys (AWS_ACCESS_KEY_ID): take one"
+            " of them out, or set it to an empty text."
+        )
+    return found
+
+
 def forget() -> None:
     """Forget what was found."""
     _found.clear()
@@ -66,7 +90,8 @@ def forget() -> None:
 def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> Any:  # noqa: ANN401
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second, not paid by others
 
-    given = (str(connection.get(key) or "") for key in sorted(connection))
+    connection = completed(connection)
+    given = (str(connection[key]) for key in sorted(connection))
     place = (os.getpid(), service, *given, *way_to_aws().items())
     if (place, name) in _found:
         return _found[place, name]

@@ -13,8 +13,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.dataplatform.fleet.plugins.action import check_role_options
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import environment, reader
 
 TEMPLAR = Templar(DataLoader(), variables={"other": "b"})
 
@@ -66,6 +67,32 @@ def test_without_a_task_a_lookup_has_the_process_own() -> None:
     before = dict(os.environ)
     with environment.environment_of_lookup(TEMPLAR):
         assert dict(os.environ) == before
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in environment.way_to_aws():
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("name", [*reader.CREDENTIALS, "region", "endpoint_url"])
+def test_lookups_know_the_variables_of_modules(clean: pytest.MonkeyPatch, name: str) -> None:
+    _, variables = aws_argument_spec()[name]["fallback"]
+    for variable in variables:
+        with clean.context() as patch:
+            patch.setenv(variable, "value")
+            assert reader.completed({}) == {name: "value"}
+            assert reader.completed({name: "mine"}) == {name: "mine"}
+
+
+def test_keys_that_are_given_are_not_mixed_with_others(clean: pytest.MonkeyPatch) -> None:
+    clean.setenv("AWS_PROFILE", "other")
+    clean.setenv("AWS_SESSION_TOKEN", "token")
+    keys = {"access_key": "a", "secret_key": "b"}
+    assert reader.completed({**keys, "session_token": None}) == keys
+    with pytest.raises(reader.ReadError, match=r"a profile \(AWS_PROFILE\) and keys"):
+        reader.completed({})
 
 
 def test_every_action_has_it() -> None:
