@@ -118,7 +118,7 @@ class Client:
                 if server.proxy_url
                 else urllib3.PoolManager(**options)
             )
-            self._pool = manager.connection_from_url(server.url)
+            self._pool: Value = manager.connection_from_url(server.url)  # its type knows only classes of connections
             if url.scheme == "https":
                 self._pool.ConnectionCls = partial(_own_context, server)
         except (LocationParseError, ValueError) as error:

@@ -144,12 +144,12 @@ def _whole_characters(text: str) -> str:
     masked = _SURROGATE.sub(r"\\u0041", text)
     parts: list[str] = []
     end = 0
-    event: Node
     for event in yaml.parse(masked, Loader=_Loader):
         if isinstance(event, yaml.ScalarEvent) and event.style == '"':
-            begin = event.start_mark.index
-            parts += [text[end:begin], _ESCAPE.sub(_character, text[begin : event.end_mark.index])]
-            end = event.end_mark.index
+            first: Node = event.start_mark
+            last: Node = event.end_mark
+            parts += [text[end : first.index], _ESCAPE.sub(_character, text[first.index : last.index])]
+            end = last.index
     return "".join([*parts, text[end:]])
 
 
