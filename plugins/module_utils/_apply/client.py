@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
@@ -118,9 +118,9 @@ class Client:
                 if server.proxy_url
                 else urllib3.PoolManager(**options)
             )
-            self._pool: Value = manager.connection_from_url(server.url)  # its type knows only classes of connections
+            self._pool = manager.connection_from_url(server.url)
             if url.scheme == "https":
-                self._pool.ConnectionCls = partial(_own_context, server)
+                cast(Any, self._pool).ConnectionCls = partial(_own_context, server)  # typed as a class
         except (LocationParseError, ValueError) as error:
             raise UnreachableError(
                 f"Cannot use {_without_userinfo(server.proxy_url) or server.url!r}: {error}."
