@@ -176,6 +176,11 @@ class ControlPlane:
     def running(self) -> bool:
         return bool(self._processes) and all(process.running for process in self._processes)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it runs, and nobody brings it back."""
+        return not self._processes
+
     # -- access
 
     def request(

@@ -259,6 +259,24 @@ class Engine:
                 self._start_controllers(container)
             self._changed()
 
+    def revive(self) -> list[str]:
+        """Start again what an upgrade has left stopped that failed in both directions; return one line about each."""
+        said = []
+        for container in self.containers():
+            plane = container.plane
+            # During an upgrade it is UPDATING.
+            if plane is None or not plane.stopped or self._record(container.key).get("_status") != "ACTIVE":
+                continue
+            try:
+                plane.start()
+                self._start_controllers(container)
+            except LocalCloudError as error:
+                said.append(f"Cluster {container.key.name} does not run and could not be started: {error}")
+            else:
+                said.append(f"Cluster {container.key.name} did not run: it is started again")
+            self._changed()
+        return said
+
     def versions(self) -> tuple[str, ...]:
         return playable(self._binaries)
 

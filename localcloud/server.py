@@ -187,11 +187,12 @@ class Cloud:
         }
 
     def repair(self) -> list[str]:
-        """Remove what could not be created, for the next run to create; return one line about each."""
+        """Remove what could not be created, for the next run; start what stands still. Return what was done."""
         from localcloud.emulator import repair  # noqa: PLC0415 - after configure()
 
         keys = [container.key for container in self.engine.containers()] if self.engine else []
         said = repair.remove_failed([(ACCOUNT, REGION), *((key.account, key.region) for key in keys)])
+        said += self.engine.revive() if self.engine else []
         for line in said:
             LOG.info("%s", line)
         return said

@@ -61,6 +61,10 @@ class Plane:
         assert grace <= 1
         self.running = False
 
+    @property
+    def stopped(self) -> bool:
+        return not self.running
+
 
 @pytest.fixture
 def eks(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -337,3 +341,21 @@ def test_a_failed_cluster_leaves_with_its_record(
     container.stop(timeout=5)
     container.remove(v=True, force=True)
     assert engine.summary() == {}
+
+
+def test_what_an_upgrade_left_stopped_is_started_again(
+    engine: Engine, eks: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = start(engine, eks)
+    assert container.plane is not None
+    eks._clusters[SCOPE]["_status"] = "ACTIVE"
+    assert engine.revive() == []
+    container.plane.stop()
+    eks._clusters[SCOPE]["_status"] = "UPDATING"
+    assert engine.revive() == []
+    eks._clusters[SCOPE]["_status"] = "ACTIVE"
+    monkeypatch.setattr(Plane, "fails", "no memory")
+    assert engine.revive() == ["Cluster one does not run and could not be started: no memory"]
+    monkeypatch.setattr(Plane, "fails", "")
+    assert engine.revive() == ["Cluster one did not run: it is started again"]
+    assert container.status == "running"
