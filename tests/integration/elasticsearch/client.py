@@ -10,10 +10,7 @@ the client's types. At last the client itself is given them, and has to make the
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,35 +18,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from ansible_collections.dataplatform.fleet.tests.integration.double import Request
+from ansible_collections.dataplatform.fleet.tests.integration.typescript import CLOSED, mistyped, node
 
 from localcloud.software.npm import packages
 
 Json = dict[str, Any]
 
-# Settings of an index are open in the client's types ("[property: string]: any"), beside those that it names. Here the
-# names count: without them no misspelt one would be found. Records, which name nothing, stay open.
-_TYPES = """\
-import type { Client } from '@elastic/elasticsearch';
-type Names<T> = keyof { [K in keyof T as string extends K ? never : number extends K ? never : K]: 1 };
-type Closed<T> = 0 extends 1 & T ? T
-  : T extends (...given: never[]) => unknown ? T
-  : T extends readonly (infer E)[] ? Closed<E>[]
-  : T extends object ? [Names<T>] extends [never] ? { [K in keyof T]: Closed<T[K]> }
-    : { [K in keyof T as string extends K ? never : number extends K ? never : K]: Closed<T[K]> }
-  : T;
-type Given<F extends (...given: never[]) => unknown> = Closed<NonNullable<Parameters<F>[0]>>;
+_TYPES = f"""\
+import type {{ Client }} from '@elastic/elasticsearch';
+{CLOSED}type Given<F extends (...given: never[]) => unknown> = Closed<NonNullable<Parameters<F>[0]>>;
 """
 # Settings of an index of the module data-streams (DataStreamsPlugin.java), which the specification leaves out.
 _LEFT_OUT = frozenset({"look_ahead_time", "look_back_time"})
-_OPTIONS = {
-    "strict": True,
-    "noEmit": True,
-    "skipLibCheck": True,
-    "exactOptionalPropertyTypes": True,
-    "module": "nodenext",
-    "target": "es2022",
-    "types": [],
-}
 # What the client hands to its connection, for calls read from a file: [function, argument] each.
 _REPLAY = """\
 const { Client } = require('@elastic/elasticsearch');
@@ -141,30 +121,12 @@ class OfficialClient:
         return min(fitting, key=lambda route: route.pattern.groups, default=None)
 
     def _mistyped(self, known: list[tuple[Sent, Route, Json]]) -> list[str]:
-        with tempfile.TemporaryDirectory() as scratch:
-            place = Path(scratch)
-            (place / "node_modules").symlink_to(self._folder / "node_modules")
-            (place / "tsconfig.json").write_text(json.dumps({"compilerOptions": _OPTIONS, "files": ["requests.ts"]}))
-            lines = [
-                f"export const _{number}: Given<{route.type}> = {json.dumps(_specified(given))};"
-                for number, (_, route, given) in enumerate(known)
-            ]
-            (place / "requests.ts").write_text(_TYPES + "\n".join(lines) + "\n")
-            ran = _node(self._folder / "node_modules" / ".bin" / "tsc", "--pretty", "false", cwd=place)
-        found = []
-        for line in ran.stdout.splitlines():
-            place_of = re.match(r"requests\.ts\((\d+),\d+\): error \w+: (.+)", line)
-            if place_of:
-                number = int(place_of[1]) - _TYPES.count("\n") - 1
-                found.append(f"{known[number][0] if number >= 0 else 'the types'}: {place_of[2]}")
-            elif found and line.startswith(" "):
-                found[-1] += f" {line.strip()}"
-        assert ran.returncode == 0 or found, ran.stdout + ran.stderr
-        return found
+        values = [(f"Given<{route.type}>", _specified(given)) for _, route, given in known]
+        return [f"{known[number][0]}: {problem}" for number, problem in mistyped(self._folder, _TYPES, values)]
 
     def _sent_otherwise(self, known: list[tuple[Sent, Route, Json]]) -> Iterator[str]:
         calls = json.dumps([[route.function, given] for _, route, given in known])
-        ran = _node("node", "--eval", _REPLAY, cwd=self._folder, text=calls)
+        ran = node("node", "--eval", _REPLAY, cwd=self._folder, text=calls)
         assert ran.returncode == 0, ran.stderr
         for (request, route, _), sent in zip(known, json.loads(ran.stdout), strict=True):
             query = {name: _text(value) for name, value in (sent.get("query") or {}).items()}
@@ -227,16 +189,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(value)
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _node(program: str | Path, *arguments: str, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, *arguments],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"]},
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
