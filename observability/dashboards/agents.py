@@ -47,8 +47,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             stat(
                 "Behind the bridge",
                 "How old is what it sends?",
-                f"max by (cluster) (prometheus_remote_storage_queue_highest_timestamp_seconds{{{JOB}}})"
-                f" - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
+                f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
                 unit="s",
                 steps=((60, "yellow"), (120, "red")),
@@ -90,8 +89,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             graph(
                 "Behind the bridge",
                 "Does it catch up or fall behind?",
-                f"max by (cluster) (prometheus_remote_storage_queue_highest_timestamp_seconds{{{JOB}}})"
-                f" - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
+                f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
                 unit="s",
                 steps=((120, "red"),),

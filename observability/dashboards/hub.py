@@ -655,8 +655,7 @@ PIPELINE_DASHBOARD = Dashboard(
             parts.graph(
                 "1 Prometheus behind",
                 "How old is what Prometheus sends?",
-                f'max by (cluster) (prometheus_remote_storage_queue_highest_timestamp_seconds{{job="prometheus",{C}}})'
-                " - max by (cluster)"
+                "time() - max by (cluster)"
                 f' (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{job="prometheus",{C}}})',
                 "{{cluster}}",
                 unit="s",

@@ -52,6 +52,42 @@ def line(**words: Any) -> dict[str, Any]:
     return {"message": json.dumps(words), "log_processed": words}
 
 
+def scraped(
+    inputs: list[dict[str, Any]], filters: list[dict[str, Any]], beginning: str, number: int, folder: Path
+) -> dict[str, str]:
+    """Return the series with that beginning, once there are as many, and leave the records in ``folder / "out"``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = written(
+        {
+            "service": {"flush": 1, "log_level": "error"},
+            "pipeline": {
+                "inputs": inputs,
+                "filters": filters,
+                "outputs": [
+                    {"name": "prometheus_exporter", "match": "metrics.*", "host": "127.0.0.1", "port": port},
+                    {"name": "file", "match": "kube.*", "path": str(folder), "file": "out", "format": "plain"},
+                ],
+            },
+        },
+        folder,
+    )
+    seen: dict[str, str] = {}
+
+    def complete() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return False
+        seen.update(entry.rsplit(" ", 1) for entry in text.splitlines() if entry.startswith(beginning))
+        return len(seen) == number
+
+    _run_until(path, complete)
+    return seen
+
+
 @pytest.mark.parametrize("name", ["fluent-bit", "fluent-bit-events"])
 def test_settings_are_accepted(name: str, tmp_path: Path) -> None:
     path = written(settings(name, tmp_path, fluent_bit_exclude_paths=["/var/log/containers/a*.log"]), tmp_path)
@@ -111,43 +147,47 @@ def test_a_reconcilers_last_line_becomes_metrics_and_a_teams_does_not(tmp_path: 
     for item in filters:
         if "flush_interval_sec" in item:
             item["flush_interval_sec"] = 2
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    path = written(
-        {
-            "service": {"flush": 1, "log_level": "error"},
-            "pipeline": {
-                "inputs": [
-                    sample(TAG.format("kafka"), line(reconciler="kafka", drift_objects=2, time="2026-11-25T00:00:00Z")),
-                    sample(TAG.format("kafka"), line(reconciler="kafka", progress="half")),
-                    sample(TAG.format("shop"), line(reconciler="kafka", drift_objects=99, time="2026-11-25T00:00:00Z")),
-                ],
-                "filters": filters,
-                "outputs": [
-                    {"name": "prometheus_exporter", "match": "metrics.*", "host": "127.0.0.1", "port": port},
-                    {"name": "file", "match": "kube.*", "path": str(tmp_path), "file": "out", "format": "plain"},
-                ],
-            },
-        },
+    seen = scraped(
+        [
+            sample(TAG.format("kafka"), line(reconciler="kafka", drift_objects=2, time="2026-11-25T00:00:00Z")),
+            sample(TAG.format("kafka"), line(reconciler="kafka", progress="half")),
+            sample(TAG.format("shop"), line(reconciler="kafka", drift_objects=99, time="2026-11-25T00:00:00Z")),
+        ],
+        filters,
+        "reconciler_",
+        2,
         tmp_path,
     )
-    seen: dict[str, str] = {}
-
-    def scraped() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
-        except OSError:
-            return False
-        seen.update(entry.rsplit(" ", 1) for entry in text.splitlines() if entry.startswith("reconciler_"))
-        return len(seen) == 2
-
-    _run_until(path, scraped)
     label = '{reconciler="kafka"}'
     assert seen[f"reconciler_drift_objects{label}"] == "2"
     assert int(seen[f"reconciler_last_run_timestamp_seconds{label}"]) > 1_700_000_000
     assert not any("last_run" in record for record in _lines(tmp_path / "out"))
+
+
+def test_trouble_is_counted(tmp_path: Path) -> None:
+    filters = [
+        item for item in settings("fluent-bit", tmp_path)["pipeline"]["filters"] if item.get("tag") == "metrics.trouble"
+    ]
+    for item in filters:
+        item["flush_interval_sec"] = 2
+    own = f"kube.var.log.containers.fluent-bit-x7k2p_node-agents_fluent-bit-{'0a' * 32}.log"
+    known = {"kubernetes": {"pod_name": "x"}}
+    lines = [
+        "[error] [output:kafka:kafka] fluent-bit-x7k2p#producer-1: [thrd:main]: 1/1 brokers are down",
+        "[ warn] [output:kafka:kafka] message delivery failed: Broker: Message size too large",
+        "[error] [input:tail:containers] cannot open /var/log/containers/a.log",
+        "[ info] [input:tail:containers] multiline core started",
+    ]
+    inputs = [sample(own, {"message": text, **known}) for text in lines]
+    inputs += [sample(own.replace("_node-agents_", "_shop_"), {"message": text, **known}) for text in lines]
+    inputs += [sample(own.replace("_node-agents_", "_shop_"), {"message": text}) for text in ("one", "two")]
+    seen = scraped(inputs, filters, "fluentbit_trouble_", 4, tmp_path)
+    assert seen == {
+        "fluentbit_trouble_disconnected_total": "1",
+        "fluentbit_trouble_refused_total": "1",
+        "fluentbit_trouble_unread_total": "1",
+        "fluentbit_trouble_unlabelled_total": "2",
+    }
 
 
 def test_the_script_is_the_only_file_it_loads() -> None:
