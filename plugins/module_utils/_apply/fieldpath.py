@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
 from .errors import ApplyError
-from .fields import Path
+from .fields import Path, compact
 
 _STEP: Final = re.compile(r"\.?([A-Za-z_$][\w$-]*)|\[(['\"])(.+?)\2\]|\[(\w+=[^\],]+(?:,\w+=[^\],]+)*)\]")
 
@@ -29,7 +28,7 @@ def parse(text: str) -> Path:
         if key:
             pairs = (pair.partition("=") for pair in key.split(","))
             values = {name: _value(value) for name, _, value in sorted(pairs)}
-            steps.append("k:" + json.dumps(values, separators=(",", ":"), ensure_ascii=False))
+            steps.append("k:" + compact(values))
         else:
             steps.append(f"f:{plain or quoted}")
         position = match.end()

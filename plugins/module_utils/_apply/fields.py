@@ -9,6 +9,7 @@ children. Source: sigs.k8s.io/structured-merge-diff, typed/tofieldset.go and fie
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -82,7 +83,7 @@ def _of_list(value: list[Any], type_: Type) -> Fields:
 def element(item: Value, type_: Type) -> str:
     """How an item of a set or map list is written in a field set."""
     if type_.list_type == "set" or not isinstance(item, dict):
-        return "v:" + _compact(item)
+        return "v:" + compact(item)
     key = {}
     for name in sorted(type_.map_keys):
         if name in item:
@@ -91,11 +92,22 @@ def element(item: Value, type_: Type) -> str:
             field = type_.element.field(name)
             if field is not None and field.default is not None:
                 key[name] = field.default
-    return "k:" + _compact(key)
+    return "k:" + compact(key)
 
 
-def _compact(value: Value) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+# What Go's JSON escapes besides what JSON demands, and what it has no short escape for: encoding/json, HTMLEscape.
+_GO: Final = re.compile(r"[<>&\u2028\u2029]|\\(.)")
+
+
+def compact(value: Value) -> str:
+    """JSON as the server's record of fields has it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _GO.sub(_as_go, text)
+
+
+def _as_go(found: re.Match[str]) -> str:
+    short = {"b": "\\u0008", "f": "\\u000c"}
+    return short.get(found[1], found[0]) if found[1] else f"\\u{ord(found[0]):04x}"
 
 
 def managed_by(live: Json, manager: str, operation: str = "Apply") -> list[Json]:

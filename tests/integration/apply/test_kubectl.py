@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import yamltext
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import fields, yamltext
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ from localcloud.binaries import Binaries
 from localcloud.controlplane import ControlPlane
 
 from .conftest import Actions, Cluster
+from .objects import curated
 
 pytestmark = pytest.mark.integration
 
@@ -125,3 +126,30 @@ def test_every_character_arrives(cluster: Cluster, namespace: str, actions: Acti
         assert found["data"] == {"a": CHARACTERS}
         assert found["metadata"]["annotations"]["example.com/a"] == CHARACTERS
     assert set(actions(cluster.apply("emoji", namespace, [config])).values()) == {"unchanged"}
+
+
+def test_every_character_is_known_again(cluster: Cluster, namespace: str) -> None:
+    """Elements of sets and keys of maps are in the server's record of fields, as Go writes JSON."""
+    (crd,) = [
+        json.loads(json.dumps(item).replace("apply.example.com", "letters.example.com"))
+        for item in curated()
+        if item["metadata"]["name"] == "things.apply.example.com"
+    ]
+    cluster.apply("letters-crd", namespace, [crd])
+
+    texts = [*CHARACTERS.split(" "), "<&>", "\b\f", "\\b"]
+    spec = {
+        "tags": texts,
+        "parts": [{"name": text, "zone": "z"} for text in texts],
+        "free": dict.fromkeys(texts, "x"),
+    }
+    thing = {"apiVersion": "letters.example.com/v1", "kind": "Thing", "metadata": {"name": "one"}, "spec": spec}
+    cluster.apply("letters", namespace, [thing])
+    live = cluster.get(f"/apis/letters.example.com/v1/namespaces/{namespace}/things/one")
+    assert live
+    (entry,) = fields.managed_by(live, fields.MANAGER)
+    recorded = entry["fieldsV1"]["f:spec"]
+    assert set(recorded["f:tags"]) == {f"v:{fields.compact(text)}" for text in texts}
+    assert set(recorded["f:parts"]) == {f"k:{fields.compact({'name': text, 'zone': 'z'})}" for text in texts}
+    assert set(recorded["f:free"]) == {f"f:{text}" for text in texts}
+    assert not cluster.apply("letters", namespace, [thing]).changed

@@ -30,11 +30,11 @@ TASKS = """
       dataplatform.fleet.fleet_documents:
         fleet: example
         kms_key: alias/example
-        documents: [{name: staging/tls, public: {a: other}}]
+        documents: [{name: staging/tls, public: {a: 'other 🚀'}}]
     - name: The play's environment
       ansible.builtin.assert:
         that:
-          - secret == 'other'
+          - secret == 'other 🚀'
           - parameter == other
           - query('dataplatform.fleet.fleet_members') == ['staging']
     - name: The lock
