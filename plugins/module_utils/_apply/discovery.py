@@ -113,7 +113,11 @@ class Discovery:
             self._documents[name] = self._load_document(name, resource)
         document = self._documents[name]
         published = document.type_of(resource.kind) if document else None
-        return published or self._rendered.get((resource.group, resource.version, resource.kind))
+        return published or self.rendered_type_of(resource)
+
+    def rendered_type_of(self, resource: Resource) -> schema.Type | None:
+        """The schema of a kind that the set's own CustomResourceDefinition gives it."""
+        return self._rendered.get((resource.group, resource.version, resource.kind))
 
     def prefetch(self, resources: set[Resource]) -> None:
         """Get the schemas of these kinds concurrently."""

@@ -18,6 +18,7 @@ from .discovery import Discovery
 from .errors import ApiError, ApplyError, PlanError
 from .fields import MANAGER, Path, readable
 from .members import complete, resolve
+from .normalise import differences
 from .objects import Json, Key, Member, Resource, Source, split_api_version
 from .plan import CREATED, PATCHED, PRUNED, REPLACED, UNCHANGED, Action, Ignore
 from .reader import Reader
@@ -32,6 +33,7 @@ _JSON_PATCH: Final = "application/json-patch+json"
 _SERVER_PATH: Final = re.compile(r'(?:unknown field "|: )\.?([A-Za-z][\w.\[\]=",:/-]*?)(?:"|: field not declared)')
 _NEW_KIND_SECONDS: Final = 30.0
 _VERSION: Final = "apiVersion"
+_UNKNOWN_FIELD: Final = re.compile(r"field not declared in schema|unknown field")
 _DECLARE: Final = "declare it for the guardrails role and run that first."
 
 
@@ -248,7 +250,7 @@ class Engine:
                 continue
             if live is None:
                 action.after = member.body
-                if self._settings.check and self._discovery.served(member.resource):
+                if self._settings.check and self._discovery.served(member.resource) and not member.ahead:
                     asked.append(action)
                 continue
             if member.key in self._left:
@@ -257,11 +259,21 @@ class Engine:
                 # In a version that the set's own definition is yet to add: nothing can be asked.
                 action.action, action.fields, action.after = PATCHED, [_VERSION], member.body
                 continue
+            if member.ahead:
+                self._compare_ahead(action, member, live)
+                continue
             action.added = self._added(member, live)
             if action.added or not plan.surely_unchanged(member.body, live, type_):
                 asked.append(action)
         self._each(asked, self._dry_run)
         return actions
+
+    def _compare_ahead(self, action: Action, member: Member, live: Json) -> None:
+        """Compare by the set's own definition, which the server has not got yet, or has not published yet."""
+        type_ = self._discovery.rendered_type_of(member.resource) or UNTYPED
+        if not plan.surely_unchanged(member.body, live, type_):
+            action.action, action.after = PATCHED, member.body
+            action.fields = sorted(readable(path) for path in differences(member.body, live, type_))
 
     def _added(self, member: Member, live: Json) -> dict[str, list[Path]]:
         found = drift.additions(member.body, live, self._discovery.type_of(member.resource))
@@ -446,14 +458,18 @@ class Engine:
         if action.action == REPLACED:
             self._replace(action)
             return
-        deadline = time.monotonic() + (0 if self._discovery.served(action.resource) else _NEW_KIND_SECONDS)
+        ahead = action.member is not None and action.member.ahead
+        is_known = self._discovery.served(action.resource) and not ahead
+        deadline = time.monotonic() + (0 if is_known else _NEW_KIND_SECONDS)
         while True:
             try:
                 after = self._send(action)
                 break
             except ApiError as error:
-                # A kind is served a moment after its definition says it is.
-                if error.status != 404 or error.details.get("kind") == "namespaces" or time.monotonic() >= deadline:
+                # A kind, or a field, is served a moment after its definition says it is.
+                kind_is_new = error.status == 404 and error.details.get("kind") != "namespaces"
+                field_is_new = ahead and _UNKNOWN_FIELD.search(error.message) is not None
+                if not (kind_is_new or field_is_new) or time.monotonic() >= deadline:
                     raise
                 time.sleep(0.2)
         action.after = after

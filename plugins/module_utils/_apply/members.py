@@ -30,6 +30,8 @@ class Kinds(Protocol):
 
     def type_of(self, resource: Resource) -> Type | None: ...
 
+    def rendered_type_of(self, resource: Resource) -> Type | None: ...
+
     def prefetch(self, resources: set[Resource]) -> None: ...
 
 
@@ -101,10 +103,16 @@ def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> lis
 
     for member in members:
         type_ = discovery.type_of(member.resource)
-        if type_ is not None:
-            for path in unknown_fields(member.body, type_):
-                where, field = place(member, path)
-                findings.append(f"{where}: unknown field {field}.")
+        unknown = [] if type_ is None else list(unknown_fields(member.body, type_))
+        rendered_type = discovery.rendered_type_of(member.resource)
+        if unknown and rendered_type is not None:
+            still = set(unknown_fields(member.body, rendered_type))
+            unknown = [path for path in unknown if path in still or path[0] == "f:metadata"]
+            type_ = rendered_type
+        member.ahead = rendered_type is not None and type_ is rendered_type
+        for path in unknown:
+            where, field = place(member, path)
+            findings.append(f"{where}: unknown field {field}.")
         unsent: list[Unsent] = []
         sent = canonical(member.body, type_ or UNTYPED, status_apart=member.resource.status_apart, unsent=unsent)
         for path, why in unsent:

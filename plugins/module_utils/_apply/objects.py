@@ -104,6 +104,8 @@ class Member:
     resource: Resource
     body: Json
     source: Source
+    ahead: bool = False
+    """Whether only a CustomResourceDefinition of the same set, and not the server, has its schema, or some field."""
 
     @property
     def path(self) -> str:

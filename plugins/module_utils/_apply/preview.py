@@ -70,6 +70,9 @@ class Assumed:
     def type_of(self, resource: Resource) -> None:  # noqa: ARG002 - discovery's signature
         return None
 
+    def rendered_type_of(self, resource: Resource) -> None:  # noqa: ARG002 - discovery's signature
+        return None
+
     def prefetch(self, resources: set[Resource]) -> None:
         """There is nobody to ask."""
 

@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import RenderError
 
 from .conftest import Actions, Cluster
 
@@ -16,8 +17,8 @@ Json = dict[str, Any]
 LOOSE: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
-def definition(group: str, *versions: str, status: bool = False) -> Json:
-    fields = {"a": {"type": "string"}, "b": {"type": "string", "default": "q"}, "free": LOOSE}
+def definition(group: str, *versions: str, status: bool = False, **more: Json) -> Json:
+    fields = {"a": {"type": "string"}, "b": {"type": "string", "default": "q"}, "free": LOOSE, **more}
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}, "status": LOOSE}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -107,4 +108,24 @@ def test_an_object_moves_to_a_version_that_its_own_set_adds(cluster: Cluster, na
     done = cluster.apply("s", namespace, objects)
     assert planned.objects() == done.objects()
     assert actions(done)["Part/p"] == "patched"
+    assert not cluster.apply("s", namespace, objects).changed
+
+
+def test_an_object_has_a_field_that_its_own_set_adds(cluster: Cluster, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    cluster.apply("s", namespace, [definition(group, "v1"), part(group, spec={"a": "1"})])
+    objects = [
+        definition(group, "v1", added={"type": "string"}),
+        part(group, spec={"a": "2", "added": "x"}),
+        part(group, name="new", spec={"added": "y"}),
+    ]
+    wrong = [*objects[:2], part(group, name="new", spec={"misspelt": "y"})]
+    with pytest.raises(RenderError, match=r"new: unknown field spec\.misspelt"):
+        cluster.apply("s", namespace, wrong)
+    planned = cluster.apply("s", namespace, objects, check=True)
+    done = cluster.apply("s", namespace, objects)
+    assert planned.objects() == done.objects()
+    assert {(action.key.name, action.action, tuple(action.fields)) for action in done.actions if action.fields} >= {
+        ("p", "patched", ("spec.a", "spec.added"))
+    }
     assert not cluster.apply("s", namespace, objects).changed
