@@ -8,6 +8,7 @@ import java.util.Map;
 import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStreamInfo;
 import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.IndexProperties;
 import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.ManagedBy;
+import org.elasticsearch.cluster.coordination.NoMasterBlockService;
 import org.elasticsearch.cluster.health.ClusterHealthStatus;
 import org.elasticsearch.cluster.metadata.ComponentTemplate;
 import org.elasticsearch.cluster.metadata.ComposableIndexTemplate;
@@ -37,7 +38,8 @@ import org.elasticsearch.xcontent.json.JsonXContent;
  * backing index, its lifecycle and its options; settings, names of settings of indices.
  *
  * <p>On stdout the same: templates as GET shows them, each data stream as GET _data_stream does, and for each setting whether
- * it is dynamic; null for one of a module's, which the server does not know. A body that is refused ends it with the cause.
+ * it is dynamic; null for one of a module's, which the server does not know. And blocks, with the status that a document then
+ * gets. A body that is refused ends it with the cause.
  */
 public final class ElasticsearchRules {
   private ElasticsearchRules() {}
@@ -68,7 +70,12 @@ public final class ElasticsearchRules {
         Setting<?> setting = IndexScopedSettings.DEFAULT_SCOPED_SETTINGS.get(name.toString());
         dynamic.put(name.toString(), setting == null ? null : setting.isDynamic());
       }
-      answer.field("settings", dynamic).endObject();
+      answer.field("settings", dynamic);
+      Map<String, Integer> blocks = Map.of(
+          "no master", NoMasterBlockService.NO_MASTER_BLOCK_SETTING.get(Settings.EMPTY).status().getStatus(),
+          "downsampled", IndexMetadata.INDEX_WRITE_BLOCK.status().getStatus(),
+          "disk full", IndexMetadata.INDEX_READ_ONLY_ALLOW_DELETE_BLOCK.status().getStatus());
+      answer.field("blocks", blocks).endObject();
       System.out.println(Strings.toString(answer));
     }
   }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,6 +110,14 @@ def test_what_the_reconciler_sets_on_an_index_is_dynamic(told: Json) -> None:
         for name in (*double.flat(one["every_index"]), *double.flat(one["newest_index"])):
             assert told["settings"][name] or name in OF_A_MODULE
     assert {name for name, dynamic in told["settings"].items() if dynamic is None} == OF_A_MODULE
+
+
+def test_of_what_blocks_writing_only_an_index_that_was_downsampled_is_a_dead_letter(told: Json) -> None:
+    assert told["blocks"] == {"no master": 503, "downsampled": 403, "disk full": 429}
+    pipelines = only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]
+    # Beside these 400 and 404, of which no block is; what is neither is tried again.
+    assert re.findall(r"dlq_custom_codes => (.+)", pipelines["metrics.conf"]) == ["[403]"]
+    assert "dlq_custom_codes" not in pipelines["logs.conf"]
 
 
 @pytest.mark.parametrize("name", ["metrics", "logs", "before", "disabled", "nobody"])

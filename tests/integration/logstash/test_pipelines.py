@@ -14,7 +14,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import on
 from localcloud.software import go_program
 
 pytestmark = pytest.mark.integration
-PIPELINES = ("metrics", "logs")
+PIPELINES = ("metrics", "logs", "metrics-replay", "logs-replay")
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,7 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
 
 
 def render_template(path: Path, **options: Any) -> Objects:
-    templar = Templar(DataLoader(), variables=variables(path.parents[1].name, **options))
+    templar = Templar(DataLoader(), variables=variables(path.relative_to(ROLES).parts[0], **options))
     text = templar.template(trust_as_template(path.read_text(encoding="utf-8")), convert_data=False)
     return [document for document in yaml.safe_load_all(text or "") if document]
 

@@ -14,10 +14,12 @@ import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
+    ROLES,
     Objects,
     evaluate,
     only,
     render_role,
+    render_template,
     select,
 )
 
@@ -164,12 +166,60 @@ def test_elasticsearch_is_verified_and_asked_as_a_user(name: str) -> None:
     )
 
 
+def replayed(name: str) -> str:
+    return files()[f"{name}-replay.conf"]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_what_is_replayed_is_sent_as_it_was_and_kept_if_it_is_refused_again(name: str) -> None:
+    found = pipeline(f"{name}-replay")
+    assert found["path.config"] == f"/etc/logstash/{name}-replay.conf"
+    # What was read is removed, so it is in a queue that outlives the pod.
+    assert (found["queue.type"], found["dead_letter_queue.enable"]) == ("persisted", True)
+    letters = section(replayed(name), "input")
+    assert f'pipeline_id => "{name}"' in letters
+    assert "clean_consumed => true" in letters
+    (path,) = re.findall(r'path => "(.+)"', letters)
+    (start,) = containers()["logstash"]["command"][2:]
+    assert f"mkdir -p {path}/{{metrics,logs}}\n" in start
+    # With it an event is never written among the dead letters.
+    assert 'remove_field => ["[@metadata][dead_letter_queue]"]' in section(replayed(name), "filter")
+    first, again = (
+        section(text, "output").replace(f"{name}_replay_", f"{name}_")
+        for text in (files()[f"{name}.conf"], replayed(name))
+    )
+    assert first == again
+
+
+def test_dead_letters_are_given_back_by_a_job_beside_each_pod() -> None:
+    template = ROLES / "logstash" / "templates" / "replay_jobs.j2"
+    objects = render_template(template, logstash_replicas=3, __logstash_replay_run="1")
+    jobs = select(objects, "Job")
+    assert [job["metadata"]["name"] for job in jobs] == [f"logstash-replay-1-{ordinal}" for ordinal in range(3)]
+    for ordinal, job in enumerate(jobs):
+        spec = job["spec"]["template"]["spec"]
+        (term,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert term["labelSelector"]["matchLabels"] == {"statefulset.kubernetes.io/pod-name": f"logstash-{ordinal}"}
+        claims = [volume["persistentVolumeClaim"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume]
+        assert claims == [{"claimName": f"data-logstash-{ordinal}"}]
+        (container,) = spec["containers"]
+        assert container["command"][2:] == ["/var/lib/logstash", "metrics", "logs"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        # No Service and no NetworkPolicy of Logstash's is for it.
+        assert job["spec"]["template"]["metadata"]["labels"] == {"app.kubernetes.io/name": "logstash-replay"}
+    (script,) = select(objects, "ConfigMap")
+    assert script["data"]["replay.sh"] == (ROLES / "logstash" / "files" / "replay.sh").read_text(encoding="utf-8")
+
+
 def test_every_plugin_has_an_id_of_its_own() -> None:
-    found = [name for pipeline in PIPELINES for name in re.findall(r'\bid => "(\w+)"', files()[f"{pipeline}.conf"])]
+    pipelines = [name for name in files() if name.endswith(".conf")]
+    found = [name for pipeline in pipelines for name in re.findall(r'\bid => "(\w+)"', files()[pipeline])]
     plugins = [
         name
-        for pipeline in PIPELINES
-        for name in re.findall(r"^\s+(kafka|mutate|date|drop|elasticsearch) \{", files()[f"{pipeline}.conf"], re.M)
+        for pipeline in pipelines
+        for name in re.findall(
+            r"^\s+(kafka|dead_letter_queue|mutate|date|drop|elasticsearch) \{", files()[pipeline], re.M
+        )
     ]
     assert len(found) == len(set(found)) == len(plugins)
 
@@ -257,7 +307,7 @@ def test_consumers_and_partitions(options: dict[str, Any], fits: bool) -> None:
 
 @pytest.mark.parametrize(
     ("options", "fits"),
-    [({}, True), ({"logstash_queue_gib": 8}, False), ({"logstash_queue_gib": 8, "logstash_storage_gib": 30}, True)],
+    [({}, True), ({"logstash_queue_gib": 8}, False), ({"logstash_queue_gib": 8, "logstash_storage_gib": 40}, True)],
 )
 def test_queues_and_the_volume(options: dict[str, Any], fits: bool) -> None:
     condition = "__logstash_used_gib | int <= 0.9 * logstash_storage_gib | int"
