@@ -43,6 +43,8 @@ CHANGES: Mapping[str, Change] = {
     "no data_stream_options": _without("data_stream_options"),
     "no lifecycle": _without("lifecycle"),
     "no ignore_dynamic_beyond_limit": _without("ignore_dynamic_beyond_limit"),
+    "no look_ahead_time": _without("look_ahead_time"),
+    "no look_back_time": _without("look_back_time"),
     "flat_object for flattened": _flat_object,
     "no ignore_above of a flat_object": _whole_values,
     "a value for a constant_keyword": _named_constant,

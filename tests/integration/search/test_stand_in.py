@@ -8,6 +8,7 @@ Elasticsearch cannot be had here; OpenSearch stands in. What that proves, and wh
 from __future__ import annotations
 
 import copy
+import datetime
 import itertools
 import json
 import os
@@ -207,7 +208,14 @@ def logs(opensearch: Node) -> list[Action]:
 
 
 def test_only_this_is_not_as_the_role_declares_it() -> None:
-    assert adapted(COMPONENT)[1] == {"no data_stream_options": ["template"], "no lifecycle": ["template"]}
+    settings = "template.settings.index"
+    assert adapted(COMPONENT)[1] == {
+        "no data_stream_options": ["template"],
+        "no lifecycle": ["template", settings],
+        "no ignore_dynamic_beyond_limit": [f"{settings}.mapping.total_fields"],
+        "no look_ahead_time": [settings],
+        "no look_back_time": [settings],
+    }
     flattened = [
         "template.mappings.properties.kubernetes.properties.annotations",
         "template.mappings.properties.kubernetes.properties.labels",
@@ -216,8 +224,8 @@ def test_only_this_is_not_as_the_role_declares_it() -> None:
     ]
     assert adapted(TEMPLATE)[1] == {
         "no data_stream_options": ["template"],
-        "no lifecycle": ["template"],
-        "no ignore_dynamic_beyond_limit": ["template.settings.index.mapping.total_fields"],
+        "no lifecycle": ["template", settings],
+        "no ignore_dynamic_beyond_limit": [f"{settings}.mapping.total_fields"],
         "flat_object for flattened": flattened,
         "no ignore_above of a flat_object": flattened,
         "a value for a constant_keyword": [
@@ -228,8 +236,9 @@ def test_only_this_is_not_as_the_role_declares_it() -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_is_needed(opensearch: Node, change: str) -> None:
-    status, answer = opensearch.ask("PUT", "/_index_template/incomplete", adapted(TEMPLATE, leave_out=change)[0])
-    assert status == 400, answer
+    asked = (("/_index_template/incomplete", TEMPLATE), ("/_component_template/incomplete", COMPONENT))
+    answers = [opensearch.ask("PUT", path, adapted(body, leave_out=change)[0]) for path, body in asked]
+    assert 400 in [status for status, _ in answers], answers
 
 
 @pytest.mark.exhaustive
@@ -404,6 +413,23 @@ def test_the_fields_of_logs_are_what_the_role_maps_them_to(opensearch: Node, log
     assert not fields["kubernetes.docker_id"]["searchable"]
     # Any number of labels and of a program's own words is one field.
     assert not [name for name in fields if name.startswith(("kubernetes.labels.app", "log_processed.msg"))]
+
+
+def test_a_metric_beyond_the_limit_of_fields_is_refused_and_taken_once_the_limit_is_raised(opensearch: Node) -> None:
+    """As the role has it: Elasticsearch's own template would have it taken without its value."""
+    now = round(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
+    first, late = (
+        metric({"@timestamp": now, "labels": {"__name__": name}, "metrics": {name: 1}}) for name in ("one", "one_more")
+    )
+    assert [item["status"] for item in opensearch.bulk([first])] == [201]
+    (index, settings), *_ = opensearch.do("GET", f"/{METRICS}/_settings?flat_settings=true").items()
+    limit = {"index.mapping.total_fields.limit": settings["settings"]["index.mapping.total_fields.limit"]}
+    opensearch.do("PUT", f"/{index}/_settings", {"index.mapping.total_fields.limit": 1})
+    (found,) = opensearch.bulk([late])
+    assert (found["status"], "Limit of total fields [1] has been exceeded" in reason(found)) == (400, True)
+    # On the index that is written to, as the reconciler does.
+    opensearch.do("PUT", f"/{index}/_settings", limit)
+    assert [item["status"] for item in opensearch.bulk([late])] == [201]
 
 
 def test_a_log_record_of_a_wrong_type_is_refused(opensearch: Node, logs: list[Action]) -> None:
