@@ -130,8 +130,8 @@ def _check_base64(secret: Json, source: Source) -> None:
         except (TypeError, ValueError):
             line = field_line(source, secret, ("data", key))
             raise RenderError(
-                f"{source.file}:{line}: data[{key!r}] of the Secret is not base64: encode it, or write it as it is"
-                " under stringData."
+                f"{source.file}:{line}: data[{key!r}] of the Secret is not base64: encode it, without !!binary, which"
+                " decodes it again, or write it as it is under stringData."
             ) from None
 
 
