@@ -121,7 +121,11 @@ class Pipeline:
             elif item.name == "drop":
                 return False
             else:
-                {"mutate": _mutate, "date": _date}[item.name](event, item.settings)
+                try:
+                    {"mutate": _mutate, "date": _date}[item.name](event, item.settings)
+                except NoMapError:
+                    # Tagged by mutate, which leaves out the rest of its settings.
+                    event["tags"] = list(dict.fromkeys([*event.get("tags", []), "_mutate_error"]))
         return True
 
 
@@ -194,9 +198,15 @@ def _get(event: Document, path: Path) -> Any:
     return found
 
 
+class NoMapError(Exception):
+    """A field below one that is no map, which Logstash' event does not take."""
+
+
 def _set(event: Document, path: Path, value: Any) -> None:
     for part in path[:-1]:
         event = event.setdefault(part, {})
+        if not isinstance(event, dict):
+            raise NoMapError(f"{part} is {event!r}")
     event[path[-1]] = value
 
 

@@ -53,6 +53,10 @@ def test_an_action_is_named_by_the_events_fields() -> None:
         ('replace => { "[c]" => "%{[a]} %{[none]}" }', {"kind": "some", "a": {"b": 1}, "c": '{"b":1} %{[none]}'}),
         ('gsub => ["[kind]", "^so", "li", "[a]", "x", "y"]', {"kind": "lime", "a": {"b": 1}}),
         ('remove_field => ["[a][b]", "[none][x]"]', {"kind": "some", "a": {}}),
+        (
+            'copy => { "[a][b]" => "[kind][x]" } remove_field => ["[a]"]',
+            {"kind": "some", "a": {"b": 1}, "tags": ["_mutate_error"]},
+        ),
         # Whatever their order in the file: copy is the last but for the settings that all filters have.
         (
             'remove_field => ["[kind]"] copy => { "[kind]" => "[c]" } replace => { "[kind]" => "new" }',
