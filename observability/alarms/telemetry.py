@@ -30,6 +30,12 @@ _FLUENT = f'{_FLUENT_TROUBLE},name="kafka"'
 _FLUENT_NODE = {"pod": "fluent-bit-1", "node": "node-1"}
 _FLUENT_LABELS = {"pod": "fluent-bit-1", "name": "kafka"}
 
+
+def _grown(metric: str) -> str:
+    """The increase of a counter within a quarter of an hour, also of one whose first sample is not 0."""
+    return f"sum by (pod) (increase({metric}[15m]) > 0 or ({metric} unless {metric} offset 15m))"
+
+
 TOPIC = Topic(
     name="telemetry",
     title="Prometheus, bridge and Fluent Bit",
@@ -603,6 +609,43 @@ TOPIC = Topic(
                 series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "0x28 798x32"}, alerts=(_FLUENT_LABELS,)
             ),
             silent=Fixture(series={f"fluentbit_output_dropped_records_total{{{_FLUENT}}}": "9x60"}),
+        ),
+        Alarm(
+            name="FluentBitLinesCut",
+            severity=Severity.WARNING,
+            component="fluent-bit",
+            where=Where.EDGE,
+            query=f"{_grown('fluentbit_lines_cut_total')} or {_grown('fluentbit_input_long_line_skipped_total')}",
+            op=">",
+            threshold=0,
+            hold="0m",
+            summary="Fluent Bit {{ $labels.pod }} of {{ $labels.cluster }} has cut lines",
+            description="Containers on the node of this pod have written lines of more than 256 KiB, an eighth of the "
+            "largest message, within a quarter of an hour.",
+            runbook=Runbook(
+                meaning="What follows the first 256 KiB of a line is dropped, so that a line without end cannot take "
+                "the agent's memory. A line in a file that containerd did not write is left out altogether.",
+                impact="The rest of these lines is only in the container's log file, until that is rotated. The JSON "
+                "of a cut line is not read.",
+                look=("Which container: Kibana, Discover, `line_cut: true`; its namespace and pod are beside it.",),
+                mend=(
+                    "The program: it should end its lines, and not log whole files or answers.",
+                    "Longer lines are wanted: `fleet_message_max_bytes`, eight times as much, for all members.",
+                ),
+            ),
+            firing=Fixture(
+                # As a real one shows it: the series begins with the first line that is cut, and not with 0.
+                series={'fluentbit_lines_cut_total{job="fluent-bit",pod="fluent-bit-1"}': "_x28 4x32"},
+                alerts=({"pod": "fluent-bit-1"},),
+            ),
+            silent=Fixture(
+                series={
+                    'fluentbit_lines_cut_total{job="fluent-bit",pod="fluent-bit-1"}': "4x60",
+                    'fluentbit_input_long_line_skipped_total{job="fluent-bit",pod="fluent-bit-1",name="containers"}': (
+                        "0x60"
+                    ),
+                }
+            ),
         ),
         Alarm(
             name="FluentBitBufferFilling",

@@ -33,7 +33,8 @@ def settings(name: str, folder: Path, **options: Any) -> dict[str, Any]:
     text = data["fluent-bit.yaml"]
     for path in ("/etc/fluent-bit-ca", "/etc/fluent-bit", "/var/lib/fluent-bit"):
         (folder / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    (folder / "etc/fluent-bit/reconciler.lua").write_text(data.get("reconciler.lua", ""), encoding="utf-8")
+    for script in set(data) - {"fluent-bit.yaml"}:
+        (folder / "etc/fluent-bit" / script).write_text(data[script], encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text.replace(" /etc/fluent-bit", f" {folder}/etc/fluent-bit"))
     return found
 

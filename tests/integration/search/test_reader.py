@@ -191,3 +191,17 @@ def log(**message: Any) -> dict[str, Any]:
     action = pipeline.action(Record("logs-staging", 0, 0, json.dumps({"message": "hello"} | message)))
     assert action
     return action.document
+
+
+def test_each_count_of_an_event_is_a_document_and_the_same_one_when_it_is_sent_again() -> None:
+    pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["logs.conf"])
+
+    def identity(version: str, offset: int) -> str:
+        event = {"metadata": {"uid": "0e-1", "resourceVersion": version}, "count": int(version)}
+        message = {"@timestamp": "2026-11-30T00:00:00Z", "dataset": "kubernetes-event", "kubernetes_event": event}
+        action = pipeline.action(Record("logs-staging", 2, offset, json.dumps(message)))
+        assert action
+        return str(action.identity)
+
+    assert identity("7", 1) == identity("7", 2) == "logs-staging-event-0e-1-7"
+    assert identity("8", 3) == "logs-staging-event-0e-1-8"

@@ -8,6 +8,7 @@ import copy
 import functools
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,16 +22,19 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     render_role,
     select,
 )
+from lupa.luajit21 import LuaRuntime
 
 NODES, EVENTS = "fluent-bit", "fluent-bit-events"
 BOTH = pytest.mark.parametrize("name", [NODES, EVENTS])
 CATALOGUE = CHECKOUT / "observability" / "metrics" / "fluent_bit.txt"
 
-# What each plugin takes, from the config_map of its source in fluent/fluent-bit v5.1.1 (plugins/<type>_<name>/*.c), and
-# what every input, filter and output takes, from src/flb_input.c, src/flb_filter.c and src/flb_output.c of it. A
-# setting that a plugin does not know stops Fluent Bit at the start; one of librdkafka it only logs.
+# What each plugin takes: `fluent-bit -J`, built of fluent/fluent-bit v5.1.1. A setting that a plugin does not know
+# stops Fluent Bit at the start; one of librdkafka it only logs.
+FACTS = Path(__file__).parent / "fluent_bit_plugins.json"
+PLUGINS: dict[str, list[str]] = json.loads(FACTS.read_text(encoding="utf-8"))
+# What is read before a plugin's own: src/flb_input.c, src/flb_filter.c and src/flb_output.c of it.
 COMMON = {
-    "inputs": {"name", "alias", "tag", "mem_buf_limit", "storage.type", "tls.verify"},
+    "inputs": {"name", "tls.verify"},
     "filters": {"name", "alias", "match", "match_regex"},
     "outputs": {
         "name",
@@ -39,48 +43,19 @@ COMMON = {
         "match_regex",
         "host",
         "port",
-        "workers",
         "retry_limit",
+        "workers",
         "storage.total_limit_size",
     },
-}
-PLUGINS = {
-    "tail": {
-        "path", "exclude_path", "multiline.parser", "path_key", "read_from_head", "refresh_interval", "rotate_wait",
-        "buffer_chunk_size", "buffer_max_size", "skip_long_lines", "skip_empty_lines", "db", "db.locking",
-    },
-    "systemd": {
-        "path", "systemd_filter", "systemd_filter_type", "lowercase", "strip_underscores", "max_entries", "db",
-    },
-    "fluentbit_metrics": {"scrape_interval", "scrape_on_start"},
-    "kubernetes_events": {
-        "kube_url", "interval_sec", "kube_request_limit", "kube_retention_time", "db", "db.locking", "tls.verify",
-    },
-    "kubernetes": {
-        "kube_tag_prefix", "use_kubelet", "kubelet_host", "kubelet_port", "tls.verify", "buffer_size",
-        "kube_meta_cache_ttl", "labels", "annotations", "owner_references", "merge_log", "merge_log_key", "keep_log",
-        "k8s-logging.parser", "k8s-logging.exclude",
-    },
-    "modify": {"rename", "remove", "add", "copy"},
-    "nest": {"operation", "wildcard", "nest_under"},
-    "record_modifier": {"allowlist_key"},
-    "lua": {"script", "call"},
-    "log_to_metrics": {
-        "tag", "metric_mode", "metric_namespace", "metric_subsystem", "metric_name", "metric_description",
-        "value_field", "regex", "exclude", "add_label", "flush_interval_sec",
-    },
-    "kafka": {
-        "brokers", "topics", "format", "timestamp_key", "timestamp_format", "message_key_field", "queue_full_retries",
-    },
-    "prometheus_exporter": set[str](),
 }  # fmt: skip
-# src/flb_config.c
+# src/flb_config.c, and what src/config_format/flb_cf_yaml.c reads of a parser
 SERVICE = {
     "flush", "grace", "daemon", "log_level", "hot_reload", "http_server", "http_listen", "http_port", "health_check",
     "hc_errors_count", "hc_retry_failure_count", "hc_period", "storage.path", "storage.sync", "storage.checksum",
     "storage.metrics", "storage.max_chunks_up", "storage.backlog.mem_limit", "storage.delete_irrecoverable_chunks",
-    "scheduler.base", "scheduler.cap", "multiline_buffer_limit",
+    "scheduler.base", "scheduler.cap",
 }  # fmt: skip
+PARSER = {"name", "format", "regex", "time_key", "time_format", "time_keep", "skip_empty_values"}
 
 
 @functools.cache
@@ -116,14 +91,15 @@ def workload(name: str = NODES, **options: Any) -> dict[str, Any]:
 @BOTH
 def test_every_setting_is_one_that_its_plugin_knows(name: str) -> None:
     found = settings(name)
-    assert set(found) == {"service", "pipeline"}
+    assert set(found) == {"service", "pipeline"} | ({"parsers"} if name == NODES else set())
+    assert all(set(item) <= PARSER for item in found.get("parsers", []))
     assert set(found["service"]) <= SERVICE
     for part, items in found["pipeline"].items():
         for item in items:
             given = {key for key in item if not key.startswith("rdkafka.")}
-            assert given <= COMMON[part] | PLUGINS[item["name"]], item
+            assert given <= COMMON[part] | {key.lower() for key in PLUGINS[item["name"]]}, item
     given = {key.removeprefix("rdkafka."): value for key, value in kafka(name).items() if key.startswith("rdkafka.")}
-    assert given
+    assert given.pop("message.max.bytes")
     assert refused_keys(given, evaluate("fluent_bit", "__fluent_bit_keys.fluent_bit_kafka_options")) == {}
 
 
@@ -156,8 +132,6 @@ def test_nothing_is_given_up(name: str) -> None:
     assert found["rdkafka.request.required.acks"] == "-1"
     assert found["rdkafka.message.timeout.ms"] == "0"
     assert found["timestamp_format"] == "iso8601_ns"
-    # Larger than any record, or the rest of its chunk would go with it.
-    assert int(found["rdkafka.message.max.bytes"]) > 4 * 256 * 1024
 
 
 def test_what_waits_and_where_it_was_read_to_is_on_the_node() -> None:
@@ -168,7 +142,7 @@ def test_what_waits_and_where_it_was_read_to_is_on_the_node() -> None:
         assert item["storage.type"] == "filesystem"
         assert item["db"].startswith(mount["mountPath"])
     assert settings()["service"]["storage.path"].startswith(mount["mountPath"])
-    assert kafka(fluent_bit_buffer_gib=9)["storage.total_limit_size"] == "9G"
+    assert kafka(fluent_bit_buffer_gib=9)["storage.total_limit_size"] == 9 * 1024**3
 
 
 def test_events_wait_on_a_volume_and_are_read_by_one() -> None:
@@ -339,10 +313,122 @@ def test_all_metrics_are_at_the_one_port_that_prometheus_asks(name: str) -> None
 
 
 @BOTH
-def test_a_restart_is_no_cure_for_an_absent_kafka(name: str) -> None:
+def test_a_pod_lives_while_the_thread_that_moves_the_data_answers(name: str) -> None:
     container = workload(name)["spec"]["containers"][0]
-    assert container["livenessProbe"]["httpGet"]["path"] == "/"
+    # With a kubelet that accepts and never answers, every page of the service's HTTP server (/, /api/v1/health,
+    # /api/v1/metrics, /api/v2/health, ...) still answers; the exporter does not. Nor does SIGTERM end the process.
+    assert container["livenessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
+    assert container["livenessProbe"]["terminationGracePeriodSeconds"] < 30
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (exporter,) = plugins("outputs", "prometheus_exporter", name)
+    assert ports["metrics"] == exporter["port"] != settings(name)["service"]["http_port"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/api/v1/health"
+
+
+def test_sizes_are_bytes() -> None:
+    # Fluent Bit's K, M and G are of 1000, but for some that are of 1024.
+    for name in (NODES, EVENTS):
+        found = settings(name, fluent_bit_events_storage_gib=10)
+        for item in [found["service"], *(item for part in found["pipeline"].values() for item in part)]:
+            assert not [key for key, value in item.items() if re.fullmatch(r"[0-9.]+ *[KMGT]i?B?", str(value))], item
+    assert kafka(EVENTS, fluent_bit_events_storage_gib=10)["storage.total_limit_size"] == 8 * 1024**3
+
+
+def test_events_are_known_by_their_version_and_not_by_their_uid() -> None:
+    (found,) = plugins("inputs", "kubernetes_events", EVENTS)
+    assert "db" not in found
+
+
+def test_its_own_log_is_bounded_before_anything_is_made_of_it() -> None:
+    first = settings()["pipeline"]["filters"][0]
+    assert (first["name"], first["rate"] * first["window"]) == ("throttle", 120)
+    tag = "kube.var.log.containers.{}-x7z2p_{}_fluent-bit-0123.log"
+    for pod in ("fluent-bit", "fluent-bit-events-5d8"):
+        assert re.search(first["match_regex"], tag.format(pod, "node-agents"))
+    assert not re.search(first["match_regex"], tag.format("fluent-bit", "shop"))
+
+
+class Lines:
+    """The script that joins parts, in LuaJIT, which Fluent Bit has too."""
+
+    def __init__(self) -> None:
+        self.lua = LuaRuntime(encoding=None)
+        self.lua.execute(only(rendered(), "ConfigMap", NODES)["data"]["lines.lua"].encode())
+
+    def parts(self, text: bytes, of: int = 16384, end: bytes = b"F", file: bytes = b"a") -> list[dict[bytes, bytes]]:
+        """Write a line as containerd does, and return what becomes of it."""
+        cuts = [text[start : start + of] for start in range(0, len(text), of)] or [b""]
+        found = [self.one(part, end if part is cuts[-1] else b"P", file) for part in cuts]
+        return [record for record in found if record is not None]
+
+    def one(self, text: bytes, kind: bytes, file: bytes = b"a") -> dict[bytes, bytes] | None:
+        record = self.lua.table_from({b"log": text, b"stream": b"stdout", b"_p": kind, b"message_key": file})
+        code, _, found = self.lua.globals()[b"join"](b"tag", 1, record)
+        return dict(found) if code >= 0 else None
+
+
+def test_the_parts_of_a_line_are_joined_up_to_a_bound() -> None:
+    lines = Lines()
+    most = evaluate("fluent_bit", "__fluent_bit_line_bytes")
+    assert most == 262144
+    for size in (0, 5, 16384, 16385, 100_000, most):
+        (found,) = lines.parts(b"x" * size)
+        assert found[b"log"] == b"x" * size
+        assert b"line_cut" not in found
+    (found,) = lines.parts(b"y" * (most + 1))
+    assert found[b"log"] == b"y" * most
+    assert found[b"line_cut"] == b"true"
+    (found,) = lines.parts(b"z" * 50_000_000)  # one without end
+    assert len(found[b"log"]) == most
+    assert lines.parts(b"after")[0][b"log"] == b"after"
+    (found,) = lines.parts("x€".encode() * most)
+    assert found[b"log"].decode() == ("x€" * (most // 4))
+
+
+def test_what_ends_without_a_line_break_is_not_held_back() -> None:
+    (found,) = Lines().parts(b"x" * 20_000, end=b"P")
+    assert len(found[b"log"]) == 20_000
+
+
+def test_lines_of_several_files_do_not_mix_and_all_of_them_together_are_bounded() -> None:
+    lines = Lines()
+    assert lines.one(b"a" * 16384, b"P", b"one") is None
+    assert lines.one(b"b" * 16384, b"P", b"two") is None
+    assert lines.one(b"!", b"F", b"one") == {
+        b"log": b"a" * 16384 + b"!",
+        b"stream": b"stdout",
+        b"_p": b"F",
+        b"message_key": b"one",
+    }
+    found = [lines.one(b"c" * 16384, b"P", b"%d" % file) for file in range(32 * 1024**2 // 16384)]
+    assert [record for record in found if record is not None] == [found[-1]]  # file two holds one of the parts
+    assert found[-1][b"line_cut"] == b"true"
+
+
+def test_what_is_cut_is_counted() -> None:
+    script = settings()["pipeline"]["filters"][1]
+    assert (script["name"], script["call"]) == ("lua", "join")
+    tag = OWN_TAG.replace("fluent-bit-x7k2p_node-agents_fluent-bit", "shop-0_team_main")
+    assert counted(tag, {"message": "x", "line_cut": "true", **NAMED}) == {"fluentbit_lines_cut_total"}
+
+
+def test_one_number_is_the_largest_message_from_the_agents_to_elasticsearch() -> None:
+    for options, most in (({}, 2097152), ({"fleet_message_max_bytes": 4194304}, 4194304)):
+        broker = only(render_role("kafka", **options), "ConfigMap", "kafka")["data"]["server.properties"].splitlines()
+        assert {f"message.max.bytes={most}", f"replica.fetch.max.bytes={most}"} <= set(broker)
+        topics = evaluate("kafka", "__kafka_topic_list", **options)
+        assert {topic["config"]["max.message.bytes"] for topic in topics} == {most}
+        logstash = only(render_role("logstash", **options), "ConfigMap", "logstash")["data"]
+        for pipeline in ("logs.conf", "metrics.conf"):
+            assert f"max_partition_fetch_bytes => {most}\n" in logstash[pipeline]
+        # A batch of one message has Kafka's own framing around it.
+        (bridge,) = re.findall(r"max_message_bytes = ([0-9]+)", json.dumps(render_role("prometheus", **options)))
+        assert int(bridge) == int(kafka(**options)["rdkafka.message.max.bytes"]) == most - 4096
+        # Each byte of a line may be six in JSON, and a quarter is left for what is said about it.
+        assert evaluate("fluent_bit", "__fluent_bit_line_bytes", **options) * 6 <= most * 3 / 4
+    small = {"kafka_topic_config": {"max.message.bytes": 1000000}}
+    assert evaluate("kafka", "__kafka_undersized", **small)[0] == "logs-controlplane (1000000)"
+    assert evaluate("kafka", "__kafka_undersized") == []
 
 
 def test_it_runs_on_every_node_before_others() -> None:

@@ -132,7 +132,7 @@ def test_logs_are_created_once_under_the_name_of_their_place_in_kafka() -> None:
         'data_stream => "false"',
         'index => "logs-k8s.container-%{[@metadata][cluster]}"',
         'action => "create"',
-        'document_id => "%{[@metadata][kafka][topic]}-%{[@metadata][kafka][partition]}-%{[@metadata][kafka][offset]}"',
+        'document_id => "%{[@metadata][id]}"',
         "manage_template => false",
     ):
         assert f"    {line}\n" in text
