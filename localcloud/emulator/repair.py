@@ -39,5 +39,11 @@ def remove_failed(scopes: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _line(what: str, status: str, record: store.Record) -> str:
-    reasons = "; ".join(issue["message"].splitlines()[0] for issue in record.get("health", {}).get("issues", []))
+    reasons = "; ".join(_short(issue["message"]) for issue in record.get("health", {}).get("issues", []))
     return f"{what} was {status} ({reasons or 'no reason given'}): it is removed, for the next run to create"
+
+
+def _short(message: str) -> str:
+    """The first line, and the last of a log that follows."""
+    first, *rest = message.splitlines() or [""]
+    return " ".join([first, *rest[-1:]])

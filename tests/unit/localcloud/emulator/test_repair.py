@@ -11,7 +11,7 @@ from localcloud.emulator import repair, store
 
 from .conftest import ACCOUNT, REGION, nodegroup, status
 
-ISSUES = {"issues": [{"code": "InternalFailure", "message": "no room\nfor details", "resourceIds": []}]}
+ISSUES = {"issues": [{"code": "InternalFailure", "message": "no room:\nand so on\nfull", "resourceIds": []}]}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_a_failed_cluster_goes_and_can_be_created(eks, ec2, make_cluster, make_n
     group = eks.describe_cluster(name=failed)["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"]
     change("clusters", failed, _status="FAILED", health=ISSUES)
     assert repair.remove_failed([(ACCOUNT, REGION)] * 2) == [
-        f"Cluster {failed} was FAILED (no room): it is removed, for the next run to create"
+        f"Cluster {failed} was FAILED (no room: full): it is removed, for the next run to create"
     ]
     assert failed not in eks.list_clusters()["clusters"]
     assert status(eks, good) == "ACTIVE"
