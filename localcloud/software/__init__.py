@@ -106,6 +106,8 @@ PROGRAMS: Mapping[str, GoProgram] = {
         "github.com/breml/logstash-config",
         "github.com/breml/logstash-config/cmd/mustache",
     ),
+    # A main.go of ours on the library.
+    "kstatus": GoProgram("kstatus", "sigs.k8s.io/cli-utils", "."),
 }
 
 

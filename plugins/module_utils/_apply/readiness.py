@@ -108,13 +108,13 @@ def _deployment(obj: Json) -> State:
     updated, available, total = (
         _number(status.get(name)) for name in ("updatedReplicas", "availableReplicas", "replicas")
     )
-    if updated == wanted and total == updated and available >= wanted:
-        return READY
     reason = f"{available} of {wanted} replicas are available, {updated} updated"
     if failure.get("status") == "True":
         reason += f": {failure.get('message')}"
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return _failed(f"{reason}; it made no progress for {spec.get('progressDeadlineSeconds', 600)} s")
+    if updated == wanted and total == updated and available >= wanted:
+        return READY
     return _pending(reason)
 
 
@@ -221,7 +221,7 @@ def _namespace(obj: Json) -> State:
 
 def _pod(obj: Json) -> State:
     phase = _status(obj).get("phase")
-    if phase == "Succeeded" or condition(obj, "Ready").get("status") == "True":
+    if phase == "Succeeded" or (phase == "Running" and condition(obj, "Ready").get("status") == "True"):
         return READY
     return _failed("it failed") if phase == "Failed" else _pending(f"it is {phase or 'Pending'}, not ready")
 
