@@ -141,6 +141,41 @@ def test_what_a_journal_and_an_event_become(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_without_end_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    found = settings("fluent-bit", tmp_path)
+    (tail,) = [item for item in found["pipeline"]["inputs"] if item["name"] == "tail"]
+    tail |= {
+        "path": str(tmp_path / "web-1_shop_main-0a.log"),
+        "db": str(tmp_path / "tail.db"),
+        "storage.type": "memory",
+    }
+    with Path(tail["path"]).open("w", encoding="utf-8") as file:
+        for kind, text in [("F", "x" * 9)] + [("P", "y" * 16384)] * 100 + [("F", ""), ("P", "z" * 16384), ("P", "z")]:
+            file.write(f"2026-11-25T00:00:00.000000001Z stdout {kind} {text}\n")
+    path = written(
+        {
+            "service": {"flush": 1, "log_level": "error"},
+            "parsers": found["parsers"],
+            "pipeline": {
+                "inputs": [tail],
+                "filters": [
+                    item for item in found["pipeline"]["filters"] if item["alias"] in ("lines", "container_record")
+                ],
+                "outputs": [{"name": "file", "match": "*", "path": str(tmp_path), "file": "out", "format": "plain"}],
+            },
+        },
+        tmp_path,
+    )
+    _run_until(path, lambda: (tmp_path / "out").exists() and len(_lines(tmp_path / "out")) == 3)
+    assert [
+        (record["message"][0], len(record["message"]), record.get("line_cut")) for record in _lines(tmp_path / "out")
+    ] == [
+        ("x", 9, None),
+        ("y", 262144, "true"),
+        ("z", 16385, None),
+    ]
+
+
 def test_a_reconcilers_last_line_becomes_metrics_and_a_teams_does_not(tmp_path: Path) -> None:
     found = settings("fluent-bit", tmp_path)
     filters = [item for item in found["pipeline"]["filters"] if "reconciler" in str(item.get("match_regex"))]
