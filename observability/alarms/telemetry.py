@@ -695,10 +695,10 @@ TOPIC = Topic(
             summary="The kubelet of node {{ $labels.node }} of {{ $labels.cluster }} gives Fluent Bit no metadata",
             description="Log lines of {{ $labels.pod }} have come without their pod's metadata for ten minutes.",
             runbook=Runbook(
-                meaning="Fluent Bit asks the node's kubelet for `/pods`, at most every five minutes for each "
+                meaning="Fluent Bit asks the node's kubelet for `/pods`, at most every hour for each "
                 "container. The kubelet refuses (403), fails (500), or is not reached.",
-                impact="Lines have the namespace, pod and container, which are the file's name, and neither labels "
-                "nor image nor node. Fluent Bit asks for each chunk of lines, which takes time.",
+                impact="Lines have the node, and the namespace, pod and container, which are the file's name, and "
+                "neither labels nor image. Fluent Bit asks for each chunk of lines, which takes time.",
                 look=(
                     _FLUENT_LOGS,
                     "*kubelet upstream connection error*: the kubelet is not reached. No line at all: it refuses or "

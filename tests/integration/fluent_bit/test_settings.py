@@ -24,7 +24,13 @@ pytestmark = [
     pytest.mark.skipif(FLUENT_BIT is None, reason="fluent-bit is not on the PATH"),
 ]
 TAG = "kube.var.log.containers.kafka-reconciler-1a2b-xyz_{}_reconciler-0123.log"
-ENVIRONMENT = {"NODE_IP": "127.0.0.1", "POD_NAME": "test", "KAFKA_USERNAME": "staging", "KAFKA_PASSWORD": "test"}
+ENVIRONMENT = {
+    "NODE_IP": "127.0.0.1",
+    "NODE_NAME": "node-1",
+    "POD_NAME": "test",
+    "KAFKA_USERNAME": "staging",
+    "KAFKA_PASSWORD": "test",
+}
 
 
 def settings(name: str, folder: Path, **options: Any) -> dict[str, Any]:
@@ -168,11 +174,12 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> 
     )
     _run_until(path, lambda: (tmp_path / "out").exists() and len(_lines(tmp_path / "out")) == 3)
     assert [
-        (record["message"][0], len(record["message"]), record.get("line_cut")) for record in _lines(tmp_path / "out")
+        (record["node"], record["message"][0], len(record["message"]), record.get("line_cut"))
+        for record in _lines(tmp_path / "out")
     ] == [
-        ("x", 9, None),
-        ("y", 262144, "true"),
-        ("z", 16385, None),
+        ("node-1", "x", 9, None),
+        ("node-1", "y", 262144, "true"),
+        ("node-1", "z", 16385, None),
     ]
 
 

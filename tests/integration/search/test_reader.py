@@ -165,10 +165,11 @@ IDENTITY = "0a" * 32
     ids=["silent kubelet", "metadata", "cut", "cut to the id"],
 )
 def test_names_are_those_of_the_file(file: str, kubernetes: dict[str, Any] | None, named: dict[str, Any]) -> None:
-    found = log(dataset="container", message_key=file, **({"kubernetes": kubernetes} if kubernetes else {}))
-    names = {"pod_name": "shop-0.a", "namespace_name": "team", "container_name": "main-side"}
+    record = {"message_key": file, "node": "ip-10-42-0-7"} | ({"kubernetes": kubernetes} if kubernetes else {})
+    found = log(dataset="container", **record)
+    names = {"pod_name": "shop-0.a", "namespace_name": "team", "container_name": "main-side", "host": "ip-10-42-0-7"}
     assert found["kubernetes"] == named | names
-    assert "message_key" not in found
+    assert not {"message_key", "node"} & found.keys()
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_every_record_says_what_it_is_and_has_a_key() -> None:
     assert kafka()["message_key_field"] == "message_key"
     assert plugins("inputs", "tail")[0]["path_key"] == "message_key"
     added = [item["add"] for item in plugins("filters", "modify") if "add" in item]
-    assert added == ["dataset container", "dataset journal"]
+    assert added == [["dataset container", "node ${NODE_NAME}"], "dataset journal"]
     (event,) = plugins("filters", "modify", EVENTS)
     assert event["add"] == ["dataset kubernetes-event", "message_key kubernetes-event"]
 

@@ -152,6 +152,7 @@ def test_events_and_the_journal_are_found_where_the_logs_of_containers_are() -> 
         ("[message_key]", "[kubernetes][container_name]"),
         ("[message_key]", "[kubernetes][namespace_name]"),
         ("[message_key]", "[kubernetes][pod_name]"),
+        ("[node]", "[kubernetes][host]"),
     }
 
 
