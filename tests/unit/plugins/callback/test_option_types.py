@@ -70,7 +70,7 @@ def test_every_option_of_every_role_given_as_text_has_its_type(tmp_path: Path, e
 def test_a_template_has_its_type_when_it_is_used(tmp_path: Path) -> None:
     variables = {
         "elasticsearch_nodes": "{{ 2 + 1 }}",
-        "elasticsearch_delete_snapshots": "{{ elasticsearch_nodes == 1 }}",
+        "elasticsearch_snapshots": "{{ elasticsearch_nodes == 1 }}",
     }
     found = seen(variables, tmp_path, list(variables), extra=False)
     assert found == {"elasticsearch_nodes": 3, "elasticsearch_snapshots": False}
