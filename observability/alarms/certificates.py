@@ -68,7 +68,7 @@ def _expires(name: str, severity: Severity, days: int, *, meaning: str, impact: 
         summary=f"Certificate {{{{ $labels.common_name }}}} of {{{{ $labels.cluster }}}} ends within {days} days",
         description="Any run of the role pki renews what has less than 30 days left; none did, or its result is not in "
         "use.",
-        runbook=Runbook(meaning=meaning, impact=impact, look=(_WHERE, _WHICH), mend=_RENEW),
+        runbook=Runbook(meaning=meaning, impact=impact, look=(_WHERE, _WHICH), fix=_RENEW),
         firing=firing,
         silent=silent,
     )
@@ -119,7 +119,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace agents get configmap prometheus-certificates "
                     "--output jsonpath='{.data.roots\\.pem}'",
                 ),
-                mend=(
+                fix=(
                     "All clusters: `ansible-playbook site.yml -i inventories/controlplane`; it says until when every "
                     "member has to be run.",
                     "One cluster: `ansible-playbook site.yml -i inventories/CLUSTER` takes the bundle there.",
@@ -152,7 +152,7 @@ TOPIC = Topic(
                     "--tail=500 | grep x509_cert",
                     "Is the bridge itself away? [BridgeDown](BridgeDown.md).",
                 ),
-                mend=(
+                fix=(
                     "`ansible-playbook site.yml -i inventories/CLUSTER --tags prometheus` writes them anew.",
                     "`prometheus_certificates` is set in the inventory: it has to name them all.",
                 ),

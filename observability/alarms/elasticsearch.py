@@ -55,9 +55,9 @@ TOPIC = Topic(
                     f"{_CONSOLE} `GET _cat/indices?health=red`, then `GET _cluster/allocation/explain`.",
                     _LOGS,
                 ),
-                mend=(
+                fix=(
                     "A node is away: bring it back; its shards come with it.",
-                    "*max_retry*: after the cause is mended `POST _cluster/reroute?retry_failed`.",
+                    "*max_retry*: after the cause is fixed `POST _cluster/reroute?retry_failed`.",
                     "The data is gone: restore the index from the newest snapshot "
                     "(`POST _snapshot/snapshots/NAME/_restore`), or delete "
                     "a data stream's oldest backing index and live with the gap.",
@@ -74,7 +74,7 @@ TOPIC = Topic(
                 meaning="All data is there, once. A node that is away for a restart explains some minutes of it.",
                 impact="The loss of one more node may lose data.",
                 look=(_PODS, f"{_CONSOLE} `GET _cluster/allocation/explain`."),
-                mend=(
+                fix=(
                     "A node is away: [PodPending](PodPending.md), [PodCrashLooping](PodCrashLooping.md).",
                     "Disk watermarks keep replicas off: [ElasticsearchDiskAlmostFull](ElasticsearchDiskAlmostFull.md).",
                     "One node only (`small` in a test): an index with replicas cannot be green there.",
@@ -103,7 +103,7 @@ TOPIC = Topic(
                     f"{_CONSOLE} `GET _cat/allocation?v` and `GET _cat/indices?s=store.size:desc&h=index,store.size`.",
                     "Grafana, dashboard *Elasticsearch*: which data stream grows?",
                 ),
-                mend=(
+                fix=(
                     "A larger disk: `elasticsearch_storage_size` and run `--tags elasticsearch`; volumes grow in use.",
                     "Keep less: retention of the data streams in the role elasticsearch.",
                     "At once: delete the oldest backing index of the largest data stream.",
@@ -145,7 +145,7 @@ TOPIC = Topic(
                     f"usual "
                     "cause), `GET _tasks?detailed` for a heavy search.",
                 ),
-                mend=(
+                fix=(
                     "A heavy search: `POST _tasks/ID/_cancel`.",
                     "`elasticsearch_size: large`, or fewer, larger backing indices (rollover by size).",
                 ),
@@ -179,7 +179,7 @@ TOPIC = Topic(
                 meaning="More requests than the node can take: 429.",
                 impact="write: Logstash tries again, the lag grows. search: panels and alarms show errors.",
                 look=(f"{_CONSOLE} `GET _cat/thread_pool/write,search?v` and `GET _nodes/hot_threads`.",),
-                mend=(
+                fix=(
                     "write: `elasticsearch_size: large` or more nodes; larger batches in Logstash.",
                     "search: a dashboard with a short refresh over a long time; a heavy query in Kibana.",
                 ),
@@ -207,7 +207,7 @@ TOPIC = Topic(
                 "other.",
                 impact="New fields and new indices wait, and writes with them.",
                 look=(f"{_CONSOLE} `GET _cluster/pending_tasks` and `GET _cat/master`.",),
-                mend=(
+                fix=(
                     "Mapping updates without end: a source with ever new field names; map it as `flattened`.",
                     "A sick master: delete its pod; another node takes over.",
                 ),
@@ -233,7 +233,7 @@ TOPIC = Topic(
                 meaning="SLM takes a snapshot each night; the last good one is too old.",
                 impact="What is lost now cannot be restored beyond that day.",
                 look=(f"{_CONSOLE} `GET _slm/policy?human` and `GET _slm/stats`.", _LOGS),
-                mend=(
+                fix=(
                     "*AccessDenied*: the pod identity of Elasticsearch and the bucket's policy; run `--tags "
                     "elasticsearch`.",
                     "SLM stopped (`GET _slm/status`): `POST _slm/start`.",
@@ -265,7 +265,7 @@ TOPIC = Topic(
                 meaning="One snapshot failed. The next one may do better; [SnapshotOld](SnapshotOld.md) waits for two.",
                 impact="None as long as the one before is there.",
                 look=(f"{_CONSOLE} `GET _slm/policy/NAME?human`: `last_failure` has the reason.",),
-                mend=("As for [SnapshotOld](SnapshotOld.md).",),
+                fix=("As for [SnapshotOld](SnapshotOld.md).",),
             ),
             firing=Fixture(
                 series={f'elasticsearch_slm_stats_snapshots_failed_total{{{_CLUSTER},policy="nightly"}}': "0x20 1x40"},
@@ -300,7 +300,7 @@ TOPIC = Topic(
                     "How many fields there are: `GET _data_stream/logs-k8s.container-staging/_stats`, `GET "
                     "logs-k8s.container-staging/_mapping`.",
                 ),
-                mend=(
+                fix=(
                     "The limit is reached: `index.mapping.total_fields.limit` of the template (role elasticsearch), "
                     "or map "
                     "the offender as `flattened`.",

@@ -44,7 +44,7 @@ TOPIC = Topic(
                 "member that has been built, so that one that never spoke is missed too.",
                 impact="All edge alarms of this cluster are blind. Whether the cluster itself is down is not said.",
                 look=("All members at once? Then it is Kafka, Logstash or Elasticsearch, not the members.", *_HOPS),
-                mend=(
+                fix=(
                     "The cluster is down: [ApiServerDown](ApiServerDown.md), EC2 and EKS consoles.",
                     "The way is down: peering, DNS zone, Kafka's security group, credential; "
                     "`ansible-playbook site.yml -i inventories/CLUSTER` repairs what differs from the inventory.",
@@ -79,7 +79,7 @@ TOPIC = Topic(
                 "also while Logstash or Elasticsearch are away.",
                 impact="The bridge buffers in memory, Prometheus on disk; after some hours samples are lost.",
                 look=_HOPS,
-                mend=(
+                fix=(
                     "*SASL Authentication failed* in the bridge's log: run `--tags kafka` for the controlplane, then "
                     "`--tags prometheus` for the member.",
                     "Time-outs: peering, routes, Kafka's security group; `--tags peering` for the member.",
@@ -114,7 +114,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace node-agents logs daemonset/fluent-bit --tail=50",
                     "Metrics arrive and logs do not: Fluent Bit or its rights on the topic; neither: the way.",
                 ),
-                mend=(
+                fix=(
                     "`ansible-playbook site.yml -i inventories/CLUSTER --tags fluent_bit`.",
                     "*Topic authorization failed*: the reconciler of Kafka has not made the ACL; `--tags kafka` for "
                     "the "
@@ -153,7 +153,7 @@ TOPIC = Topic(
                     "[FluentBitBufferFilling](FluentBitBufferFilling.md)?",
                     "$ kubectl --context CLUSTER --namespace node-agents logs daemonset/fluent-bit --tail=50",
                 ),
-                mend=(
+                fix=(
                     "As the alarm of the node says. Nothing at all arrives: [LogsMissing](LogsMissing.md).",
                     "More is logged than can be sent: `fluent_bit_size: large`.",
                 ),
@@ -198,7 +198,7 @@ TOPIC = Topic(
                     "$ kubectl --context controlplane --namespace grafana logs --selector "
                     "app.kubernetes.io/name=grafana --tail=500 | grep -i notif",
                 ),
-                mend=(
+                fix=(
                     "slack: *invalid_token* or *404*: a new webhook into the secret that `alarms_slack_secret` "
                     "names, then "
                     "`--tags alarms`.",
@@ -234,7 +234,7 @@ TOPIC = Topic(
                     "$ kubectl --context controlplane --namespace grafana logs --selector "
                     'app.kubernetes.io/name=grafana --tail=500 | grep ngalert | grep \'"level":"error"\'',
                 ),
-                mend=(
+                fix=(
                     "`metrics`: Elasticsearch ([ElasticsearchRed](ElasticsearchRed.md), "
                     "[ElasticsearchRejecting](ElasticsearchRejecting.md)), or the password of `grafana_reader`.",
                     "`prometheus`: the controlplane's own Prometheus; `kubectl --context controlplane --namespace "

@@ -33,7 +33,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace ingress-nginx logs deployment/ingress-nginx --tail=50",
                     "Does it serve all the same? `curl -I https://HOST/` through the load balancer.",
                 ),
-                mend=(
+                fix=(
                     "`ansible-playbook site.yml -i inventories/CLUSTER --tags ingress_nginx` puts back what was "
                     "deleted or "
                     "edited.",
@@ -66,7 +66,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace ingress-nginx logs POD | grep -i emerg",
                     "$ kubectl --context CLUSTER get ingresses --all-namespaces --sort-by=.metadata.creationTimestamp",
                 ),
-                mend=(
+                fix=(
                     "Take the annotation or the key of `ingress_nginx_config` back. The next reload follows by itself.",
                 ),
             ),
@@ -104,7 +104,7 @@ TOPIC = Topic(
                     "grep -i 'upstream'",
                     "500: the service's own log, dashboard *Logs* with its namespace.",
                 ),
-                mend=(
+                fix=(
                     "A roll-out has done it: `kubectl --context CLUSTER --namespace RESOURCE_NAMESPACE rollout undo "
                     "deployment/NAME`.",
                     "No ready pods: [DeploymentLacksReplicas](DeploymentLacksReplicas.md), "
@@ -153,7 +153,7 @@ TOPIC = Topic(
                     "Grafana, dashboard *NGINX*: active connections; a flood, or backends that hold them open?",
                     "$ kubectl --context CLUSTER --namespace ingress-nginx logs POD | grep -i worker_connections",
                 ),
-                mend=(
+                fix=(
                     "`ingress_nginx_size: large`, more `ingress_nginx_replicas`, or `worker-connections` in "
                     "`ingress_nginx_config`.",
                 ),

@@ -67,7 +67,7 @@ TOPIC = Topic(
                 meaning="Prometheus cannot scrape a broker's JMX exporter, which runs inside of the broker's process.",
                 impact="With one of three away everything goes on, without reserve. With two away nothing is written.",
                 look=(_PODS, _LOGS),
-                mend=(
+                fix=(
                     "The pod cannot be scheduled: [PodPending](PodPending.md). Its volume is in one zone; a node "
                     "there is "
                     "needed.",
@@ -104,7 +104,7 @@ TOPIC = Topic(
                 meaning="A follower has fallen behind or is away.",
                 impact="Reserve is missing; with one more broker away writes may be refused.",
                 look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --under-replicated-partitions", _LOGS),
-                mend=(
+                fix=(
                     "A broker is away: [KafkaBrokersMissing](KafkaBrokersMissing.md).",
                     "All are there: is one slow? Dashboard *Kafka*, idle ratio and disk; `kafka_size: large`.",
                 ),
@@ -121,7 +121,7 @@ TOPIC = Topic(
                 meaning="Producers wait for all replicas in sync; with too few of them Kafka refuses the write.",
                 impact="Bridges and Fluent Bit of every cluster buffer; when their buffers are full, data is lost.",
                 look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --under-min-isr-partitions"),
-                mend=("Bring the missing brokers back: [KafkaBrokersMissing](KafkaBrokersMissing.md).",),
+                fix=("Bring the missing brokers back: [KafkaBrokersMissing](KafkaBrokersMissing.md).",),
             ),
         ),
         _broken(
@@ -136,7 +136,7 @@ TOPIC = Topic(
                 meaning="No replica of the partition that may lead it is there.",
                 impact="The data of these partitions stands still, in and out.",
                 look=(_PODS, f"{_TOPICS} {_CONNECT} --describe --unavailable-partitions"),
-                mend=(
+                fix=(
                     "Bring the brokers that hold their replicas back.",
                     "An unclean election (`kafka-leader-election.sh --election-type UNCLEAN`) loses what only the "
                     "missing "
@@ -166,7 +166,7 @@ TOPIC = Topic(
                     "Controllers talk on port 9093 with certificates of the fleet: look for TLS errors in the log.",
                     _LOGS,
                 ),
-                mend=(
+                fix=(
                     "A majority of the nodes must run: [KafkaBrokersMissing](KafkaBrokersMissing.md).",
                     "Certificates: `ansible-playbook site.yml -i inventories/controlplane --tags pki,kafka`.",
                 ),
@@ -190,7 +190,7 @@ TOPIC = Topic(
                 meaning="The broker takes a directory offline after an input or output error.",
                 impact="Its partitions are led elsewhere; their reserve is gone.",
                 look=(_LOGS, "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- df -h"),
-                mend=(
+                fix=(
                     "Full: raise `kafka_storage_size` and run `--tags kafka`. The broker has ended itself, is started "
                     "again every five minutes at the latest, and stays once there is space.",
                     "A damaged volume: with all partitions in sync elsewhere, delete the pod and its claim (the "
@@ -214,9 +214,7 @@ TOPIC = Topic(
                 meaning="Somebody forced it, or a topic allows `unclean.leader.election.enable`.",
                 impact="A gap in metrics or logs of the clusters whose topics they are.",
                 look=(_LOGS, "Grafana, dashboard *Kafka*: which topic's offsets jump back?"),
-                mend=(
-                    "Nothing brings it back. See that no topic allows it: the reconciler takes such a setting back.",
-                ),
+                fix=("Nothing brings it back. See that no topic allows it: the reconciler takes such a setting back.",),
             ),
             firing=Fixture(
                 series={f"kafka_controller_uncleanleaderelections_total{{{_POD}}}": "0x25 1x35"}, alerts=({},)
@@ -243,7 +241,7 @@ TOPIC = Topic(
                     "$ kubectl --context controlplane --namespace kafka logs kafka-0 --tail=1000 | grep -i "
                     "'failed .*authentication'",
                 ),
-                mend=(
+                fix=(
                     "A member after a rotation, whose former credential has ended (`docs/rotation.md`): run `--tags "
                     "kafka` for the controlplane, then `--tags prometheus,fluent_bit` for the member.",
                     "An address that is no member's: find it in the VPC's flow logs; Kafka's security group admits the "
@@ -291,7 +289,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace node-agents logs daemonset/fluent-bit --tail=1000 | grep "
                     "'message delivery failed'",
                 ),
-                mend=(
+                fix=(
                     "Somebody changed the topic or a producer: `--tags kafka` for the controlplane, then `--tags "
                     "prometheus,fluent_bit` for the member, put back what fits together.",
                     "A larger message is wanted: the size of topics in the role kafka first, then that of producers.",
@@ -328,7 +326,7 @@ TOPIC = Topic(
                     "Grafana, dashboard *Kafka*, size by topic.",
                     "$ kubectl --context controlplane --namespace kafka exec kafka-0 -- df -h",
                 ),
-                mend=(
+                fix=(
                     "Raise `kafka_storage_size` and run `--tags kafka`: volumes grow in use.",
                     "Or keep less: `kafka_topic_retention_bytes` or a shorter time; deletion begins within minutes.",
                 ),
@@ -372,7 +370,7 @@ TOPIC = Topic(
                     "Elasticsearch slow? [ElasticsearchRejecting](ElasticsearchRejecting.md), "
                     "[ElasticsearchHeapHigh](ElasticsearchHeapHigh.md).",
                 ),
-                mend=(
+                fix=(
                     "After an outage it catches up by itself; watch that it shrinks.",
                     "Logstash is the brake: more `logstash_replicas` (up to the number of partitions) or "
                     "`logstash_size: large`.",
@@ -403,7 +401,7 @@ TOPIC = Topic(
                 meaning="Lag divided by what comes in each second: the age of what is read now.",
                 impact="Every alarm of that cluster that takes this way comes ten minutes late or more.",
                 look=("As for [ConsumerLagGrowing](ConsumerLagGrowing.md); dashboard *Pipeline*, latency by hop.",),
-                mend=("As there.",),
+                fix=("As there.",),
             ),
             firing=Fixture(
                 series={
@@ -443,7 +441,7 @@ TOPIC = Topic(
                     "Was a group's offset reset? `kafka-consumer-groups.sh --describe --group logstash-logs`, and "
                     "`logstash-metrics`.",
                 ),
-                mend=(
+                fix=(
                     "Lag: as there. A topic without a reader: Logstash learns of new topics within "
                     "`metadata_max_age_ms`; restart it if it does not.",
                 ),
@@ -492,7 +490,7 @@ TOPIC = Topic(
                     "$ kubectl --context controlplane --namespace NAMESPACE get jobs",
                     "$ kubectl --context controlplane --namespace NAMESPACE logs job/NAME --tail=50",
                 ),
-                mend=(
+                fix=(
                     "Somebody edits by hand: the change belongs into the inventory.",
                     "It cannot be repaired (partitions cannot be lowered): set the variable back to what is.",
                 ),
@@ -533,7 +531,7 @@ TOPIC = Topic(
                     "$ kubectl --context controlplane --namespace NAMESPACE get cronjobs,jobs",
                     "$ kubectl --context controlplane --namespace NAMESPACE logs job/NAME --tail=50",
                 ),
-                mend=(
+                fix=(
                     "It fails: [JobFailed](JobFailed.md). It is not started: [CronJobLate](CronJobLate.md).",
                     "It runs and nobody hears of it: its last line is carried by Fluent Bit; "
                     "[LogsNotDelivered](LogsNotDelivered.md).",

@@ -42,7 +42,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace agents logs statefulset/prometheus --container "
                     "prometheus --tail=50",
                 ),
-                mend=(
+                fix=(
                     "EKS repairs its control plane; open a case if the AWS Health Dashboard is green.",
                     "Only Prometheus is refused: `ansible-playbook site.yml -i inventories/CLUSTER --tags prometheus`.",
                 ),
@@ -76,8 +76,8 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER get validatingwebhookconfigurations,mutatingwebhookconfigurations",
                     "Control plane logs: CloudWatch, log group `/aws/eks/CLUSTER/cluster`.",
                 ),
-                mend=(
-                    "One resource only: its webhook or its aggregated API is down; mend or remove that one.",
+                fix=(
+                    "One resource only: its webhook or its aggregated API is down; fix or remove that one.",
                     "All: a client that floods it (dashboard, requests by user agent), or EKS itself: open a case.",
                 ),
             ),
@@ -119,7 +119,7 @@ TOPIC = Topic(
                     "apiserver_flowcontrol_rejected_requests_total",
                     "Slow webhooks: `apiserver_admission_webhook_admission_duration_seconds`.",
                 ),
-                mend=(
+                fix=(
                     "A client that lists everything every few seconds: have it watch.",
                     "Tens of thousands of leftover objects (Events, ReplicaSets, Jobs): delete them, set TTLs.",
                 ),
@@ -158,7 +158,7 @@ TOPIC = Topic(
                     "from the "
                     "pods.",
                 ),
-                mend=(
+                fix=(
                     "One node: restart the kubelet, or terminate the instance.",
                     "All: `ansible-playbook site.yml -i inventories/CLUSTER --tags eks,prometheus`.",
                 ),
@@ -186,7 +186,7 @@ TOPIC = Topic(
                 meaning="On EKS the number of pods of a node is limited by the addresses of its instance type.",
                 impact="The next pods go elsewhere, whatever CPU and memory are free here.",
                 look=("$ kubectl --context CLUSTER describe node NODE | grep --after-context=12 Allocatable",),
-                mend=(
+                fix=(
                     "Prefix delegation in the add-on vpc-cni (`ENABLE_PREFIX_DELEGATION`) multiplies the limit; or "
                     "larger "
                     "instance types.",
@@ -229,7 +229,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace kube-system logs deployment/coredns --tail=50",
                     "The VPC's resolver takes 1024 packets a second for each network interface; beyond that it drops.",
                 ),
-                mend=(
+                fix=(
                     "External names only: the resolver's limit; more replicas of CoreDNS on different nodes "
                     "(`eks_addons`, coredns, `replicaCount`) or NodeLocal DNSCache.",
                     "All: restart it: `kubectl --context CLUSTER --namespace kube-system rollout restart "
@@ -269,7 +269,7 @@ TOPIC = Topic(
                     "Grafana, dashboard *CoreDNS*: time of forwarded questions against the cache's.",
                     "$ kubectl --context CLUSTER --namespace kube-system top pods --selector k8s-app=kube-dns",
                 ),
-                mend=(
+                fix=(
                     "Throttled: raise its CPU limit or its replicas (`eks_addons`).",
                     "A client that asks for names that do not exist, six times each: a fully qualified name with a "
                     "dot at "
@@ -306,7 +306,7 @@ TOPIC = Topic(
                     "are no IAM roles and no service accounts.",
                     "$ kubectl --context CLUSTER get certificatesigningrequests",
                 ),
-                mend=(
+                fix=(
                     "Kubelets renew theirs by themselves; one that does not: restart it.",
                     "A certificate made by hand: replace it by an IAM role and an access entry (`eks_access_entries`).",
                 ),
@@ -347,8 +347,8 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
                     "--tail=50",
                 ),
-                mend=(
-                    "Mend the nodes: [NodeNotReady](NodeNotReady.md). Instances that never joined: role and security "
+                fix=(
+                    "Fix the nodes: [NodeNotReady](NodeNotReady.md). Instances that never joined: role and security "
                     "group of "
                     "the node group.",
                 ),
@@ -381,7 +381,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace cluster-autoscaler logs deployment/cluster-autoscaler "
                     "--tail=50",
                 ),
-                mend=(
+                fix=(
                     "*InsufficientInstanceCapacity*: more instance types in the node group, or another zone.",
                     "*VcpuLimitExceeded*: raise the account's EC2 quota.",
                     "Time-out: the instances start and do not join; see the console output of one.",

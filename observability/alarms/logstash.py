@@ -40,7 +40,7 @@ TOPIC = Topic(
                 impact="Nothing comes out of Kafka by this pipeline. Kafka keeps it for as long as its retention "
                 "lasts.",
                 look=(_PODS, _LOGS),
-                mend=(
+                fix=(
                     "A configuration that does not compile: run `--tags logstash` for the controlplane; it was "
                     "linted before.",
                     "*Logstash failed to create queue*: `/usr/share/logstash/bin/pqcheck` and `pqrepair` in the pod; "
@@ -72,7 +72,7 @@ TOPIC = Topic(
                     "*Retrying failed action* or *Attempted to send a bulk request*, with the status or the cause: "
                     "Elasticsearch. *Group coordinator ... is unavailable or invalid*: Kafka.",
                 ),
-                mend=(
+                fix=(
                     "Elasticsearch: [ElasticsearchRed](ElasticsearchRed.md), "
                     "[ElasticsearchDiskAlmostFull](ElasticsearchDiskAlmostFull.md).",
                     "401 or 403: the user `logstash_writer`; run `--tags elasticsearch,logstash`.",
@@ -117,7 +117,7 @@ TOPIC = Topic(
                     "--tail=5000 "
                     "| grep 'routing to DLQ' | tail -3",
                 ),
-                mend=(
+                fix=(
                     "At once stop reading, so that Kafka keeps what is to come: `kubectl --context controlplane "
                     "--namespace logstash scale statefulset logstash --replicas=0`; the queues stay on the volumes.",
                     "*security_exception*: the role of the user `logstash_writer`; run `--tags elasticsearch`, whose "
@@ -173,7 +173,7 @@ TOPIC = Topic(
                     "| grep 'routing to DLQ' | tail -3",
                     "Grafana, dashboard *Logstash*, *Dead letters*: since when, and does it still grow?",
                 ),
-                mend=(
+                fix=(
                     "A field with two types: have its program log it as one, or give it a type in the index template "
                     "(role "
                     "elasticsearch).",
@@ -221,13 +221,13 @@ TOPIC = Topic(
             description="The dead letter queue of {{ $labels.pod }} is more than 80 % full; beyond its limit they "
             "are dropped.",
             runbook=Runbook(
-                meaning="[LogstashDeadLetters](LogstashDeadLetters.md) has not been mended for long.",
+                meaning="[LogstashDeadLetters](LogstashDeadLetters.md) has not been fixed for long.",
                 impact="Soon refused documents are lost for good.",
                 look=(
                     "$ kubectl --context controlplane --namespace logstash exec logstash-0 --container logstash -- "
                     "du -sh /var/lib/logstash/dead_letter_queue",
                 ),
-                mend=(
+                fix=(
                     "Remove the cause, then [replay them](../data-path.md#replay-dead-letters).",
                     "More room: `logstash_dead_letter_gib`.",
                 ),
@@ -265,8 +265,8 @@ TOPIC = Topic(
                 "the topic's "
                 "retention ends.",
                 look=(_LOGS, "Grafana, dashboard *Elasticsearch*: rejected writes, heap, disk."),
-                mend=(
-                    "Elasticsearch is the brake: mend it, or make it larger.",
+                fix=(
+                    "Elasticsearch is the brake: fix it, or make it larger.",
                     "A peak that passes: nothing to do.",
                 ),
             ),
@@ -301,7 +301,7 @@ TOPIC = Topic(
                 meaning="Garbage collection does not get the heap below 90 %.",
                 impact="Pauses, then an OutOfMemoryError and a restart.",
                 look=(_PODS, "Grafana, dashboard *Logstash*: heap and time of garbage collection."),
-                mend=("`logstash_size: large`; smaller batches in `logstash_pipelines`.",),
+                fix=("`logstash_size: large`; smaller batches in `logstash_pipelines`.",),
             ),
             firing=Fixture(
                 series={

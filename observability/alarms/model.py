@@ -54,13 +54,13 @@ class Fixture:
 class Runbook:
     """The parts of a runbook page.
 
-    A line of ``look`` or ``mend`` that begins with ``$ `` is a command; the others are Markdown.
+    A line of ``look`` or ``fix`` that begins with ``$ `` is a command; the others are Markdown.
     """
 
     meaning: str
     impact: str
     look: tuple[str, ...]
-    mend: tuple[str, ...]
+    fix: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace cluster-autoscaler get configmap "
                     "cluster-autoscaler-status --output jsonpath='{.data.status}'",
                 ),
-                mend=(
+                fix=(
                     "A workload that runs wild: `kubectl rollout undo`, or scale it down, and tell its team.",
                     "Honest load: raise `max_size` of a node group in `eks_nodegroups` of the cluster's inventory "
                     "and run "
@@ -91,7 +91,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER get pods --all-namespaces --field-selector spec.nodeName=NODE",
                     "$ kubectl --context CLUSTER top pods --all-namespaces --sort-by=cpu | head -20",
                 ),
-                mend=(
+                fix=(
                     "One greedy pod: give it a CPU limit, or restart it on another node.",
                     "Badly spread pods: `kubectl --context CLUSTER cordon NODE`, delete some of its pods so that "
                     "they move, "
@@ -124,7 +124,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER top pods --all-namespaces --sort-by=memory | head -20",
                     "Grafana, dashboard *Node*: a slope is a leak, a step is a new pod.",
                 ),
-                mend=(
+                fix=(
                     "A leak: restart the workload (`kubectl rollout restart`) and give it a memory limit.",
                     "Pods that use far more than they request: raise their requests so that the scheduler knows.",
                     "The node group is too small for what runs on it: larger instances or more of them in "
@@ -174,10 +174,11 @@ TOPIC = Topic(
                     "Often: `/var/log/pods` of one talkative pod, `/var/lib/containerd`, an emptyDir under "
                     "`/var/lib/kubelet/pods`, or Fluent Bit's buffer while Kafka is away.",
                 ),
-                mend=(
+                fix=(
                     "A talkative or leaking pod: delete it (its logs and emptyDirs go along) and give it "
                     "`ephemeral-storage` limits.",
-                    "Fluent Bit's buffer: mend the way to Kafka ([FluentBitRetrying](FluentBitRetrying.md)).",
+                    "Fluent Bit's buffer: repair the network path to Kafka "
+                    "([FluentBitRetrying](FluentBitRetrying.md)).",
                     "Disks that are simply too small: raise `disk_size` of the node group; nodes are replaced one by "
                     "one.",
                 ),
@@ -218,7 +219,7 @@ TOPIC = Topic(
                     "As for [NodeDiskFullIn4Hours](NodeDiskFullIn4Hours.md): find what takes the space.",
                     "$ kubectl --context CLUSTER get events --all-namespaces --field-selector reason=Evicted",
                 ),
-                mend=(
+                fix=(
                     "Free space as described there.",
                     "If that takes too long: `kubectl --context CLUSTER drain NODE --ignore-daemonsets "
                     "--delete-emptydir-data` and terminate the instance; the node group brings a new one.",
@@ -261,7 +262,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER debug node/NODE --image=busybox:1.37 --stdin --tty --profile=sysadmin "
                     "-- chroot /host du --inodes -x --max-depth=4 /var | sort -n | tail -20",
                 ),
-                mend=(
+                fix=(
                     "Delete what piles up (session files, spool directories, old image layers: `crictl rmi --prune`).",
                     "If a pod's emptyDir is the cause, delete the pod and have its team clean up after itself.",
                 ),
@@ -296,7 +297,7 @@ TOPIC = Topic(
                     "usual "
                     "cause.",
                 ),
-                mend=("`systemctl restart chronyd` on the node.", "If it comes back: replace the node."),
+                fix=("`systemctl restart chronyd` on the node.", "If it comes back: replace the node."),
             ),
             firing=Fixture(series={f"node_timex_offset_seconds{_NODE}": "-0.2x60"}, alerts=({"node": "node-1"},)),
             silent=Fixture(series={f"node_timex_offset_seconds{_NODE}": "0.001x60"}),
@@ -319,7 +320,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER debug node/NODE --image=busybox:1.37 --stdin --tty --profile=sysadmin "
                     "-- chroot /host systemctl status chronyd",
                 ),
-                mend=("Start chronyd, or replace the node: images of EKS start it by themselves.",),
+                fix=("Start chronyd, or replace the node: images of EKS start it by themselves.",),
             ),
             firing=Fixture(series={f"node_timex_sync_status{_NODE}": "0x60"}, alerts=({"node": "node-1"},)),
             silent=Fixture(series={f"node_timex_sync_status{_NODE}": "0 0 1x58"}),
@@ -348,7 +349,7 @@ TOPIC = Topic(
                     "that the "
                     "instance type's bandwidth is used up.",
                 ),
-                mend=(
+                fix=(
                     "Allowance exceeded: a larger instance type.",
                     "Otherwise drain and terminate the node; if the next one has it too, open a case with AWS.",
                 ),
@@ -393,7 +394,7 @@ TOPIC = Topic(
                     '-- chroot /host sh -c \'cut -c1-120 /proc/net/nf_conntrack | awk "{print \\$7}" | sort | uniq -c '
                     "| sort -n | tail'",
                 ),
-                mend=(
+                fix=(
                     "A client that opens a connection for each request: have it keep them.",
                     "Honest load: spread the pods, or raise `net.netfilter.nf_conntrack_max` in the node group's "
                     "launch "
@@ -436,7 +437,7 @@ TOPIC = Topic(
                     "Kubelet's last words in Kibana: data view *logs*, `kubernetes.host: NODE and "
                     "journal.systemd_unit: kubelet.service`.",
                 ),
-                mend=(
+                fix=(
                     "NetworkPluginNotReady: look at the `aws-node` pod of that node.",
                     "Unknown and no way in: terminate the instance, the node group replaces it:",
                     "$ aws ec2 terminate-instances --instance-ids INSTANCE",
@@ -478,7 +479,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER get events --all-namespaces --field-selector reason=Evicted",
                     "PIDPressure: a pod that forks without end; dashboard *Node*, panel of processes.",
                 ),
-                mend=(
+                fix=(
                     "MemoryPressure: [NodeMemoryHigh](NodeMemoryHigh.md). DiskPressure: "
                     "[NodeDiskAlmostFull](NodeDiskAlmostFull.md).",
                     "Evicted pods stay as objects: `kubectl delete pods --field-selector status.phase=Failed`.",
@@ -515,9 +516,9 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER get pods --all-namespaces --field-selector spec.nodeName=NODE",
                     "A node group update that hangs on a PodDisruptionBudget: `aws eks describe-update`.",
                 ),
-                mend=(
+                fix=(
                     "`kubectl --context CLUSTER uncordon NODE`, or finish the drain and terminate the instance.",
-                    "If a PodDisruptionBudget allows no disruption, mend the workload it guards first.",
+                    "If a PodDisruptionBudget allows no disruption, fix the workload it guards first.",
                 ),
             ),
             firing=Fixture(

@@ -61,8 +61,8 @@ TOPIC = Topic(
                     '`ALERTS{alertname="Watchdog"}`; dashboard *Pipeline* shows the hop where they stop.',
                     "Has Grafana a way to the heartbeat URL (NetworkPolicy, proxy)? Its log has `component=alerting`.",
                 ),
-                mend=(
-                    "Mend the hop; the heartbeat comes back by itself.",
+                fix=(
+                    "Fix the hop; the heartbeat comes back by itself.",
                     "No heartbeat URL set: `alarms_heartbeat_url` of the role `alarms`.",
                 ),
             ),
@@ -88,7 +88,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace agents port-forward statefulset/prometheus 9090",
                     "Open `https://localhost:9090/targets?search=JOB` (the certificate is the fleet's).",
                 ),
-                mend=(
+                fix=(
                     "*context deadline exceeded*: a NetworkPolicy does not admit Prometheus (from namespace "
                     "`agents`, label "
                     "`app.kubernetes.io/name: prometheus`), or the target is overloaded.",
@@ -132,7 +132,7 @@ TOPIC = Topic(
                     _BRIDGE_LOGS,
                     _PROMETHEUS_LOGS,
                 ),
-                mend=(
+                fix=(
                     "The bridge is throttled or out of memory: `prometheus_size: large`.",
                     "The bridge is ill: delete the pod `prometheus-0`; the write-ahead log is replayed.",
                     "Too many series since some deployment: dashboard *Prometheus*, top series by metric; drop them "
@@ -168,7 +168,7 @@ TOPIC = Topic(
                     _BRIDGE_LOGS,
                     "The answer's text is in Prometheus' log: `non-recoverable error`.",
                 ),
-                mend=(
+                fix=(
                     "*413*: `max_body_size` of the bridge is smaller than a message; run `--tags prometheus` if "
                     "somebody "
                     "edited the ConfigMap.",
@@ -206,7 +206,7 @@ TOPIC = Topic(
                     "The page *Rules* of Prometheus shows the error at the rule (port-forward as in "
                     "[TargetDown](TargetDown.md)).",
                 ),
-                mend=(
+                fix=(
                     "Duplicate series: two exporters of one kind on the cluster; remove one.",
                     "*query timed out*: `prometheus_size: large`.",
                 ),
@@ -234,7 +234,7 @@ TOPIC = Topic(
                 meaning="The configuration or a rule file does not parse.",
                 impact="New rules and targets have no effect; a restart would fail.",
                 look=(_PROMETHEUS_LOGS,),
-                mend=(
+                fix=(
                     "`ansible-playbook site.yml -i inventories/CLUSTER --tags prometheus` puts back what was edited.",
                 ),
             ),
@@ -267,7 +267,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace agents exec prometheus-0 --container prometheus -- "
                     "df -h /prometheus",
                 ),
-                mend=(
+                fix=(
                     "No space: a larger volume or a shorter retention (`prometheus_storage_size`, "
                     "`prometheus_retention`).",
                     "Damaged: Prometheus repairs its log at the start; delete the pod. What was sent is in "
@@ -307,7 +307,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace agents describe pod prometheus-0",
                     _BRIDGE_LOGS,
                 ),
-                mend=(
+                fix=(
                     "Killed for memory: `metric_buffer_limit` is larger than the limit allows; `prometheus_size: "
                     "large`.",
                     "A configuration that it does not take: run `--tags prometheus`.",
@@ -338,8 +338,8 @@ TOPIC = Topic(
                     _KAFKA_REACHED,
                     "Is it all clusters? Then Kafka itself: [KafkaOfflinePartitions](KafkaOfflinePartitions.md).",
                 ),
-                mend=(
-                    "Mend the way to Kafka first.",
+                fix=(
+                    "Repair the network path to Kafka first.",
                     "Outages that may last longer: `prometheus_size: large`, or a larger buffer; the README of the "
                     "role "
                     "prometheus has the formula.",
@@ -374,7 +374,7 @@ TOPIC = Topic(
                     _BRIDGE_LOGS,
                     "*Message too large* or *The timestamp of the message is out of acceptable range*.",
                 ),
-                mend=(
+                fix=(
                     "*out of acceptable range*: the clock of a node, or of an application that gives times on its "
                     "page, is ahead; `chronyc tracking` on the node. [NodeClockSkew](NodeClockSkew.md).",
                     "*Message too large*: [KafkaRefusingMessages](KafkaRefusingMessages.md).",
@@ -419,8 +419,8 @@ TOPIC = Topic(
                     "*OOMKilled*: the buffer was larger than the container's memory limit.",
                     "*Error*, exit code 137 without it: a liveness probe, or somebody on the node.",
                 ),
-                mend=(
-                    "Mend the way to Kafka first.",
+                fix=(
+                    "Repair the network path to Kafka first.",
                     "Killed for memory: `prometheus_size: large`, or a smaller buffer; the README of the role "
                     "prometheus has the formula.",
                     "An outage may meet a restart again: `prometheus_bridge_buffer: disk` keeps the samples.",
@@ -462,7 +462,7 @@ TOPIC = Topic(
                 impact="None yet but lateness. When it is full, samples are lost "
                 "([BridgeDropping](BridgeDropping.md)).",
                 look=(_BRIDGE_LOGS, _KAFKA_REACHED),
-                mend=("Mend the way to Kafka, or Kafka. The buffer empties by itself.",),
+                fix=("Fix the way to Kafka, or Kafka. The buffer empties by itself.",),
             ),
             # Observed, 1.39.3: with a wrong password startup_errors count, without the right to write write_errors; the
             # buffer fills with both, and errors stays 0.
@@ -499,7 +499,7 @@ TOPIC = Topic(
                 impact="Logs of that node wait: first in the memory of Kafka's client, then on the node's disk, up to "
                 "`fluent_bit_buffer_gib`.",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED),
-                mend=(
+                fix=(
                     "*SASL authentication error*: the credential in Secrets Manager and in Kafka differ; run "
                     "`--tags kafka` for the controlplane, then `--tags fluent_bit` for this cluster.",
                     "*Failed to resolve*, *Connection refused*, *timed out*: the network path to Kafka, or Kafka. What "
@@ -535,7 +535,7 @@ TOPIC = Topic(
                 "has counted them as sent.",
                 impact="These lines are only on the node, until its log files are rotated.",
                 look=(_FLUENT_LOGS, "All members, or this one? Dashboard *Kafka*, refused writes."),
-                mend=(
+                fix=(
                     "*Message size too large*: [KafkaRefusingMessages](KafkaRefusingMessages.md).",
                     "*Topic authorization failed*, *Unknown topic or partition*: somebody took the right or the topic "
                     "away; `--tags kafka` for the controlplane.",
@@ -568,7 +568,7 @@ TOPIC = Topic(
                     _KAFKA_REACHED,
                     "Grafana, dashboard *Fluent Bit*: how much is waiting, how long does the disk last?",
                 ),
-                mend=("Repair the network path to Kafka, or Kafka; what waits is sent then.",),
+                fix=("Repair the network path to Kafka, or Kafka; what waits is sent then.",),
             ),
             # Observed, 5.1.1: 573 within 130 s with the queue of Kafka's client full; 0 while Kafka is away and it is
             # not, as on a node that logs little: 8 MiB is much for it.
@@ -594,7 +594,7 @@ TOPIC = Topic(
                 "send them: this cluster may not write to its topic, or a message is too large.",
                 impact="These lines are only on the node, until its log files are rotated.",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED),
-                mend=(
+                fix=(
                     "*evicted from output queue*: the buffer is full. Repair the network path to Kafka, or Kafka; for "
                     "longer outages a larger `fluent_bit_buffer_gib`, with the node's disk in mind.",
                     "*Topic authorization failed*: the reconciler of Kafka has not made the right; `--tags kafka` for "
@@ -628,7 +628,7 @@ TOPIC = Topic(
                 impact="The rest of these lines is only in the container's log file, until that is rotated. The JSON "
                 "of a cut line is not read.",
                 look=("Which container: Kibana, Discover, `line_cut: true`; its namespace and pod are beside it.",),
-                mend=(
+                fix=(
                     "The program: it should end its lines, and not log whole files or answers.",
                     "Longer lines are wanted: `fleet_message_max_bytes`, eight times as much, for all members.",
                 ),
@@ -665,7 +665,7 @@ TOPIC = Topic(
                 "disk is never paused for that: it is read on, and when the buffer is full the oldest is dropped.",
                 impact="None yet but lateness. When it is full: [FluentBitDropping](FluentBitDropping.md).",
                 look=(_FLUENT_LOGS, _KAFKA_REACHED, "Grafana, dashboard *Fluent Bit*: how fast does the buffer grow?"),
-                mend=(
+                fix=(
                     "Repair the network path to Kafka, or Kafka; what waits is sent then.",
                     "Longer outages: a larger `fluent_bit_buffer_gib`, with the node's disk in mind.",
                 ),
@@ -707,7 +707,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER auth can-i get nodes --subresource=pods "
                     "--as system:serviceaccount:node-agents:fluent-bit",
                 ),
-                mend=(
+                fix=(
                     "It may not: `ansible-playbook site.yml -i inventories/CLUSTER --tags fluent_bit` puts the "
                     "ClusterRole back.",
                     "The kubelet fails: its journal on the node; [KubeletDown](KubeletDown.md).",
@@ -742,7 +742,7 @@ TOPIC = Topic(
                     "The line names the file; on the node: `ls -lL FILE`. Fluent Bit is root without a capability and "
                     "reads what root may by its mode.",
                 ),
-                mend=(
+                fix=(
                     "A runtime that creates files of another user: its configuration; containerd's are root's, 0640.",
                     "*Too many open files*: more containers than the runtime lets Fluent Bit open; fewer pods on the "
                     "node.",

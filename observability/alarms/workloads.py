@@ -15,7 +15,7 @@ _EVENTS = "$ kubectl --context CLUSTER --namespace NAMESPACE get events --sort-b
 
 
 def _mismatch(
-    kind: str, *, name: str, wanted: str, ready: str, description: str, look: tuple[str, ...], mend: tuple[str, ...]
+    kind: str, *, name: str, wanted: str, ready: str, description: str, look: tuple[str, ...], fix: tuple[str, ...]
 ) -> Alarm:
     """An alarm about a workload that has fewer pods than it should."""
     label = kind.lower()
@@ -40,7 +40,7 @@ def _mismatch(
                 _EVENTS,
                 *look,
             ),
-            mend=mend,
+            fix=fix,
         ),
         firing=Fixture(
             series={f"{wanted}{series}": "3x60", f"{ready}{series}": "2x60"},
@@ -79,9 +79,9 @@ TOPIC = Topic(
                     "configuration. 139: a crash of the program itself.",
                     "Did it begin with a rollout? `kubectl rollout history`.",
                 ),
-                mend=(
+                fix=(
                     "Since a rollout: `kubectl --context CLUSTER --namespace NAMESPACE rollout undo deployment/NAME`.",
-                    "A missing Secret, ConfigMap or a dependency that is away: mend that; the pod comes up by itself.",
+                    "A missing Secret, ConfigMap or a dependency that is away: fix that; the pod comes up by itself.",
                     "Killed by its liveness probe: look at the probe's time-out before you blame the program.",
                 ),
             ),
@@ -122,7 +122,7 @@ TOPIC = Topic(
                     "*unbound immediate PersistentVolumeClaims*: [ClaimPending](ClaimPending.md).",
                     "*didn't match Pod's node affinity* or *untolerated taint*: selector and tolerations of the pod.",
                 ),
-                mend=(
+                fix=(
                     "No room: raise `max_size` in `eks_nodegroups`, or lower requests that nobody uses.",
                     "A zone without nodes while the volume is there: bring a node up in that zone.",
                     "A quota: [QuotaAlmostUsed](QuotaAlmostUsed.md).",
@@ -164,7 +164,7 @@ TOPIC = Topic(
                     "*not found*: is the tag in the registry? *403* or *401*: pull secret or node role. *i/o timeout*: "
                     "NAT gateway, endpoint or firewall. *429*: the registry's limit for anonymous pulls.",
                 ),
-                mend=(
+                fix=(
                     "Correct the image, or `kubectl rollout undo`.",
                     "429 or no way out: set `<role>_image_mirror` to a mirror (an ECR pull-through cache) and run "
                     "again.",
@@ -202,7 +202,7 @@ TOPIC = Topic(
                     "request.",
                     _DESCRIBE,
                 ),
-                mend=(
+                fix=(
                     "A peak that is honest: raise the limit (and the request) in the workload's values.",
                     "A JVM: set the heap to at most 75 % of the limit; off-heap memory counts too.",
                     "Kafka, Elasticsearch, Logstash: choose `<role>_size: large` or set `<role>_resources`.",
@@ -243,8 +243,8 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace NAMESPACE describe job NAME",
                     "Pods already gone? Kibana, data view *logs*: `kubernetes.pod_name: NAME*`.",
                 ),
-                mend=(
-                    "Mend the cause, then delete the Job: `kubectl delete job NAME`. Its CronJob, or the next run of "
+                fix=(
+                    "Fix the cause, then delete the Job: `kubectl delete job NAME`. Its CronJob, or the next run of "
                     "`ansible-playbook site.yml`, makes a new one.",
                     "A failed Job of a CronJob stays until it is deleted, and so does this alarm.",
                 ),
@@ -281,7 +281,7 @@ TOPIC = Topic(
                     "*too many missed start times* in the events: `startingDeadlineSeconds` is unset and 100 runs were "
                     "missed.",
                 ),
-                mend=(
+                fix=(
                     "Delete the Job that hangs.",
                     "Start one by hand: `kubectl create job --from=cronjob/NAME NAME-now`.",
                 ),
@@ -305,7 +305,7 @@ TOPIC = Topic(
                 "The newest ReplicaSet's pods are the interesting ones: a rollout that cannot finish looks like this "
                 "too.",
             ),
-            mend=(
+            fix=(
                 "Follow the pod: [PodPending](PodPending.md), [PodCrashLooping](PodCrashLooping.md), "
                 "[ImagePullFailing](ImagePullFailing.md).",
                 "Running but not Ready: the readiness probe; `kubectl describe pod` shows its answer.",
@@ -322,9 +322,9 @@ TOPIC = Topic(
                 "A StatefulSet goes in order: look at the lowest pod that is not Ready, the others wait for it.",
                 "$ kubectl --context CLUSTER --namespace NAMESPACE get persistentvolumeclaims",
             ),
-            mend=(
+            fix=(
                 "A volume in a zone without nodes: bring a node up there ([PodPending](PodPending.md)).",
-                "A rollout that stops at a broken pod does not go on by itself after the template is mended: delete "
+                "A rollout that stops at a broken pod does not go on by itself after the template is fixed: delete "
                 "that "
                 "pod once.",
                 "Kafka and Elasticsearch: first see whether the data is safe ([KafkaUnderReplicated]"
@@ -341,7 +341,7 @@ TOPIC = Topic(
                 "Which node lacks it: compare with `kubectl get nodes`.",
                 "node-exporter or Fluent Bit: metrics or logs of that node are missing meanwhile.",
             ),
-            mend=(
+            fix=(
                 "The node is full: DaemonSets of the platform have the PriorityClass `platform` and displace others; "
                 "look "
                 "for pods with a higher one.",
@@ -367,8 +367,8 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace NAMESPACE rollout status deployment/NAME --timeout=5s",
                     "$ kubectl --context CLUSTER --namespace NAMESPACE describe deployment NAME",
                 ),
-                mend=(
-                    "`kubectl --context CLUSTER --namespace NAMESPACE rollout undo deployment/NAME`, then mend the new "
+                fix=(
+                    "`kubectl --context CLUSTER --namespace NAMESPACE rollout undo deployment/NAME`, then fix the new "
                     "version at leisure.",
                 ),
             ),
@@ -409,7 +409,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace NAMESPACE describe hpa NAME",
                     "Is the load honest, or is a slow dependency keeping requests (and CPU) busy?",
                 ),
-                mend=(
+                fix=(
                     "Raise maxReplicas (for NGINX `ingress_nginx_max_replicas`), after a look at node capacity.",
                     "A target that is too low makes an autoscaler greedy: 70 % of the request is a good start.",
                 ),
@@ -454,7 +454,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace kube-system logs deployment/ebs-csi-controller "
                     "--container csi-provisioner --tail=50",
                 ),
-                mend=(
+                fix=(
                     "*not authorized*: the pod identity of the add-on aws-ebs-csi-driver; run "
                     "`ansible-playbook site.yml --tags eks` for the cluster.",
                     "*VolumeLimitExceeded*: raise the account's EBS quota.",
@@ -500,7 +500,7 @@ TOPIC = Topic(
                     "Grafana, dashboard *Volumes*: how long until it is full?",
                     "$ kubectl --context CLUSTER --namespace NAMESPACE exec POD -- df -h",
                 ),
-                mend=(
+                fix=(
                     "Raise the size: the role's variable (`kafka_storage_size`, ...) and run its playbook; the "
                     "volume grows "
                     "while in use. Sizes cannot be lowered.",
@@ -541,7 +541,7 @@ TOPIC = Topic(
                 meaning="A straight line through six hours meets zero within four days.",
                 impact="None yet. There is time to do it in daylight.",
                 look=("Grafana, dashboard *Volumes*: is the growth steady, or was it one large write?",),
-                mend=("As for [VolumeAlmostFull](VolumeAlmostFull.md): raise the size or keep less.",),
+                fix=("As for [VolumeAlmostFull](VolumeAlmostFull.md): raise the size or keep less.",),
             ),
             firing=Fixture(
                 series={
@@ -577,7 +577,7 @@ TOPIC = Topic(
                 meaning="Many small files; the number is near the file system's limit, the size need not be.",
                 impact="*No space left on device* at the next new file.",
                 look=("$ kubectl --context CLUSTER --namespace NAMESPACE exec POD -- df -i",),
-                mend=(
+                fix=(
                     "Delete what piles up. A larger volume has more inodes too (ext4: one for each 16 KiB; XFS makes "
                     "them "
                     "as needed).",
@@ -620,7 +620,7 @@ TOPIC = Topic(
                     "$ kubectl --context CLUSTER --namespace NAMESPACE describe resourcequota",
                     "$ kubectl --context CLUSTER --namespace NAMESPACE top pods",
                 ),
-                mend=(
+                fix=(
                     "Requests far above use: lower them.",
                     "Honest growth: `quota` of the team in `guardrails_tenants` (or `guardrails_namespaces`), then "
                     "`ansible-playbook site.yml -i inventories/CLUSTER --tags guardrails`.",
@@ -667,7 +667,7 @@ TOPIC = Topic(
                 meaning="The container wants more processor time than its limit allows, in most periods of 100 ms.",
                 impact="Latency, even if the node is idle.",
                 look=("Grafana, dashboard *Pod*: use against request and limit.",),
-                mend=(
+                fix=(
                     "Raise the limit; or lower the number of threads that run at once (a JVM on 64 processors with a "
                     "limit "
                     "of 1 is the classic).",

@@ -753,7 +753,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Dead letters",
-                "Was something not stored, and waits for somebody to mend it?",
+                "Was something not stored, and waits for somebody to fix it?",
                 "max by (pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)",
                 "{{pipeline}}",
                 unit="bytes",

@@ -106,16 +106,16 @@ class Trial:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Trial]:
-        """The block breaks something and mends it."""
+        """The block breaks something and fixes it."""
         eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY)
         begin = time.time()
         self.wait(AROUND)
         broken = time.time()
         yield self
-        mended = time.time()
-        self.row.broken_seconds = round(mended - broken, 1)
+        fixed = time.time()
+        self.row.broken_seconds = round(fixed - broken, 1)
         eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY, every=1)
-        self.row.recovered_seconds = round(time.time() - mended, 1)
+        self.row.recovered_seconds = round(time.time() - fixed, 1)
         self.wait(AROUND)
         self._count(begin, time.time())
 

@@ -86,10 +86,10 @@ def test_has_a_fixture_in_which_it_fires_and_one_in_which_it_is_silent(alarm: Al
 def test_the_runbook_helps(alarm: Alarm) -> None:
     book = alarm.runbook
     assert book.look
-    assert book.mend
+    assert book.fix
     # A command, a request or a page to open: no advice to "look into it".
     assert re.search(r"^\$ |`|ashboard|Kibana|\]\(", "\n".join(book.look), re.MULTILINE)
-    for line in (book.meaning, book.impact, *book.look, *book.mend):
+    for line in (book.meaning, book.impact, *book.look, *book.fix):
         assert line.strip() == line
         # A command stands on its own line.
         assert "\n" not in line

@@ -232,7 +232,7 @@ def of_alarms() -> Iterator[Use]:
                         if field != "@age":
                             yield Use(field, "shown", f"alarm {alarm.name}, a fixture")
         # A page tells what to type in Kibana in code; a request for its console is not a query.
-        for line in (*alarm.runbook.look, *alarm.runbook.mend):
+        for line in (*alarm.runbook.look, *alarm.runbook.fix):
             if "Kibana" in line:
                 for text in re.findall(r"`([^`]+)`", line):
                     for field in in_query(text) if not re.match(r"(GET|POST|PUT) ", text) else ():

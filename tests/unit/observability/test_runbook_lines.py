@@ -186,7 +186,7 @@ NAMES = {item.title for board in DASHBOARDS for item in (board, *board.rows, *bo
 def filters() -> Iterator[tuple[str, str, tuple[Line, ...], list[re.Pattern[str]], bool]]:
     """Each command with grep: its page, itself, the lines it is given, what they must match, whether inverted."""
     for alarm in ALARMS:
-        for text in (*alarm.runbook.look, *alarm.runbook.mend):
+        for text in (*alarm.runbook.look, *alarm.runbook.fix):
             shown, *rest = text.split(" | ")
             greps = [shlex.split(part)[1:] for part in rest if part.startswith("grep ")]
             if not text.startswith("$ ") or not greps:
@@ -227,7 +227,7 @@ def test_what_pages_quote_is_known_and_every_quotation_is_used() -> None:
     quoted = {
         found
         for alarm in ALARMS
-        for line in (*alarm.runbook.look, *alarm.runbook.mend)
+        for line in (*alarm.runbook.look, *alarm.runbook.fix)
         if not line.startswith("$ ")
         for found in re.findall(r"\*([^*]+)\*", re.sub(r"`[^`]*`", "", line))
     }
