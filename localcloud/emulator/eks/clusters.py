@@ -183,12 +183,16 @@ def remove_failed() -> list[store.Record]:
 
     On EKS, too, one that is FAILED stays so until it is deleted.
     """
-    with clock.lock:
-        failed = [record for record in store.clusters.values() if record.get("_status") == "FAILED"]
-        for record in failed:
-            record["_status"] = "DELETING"
+    failed = [record for record in store.clusters.values() if record.get("_status") == "FAILED"]
     for record in failed:
-        _remove(record)
+        with clock.lock:
+            record["_status"] = "DELETING"
+        try:
+            _remove(record)
+        except BaseException:
+            # The next repair looks for FAILED.
+            record["_status"] = "FAILED"
+            raise
     return failed
 
 

@@ -396,6 +396,8 @@ class Engine:
             for name, value in body["metadata"]["annotations"].items()
             if live_annotations.get(name) != value
         ]
+        if jobs.FINISHED in live_annotations and jobs.FINISHED not in body["metadata"]["annotations"]:
+            wrong.append(f"metadata.annotations['{jobs.FINISHED}']")
         if (metadata.get("labels") or {}).get(applyset.ID) != self._parent.id:
             wrong.append(f"metadata.labels['{applyset.ID}']")
         action = Action(

@@ -193,7 +193,7 @@ def _differences(live: Fields, want: Fields) -> tuple[Fields, Fields]:
 def owned(fields: Fields, network: Network) -> bool:
     """Tell whether a live resource was made by this network's plan, by its tags."""
     return str(fields.get("tags.Name", "")).startswith(f"{network.name}-") and all(
-        fields.get(f"tags.{key}") == str(value) for key, value in network.tags.items()
+        fields.get(f"tags.{key}") == value for key, value in texts(network.tags).items()
     )
 
 

@@ -18,36 +18,45 @@ from contextvars import ContextVar
 from typing import Any
 
 from ansible._internal._task import TaskContext  # the only way from a lookup to the task that it is evaluated for
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 # Set while an environment is worked out: lookups in it see the process' own.
 _asked: ContextVar[bool] = ContextVar("asked", default=False)
 
 
-def declared(task: Any, templar: Any) -> dict[str, str]:  # noqa: ANN401 - Ansible's are untyped
+def declared(task: Any, templar: Any, *, before_loop: bool = False) -> dict[str, str]:  # noqa: ANN401 - Ansible's are untyped
     """What the task, its blocks and its play declare; the innermost one's value counts, as for a module.
 
+    ``before_loop``: values that use the item of a loop, which is only being found, are left out.
     Raises AnsibleError if it is no mapping.
     """
     found: dict[str, str] = {}
     given = task.environment or []
     for item in given if isinstance(given, list) else [given]:
-        values = templar.template(item) if item else {}
-        if not isinstance(values, Mapping):
+        values = _without_items(item, templar) if before_loop and isinstance(item, Mapping) else templar.template(item)
+        if not isinstance(values or {}, Mapping):
             raise AnsibleError(f"The environment of the task {task.get_name()!r} is no mapping of names to values.")
-        found |= {str(name): str(value) for name, value in values.items()}
+        found |= {str(name): str(value) for name, value in (values or {}).items()}
+    return found
+
+
+def _without_items(values: Mapping[str, Any], templar: Any) -> dict[str, Any]:  # noqa: ANN401
+    found = {}
+    for name, value in values.items():
+        with contextlib.suppress(AnsibleUndefinedVariable):
+            found[name] = templar.template(value)
     return found
 
 
 @contextlib.contextmanager
-def environment_of(task: Any, templar: Any) -> Iterator[None]:  # noqa: ANN401
+def environment_of(task: Any, templar: Any, *, before_loop: bool = False) -> Iterator[None]:  # noqa: ANN401
     """Give this process the task's environment, for as long as the context lasts."""
     if _asked.get():
         yield
         return
     token = _asked.set(True)
     try:
-        given = declared(task, templar)
+        given = declared(task, templar, before_loop=before_loop)
     finally:
         _asked.reset(token)
     before = {name: os.environ.get(name) for name in given}
@@ -66,7 +75,12 @@ def environment_of(task: Any, templar: Any) -> Iterator[None]:  # noqa: ANN401
 def environment_of_lookup(templar: Any) -> Iterator[None]:  # noqa: ANN401
     """The same for a lookup. Where there is no task, such as for a play's own keywords, there is nothing to give."""
     context = TaskContext.current(optional=True)
-    with environment_of(context.task, templar) if context else contextlib.nullcontext():
+    if context is None:
+        yield
+        return
+    task = context.task
+    before_loop = bool(task.loop or task.loop_with) and "ansible_loop_var" not in templar.available_variables
+    with environment_of(task, templar, before_loop=before_loop):
         yield
 
 

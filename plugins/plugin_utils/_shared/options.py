@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.parsing.vault import EncryptedString
 
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -40,33 +42,50 @@ def all_specifications() -> Mapping[str, Mapping[str, Any]]:
 def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Value:
     """Return ``value`` in the type of the option ``name``, as a module's option of that type would have it.
 
-    A template, and a value that cannot be converted, come back as they are: the first has its type when it is used,
-    the second is refused by the validation of the role's arguments.
+    Text for a list may be JSON, one entry a line, or entries with commas between them; empty text is an empty list.
+    A template and a vaulted text come back as they are and have their type when they are used. What cannot be converted
+    comes back as it is too, and the validation of the role's arguments refuses it.
     """
-    if value is None or _has_template(value):
-        return value
-    argument = {key: specification[key] for key in _USED if key in specification}
-    checked = ArgumentSpecValidator({name: argument}).validate({name: value})
-    if checked.error_messages:
-        return value
-    result = checked.validated_parameters[name]
+    kind, result = specification.get("type"), value
+    if isinstance(value, str) and kind in ("list", "dict"):
+        result = _read(value, kind)
+    if result is not None and not _as_it_is(result):
+        argument = {key: specification[key] for key in _USED if key in specification}
+        checked = ArgumentSpecValidator({name: argument}).validate({name: result})
+        if checked.error_messages:
+            return value
+        result = checked.validated_parameters[name]
     parts = specification.get("options") or {}
-    if not parts:
-        return result
-    if isinstance(result, Mapping):
-        return _parts(result, parts)
-    return [_parts(entry, parts) if isinstance(entry, Mapping) else entry for entry in result]
+    if parts and isinstance(result, Mapping):
+        return _converted_parts(result, parts)
+    if parts and isinstance(result, list):
+        return [_converted_parts(entry, parts) if isinstance(entry, Mapping) else entry for entry in result]
+    return result
 
 
-def _parts(value: Mapping[str, Value], specifications: Mapping[str, Any]) -> dict[str, Value]:
+def _read(text: str, kind: str) -> Value:
+    """Text for a list or a dictionary, as far as it is more than what Ansible's own conversion reads."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return [] if kind == "list" else {}
+    if lines[0][0] in "[{" and not _as_it_is(text):
+        with contextlib.suppress(yaml.YAMLError):
+            return yaml.load(text.encode(), _LOADER)  # noqa: S506 - a safe loader; bytes, because text carries tags
+    return lines if kind == "list" and len(lines) > 1 else text
+
+
+def _converted_parts(value: Mapping[str, Value], specifications: Mapping[str, Any]) -> dict[str, Value]:
     return {
         key: converted(key, part, specifications[key]) if key in specifications else part for key, part in value.items()
     }
 
 
-def _has_template(value: Value) -> bool:
+def _as_it_is(value: Value) -> bool:
+    """Whether a value is, or has in it, what is known only when it is used: a template or a vaulted text."""
+    if isinstance(value, EncryptedString):
+        return True
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):
-        return any(_has_template(part) for part in (*value.keys(), *value.values()))
-    return isinstance(value, list | tuple) and any(_has_template(part) for part in value)
+        return any(_as_it_is(part) for part in (*value.keys(), *value.values()))
+    return isinstance(value, list | tuple) and any(_as_it_is(part) for part in value)

@@ -58,11 +58,19 @@ hand_over() { # hand_over FROM TO: prints how many segments and bytes
   echo "$count segments with $bytes bytes"
 }
 
+refused=0
 for kind in "$@"; do
   to=$data/replay/$kind
   if [ ! -d "$to" ]; then
     echo "$to does not exist, so Logstash has no pipeline $kind-replay. Run --tags logstash first." >&2
     exit 1
+  fi
+  # The volume has room for one queue of dead letters here; the last segment that was read always stays.
+  waiting=$(du -sm "$to" | cut -f1)
+  if [ "$waiting" -gt "${WAITING_MIB:-64}" ]; then
+    echo "$to has $waiting MiB that $kind-replay has not read yet: nothing is added. Run this again when it has." >&2
+    refused=1
+    continue
   fi
   for from in "$data/dead_letter_queue/$kind" "$data/dead_letter_queue/$kind-replay"; do
     for ((second = 0; second < ${PATIENCE:-10}; second++)); do
@@ -73,3 +81,4 @@ for kind in "$@"; do
     echo "$(basename "$from"): $given are given to the pipeline $kind-replay"
   done
 done
+exit "$refused"

@@ -127,6 +127,16 @@ def test_nothing_is_lost_wherever_it_ends(data: Path, tmp_path: Path, program: s
     assert not list((data / "dead_letter_queue").rglob("*.log"))
 
 
+def test_nothing_is_added_to_much_that_is_not_read_yet(data: Path) -> None:
+    (data / "replay" / "metrics" / "7.log").write_bytes(EMPTY * (65 << 20))
+    path = letters(data, "metrics", 1, "text")
+    done = replay(data)
+    assert done.returncode == 1
+    assert "metrics-replay has not read yet: nothing is added. Run this again when it has." in done.stderr
+    assert path.exists()
+    assert "logs: 0 segments" in done.stdout
+
+
 def test_a_pod_without_the_pipelines_keeps_its_letters(data: Path) -> None:
     (data / "replay" / "metrics").rmdir()
     path = letters(data, "metrics", 1, "text")

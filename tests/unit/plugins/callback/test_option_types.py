@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.vault import EncryptedString
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -101,11 +102,31 @@ def test_a_template_has_its_type_when_it_is_used(tmp_path: Path) -> None:
             {"on": True, "more": "no"},
         ),
         (["{{ a }}", "b"], {"type": "list", "elements": "int"}, ["{{ a }}", "b"]),
+        ("{{ a }}", {"type": "list"}, "{{ a }}"),
+        # A template beside it does not leave a part as text.
+        (
+            {"on": "no", "b": "{{ c }}"},
+            {"type": "dict", "options": {"on": {"type": "bool"}}},
+            {"on": False, "b": "{{ c }}"},
+        ),
+        ("", {"type": "list"}, []),
+        (" ", {"type": "dict"}, {}),
+        ('["a", "b,c"]', {"type": "list", "elements": "str"}, ["a", "b,c"]),
+        ("[1, 2]", {"type": "list", "elements": "int"}, [1, 2]),
+        ("10.0.0.0/8\n192.168.0.0/16\n", {"type": "list", "elements": "str"}, ["10.0.0.0/8", "192.168.0.0/16"]),
+        ('[{"on": "no"}]', {"type": "list", "elements": "dict", "options": {"on": {"type": "bool"}}}, [{"on": False}]),
+        ("a=b", {"type": "dict"}, {"a": "b"}),
     ],
 )
 def test_converts_as_a_module_does(value: Any, specification: dict[str, Any], expected: Any) -> None:
     result = converted("option", value, specification)
     assert (result, type(result)) == (expected, type(expected))
+
+
+def test_a_vaulted_text_is_not_decrypted() -> None:
+    vaulted = EncryptedString(ciphertext="no key opens this")
+    assert converted("option", vaulted, {"type": "str"}) is vaulted
+    assert converted("option", {"a": vaulted}, {"type": "dict"}) == {"a": vaulted}
 
 
 @pytest.mark.parametrize("given", ["-e elasticsearch_nodes=3", '-e {"elasticsearch_delete_snapshots":"false"}'])

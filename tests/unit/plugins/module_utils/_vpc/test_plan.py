@@ -18,6 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan impor
     State,
     desired,
     diff,
+    owned,
     plan,
     service_name,
 )
@@ -143,6 +144,16 @@ def test_what_the_api_does_not_tell_is_no_difference() -> None:
     before = live()
     before["endpoint", "ecr.api"]["private_dns"] = None
     assert changes(before) == []
+
+
+def test_what_is_no_longer_wanted_goes_whatever_its_tags_are() -> None:
+    tagged = replace(NETWORK, tags={"backup": True, "note": None, "cost": 4711})
+    before = desired(tagged)
+    assert owned(before["endpoint", "ecr.api"], tagged)
+    less = replace(tagged, endpoints=[])
+    assert ("delete", "endpoint", "ecr.api") in [
+        (change.action, change.kind, change.name) for change in plan(before, desired(less), less)
+    ]
 
 
 def test_foreign_tags_stay() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader
@@ -30,6 +30,13 @@ def test_the_innermost_value_counts_and_is_templated() -> None:
     outer = {"A": "a", "C": trust_as_template("{{ other }}")}
     found = environment.declared(task(outer, None, {"A": trust_as_template("{{ other }}"), "N": 5}), TEMPLAR)
     assert found == {"A": "b", "C": "b", "N": "5"}
+
+
+def test_before_a_loop_what_uses_its_item_is_left_out() -> None:
+    given = task({"AWS_PROFILE": trust_as_template("{{ item }}"), "AWS_REGION": trust_as_template("{{ other }}")})
+    assert environment.declared(given, TEMPLAR, before_loop=True) == {"AWS_REGION": "b"}
+    with pytest.raises(AnsibleUndefinedVariable):
+        environment.declared(given, TEMPLAR)
 
 
 def test_what_is_no_mapping_is_an_error() -> None:
