@@ -80,8 +80,10 @@ class Discovery:
 
     def define(self, crd: Json) -> None:
         """Learn the kinds of a CustomResourceDefinition that the server does not serve yet, or has no schema of yet."""
-        spec = crd.get("spec", {})
-        names = spec.get("names", {})
+        spec = crd.get("spec")
+        names = spec.get("names") if isinstance(spec, dict) else None
+        if not isinstance(spec, dict) or not isinstance(names, dict):
+            return  # the server refuses it, and says where it is
         for version, type_ in schema.crd_types(crd).items():
             group, kind = spec.get("group", ""), names.get("kind", "")
             key = (group, version, kind)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -15,7 +16,7 @@ from . import applyset, diff, drift, jobs, order, owners, plan, render, replacem
 from .applyset import PARENT_RESOURCE, Parent, Scope
 from .client import Client
 from .discovery import Discovery
-from .errors import ApiError, ApplyError, PlanError
+from .errors import ApiError, ApplyError, PlanError, WaitError
 from .fields import MANAGER, Path, readable
 from .members import complete, resolve
 from .normalise import differences
@@ -161,8 +162,12 @@ class Engine:
             if self._settings.wait:
                 try:
                     self._wait(actions, ready)
-                finally:
-                    self._record_finished(wanted | kept, ready)
+                except WaitError:
+                    # What hangs is the error, whether or not this can be written.
+                    with contextlib.suppress(ApplyError):
+                        self._record_finished(wanted | kept, ready)
+                    raise
+                self._record_finished(wanted | kept, ready)
         return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready, self._warnings)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:

@@ -27,8 +27,10 @@ def removed_later(key: Key, obj: Json) -> float | None:
     """After how many seconds Kubernetes removes a Job that has ended; None when it stays, or is no Job."""
     if (key.group, key.kind) != ("batch", "Job"):
         return None
-    seconds = (obj.get("spec") or {}).get("ttlSecondsAfterFinished")
-    return None if seconds is None else float(seconds)
+    spec = obj.get("spec")
+    seconds = spec.get("ttlSecondsAfterFinished") if isinstance(spec, dict) else None
+    # What is no number the server refuses, and says where it is.
+    return float(seconds) if isinstance(seconds, int | float) and not isinstance(seconds, bool) else None
 
 
 def fingerprints(members: Iterable[Member]) -> dict[Key, str]:

@@ -129,7 +129,7 @@ def _matching(body: Json, pattern: Path) -> Iterator[Path]:
             elif isinstance(value, dict):
                 further += [(*path, f"f:{name}") for name in value]
             elif isinstance(value, list):
-                names = (json.dumps(item.get("name")) for item in value)
+                names = (json.dumps(item.get("name")) for item in value if isinstance(item, dict))
                 further += [(*path, f'k:{{"name":{name}}}') for name in names]
         paths = further
     yield from (path for path in paths if lookup(body, path)[0])
@@ -158,7 +158,10 @@ def autoscaler_targets(autoscalers: list[Json]) -> set[Key]:
     """What HorizontalPodAutoscalers scale."""
     found = set()
     for autoscaler in autoscalers:
-        target = (autoscaler.get("spec") or {}).get("scaleTargetRef") or {}
+        spec = autoscaler.get("spec")
+        target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
+        if not isinstance(target, dict):
+            continue  # the server refuses it, and says where it is
         group = str(target.get("apiVersion", "")).rpartition("/")[0]
         found.add(
             Key(

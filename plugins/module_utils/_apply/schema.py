@@ -213,7 +213,7 @@ _METADATA: Final[Json] = {
 def crd_types(crd: Json) -> dict[str, Type]:
     """version → type of the objects that a CustomResourceDefinition, itself not applied yet, defines."""
     types = {}
-    for version in crd.get("spec", {}).get("versions", ()):
+    for version in _versions(crd):
         node = dict(
             (version.get("schema") or {}).get("openAPIV3Schema") or {"x-kubernetes-preserve-unknown-fields": True}
         )
@@ -229,5 +229,11 @@ def crd_types(crd: Json) -> dict[str, Type]:
 
 def status_apart(crd: Json, version: str) -> bool:
     """Whether status is a subresource in a version that a CustomResourceDefinition defines."""
-    versions = crd.get("spec", {}).get("versions", ())
-    return any(item["name"] == version and "status" in (item.get("subresources") or {}) for item in versions)
+    return any(item["name"] == version and "status" in (item.get("subresources") or {}) for item in _versions(crd))
+
+
+def _versions(crd: Json) -> list[Json]:
+    """The versions of a definition that have a name; the server refuses others, and says where they are."""
+    spec = crd.get("spec")
+    found = spec.get("versions") if isinstance(spec, dict) else None
+    return [item for item in found if isinstance(item, dict) and "name" in item] if isinstance(found, list) else []

@@ -92,8 +92,10 @@ def documents(text: str) -> list[Document]:
     if text.lstrip()[:1] == "{":
         try:
             return list(_json(text))
-        except (ValueError, RecursionError):
+        except ValueError:
             pass  # a flow mapping of YAML, or wrong: the other parser says where
+        except RecursionError:
+            raise TextError(1, "it is nested too deeply") from None
     try:
         return [Document(_Reader().value(node), node.start_mark.line + 1, node) for node in nodes(text)]
     except RecursionError:
@@ -181,7 +183,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def number(value: float) -> int | float:
     """A number as Kubernetes keeps it: an integer of 64 bits, or else a float. Raises ValueError for infinity."""
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        raise ValueError("JSON has no number so large") from None
+    if not finite:
         raise ValueError(f"JSON has no number {value}")
     whole = value == int(value) and -_INT64 <= value < _INT64
     return int(value) if whole else float(value)
@@ -418,7 +424,8 @@ def _integer(bare: str) -> int | None:
     if found := _INT.fullmatch(bare):
         sign, *parts = found.groups()
         base, digits = next((base, part) for base, part in zip((16, 2, 8, 10), parts, strict=True) if part)
-        value = int(sign + digits, base)
+        # Python refuses to read integers of thousands of digits; none of 64 bits has more than 66.
+        value = int(sign + digits, base) if len(digits.lstrip("0_")) <= 80 else None
     elif found := _SIGNED_BINARY.fullmatch(bare):
         sign, value = "+", int(found[1], 2)
     return value if value is not None and -_INT64 <= value < (_INT64 if sign else 2 * _INT64) else None

@@ -45,8 +45,8 @@ def connect(client: Client, path: str, query: list[tuple[str, str]]) -> Any:  # 
     else:
         # Whether there is a proxy was decided before.
         options["http_no_proxy"] = [url.hostname]
-    renewed = False
-    for attempt in range(1, ATTEMPTS + 1):
+    renewed, attempt = False, 1
+    while True:
         headers = [f"{name}: {value}" for name, value in server.credentials.headers(renew=renewed).items()]
         try:
             return websocket.create_connection(address, header=headers, **options)
@@ -59,7 +59,7 @@ def connect(client: Client, path: str, query: list[tuple[str, str]]) -> Any:  # 
             if attempt == ATTEMPTS or not broke or not transient(error):
                 raise UnreachableError(f"The API server {server} opens no stream to the pod: {error}") from None
             pause(attempt)
-    raise AssertionError("the last attempt returns or raises")
+            attempt += 1
 
 
 def _message(body: bytes | str | None) -> str:

@@ -181,6 +181,16 @@ def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: 
     assert [action.key.name for action in changed.actions if action.action == "created"] == ["once"]
 
 
+def test_a_removed_job_that_was_left_out_meanwhile_runs_again(cluster: Cluster, namespace: str) -> None:
+    objects = [job(ttlSecondsAfterFinished=0), workload("Deployment")]
+    cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
+    until(lambda: cluster.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/once") is None)
+    assert cluster.apply("s", namespace, objects[1:], wait=True).changed, "the record forgets the Job"
+    assert not cluster.apply("s", namespace, objects[1:], wait=True).changed
+    again = cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
+    assert [action.key.name for action in again.actions if action.action == "created"] == ["once"]
+
+
 def test_the_rules_of_an_aggregated_role_are_the_controllers(cluster: Cluster, namespace: str) -> None:
     roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}

@@ -12,6 +12,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.jobs imp
     fingerprints,
     finished,
     recorded,
+    removed_later,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import (
     Json,
@@ -32,6 +33,14 @@ def member(ttl: int | None = 60, kind: str = "Job", image: str = "c:1") -> Membe
 
 def job(condition: str) -> Json:
     return {"metadata": {"name": "x"}, "status": {"conditions": [{"type": condition, "status": "True"}]}}
+
+
+@pytest.mark.parametrize(
+    "spec", ["text", None, [1], {"ttlSecondsAfterFinished": "1h"}, {"ttlSecondsAfterFinished": True}]
+)
+def test_what_the_server_will_refuse_is_left_to_it(spec: Any) -> None:
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": spec}
+    assert removed_later(key_of(body), body) is None
 
 
 def test_only_jobs_that_kubernetes_removes_are_remembered() -> None:

@@ -181,3 +181,13 @@ def test_what_autoscalers_scale() -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}
     autoscaler = body("autoscaling/v2", "HorizontalPodAutoscaler", spec={"scaleTargetRef": target})
     assert autoscaler_targets([autoscaler]) == {key_of(body("apps/v1", "Deployment"))}
+
+
+@pytest.mark.parametrize("spec", ["text", None, {"scaleTargetRef": "web"}, {}])
+def test_an_autoscaler_that_the_server_will_refuse_is_left_to_it(spec: Any) -> None:
+    assert autoscaler_targets([body("autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)]) == set()
+
+
+def test_webhooks_that_the_server_will_refuse_are_left_to_it() -> None:
+    refused = body(ADMISSION, HOOKS, webhooks=["text", None])
+    assert left_to_controllers(key_of(refused), refused, refused, lambda _: False) == []

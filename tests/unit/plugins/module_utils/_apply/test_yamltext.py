@@ -89,9 +89,16 @@ def test_a_few_lines_that_grow_to_gigabytes_are_refused() -> None:
         yamltext.documents(text)
 
 
-def test_what_is_nested_too_deeply_is_refused() -> None:
+@pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, '{"a":' * 50_000 + "1" + "}" * 50_000])
+def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
     with pytest.raises(yamltext.TextError, match="nested too deeply"):
-        yamltext.documents("[" * 5000 + "]" * 5000)
+        yamltext.documents(text)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize("form", ["a: {}", '{{"a": {}}}', "a: -{}", "a: 0x{}"])
+def test_a_number_of_many_digits_is_text(form: str, digits: int) -> None:
+    assert isinstance(read(form.format("9" * digits))["a"], str)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
