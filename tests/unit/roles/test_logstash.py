@@ -171,6 +171,14 @@ def replayed(name: str) -> str:
     return files()[f"{name}-replay.conf"]
 
 
+def test_a_log_message_without_an_id_is_replayed_under_the_id_of_its_place_in_kafka() -> None:
+    """Letters of versions before this one have no id, and would all be one document."""
+    (made,) = re.findall(r'add_field => (\{ "\[@metadata\]\[id\]".*\})', section(files()["logs.conf"], "filter"))
+    found = section(replayed("logs"), "filter")
+    assert re.search(r"if !\[@metadata\]\[id\] \{\s+mutate \{[^}]+" + re.escape(f"add_field => {made}"), found)
+    assert "[@metadata][id]" not in replayed("metrics")
+
+
 @pytest.mark.parametrize("name", PIPELINES)
 def test_what_is_replayed_is_sent_as_it_was_and_kept_if_it_is_refused_again(name: str) -> None:
     found = pipeline(f"{name}-replay")
