@@ -16,6 +16,9 @@ from localcloud.software.kafka import distribution
 pytestmark = pytest.mark.integration
 # org.apache.kafka.metadata.authorizer.StandardAuthorizer reads these, which no definition has.
 AUTHORIZER = {"super.users", "allow.everyone.if.no.acl.found"}
+# Families: of each listener, of configuration providers (KIP-421), and of the two plugins of tiered storage (KIP-405),
+# whose prefixes are the defaults of remote.log.storage.manager.impl.prefix and remote.log.metadata.manager.impl.prefix.
+FAMILIES = {"listener.name.*", "config.providers.*", "rsm.config.*", "rlmm.config.*"}
 
 
 def test_the_role_takes_what_kafka_reads() -> None:
@@ -23,7 +26,7 @@ def test_the_role_takes_what_kafka_reads() -> None:
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{distribution()}/libs/*", str(source)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     names = set(evaluate("kafka", "__kafka_keys.kafka_config"))
-    assert names == set(ran.stdout.split()) | AUTHORIZER | {"listener.name.*"}
+    assert names == set(ran.stdout.split()) | AUTHORIZER | FAMILIES
 
 
 def test_the_roles_own_settings_are_kafkas() -> None:
