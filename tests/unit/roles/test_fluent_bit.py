@@ -431,6 +431,15 @@ def test_one_number_is_the_largest_message_from_the_agents_to_elasticsearch() ->
     assert evaluate("kafka", "__kafka_undersized") == []
 
 
+@pytest.mark.parametrize(
+    ("chosen", "level"), [("error", "warn"), ("warn", "warn"), ("info", "info"), ("debug", "debug")]
+)
+@BOTH
+def test_the_output_always_logs_the_warnings_that_are_counted(name: str, chosen: str, level: str) -> None:
+    # plugins/out_kafka/kafka.c of fluent/fluent-bit v5.1.1: "message delivery failed" is a warning.
+    assert kafka(name, fluent_bit_log_level=chosen)["log_level"] == level
+
+
 def test_it_runs_on_every_node_before_others() -> None:
     pod = workload()["spec"]
     assert pod["tolerations"] == [{"operator": "Exists"}]
