@@ -17,6 +17,7 @@ _HOPS = (
 )
 
 _READ = "fluentbit_input_records_total"
+_SENT = "fluentbit_filter_records_total"
 _TAKEN = 'kafka_server_topic_messagesin_total{cluster="controlplane",pod="kafka-0",topic="logs-staging"}'
 
 TOPIC = Topic(
@@ -134,17 +135,20 @@ TOPIC = Topic(
             where=Where.METRICS,
             per_member=True,
             # What Fluent Bit calls processed is what Kafka's client has in its queue. What Kafka has is Kafka's to say.
+            # What an input has read is more than what is sent: parts of lines are joined, excluded pods are dropped.
             query='100 * sum(rate(kafka_server_topic_messagesin_total{topic="logs-@member@"}[15m])) '
-            '/ sum(rate(fluentbit_input_records_total{cluster="@member@",name=~"containers|journal|events"}[15m]))',
+            '/ sum(rate(fluentbit_filter_records_total{cluster="@member@",'
+            'name=~"container_record|journal_record|event_record"}[15m]))',
             op="<",
             threshold=90,
             hold="15m",
-            summary="Of the log lines that cluster {{ $labels.cluster }} reads, not all arrive in Kafka",
-            description="For 15 minutes more than a tenth of what the member's Fluent Bit has read has not become a "
-            "message in Kafka.",
+            summary="Of the log lines that cluster {{ $labels.cluster }} sends, not all arrive in Kafka",
+            description="For 15 minutes more than a tenth of the records that the member's Fluent Bit has to send have "
+            "not become messages in Kafka.",
             runbook=Runbook(
-                meaning="Messages that Kafka has taken into the member's topic, against records that Fluent Bit has "
-                "read there. The rest waits on nodes, or is lost.",
+                meaning="Messages that Kafka has taken into the member's topic, against records that have reached "
+                "Fluent Bit's last filters there: lines whose parts are joined, without those of excluded pods. The "
+                "rest waits on nodes, or is lost.",
                 impact="Those logs are late while they wait: `fluent_bit_buffer_gib` on each node. What Kafka refuses "
                 "for good is lost.",
                 look=(
@@ -161,9 +165,9 @@ TOPIC = Topic(
             firing=Fixture(
                 series={
                     _TAKEN: "0+600x120",
-                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="containers"}}': "0+600x120",
+                    f'{_SENT}{{cluster="staging",pod="fluent-bit-1",name="container_record"}}': "0+600x120",
                     # A node whose Kafka's client has it all in its queue.
-                    f'{_READ}{{cluster="staging",pod="fluent-bit-2",name="containers"}}': "0+300x120",
+                    f'{_SENT}{{cluster="staging",pod="fluent-bit-2",name="container_record"}}': "0+300x120",
                 },
                 at="90m",
                 alerts=({},),
@@ -171,9 +175,11 @@ TOPIC = Topic(
             silent=Fixture(
                 series={
                     _TAKEN: "0+600x120",
-                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="containers"}}': "0+590x120",
-                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="fluentbit_metrics.2"}}': "0+600x120",
-                    f'{_READ}{{cluster="testing",pod="fluent-bit-1",name="containers"}}': "0+590x120",
+                    # Lines of 200 KiB: containerd writes each in 13 parts, which are joined.
+                    f'{_READ}{{cluster="staging",pod="fluent-bit-1",name="containers"}}': "0+7800x120",
+                    f'{_SENT}{{cluster="staging",pod="fluent-bit-1",name="lines"}}': "0+7800x120",
+                    f'{_SENT}{{cluster="staging",pod="fluent-bit-1",name="container_record"}}': "0+600x120",
+                    f'{_SENT}{{cluster="testing",pod="fluent-bit-1",name="container_record"}}': "0+590x120",
                 },
                 at="90m",
             ),

@@ -284,8 +284,8 @@ BRIDGE_DASHBOARD = Dashboard(
 
 FLUENT_POD = label("pod", f"fluentbit_input_records_total{{{C}}}")
 FLUENT = f'{C},pod=~"$pod"'
-# Not its own metrics, which are an input too.
-FLUENT_READ = f'{FLUENT},name=~"containers|journal|events"'
+# What is sent: an input also reads each part of a long line, lines of excluded pods, and its own metrics.
+FLUENT_SENT = f'{FLUENT},name=~"container_record|journal_record|event_record"'
 # Of all nodes of a cluster: a topic does not say which node wrote.
 FLUENT_TOPIC = 'topic=~"logs-$cluster"'
 
@@ -317,9 +317,9 @@ FLUENT_BIT_DASHBOARD = Dashboard(
                 steps=ANY,
             ),
             stat(
-                "Records in",
+                "Records to send",
                 "How much is logged?",
-                f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT_READ}}}[$__rate_interval]))",
+                f"sum by (cluster) (rate(fluentbit_filter_records_total{{{FLUENT_SENT}}}[$__rate_interval]))",
                 "{{cluster}}",
                 unit="wps",
             ),
@@ -362,8 +362,8 @@ FLUENT_BIT_DASHBOARD = Dashboard(
                 "Does as much go out as comes in?",
                 (
                     Query(
-                        f"sum by (cluster) (rate(fluentbit_input_records_total{{{FLUENT_READ}}}[$__rate_interval]))",
-                        "read {{cluster}}",
+                        f"sum by (cluster) (rate(fluentbit_filter_records_total{{{FLUENT_SENT}}}[$__rate_interval]))",
+                        "to send {{cluster}}",
                     ),
                     Query(
                         "sum by (cluster)"

@@ -611,9 +611,10 @@ PIPELINE_DASHBOARD = Dashboard(
                 passes=("cluster",),
             ),
             parts.graph(
-                "2 Fluent Bit reads",
-                "How many log records are there in each cluster?",
-                f'sum by (cluster) (rate(fluentbit_input_records_total{{name=~"containers|journal|events",{C}}}{R}))',
+                "2 Fluent Bit sends",
+                "How many log records are there to send in each cluster?",
+                "sum by (cluster) (rate(fluentbit_filter_records_total"
+                f'{{name=~"container_record|journal_record|event_record",{C}}}{R}))',
                 "{{cluster}}",
                 unit="wps",
                 width=8,
