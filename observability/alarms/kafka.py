@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where
+from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where, grown
 
 _POD = 'job="kafka",namespace="kafka",pod="kafka-0"'
+_BROKER = f'{_POD},instance="10.0.0.3:9404"'
 _LAG = 'job="kafka-exporter",consumergroup="logstash-metrics",topic="metrics-staging",partition="0"'
 _CLAIM = '{namespace="kafka",persistentvolumeclaim="data-kafka-0"}'
 _PODS = "$ kubectl --context controlplane --namespace kafka get pods --output wide"
@@ -268,10 +269,8 @@ TOPIC = Topic(
             severity=Severity.CRITICAL,
             component="kafka",
             where=Where.PROMETHEUS,
-            # The series begins with the first batch that is refused: an increase would not see that one.
-            query="sum by (topic) ((kafka_server_topic_bytesrejected_total unless "
-            "kafka_server_topic_bytesrejected_total offset 10m) or "
-            "increase(kafka_server_topic_bytesrejected_total[10m]))",
+            # The series begins with the first batch that is refused.
+            query=f"sum by (topic) {grown('kafka_server_topic_bytesrejected_total', '10m')}",
             op=">",
             threshold=0,
             hold="0m",
@@ -297,11 +296,21 @@ TOPIC = Topic(
             ),
             # Observed, 4.3.1: a record of 1.5 MB adds its size at the leader of its partition; before that, no series.
             firing=Fixture(
-                series={f'kafka_server_topic_bytesrejected_total{{{_POD},topic="logs-staging"}}': "_x25 1500074x35"},
+                series={
+                    f'kafka_server_topic_bytesrejected_total{{{_BROKER},topic="logs-staging"}}': "_x25 1500074x35",
+                    f"up{{{_BROKER}}}": "1x60",
+                },
                 alerts=({"topic": "logs-staging"},),
             ),
+            # Prometheus was away for 20 minutes.
             silent=Fixture(
-                series={f'kafka_server_topic_bytesrejected_total{{{_POD},topic="logs-staging"}}': "1500074x60"}
+                series={
+                    f'kafka_server_topic_bytesrejected_total{{{_BROKER},topic="logs-staging"}}': (
+                        "1500074x20 _x20 1500074x40"
+                    ),
+                    f"up{{{_BROKER}}}": "1x20 _x20 1x40",
+                },
+                at="45m",
             ),
         ),
         Alarm(

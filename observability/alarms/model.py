@@ -121,3 +121,13 @@ class Topic:
 def number(value: float) -> str:
     """Return a number as one would write it: 80, 0.05, 604800."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
+
+
+def grown(metric: str, window: str) -> str:
+    """Return what PromQL calls the increase of a counter within a window, and whole counters that are new in it.
+
+    A counter that begins with the first event has no increase for it. It is new only if its target was read when the
+    window began: after a gap of Prometheus or of the target every counter looks new. Prometheus' PromQL only.
+    """
+    new = f"({metric} > 0 unless {metric} offset {window}) and on (instance) (up offset {window} == 1)"
+    return f"(increase({metric}[{window}]) > 0 or ({new}))"

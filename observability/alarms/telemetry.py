@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where
+from observability.alarms.model import Alarm, Fixture, Runbook, Severity, Topic, Where, grown
 
 _PROMETHEUS_LOGS = (
     "$ kubectl --context CLUSTER --namespace agents logs statefulset/prometheus --container prometheus --tail=100"
@@ -27,13 +27,10 @@ _FLUENT_TROUBLE = (
     'instance="10.0.0.2:2021"'
 )
 _FLUENT = f'{_FLUENT_TROUBLE},name="kafka"'
+# Prometheus was away for 20 minutes; in this time nothing has grown.
+_AWAY = {f"up{{{_FLUENT_TROUBLE}}}": "1x20 _x20 1x40"}
 _FLUENT_NODE = {"pod": "fluent-bit-1", "node": "node-1"}
 _FLUENT_LABELS = {"pod": "fluent-bit-1", "name": "kafka"}
-
-
-def _grown(metric: str) -> str:
-    """The increase of a counter within a quarter of an hour, also of one whose first sample is not 0."""
-    return f"sum by (pod) (increase({metric}[15m]) > 0 or ({metric} unless {metric} offset 15m))"
 
 
 TOPIC = Topic(
@@ -522,9 +519,8 @@ TOPIC = Topic(
             component="fluent-bit",
             where=Where.EDGE,
             direct=True,
-            # The series begins with the first line: an increase would not see that one.
-            query="sum by (pod, node) ((fluentbit_trouble_refused_total unless fluentbit_trouble_refused_total offset "
-            "10m) or increase(fluentbit_trouble_refused_total[10m]))",
+            # The series begins with the first line.
+            query=f"sum by (pod, node) {grown('fluentbit_trouble_refused_total', '10m')}",
             op=">",
             threshold=0,
             hold="0m",
@@ -544,9 +540,16 @@ TOPIC = Topic(
             # Observed, 5.1.1: a line of 1.6 MB each 10 s is one line *message delivery failed* each, and an error or a
             # dropped record of the output is none. Above message.max.bytes it is both, and no such line.
             firing=Fixture(
-                series={f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "_x25 1x35"}, alerts=(_FLUENT_NODE,)
+                series={
+                    f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "_x25 1x35",
+                    f"up{{{_FLUENT_TROUBLE}}}": "1x60",
+                },
+                alerts=(_FLUENT_NODE,),
             ),
-            silent=Fixture(series={f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "9x60"}),
+            silent=Fixture(
+                series={f"fluentbit_trouble_refused_total{{{_FLUENT_TROUBLE}}}": "9x20 _x20 9x40"} | _AWAY,
+                at="45m",
+            ),
         ),
         Alarm(
             name="FluentBitRetrying",
@@ -615,7 +618,10 @@ TOPIC = Topic(
             severity=Severity.WARNING,
             component="fluent-bit",
             where=Where.EDGE,
-            query=f"{_grown('fluentbit_lines_cut_total')} or {_grown('fluentbit_input_long_line_skipped_total')}",
+            query=" or ".join(
+                f"sum by (pod) {grown(metric, '15m')}"
+                for metric in ("fluentbit_lines_cut_total", "fluentbit_input_long_line_skipped_total")
+            ),
             op=">",
             threshold=0,
             hold="0m",
@@ -635,16 +641,21 @@ TOPIC = Topic(
             ),
             firing=Fixture(
                 # As a real one shows it: the series begins with the first line that is cut, and not with 0.
-                series={'fluentbit_lines_cut_total{job="fluent-bit",pod="fluent-bit-1"}': "_x28 4x32"},
+                series={
+                    f"fluentbit_lines_cut_total{{{_FLUENT_TROUBLE}}}": "_x28 4x32",
+                    f"up{{{_FLUENT_TROUBLE}}}": "1x60",
+                },
                 alerts=({"pod": "fluent-bit-1"},),
             ),
             silent=Fixture(
                 series={
-                    'fluentbit_lines_cut_total{job="fluent-bit",pod="fluent-bit-1"}': "4x60",
-                    'fluentbit_input_long_line_skipped_total{job="fluent-bit",pod="fluent-bit-1",name="containers"}': (
-                        "0x60"
+                    f"fluentbit_lines_cut_total{{{_FLUENT_TROUBLE}}}": "4x20 _x20 4x40",
+                    f'fluentbit_input_long_line_skipped_total{{{_FLUENT_TROUBLE},name="containers"}}': (
+                        "2x20 _x20 2x40"
                     ),
                 }
+                | _AWAY,
+                at="45m",
             ),
         ),
         Alarm(
