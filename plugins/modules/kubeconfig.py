@@ -247,7 +247,9 @@ def read(module: AnsibleAWSModule, path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except TextError as error:
-        module.fail_json(msg=f"{path}:{error.line}: this is not valid YAML: {error.problem}.")
+        module.fail_json(
+            msg=f"{path}:{error.line}: this is not valid YAML: {error.problem}. Remove it, or give another path."
+        )
     except (OSError, UnicodeDecodeError) as error:
         module.fail_json(msg=f"{path} could not be read: {error}. Remove it, or give another path.")
     content = found[0].value if found else None

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.prometheus.real import eventually
+
 pytestmark = pytest.mark.integration
 
 OWN, OTHER, THIRD = "111111111111", "222222222222", "333333333333"
@@ -95,8 +97,7 @@ def test_one_task_list_reads_and_changes_one_account(emulator: Any, clients: Any
     tables = {account: client("dynamodb").list_tables()["TableNames"] for account, client in clients.items()}
     assert tables == {OWN: [], OTHER: ["example-locks"], THIRD: []}
     # Given back by the process that outlives the tasks: it has the environment too.
-    items = clients[OTHER]("dynamodb").scan(TableName="example-locks")["Items"]
-    assert items == []
+    eventually(lambda: clients[OTHER]("dynamodb").scan(TableName="example-locks")["Items"] == [], seconds=60)
     result = json.loads((tmp_path / "result").read_text())
     assert "There is no EKS cluster 'only-there'" in result["missing"]["msg"]
     assert "There is no EKS cluster" not in result["found"].get("msg", "")

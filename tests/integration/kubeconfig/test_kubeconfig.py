@@ -191,7 +191,8 @@ def test_a_broken_file_and_an_api_that_is_down(writer: Writer) -> None:
     writer.path.write_text("{")
     status, output = writer.run()
     assert status == 2
-    assert "could not be read" in output
+    assert "kubeconfig:2: this is not valid YAML: " in output
+    assert "Remove it, or give another path." in output
     writer.path.unlink()
     status, output = writer.run(aws_endpoint_url="http://127.0.0.1:9")
     assert status == 2

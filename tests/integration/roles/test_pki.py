@@ -93,7 +93,7 @@ class Trust:
                 env={
                     **self.cloud.env,
                     "ANSIBLE_CALLBACK_PLUGINS": str(RECORDER),
-                    "ANSIBLE_CALLBACKS_ENABLED": "record",
+                    "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types",
                     "ANSIBLE_NOCOLOR": "1",
                     "ANSIBLE_PIPELINING": "false",  # the role does not rely on the site's setting
                     "HOME": str(home),
