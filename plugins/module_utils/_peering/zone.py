@@ -93,7 +93,7 @@ class Zone(Changes):
             HostedZoneConfig={"Comment": "Names that the fleet's members share", "PrivateZone": True},
         )
         zone_id = answer["HostedZone"]["Id"].removeprefix("/hostedzone/")
-        self._put_tags(zone_id, self.module.params["tags"])
+        self._put_tags(zone_id, texts(self.module.params["tags"]))
         return self._result(zone_id)
 
     def _associated(self, zone_id: str, vpc_id: str, owner: Any = None) -> dict[str, Any]:  # noqa: ANN401
@@ -127,9 +127,9 @@ class Zone(Changes):
                 self.before[f"zone {self._name}.tags.{key}"] = had[key]
         self._put_tags(zone_id, new)
 
-    def _put_tags(self, zone_id: str, tags: dict[str, Any]) -> None:
+    def _put_tags(self, zone_id: str, tags: dict[str, str]) -> None:
         if tags:
-            new = [{"Key": key, "Value": value} for key, value in texts(tags).items()]
+            new = [{"Key": key, "Value": value} for key, value in tags.items()]
             place = {"ResourceType": "hostedzone", "ResourceId": zone_id}
             self._do(self._route53, "change_tags_for_resource", AddTags=new, **place)
 
