@@ -71,6 +71,7 @@ def role_runner(folder: Path) -> RunRole:
             "aws_endpoint_url": cloud.endpoint_url,
             "aws_access_key": cloud.env["AWS_ACCESS_KEY_ID"],
             "aws_secret_key": cloud.env["AWS_SECRET_ACCESS_KEY"],
+            "eks_public_access_cidrs": ["203.0.113.0/24"],
         }
         extra = json.dumps({**connection, **(variables or {})})
         done = subprocess.run(

@@ -33,6 +33,7 @@ def network(local_cloud: Any, run_role: RunRole) -> str:
         ({"eks_versoin": "1.36"}, "eks_versoin (did you mean eks_version?)"),
         ({"eks_nodegroups": {"one": {"min_szie": 1}}}, "eks_nodegroups.one.min_szie (did you mean min_size?)"),
         ({"eks_compute": "fargate"}, "value of eks_compute must be one of"),
+        ({"eks_public_access_cidrs": []}, "eks_public_access_cidrs is empty"),
         ({"eks_vpc_name": "nowhere"}, "private subnets in at least two zones, named nowhere-private-*. There are 0"),
         ({"eks_log_retention_days": 100}, "value of eks_log_retention_days must be one of"),
     ],

@@ -81,6 +81,7 @@ class Trust:
             "aws_endpoint_url": self.cloud.endpoint_url,
             "aws_access_key": self.cloud.env["AWS_ACCESS_KEY_ID"],
             "aws_secret_key": self.cloud.env["AWS_SECRET_ACCESS_KEY"],
+            "eks_public_access_cidrs": ["203.0.113.0/24"],
             **extra,
         }
         home = self.folder / "home"

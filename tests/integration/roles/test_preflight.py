@@ -17,11 +17,12 @@ from ansible_collections.dataplatform.fleet.tests.integration.roles.running impo
 pytestmark = pytest.mark.integration
 # Nobody listens there: a run that got past the checks would fail with other words.
 NOWHERE = "http://127.0.0.1:9"
+OPEN = {"eks_public_access_cidrs": ["203.0.113.0/24"]}
 
 
 def refused(playbook: str, host: str, **variables: Any) -> str:
     """Run a playbook that is refused, and return what it says."""
-    given = {"aws_endpoint_url": NOWHERE, "aws_access_key": "a", "aws_secret_key": "b", **variables}
+    given = {"aws_endpoint_url": NOWHERE, "aws_access_key": "a", "aws_secret_key": "b", **OPEN, **variables}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["ansible-playbook", "-i", f"inventories/{host}", playbook, "-e", json.dumps(given)],
@@ -51,6 +52,23 @@ def test_a_kubernetes_version_that_is_too_old(host: str, version: object) -> Non
     said = refused("site.yml", host, eks_version=version)
     assert f"{host}: eks_version is {version}, and the roles need Kubernetes 1.34 or newer." in said
     assert 'Set eks_version to "1.34" or newer, with quotes' in said
+
+
+@pytest.mark.parametrize("host", ["controlplane", "testing"])
+def test_a_kubernetes_api_that_is_open_to_networks_that_nobody_named(host: str) -> None:
+    said = refused("site.yml", host, eks_public_access_cidrs=[])
+    assert f"{host}: eks_public_access_cidrs is empty" in said
+    assert f"could reach the Kubernetes API of dataplatform-{host}. Set eks_public_access_cidrs to the networks" in said
+    assert "set eks_endpoint_public_access to false" in said
+
+
+@pytest.mark.parametrize("access", [{"ec2_ssh_key": "ops"}, {"ec2_ssh_key": "ops", "source_security_groups": []}])
+def test_nodes_whose_ssh_is_open_to_the_internet(access: dict[str, Any]) -> None:
+    groups = {"closed": {"remote_access": {"ec2_ssh_key": "ops", "source_security_groups": ["sg-1"]}}}
+    said = refused(
+        "playbooks/clusters.yml", "testing", eks_nodegroups={**groups, "open": {"remote_access": access}, "none": {}}
+    )
+    assert "testing: eks_nodegroups.open has remote_access without source_security_groups" in said
 
 
 def test_settings_that_nginx_would_ignore() -> None:

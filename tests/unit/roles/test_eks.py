@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
 SUBNETS = [
     {"subnet_id": "subnet-c", "availability_zone": "eu-central-1c"},
@@ -42,6 +42,14 @@ def test_a_subnet_more_in_a_zone_of_the_control_plane_is_taken() -> None:
     more = {"subnet_id": "subnet-a2", "availability_zone": "eu-central-1a"}
     state = found([*SUBNETS, more], cluster("subnet-a", "subnet-b"))
     assert evaluate("eks", "__eks_cluster_subnets", **state) == ["subnet-a", "subnet-a2", "subnet-b"]
+
+
+def test_no_inventory_lets_the_internet_in() -> None:
+    """But for the overlay of the local cloud, which listens on 127.0.0.1 only."""
+    assert evaluate("eks", "eks_public_access_cidrs") == []
+    files = (CHECKOUT / "inventories").rglob("*.yml")
+    opened = [path.relative_to(CHECKOUT).parts[1] for path in files if "0.0.0.0/0" in path.read_text(encoding="utf-8")]
+    assert opened == ["local"]
 
 
 def policies_of(suffix: str, **state: Any) -> list[str]:
