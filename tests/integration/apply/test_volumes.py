@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
 
 from localcloud.controlplane import ControlPlane
 
-from .conftest import Actions, Cluster
+from .conftest import Actions, Cluster, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -70,14 +69,6 @@ def stateful_set(size: str, storage_class: str = "grows", replicas: int = 2, ima
             },
         }
     ]
-
-
-def eventually[A](look: Callable[[], A], what: str) -> A:
-    deadline = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 class Namespace:
