@@ -23,6 +23,12 @@ options:
     description: Nothing.
     type: list
     elements: str
+  undeclared:
+    description:
+      - Whether, instead, the members are returned that have been built and are not declared. Those are told by the tag
+        C(dataplatform.fleet/member) of the same secret.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - dataplatform.fleet.shared_values
 """
@@ -31,6 +37,10 @@ EXAMPLES = r"""
 - name: Show who is there
   ansible.builtin.debug:
     msg: "{{ query('dataplatform.fleet.fleet_members') }}"
+
+- name: Show who is there and in no inventory
+  ansible.builtin.debug:
+    msg: "{{ query('dataplatform.fleet.fleet_members', undeclared=true) }}"
 """
 
 RETURN = r"""
@@ -45,7 +55,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT, MEMBER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_names
 
 
@@ -56,13 +66,19 @@ class LookupModule(SharedLookup):
         declared = set(self.get_option("members") or {})
         if terms:
             raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
+        undeclared = self.get_option("undeclared")
         if self.get_option("stand_ins"):
-            return sorted(declared)
+            return [] if undeclared else sorted(declared)
         by_hand = {path.split("/")[0] for path in self.get_option("values") or {} if path.split("/")[1:2] == [BUILT]}
         if by_hand & declared:
-            return sorted(by_hand & declared)
+            return sorted(by_hand - declared if undeclared else by_hand & declared)
         fleet = self.get_option("fleet")
         names = read_names(self.get_option("connection"), f"{fleet}/")
+        if undeclared:
+            tagged = {
+                tags.get(MEMBER, "") for name, tags in names.items() if name == f"{fleet}/{tags.get(MEMBER)}/{BUILT}"
+            }
+            return sorted(tagged - declared)
         built = {member for member in declared if f"{fleet}/{member}/{BUILT}" in names}
         if known.get("ansible_check_mode"):
             built |= declared & set(self._templar.template(known.get("groups", {})).get("managed", ()))

@@ -13,6 +13,8 @@ OWN = ("tls", "passwords")
 CONTROLPLANE = "controlplane"
 # The first document that a member's own run makes, once its cluster is there.
 BUILT = "tls"
+# The tag of a member's secrets.
+MEMBER = "dataplatform.fleet/member"
 
 
 class PathError(Exception):

@@ -49,14 +49,15 @@ def read_parameter(connection: Mapping[str, Any], name: str) -> Any:  # noqa: AN
     )
 
 
-def read_names(connection: Mapping[str, Any], prefix: str) -> list[str]:
-    """Return the names of all secrets that begin so and are not deleted."""
+def read_names(connection: Mapping[str, Any], prefix: str) -> dict[str, dict[str, str]]:
+    """Return the tags of all secrets that begin so and are not deleted, by their names."""
 
-    def ask(client: Any) -> list[str]:  # noqa: ANN401
+    def ask(client: Any) -> dict[str, dict[str, str]]:  # noqa: ANN401
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
-        return [secret["Name"] for page in pages for secret in page["SecretList"]]
+        secrets = [secret for page in pages for secret in page["SecretList"]]
+        return {secret["Name"]: {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())} for secret in secrets}
 
-    found: list[str] = _read(connection, "secretsmanager", f"{prefix}*", ask) or []
+    found: dict[str, dict[str, str]] = _read(connection, "secretsmanager", f"{prefix}*", ask) or {}
     return found
 
 

@@ -7,8 +7,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import CONFIRMATION
-from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role, select
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    ROLES,
+    evaluate,
+    only,
+    render_role,
+    select,
+)
 
 TEAM = {"guardrails_tenants": [{"name": "analytics"}]}
 
@@ -143,3 +150,10 @@ def test_a_policy_denies_and_fails_closed() -> None:
 
 def test_apply_signs_confirmed_deletions_as_the_policies_ask() -> None:
     assert evaluate("guardrails", "__guardrails_confirmation") == CONFIRMATION
+
+
+@pytest.mark.parametrize(("typed", "limit"), [("", 0.5), ("no", 0.5), ("dataplatform-staging", 1.0)])
+def test_only_the_typed_name_lifts_the_limit_of_removals(typed: str, limit: float) -> None:
+    tasks = yaml.safe_load((ROLES / "guardrails" / "tasks" / "objects.yml").read_text(encoding="utf-8"))
+    (given,) = [task["dataplatform.fleet.apply"]["prune_limit"] for task in tasks if "dataplatform.fleet.apply" in task]
+    assert evaluate("guardrails", given.strip("{} "), guardrails_confirm=typed) == limit

@@ -156,7 +156,10 @@ def test_a_parameter_may_have_a_default(stubs: dict[str, Stubber]) -> None:
 
 
 def listed(stubs: dict[str, Stubber], *names: str) -> None:
-    secrets = [{"Name": f"dataplatform/{name}"} for name in names]
+    secrets = [
+        {"Name": f"dataplatform/{name}", "Tags": [{"Key": "dataplatform.fleet/member", "Value": name.split("/")[0]}]}
+        for name in names
+    ]
     wanted = {"Filters": [{"Key": "name", "Values": ["dataplatform/"]}]}
     stubs["secretsmanager"].add_response("list_secrets", {"SecretList": secrets}, wanted)
 
@@ -164,6 +167,18 @@ def listed(stubs: dict[str, Stubber], *names: str) -> None:
 def test_members_are_built_once_they_have_certificates(stubs: dict[str, Stubber]) -> None:
     listed(stubs, "ca", "staging/issuer", "staging/tls", "production/issuer", "gone/tls", "controlplane/tls")
     assert look_up(MEMBERS) == "controlplane,staging"
+
+
+def test_members_that_are_built_and_not_declared(stubs: dict[str, Stubber]) -> None:
+    known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS}
+    text = trust_as_template(f"{{{{ query('{MEMBERS}', undeclared=true) }}}}")
+    listed(stubs, "ca", "staging/tls", "gone/tls", "left/issuer", "deep/er/tls")
+    assert Templar(DataLoader(), variables=known).template(text) == ["gone"]
+    reader.forget()
+    untagged = {"SecretList": [{"Name": "dataplatform/mine/tls", "Tags": []}]}
+    stubs["secretsmanager"].add_response("list_secrets", untagged, None)
+    assert Templar(DataLoader(), variables=known).template(text) == []
+    assert Templar(DataLoader(), variables={**known, "fleet_stand_ins": True}).template(text) == []
 
 
 def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) -> None:
