@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse variables that carry a role's prefix but are no option of it, and text where an option is no text.
+"""Refuse variables that carry a role's prefix but are no option of it, and values that an option cannot take.
 
 Ansible validates the options a role declares. A misspelt one is only a variable that no role reads, and its default
 applies silently. An option that is valid as text, such as "false" for a boolean, is used as text.
@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
 
 Value = Any  # whatever a YAML file holds
@@ -108,6 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _result, args = self.validate_argument_spec(
             argument_spec={
                 "roles": {"type": "list", "elements": "str", "default": []},
+                "fleet": {"type": "bool", "default": False},
                 "reserved": {"type": "list", "elements": "str", "default": []},
                 "entries": {"type": "dict", "default": {}},
                 "keys": {"type": "dict", "default": {}},
@@ -116,8 +119,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         variables = task_vars or {}
         unknown: list[str] = []
-        findings: list[str] = []
-        for path in self._roles(args["roles"]):
+        findings = self._fleet(variables) if args["fleet"] else []
+        for path in self._roles(args["roles"]) if args["roles"] or not args["fleet"] else []:
             settings = self._own_settings(path) if args["roles"] else args
             specification = path / "meta" / "argument_specs.yml"
             found = self._unknown(path, _load(specification), settings, variables)
@@ -192,6 +195,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     "end a template with | bool or | int, or enable the callback dataplatform.fleet.option_types."
                 )
         return findings
+
+    def _fleet(self, variables: Mapping[str, Any]) -> list[str]:
+        """One sentence for each option of the fleet, and each name made of them, that cannot work."""
+        try:
+            members = self._templar.template(variables.get("fleet_members"))
+        except AnsibleError as error:
+            return [f"fleet_members cannot be read: {error}."]
+        given = {name: self._value(value) for name, value in variables.items() if name.startswith("fleet_")}
+        findings = fleet_faults({**given, "fleet_members": members}, variables.get("groups", {}))
+        if findings:
+            return findings
+        own = {name: self._value(variables[name]) for name in derived.BY_DEFAULT if name in variables}
+        return derived.too_long(str(given.get("fleet_name")), members, own, variables.get("inventory_hostname", ""))
 
     def _value(self, value: Value) -> Value:
         """A variable's value; None where it refers to what only the role knows: the role's own task checks it."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_role_options
-short_description: Refuse misspelt options of a role, and text for booleans and numbers
+short_description: Refuse options that no role has, and values that they cannot take
 version_added: 0.1.0
 description:
   - Fails when a variable of the host carries the name of the running role as its prefix but is not in the role's
@@ -16,7 +16,18 @@ description:
     would use as text. The callback P(dataplatform.fleet.option_types#callback) converts extra variables and quoted
     values before.
   - With O(roles) it looks at several roles at once, so that a run finds a mistake before it has changed anything.
+  - With O(fleet) it looks at what the clusters share, so that no member is reached by another way than the one that was
+    meant, and no name is made that AWS or Kubernetes refuses.
 options:
+  fleet:
+    description:
+      - Check the variables that begin with C(fleet_). C(fleet_members) has exactly one controlplane, and each member
+        has C(purpose), C(region) and C(vpc_cidr), and may have C(account_id), C(aws_profile), C(aws_role_arn),
+        C(compute) and C(environment). No member is called like a group of the inventory.
+      - Names that roles make of the fleet's and a member's name are compared with the longest that may be.
+      - Without O(roles), only these are checked.
+    type: bool
+    default: false
   roles:
     description:
       - The roles of this collection to check, each as its own task of this kind would; V(all) for all of them.
@@ -72,6 +83,10 @@ EXAMPLES = r"""
 - name: Refuse misspelt options of all roles, first in a playbook
   dataplatform.fleet.check_role_options:
     roles: [all]
+
+- name: Refuse a fleet that cannot be built
+  dataplatform.fleet.check_role_options:
+    fleet: true
 """
 
 RETURN = r"""

@@ -17,6 +17,14 @@ from ansible.parsing.vault import EncryptedString
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROLES = Path(__file__).parents[3] / "roles"
+# What an inventory's fleet.yml gives to all roles.
+FLEET: Mapping[str, Mapping[str, Any]] = {
+    "fleet_members": {"type": "dict"},
+    "fleet_message_max_bytes": {"type": "int"},
+    "fleet_stand_ins": {"type": "bool"},
+    "fleet_tags": {"type": "dict"},
+    "fleet_values": {"type": "dict"},
+}
 # What a module's argument spec has too; the rest of a role's specification is documentation.
 _USED = ("type", "elements", "choices")
 
@@ -34,9 +42,9 @@ def specifications(role: Path) -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def all_specifications() -> Mapping[str, Mapping[str, Any]]:
-    """Return the options of all roles of the collection, by name."""
+    """Return the options of all roles of the collection, and of the fleet, by name."""
     roles = sorted(path.parents[1] for path in ROLES.glob("*/meta/argument_specs.yml"))
-    return {name: option for role in roles for name, option in specifications(role).items()}
+    return {**FLEET, **{name: option for role in roles for name, option in specifications(role).items()}}
 
 
 def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Value:

@@ -102,3 +102,24 @@ def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
         Path(path).write_text(json.dumps({"uid": "jobs", "title": "Jobs"}), encoding="utf-8")
     said = refused("site.yml", "controlplane", grafana_dashboards=[{"folder": "A", "file": path} for path in paths])
     assert f'controlplane: The uid "jobs" is in {paths[0]} and in {paths[1]}: Grafana would show only one' in said
+
+
+HUB = {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}
+STAGING = {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": "10.42.0.0/16"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {"fleet_members": {"controlplane": HUB, "staging": {**STAGING, "aws_rolearn": "arn:aws:iam::1:role/a"}}},
+            "fleet_members.staging.aws_rolearn is not an option of a member (did you mean aws_role_arn?)",
+        ),
+        ({"fleet_name": "f" * 40}, "The IAM role of the Cluster Autoscaler of staging would be"),
+    ],
+)
+def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> None:
+    said = refused("site.yml", "staging", **variables)
+    assert words in said
+    assert "It is set in the variables of staging." in said
+    assert "Traceback" not in said

@@ -134,6 +134,17 @@ def test_all_roles_at_once(tmp_path: Path, extra: str, messages: list[str]) -> N
         assert message in output
 
 
+def test_a_fleet_whose_members_cannot_be_read(tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks: [{dataplatform.fleet.check_role_options: {fleet: true}}]\n"
+    )
+    status, output = run(playbook, '{"fleet_name": "acme", "fleet_members": "{{ nowhere }}"}')
+    assert status != 0
+    assert "fleet_members cannot be read: 'nowhere' is undefined" in output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [("{}", "needs the option roles outside of a role's tasks"), ("{roles: [cellar]}", "has no role cellar")],

@@ -1,0 +1,137 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold values to rules: what an option takes beyond its type. Pure.
+
+A rule is one of
+
+- ``1 .. 100``, a number in this range,
+- ``=word``, this word,
+- the name of a kind (``kinds.KINDS``); with ``?`` at its end, empty text too,
+- the name of a compound rule in ``COMPOUND``,
+- ``anything``, also null inside of it: for what another program reads,
+- a list of rules, one of which the value keeps,
+- a mapping of keys to rules, for a dictionary. ``<label_key>`` is any key of that kind; other keys are refused.
+
+A rule holds for each entry of a list. Null and control characters are refused whatever the rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
+
+Value = Any  # whatever a YAML file holds
+Rule = Any  # see above
+SHOWN = 60
+# Line feeds, tabs and carriage returns are text; NUL, escape sequences and single surrogates are not.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_AMOUNTS = {"cpu": "cpu", "memory": "memory", "<resource_name>": "some_quantity"}
+COMPOUND: Mapping[str, Rule] = {
+    "resources": {"requests": _AMOUNTS, "limits": _AMOUNTS},
+    "labels": {"<label_key>": "label_value"},
+    "tags": {"<tag_key>": "tag_value"},
+    "annotations": {"<label_key>": "annotation"},
+    "tolerations": {
+        "key": "label_key?",
+        "operator": ["=Exists", "=Equal", "=Lt", "=Gt"],
+        "value": "label_value",
+        "effect": ["=", "=NoSchedule", "=PreferNoSchedule", "=NoExecute"],
+        "tolerationSeconds": "0 .. 2147483647",
+    },
+}
+
+
+def faults(name: str, value: Value, rule: Rule, *, secret: bool = False) -> list[str]:
+    """Return a sentence for each part of ``value`` that does not keep ``rule``; of a secret without the value."""
+    found = list(unreadable(name, value, null=rule != "anything"))
+    return found or list(_broken(name, value, rule, secret=secret))
+
+
+def unreadable(name: str, value: Value, *, null: bool = True) -> Iterator[str]:
+    """Yield a sentence for each control character and each null; without ``null`` only if all of the value is null."""
+    if value is None:
+        yield f"{name} is null: give it a value, or leave it out."
+    elif isinstance(value, str):
+        found = _CONTROL.search(value)
+        if found:
+            yield f"{name} has the control character U+{ord(found.group()):04X} in it: take it out."
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from unreadable(f"A key of {name}", key)
+            if null or part is not None:
+                yield from unreadable(f"{name}.{shown(key, plain=True)}", part, null=null)
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield from unreadable(f"{name}[{index}]", part, null=null)
+
+
+def _broken(name: str, value: Value, rule: Rule, *, secret: bool) -> Iterator[str]:
+    rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
+    if rule == "anything":
+        return
+    if isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield from _broken(f"{name}[{index}]", part, rule, secret=secret)
+    elif isinstance(rule, Mapping):
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                yield from _part(name, key, part, rule, secret=secret)
+        else:
+            yield f"{name} is {shown(value)}: it takes a dictionary."
+    elif isinstance(value, Mapping) and isinstance(rule, list) and any(isinstance(each, Mapping) for each in rule):
+        yield from _broken(name, value, next(each for each in rule if isinstance(each, Mapping)), secret=secret)
+    elif not keeps(value, rule):
+        yield f"{name} is {'a secret that does not fit' if secret else shown(value)}: it takes {words(rule)}."
+
+
+def _part(name: str, key: Value, part: Value, rule: Mapping[str, Rule], *, secret: bool) -> Iterator[str]:
+    kinds = [kind for kind in rule if kind.startswith("<")]
+    matching = [key] if key in rule else [kind for kind in kinds if keeps(key, kind.strip("<>"))]
+    if matching:
+        yield from _broken(f"{name}.{key}", part, rule[matching[0]], secret=secret)
+    else:
+        known = [words(kind.strip("<>")) if kind in kinds else kind for kind in rule]
+        yield f"{name} has the key {shown(key)}: its keys are {', '.join(known)}."
+
+
+def keeps(value: Value, rule: Rule) -> bool:
+    """Whether a value that is neither a list nor a dictionary keeps a rule."""
+    if isinstance(rule, list):
+        return any(keeps(value, each) for each in rule)
+    if not isinstance(rule, str):
+        return False
+    if rule.startswith("="):
+        return isinstance(value, str) and value == rule[1:]
+    if " .. " in rule:
+        return isinstance(value, int | float) and not isinstance(value, bool) and _within(value, rule)
+    return (rule.endswith("?") and value == "") or KINDS[rule.removesuffix("?")].takes(value)
+
+
+def _within(value: float, rule: str) -> bool:
+    least, most = (Decimal(part) for part in rule.split(" .. "))
+    number = Decimal(str(value))
+    return not number.is_nan() and least <= number <= most
+
+
+def words(rule: Rule) -> str:
+    """Say what a rule takes."""
+    if isinstance(rule, list):
+        return " or ".join(words(each) for each in rule)
+    if isinstance(rule, Mapping) or rule in COMPOUND:
+        return "a dictionary"
+    if rule.startswith("="):
+        return repr(rule[1:])
+    if " .. " in rule:
+        return "{} to {}".format(*rule.split(" .. "))
+    text = KINDS[rule.removesuffix("?")].words
+    return f"{text}, or empty text" if rule.endswith("?") else text
+
+
+def shown(value: Value, *, plain: bool = False) -> str:
+    """A value for a message, shortened, with its length where that matters."""
+    text = str(value) if plain else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(str(value))} characters)"
