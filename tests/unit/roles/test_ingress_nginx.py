@@ -104,6 +104,29 @@ def test_the_default_certificate(secret: str, flag: str | None) -> None:
     assert args == ([f"-default-server-tls-secret={flag}", f"-wildcard-tls-secret={flag}"] if flag else [])
 
 
+@pytest.mark.parametrize(
+    ("options", "watched"),
+    [
+        ({}, ["ingress-nginx"]),
+        ({"guardrails_tenants": [{"name": "shop"}, {"name": "blog"}]}, ["blog", "ingress-nginx", "shop"]),
+        ({"ingress_nginx_served_namespaces": ["shop", "shop"]}, ["ingress-nginx", "shop"]),
+        ({"ingress_nginx_tls_secret": "tls"}, ["ingress-nginx"]),
+        ({"ingress_nginx_tls_secret": "certificates/tls"}, ["certificates", "ingress-nginx"]),
+        ({"grafana_exposure": "ingress", "kibana_exposure": "load_balancer"}, ["grafana", "ingress-nginx"]),
+        ({"kibana_exposure": "ingress", "kibana_namespace": "search"}, ["ingress-nginx", "search"]),
+    ],
+)
+def test_it_has_rights_where_it_serves(options: dict[str, Any], watched: list[str]) -> None:
+    objects = render_role("ingress_nginx", **options)
+    # NGINX Ingress Controller watches all namespaces without it: cmd/nginx-ingress/flags.go in version 5.5.4
+    assert f"-watch-namespace={','.join(watched)}" in container(**options)["args"]
+    for kind in ("Role", "RoleBinding"):
+        assert sorted(item["metadata"]["namespace"] for item in select(objects, kind)) == watched
+    (egress, _) = only(objects, "NetworkPolicy")["spec"]["egress"]
+    (expression,) = egress["to"][0]["namespaceSelector"]["matchExpressions"]
+    assert (expression["operator"], expression["values"]) == ("In", watched)
+
+
 def test_answers_are_measured() -> None:
     args = container()["args"]
     # The controller drops the second, with no more than a warning, without the first.

@@ -22,8 +22,13 @@ ACM = {
 
 @pytest.fixture(scope="session")
 def installed(guarded: Kubectl) -> Kubectl:
-    guarded.apply(render_role("ingress_nginx"))
+    guarded.apply(rendered())
     return guarded
+
+
+def rendered(**options: Any) -> list[dict[str, Any]]:
+    """The role's objects where one of the two teams is served."""
+    return render_role("ingress_nginx", **{"ingress_nginx_served_namespaces": ["analytics"], **options})
 
 
 def test_the_pods_pass_admission(installed: Kubectl) -> None:
@@ -38,7 +43,7 @@ def test_the_pods_pass_admission(installed: Kubectl) -> None:
 
 
 def test_applying_again_changes_nothing(installed: Kubectl) -> None:
-    objects = render_role("ingress_nginx")
+    objects = rendered()
     eventually(
         lambda: "observedGeneration" in installed.read(select(objects, "Deployment"))[0].get("status", {}),
         "the controllers have looked",
@@ -65,7 +70,7 @@ def test_applying_again_changes_nothing(installed: Kubectl) -> None:
     ids=",".join,
 )
 def test_variants_pass_strict_validation(installed: Kubectl, options: dict[str, Any]) -> None:
-    installed.apply(render_role("ingress_nginx", **options), "--dry-run=server")
+    installed.apply(rendered(**options), "--dry-run=server")
 
 
 @pytest.mark.parametrize("kind", ["auto_mode", "controller"])
@@ -116,6 +121,10 @@ class TestRights:
             ("update", "ingresses.networking.k8s.io/status", "analytics"),
             ("watch", "endpointslices.discovery.k8s.io", "analytics"),
             ("list", "secrets", "analytics"),
+            ("watch", "pods", "analytics"),
+            ("watch", "services", NAMESPACE),
+            ("get", "namespaces", "analytics"),
+            ("list", "secrets", NAMESPACE),
             ("create", "events", "analytics"),
             ("watch", "configmaps", NAMESPACE),
             ("create", "leases.coordination.k8s.io", NAMESPACE),
@@ -130,6 +139,16 @@ class TestRights:
             ("update", "ingresses.networking.k8s.io", "analytics"),
             ("update", "services", NAMESPACE),
             ("create", "secrets", NAMESPACE),
+            # Another team, which is not served; a namespace of the platform; all.
+            ("get", "secrets", "research"),
+            ("list", "ingresses.networking.k8s.io", "research"),
+            ("update", "ingresses.networking.k8s.io/status", "research"),
+            ("list", "pods", "research"),
+            ("get", "secrets", "agents"),
+            ("list", "services", "agents"),
+            ("get", "secrets", "kube-system"),
+            ("list", "secrets", ""),
+            ("list", "pods", ""),
             ("list", "configmaps", "analytics"),
             ("list", "nodes", ""),
             ("create", "pods", NAMESPACE),
