@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Objects as a real API server returned them, with its own schemas.
 
-``rendered`` is what was sent, ``applied`` what the server made of it, ``edited`` the same after a person's
-``kubectl edit`` and two programs' patches, ``handed_over`` after the JSON patch of ``drift.hand_over``, and
-``restored`` after the apply that followed. tests/integration/apply/record.py says what was sent, and writes the file again.
+``rendered`` is what was sent, ``applied`` what the server made of it, ``edited`` the same after a person's ``kubectl
+edit`` and two programs' patches, ``handed_over`` after the JSON patch of ``drift.hand_over``, and ``restored`` after
+the apply that followed. tests/integration/apply/record.py says what was sent, and writes the file again.
 """
 
 from __future__ import annotations
