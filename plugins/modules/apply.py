@@ -252,7 +252,10 @@ objects:
       type: str
       sample: web
     action:
-      description: What happened; V(created), V(patched), V(replaced), V(pruned) or V(unchanged).
+      description:
+        - What happened; V(created), V(patched), V(replaced), V(pruned), V(released) or V(unchanged).
+        - A namespace that every cluster has, such as C(kube-system), is released where others are pruned. It
+          stays, without what the set gave it.
       returned: always
       type: str
       sample: patched

@@ -21,7 +21,7 @@ from .fields import MANAGER, Path, readable
 from .members import complete, resolve
 from .normalise import differences
 from .objects import Json, Key, Member, Resource, Source, split_api_version
-from .plan import CREATED, PATCHED, PRUNED, REPLACED, UNCHANGED, Action, Ignore
+from .plan import CREATED, PATCHED, PRUNED, RELEASED, REPLACED, UNCHANGED, Action, Ignore
 from .reader import Reader
 from .schema import UNTYPED
 from .volumes import Volumes
@@ -384,7 +384,18 @@ class Engine:
         resource = self._discovery.find(group, version, key.kind) or self._discovery.preferred(group, key.kind)
         if resource is None:
             raise AssertionError("what was listed has a resource")
-        return Action(key, resource, PRUNED, before=live)
+        action = Action(key, resource, RELEASED if plan.is_initial(key) else PRUNED, before=live)
+        if action.action == RELEASED:
+            action.after = self._release(action, dry_run=True)
+        return action
+
+    def _release(self, action: Action, *, dry_run: bool = False) -> Json:
+        """Leave an object where it is, without any of the fields that the set gave it."""
+        key, version = action.key, action.resource.api_version
+        body = {"apiVersion": version, "kind": key.kind, "metadata": {"name": key.name}}
+        query = {"fieldManager": MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        path = action.resource.path(key.namespace, key.name)
+        return self._client.request("PATCH", path, query, body=body, content_type=_APPLY).json()
 
     def _parent_body(self, scope: Scope) -> Json:
         notes = {jobs.FINISHED: json.dumps(self._finished, sort_keys=True)} if self._finished else {}
@@ -493,13 +504,16 @@ class Engine:
             if self._settings.wait:
                 wait.until_gone(
                     self._client,
-                    [(action.resource, action.key, action.before or {}) for action in step],
+                    [(one.resource, one.key, one.before or {}) for one in step if one.action == PRUNED],
                     selector=f"{applyset.PART_OF}={self._parent.id}",
                     timeout=self._settings.wait_timeout,
                     report=self._report,
                 )
 
     def _delete(self, action: Action) -> None:
+        if action.action == RELEASED:
+            self._release(action)
+            return
         metadata = (action.before or {}).get("metadata") or {}
         body = {"propagationPolicy": "Background", "preconditions": {"uid": metadata.get("uid")}}
         path = action.resource.path(action.key.namespace, action.key.name)

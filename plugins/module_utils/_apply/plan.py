@@ -30,6 +30,10 @@ from .objects import Json, Key, Member, Resource, Value
 from .schema import UNTYPED, Type
 
 CREATED, PATCHED, REPLACED, PRUNED, UNCHANGED = "created", "patched", "replaced", "pruned", "unchanged"
+RELEASED = "released"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces. The API
+# server refuses to delete them, or makes them again.
+_INITIAL: Final = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 
 # Marks that other tools leave on what they own: (label or annotation, what it says).
 _FOREIGN_MARKS: Final = (
@@ -264,7 +268,7 @@ def check_removal(
     removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str], whole: bool = False
 ) -> None:
     """Refuse to remove precious objects without the typed name, or too large a part of the set."""
-    precious = [key for key, live in removed.items() if is_precious(key, live)]
+    precious = [key for key, live in removed.items() if is_precious(key, live) and not is_initial(key)]
     if precious and confirm not in accepted:
         names = " or ".join(repr(name) for name in accepted)
         given = f", not {confirm!r}" if confirm else ""
@@ -281,6 +285,11 @@ def check_removal(
         )
 
 
+def is_initial(key: Key) -> bool:
+    """Whether it is a namespace that every cluster has: it leaves a set by losing the set's fields."""
+    return (key.group, key.kind) == ("", "Namespace") and key.name in _INITIAL
+
+
 def is_precious(key: Key, live: Json) -> bool:
     """Whether removing an object can lose data."""
     if (key.group, key.kind) in _PRECIOUS:
@@ -294,6 +303,7 @@ __all__ = [
     "CREATED",
     "PATCHED",
     "PRUNED",
+    "RELEASED",
     "REPLACED",
     "UNCHANGED",
     "Action",
@@ -302,6 +312,7 @@ __all__ = [
     "changed_fields",
     "check_removal",
     "is_ignored",
+    "is_initial",
     "is_precious",
     "owner_of",
     "same_state",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import render
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Result
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, Objects, render_template
 
@@ -97,3 +98,37 @@ def test_nodes_are_not_taken_away(elasticsearch: Protected) -> None:
     said = elasticsearch.refusal(elasticsearch_nodes=3)
     assert "Elasticsearch has 5 nodes and 3 are asked for" in said
     assert elasticsearch.apply(elasticsearch_nodes=6)
+
+
+def test_a_namespace_of_the_clusters_own_leaves_a_set_as_it_was(cluster: Cluster, namespace: str) -> None:
+    """The API server refuses to delete kube-system: a set that took it over could never be rid of it."""
+    path = "/api/v1/namespaces/kube-system"
+    taken: Objects = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "labels": {"tier": "tenant"}}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own", "namespace": "kube-system"}},
+    ]
+    rest: Objects = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rest"}}]
+    before = cluster.get(path)
+    assert before is not None
+
+    def without(**settings: Any) -> Result:
+        return cluster.apply("taken", namespace, rest, prune_limit=1, **settings)
+
+    def absent(**settings: Any) -> Result:
+        return cluster.absent("taken", namespace, **settings)
+
+    def outside(done: Result) -> set[tuple[str, str]]:
+        return {(action.key.name, action.action) for action in done.actions if action.key.namespace != namespace}
+
+    try:
+        for leave in (without, absent):
+            cluster.apply("taken", namespace, rest + taken, allow_namespaces=True)
+            assert cluster.get(path)["metadata"]["labels"]["tier"] == "tenant"
+            announced = outside(leave(check=True))
+            assert announced == {("kube-system", "released"), ("own", "pruned")}
+            done = leave(wait=True, wait_timeout=30)
+            assert outside(done) == announced
+            assert cluster.get(path)["metadata"]["labels"] == before["metadata"]["labels"]
+            assert cluster.get("/api/v1/namespaces/kube-system/configmaps/own") is None
+    finally:
+        cluster.absent("taken", namespace)

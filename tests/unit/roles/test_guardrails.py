@@ -14,6 +14,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     evaluate,
     only,
     render_role,
+    role_names,
     select,
 )
 
@@ -157,3 +158,26 @@ def test_only_the_typed_name_lifts_the_limit_of_removals(typed: str, limit: floa
     tasks = yaml.safe_load((ROLES / "guardrails" / "tasks" / "objects.yml").read_text(encoding="utf-8"))
     (given,) = [task["dataplatform.fleet.apply"]["prune_limit"] for task in tasks if "dataplatform.fleet.apply" in task]
     assert evaluate("guardrails", given.strip("{} "), guardrails_confirm=typed) == limit
+
+
+@pytest.mark.parametrize("purpose", ["controlplane", "workload"])
+@pytest.mark.parametrize(
+    "name",
+    ["kube-system", "kube-public", "kube-anything", "default", "kafka", "agents", "ingress-nginx", "amazon-guardduty"],
+)
+def test_a_team_has_no_namespace_of_others(name: str, purpose: str) -> None:
+    options = {"guardrails_tenants": [{"name": "analytics"}, {"name": name}], "guardrails_purpose": purpose}
+    assert evaluate("guardrails", "__guardrails_reserved_tenants", **options) == [name]
+
+
+def test_every_namespace_of_every_role_is_the_platforms() -> None:
+    reserved = evaluate("guardrails", "__guardrails_reserved_names")
+    for role in role_names():
+        defaults = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+        assert defaults.get(f"{role}_namespace", "agents") in reserved
+
+
+def test_the_clusters_own_namespaces_are_not_guarded() -> None:
+    options = {"guardrails_namespaces": [{"name": name} for name in ("kafka", "kube-system", "default", "mine")]}
+    assert evaluate("guardrails", "__guardrails_reserved_namespaces", **options) == ["default", "kube-system"]
+    assert evaluate("guardrails", "__guardrails_reserved_namespaces + __guardrails_reserved_tenants") == []
