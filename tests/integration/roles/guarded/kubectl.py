@@ -21,6 +21,8 @@ GUARDRAILS: dict[str, Any] = {
     "guardrails_tenants": [
         {"name": "analytics", "principals": ["arn:aws:iam::111122223333:role/analytics"]},
         {"name": "research", "groups": ["oidc:research"]},
+        {"name": "frugal", "quota": {"pods": "10"}},
+        {"name": "balanced", "quota": {"pods": "10", "services.loadbalancers": 2, "services.nodeports": "9"}},
     ],
 }
 

@@ -330,28 +330,178 @@ def test_the_groups_of_an_identity_provider_are_the_team_too(guarded: Kubectl) -
     assert not guarded.member_of("oidc:research").can("create", "deployments.apps", "analytics")
 
 
+AWS = "service.beta.kubernetes.io/aws-load-balancer"
+LEGACY = {f"{AWS}-internal": "true"}
+SCHEME = {f"{AWS}-scheme": "internal"}
+AUTO, CONTROLLER = "eks.amazonaws.com/nlb", "service.k8s.aws/nlb"
+
+
+def service(namespace: str, annotations: dict[str, str] | None = None, **spec: Any) -> str:
+    metadata = {"name": f"way-in-{next(COUNTER)}", "namespace": namespace, "annotations": annotations or {}}
+    return json.dumps(
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}], **spec}}
+    )
+
+
+@pytest.mark.parametrize("namespace", ["analytics", "frugal"])
 @pytest.mark.parametrize(
-    ("service", "reason"),
+    ("annotations", "spec", "reason"),
     [
-        ({"externalIPs": ["192.0.2.7"]}, "must not claim spec.externalIPs"),
-        ({"type": "NodePort"}, "exceeded quota"),
-        ({"type": "LoadBalancer"}, "exceeded quota"),
+        ({}, {"externalIPs": ["192.0.2.7"]}, "must not claim spec.externalIPs"),
+        ({}, {"type": "NodePort"}, "must not be of the type NodePort"),
+        ({}, {"type": "LoadBalancer"}, "must not be of the type LoadBalancer"),
+        ({}, {"type": "LoadBalancer", "loadBalancerClass": AUTO}, "must not be of the type LoadBalancer"),
+        (LEGACY, {"type": "LoadBalancer"}, "must not be of the type LoadBalancer"),
+    ],
+    ids=["external address", "node port", "public", "class", "internal"],
+)
+def test_a_team_takes_no_traffic_from_outside_whatever_its_quota(
+    guarded: Kubectl, namespace: str, annotations: dict[str, str], spec: dict[str, Any], reason: str
+) -> None:
+    team = guarded.member_of("system:authenticated", f"tenant:{namespace}")
+    assert reason in team.refused("create", "--filename=-", content=service(namespace, annotations, **spec))
+    assert reason in guarded.refused("create", "--filename=-", content=service(namespace, annotations, **spec))
+    team.do("create", "--filename=-", "--dry-run=server", content=service(namespace, annotations))
+
+
+@pytest.fixture
+def balanced(guarded: Kubectl) -> Kubectl:
+    """Somebody of the team that may have load balancers."""
+    eventually(
+        lambda: bool(guarded.get("resourcequota", "quota", "--namespace=balanced").get("status")),
+        "the quota is counted",
+    )
+    return guarded.member_of("system:authenticated", "tenant:balanced")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "load_balancer_class"),
+    [
+        ({}, None),
+        ({f"{AWS}-internal": "false"}, None),
+        # An old spelling of the same, which not every controller reads.
+        ({f"{AWS}-internal": "0.0.0.0/0"}, None),
+        ({f"{AWS}-type": "nlb"}, None),
+        # The Service controller does not read a scheme.
+        (SCHEME, None),
+        ({**SCHEME, f"{AWS}-type": "nlb"}, None),
+        ({**LEGACY, f"{AWS}-scheme": "internet-facing"}, None),
+        ({f"{AWS}-type": "external"}, None),
+        ({f"{AWS}-type": "external", f"{AWS}-scheme": "internet-facing"}, None),
+        ({f"{AWS}-type": "nlb-ip", f"{AWS}-internal": "false"}, None),
+        ({}, AUTO),
+        ({f"{AWS}-scheme": "internet-facing"}, CONTROLLER),
+        ({f"{AWS}-scheme": "Internal"}, AUTO),
+        ({**SCHEME, **LEGACY}, "example.com/another"),
     ],
 )
-def test_a_team_cannot_take_traffic_from_outside(team: Kubectl, service: dict[str, Any], reason: str) -> None:
-    content = json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "way-in", "namespace": "analytics"},
-            "spec": {"ports": [{"port": 80}], **service},
-        }
+def test_a_load_balancer_of_a_team_is_never_public(
+    balanced: Kubectl, annotations: dict[str, str], load_balancer_class: str | None
+) -> None:
+    spec = {"loadBalancerClass": load_balancer_class} if load_balancer_class else {}
+    answer = balanced.refused(
+        "create", "--filename=-", content=service("balanced", annotations, type="LoadBalancer", **spec)
     )
-    # The quota controller must have counted once.
+    assert "must not be public" in answer
+    assert f'Set the annotation {AWS}-internal to "true"' in answer
+
+
+@pytest.mark.parametrize(
+    ("annotations", "load_balancer_class"),
+    [
+        (LEGACY, None),
+        ({**LEGACY, **SCHEME, f"{AWS}-type": "nlb"}, None),
+        ({**SCHEME, f"{AWS}-type": "external"}, None),
+        ({**LEGACY, f"{AWS}-type": "nlb-ip"}, None),
+        (SCHEME, AUTO),
+        (LEGACY, CONTROLLER),
+    ],
+)
+def test_a_team_whose_quota_says_so_has_internal_load_balancers(
+    balanced: Kubectl, annotations: dict[str, str], load_balancer_class: str | None
+) -> None:
+    spec = {"loadBalancerClass": load_balancer_class} if load_balancer_class else {}
+    content = service("balanced", annotations, type="LoadBalancer", **spec)
+    balanced.do("create", "--filename=-", "--dry-run=server", content=content)
+    balanced.do("create", "--filename=-", "--dry-run=server", content=service("balanced", type="NodePort"))
+
+
+def test_a_load_balancer_cannot_become_public_later(balanced: Kubectl) -> None:
+    balanced.do("create", "--filename=-", content=service("balanced", LEGACY, type="LoadBalancer"))
+    (name,) = balanced.names("services", "--namespace=balanced")
+    there = ["service", name, "--namespace=balanced"]
+    for change in (f"{AWS}-internal-", f"{AWS}-internal=false", f"{AWS}-scheme=internet-facing"):
+        assert "must not be public" in balanced.refused("annotate", "--overwrite", *there, change)
+    balanced.do("annotate", *there, "example.com/owner=me")
+    balanced.do("delete", *there, "--wait=false")
+
+
+def test_a_service_cannot_become_public_later(team: Kubectl) -> None:
+    team.do("create", "--filename=-", content=service("analytics"))
+    (name,) = team.names("services", "--namespace=analytics")
+    there = ["service", name, "--namespace=analytics"]
+    for spec, reason in [
+        ({"type": "LoadBalancer"}, "must not be of the type LoadBalancer"),
+        ({"type": "NodePort"}, "must not be of the type NodePort"),
+        ({"externalIPs": ["192.0.2.7"]}, "must not claim spec.externalIPs"),
+    ]:
+        assert reason in team.refused("patch", *there, "--patch", json.dumps({"spec": spec}))
+    team.do("delete", *there)
+
+
+def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded: Kubectl, team: Kubectl) -> None:
+    """As a load balancer's controller does: it takes its finalizer away by an update."""
+    label = ["namespace", "analytics", "--overwrite"]
+    guarded.do("label", *label, "dataplatform.fleet/tenant-")
+    old = json.loads(service("analytics", externalIPs=["192.0.2.7"]))
+    old["metadata"]["finalizers"] = ["example.com/load-balancer"]
+    name = old["metadata"]["name"]
     eventually(
-        lambda: bool(team.get("resourcequota", "quota", "--namespace=analytics").get("status")), "the quota is counted"
+        lambda: guarded.run("create", "--filename=-", content=json.dumps(old)).returncode == 0,
+        "the policy looks away from the namespace",
     )
-    assert reason in team.refused("create", "--filename=-", content=content)
+    guarded.do("label", *label, "dataplatform.fleet/tenant=analytics")
+    there = ["service", name, "--namespace=analytics"]
+    eventually(
+        lambda: team.run("annotate", *there, "a=b", "--dry-run=server").returncode != 0, "the policy looks again"
+    )
+    team.do("delete", *there, "--wait=false")
+    worse = json.dumps({"spec": {"externalIPs": ["192.0.2.8"]}})
+    assert "must not claim spec.externalIPs" in team.refused("patch", *there, "--patch", worse)
+    team.do("patch", *there, "--patch", json.dumps({"metadata": {"finalizers": None}}))
+    eventually(lambda: team.run("get", *there).returncode != 0, "it is gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation", "refused"),
+    [
+        ("nginx", None, False),
+        (None, None, False),
+        (None, "nginx", False),
+        ("alb", None, True),
+        (None, "alb", True),
+        ("nginx", "alb", True),
+    ],
+)
+def test_a_team_publishes_with_the_platforms_ingress_only(
+    team: Kubectl, name: str | None, annotation: str | None, refused: bool
+) -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": "web",
+            "namespace": "analytics",
+            "annotations": {"kubernetes.io/ingress.class": annotation} if annotation else {},
+        },
+        "spec": {"defaultBackend": backend, **({"ingressClassName": name} if name else {})},
+    }
+    # The API server itself refuses a new Ingress with both.
+    done = team.run("create", "--filename=-", "--dry-run=server", content=json.dumps(ingress))
+    assert (done.returncode != 0) is refused, done.stderr
+    if refused and not (name and annotation):
+        assert "must be of the class nginx" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["platform-critical", "platform", "system-node-critical"])
