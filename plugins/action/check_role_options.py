@@ -203,7 +203,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except AnsibleError as error:
             return [f"fleet_members cannot be read: {error}."]
         given = {name: self._value(value) for name, value in variables.items() if name.startswith("fleet_")}
-        findings = fleet_faults({**given, "fleet_members": members}, variables.get("groups", {}))
+        groups = variables.get("groups", {})
+        findings = [
+            f"The inventory has a host {host}, and a group of that name: plays on one mean the other. Rename the host."
+            for host in sorted(set(groups) & set(groups.get("all", ())))
+        ]
+        findings += fleet_faults({**given, "fleet_members": members}, groups)
         if findings:
             return findings
         own = {name: self._value(variables[name]) for name in derived.BY_DEFAULT if name in variables}

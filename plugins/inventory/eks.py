@@ -13,7 +13,10 @@ description:
   - Finds the EKS clusters of several accounts and regions at once. Every cluster is one host.
   - All that discovery knows of a cluster is in one variable, C(eks_discovered), so it never outranks what an inventory
     declares. A host that another inventory source declares under the same name stays one host.
-  - Never puts a host into the group C(managed), which holds what an inventory declares.
+  - Never puts a host into the group C(managed), which holds what an inventory declares, or into C(purpose_controlplane)
+    and C(purpose_workload), of which an inventory makes it.
+  - A cluster whose name or tag cannot name a host, such as a path, a pattern or the name of a group of the inventory,
+    is a problem that O(on_error) decides on.
   - The file's name ends in C(eks.yml) or C(aws_eks.yml), with C(.yaml) as good as C(.yml).
 notes:
   - Needs the permissions C(eks:ListClusters) and C(eks:DescribeCluster), C(ec2:DescribeRegions) unless O(regions) are
@@ -67,7 +70,8 @@ options:
     default: ["tag:dataplatform.fleet/cluster", name]
   on_error:
     description:
-      - V(fail) if an account, region or cluster could not be asked, or several clusters would have the same host name.
+      - V(fail) if an account, region or cluster could not be asked, several clusters would have the same host name, or
+        one would have a name that no host can have.
       - V(warn) and go on without them.
     type: str
     choices: [fail, warn]
@@ -178,8 +182,11 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.
     ambiguity_text,
     by_host_name,
     compile_query,
+    group_fault,
+    name_fault,
     select,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import PURPOSES, RESERVED
 
 try:
     from botocore.exceptions import BotoCoreError
@@ -191,6 +198,8 @@ else:
 VARIABLE = "eks_discovered"
 # Hosts of this group are declared; nothing found may become one of them.
 DECLARED = "managed"
+# Its children in the inventories, which may be read after this source; and what else no host is called.
+DECLARING = frozenset({DECLARED, *(f"purpose_{purpose}" for purpose in PURPOSES)})
 FILE_NAME = re.compile(r"(^|[._-])eks\.ya?ml$")
 Value = Any  # whatever an option can hold
 
@@ -219,7 +228,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             unique, ambiguous = by_host_name(clusters, self._option("hostnames"))
         except SelectionError as error:
             raise AnsibleParserError(f"{path}: {error}") from error
+        groups = {*self.inventory.groups, *RESERVED, *DECLARING}
+        faults = {name: name_fault(name, cluster, groups) for name, cluster in unique.items()}
+        unique = {name: cluster for name, cluster in unique.items() if not faults[name]}
         problems = [*discovery.problems, *(ambiguity_text(name, each) for name, each in ambiguous.items())]
+        problems += filter(None, faults.values())
         self._report(problems, path)
         display.v(f"{path}: found {len(discovery.clusters)} clusters, selected {len(unique)}")
         self._populate(unique, path)
@@ -278,7 +291,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _populate(self, clusters: Mapping[str, Mapping[str, Any]], path: str) -> None:
         strict = self.get_option("strict")
-        declared = self._declared()
+        declared, groups = self._declared(), set(self.inventory.groups)
         for host, cluster in clusters.items():
             self.inventory.add_host(host)
             self.inventory.set_variable(host, VARIABLE, cluster)
@@ -288,16 +301,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
         added = sorted(self._declared() - declared)
         if added:
-            for host in added:  # Ansible may go on with another plugin
-                self.inventory.groups[DECLARED].remove_host(self.inventory.get_host(host))
+            for group, host in added:  # Ansible may go on with another plugin
+                self.inventory.groups[group].remove_host(self.inventory.get_host(host))
+            hosts = ", ".join(dict.fromkeys(host for _, host in added))
             raise AnsibleParserError(
-                f"{path}: groups or keyed_groups would put {', '.join(added)} into the group {DECLARED}, which holds "
+                f"{path}: groups or keyed_groups would put {hosts} into the group {added[0][0]}, which holds "
                 "the hosts an inventory declares: a run changes those. Name the group otherwise."
             )
+        faults = {group: group_fault(group, self.inventory.hosts) for group in set(self.inventory.groups) - groups}
+        for group in sorted(name for name, fault in faults.items() if fault):
+            self.inventory.remove_group(group)
+            raise AnsibleParserError(f"{path}: {faults[group]} Correct the tag, or name the group otherwise.")
 
-    def _declared(self) -> set[str]:
-        group = self.inventory.groups.get(DECLARED)
-        return {host.name for host in group.get_hosts()} if group else set()
+    def _declared(self) -> set[tuple[str, str]]:
+        """The groups that hold what an inventory declares, each with each of its hosts."""
+        groups = [self.inventory.groups[name] for name in sorted(DECLARING) if name in self.inventory.groups]
+        return {(group.name, host.name) for group in groups for host in group.get_hosts()}
 
     def _host_vars(self, host: str) -> dict[str, Any]:
         variables: dict[str, Any] = self.inventory.get_host(host).get_vars()

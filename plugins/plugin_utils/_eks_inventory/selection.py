@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 Cluster = Mapping[str, Any]
 Value = Any  # whatever JSON can hold
 NAME_FIELDS = ("name", "region", "account_id")
+# A host's name is a part of paths (host_vars/<name>) and of patterns: neither is for a tag to choose.
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_NO_GROUP = re.compile(r"[/\\\x00-\x1f\x7f]|^\.\.?$")
 
 
 class SelectionError(Exception):
@@ -91,6 +95,29 @@ def ambiguity_text(name: str, clusters: Iterable[Cluster]) -> str:
         f"The host name {name} would mean {which}. Give them different values of the tag that names them, leave one "
         "out by regions or filters, or tell them apart with hostnames: [name-region] or [name-region-account_id]."
     )
+
+
+def name_fault(name: str, cluster: Cluster, groups: Collection[str]) -> str:
+    """Why a cluster cannot become a host of this name, or nothing. ``groups`` are names of groups."""
+    if name != cluster["arn"] and not _HOST.fullmatch(name):
+        why = "a host's name has up to 253 letters, digits, '.', '_' and '-', and begins with a letter or a digit."
+    elif name in groups:
+        why = "that is the name of a group, and plays on the group would mean the host."
+    else:
+        return ""
+    return (
+        f"The cluster {cluster['arn']} would be the host {name!r}: {why} Correct the tag that names it, choose others "
+        "with hostnames, or leave it out by names or tags."
+    )
+
+
+def group_fault(name: str, hosts: Collection[str]) -> str:
+    """Why a group that discovery made cannot have this name, or nothing."""
+    if _NO_GROUP.search(name):
+        return f"groups or keyed_groups would make the group {name!r}, which is a path of files beside group_vars."
+    if name in hosts:
+        return f"groups or keyed_groups would make the group {name!r}, which is the name of a host."
+    return ""
 
 
 def _preferred(cluster: Cluster, preference: str) -> str:

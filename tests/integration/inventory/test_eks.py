@@ -97,7 +97,9 @@ def plain(value: Any) -> Any:
 
 @pytest.fixture
 def inventory(tmp_path: Path, url: str) -> Callable[..., Answer]:
-    def run(*sources: str, env: dict[str, str] | None = None, file: str = "eks.yml", **options: Any) -> Answer:
+    def run(
+        *sources: str, env: dict[str, str] | None = None, file: str = "eks.yml", last: bool = True, **options: Any
+    ) -> Answer:
         settings = {
             "plugin": "dataplatform.fleet.eks",
             "access_key": ONE,
@@ -106,14 +108,13 @@ def inventory(tmp_path: Path, url: str) -> Callable[..., Answer]:
             **options,
         }
         (tmp_path / file).write_text(yaml.safe_dump({k: v for k, v in settings.items() if v is not None}))
+        own = str(tmp_path / file)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
         return Answer(
             subprocess.run(
                 [
                     Path(sys.executable).with_name("ansible-inventory"),
-                    *(part for source in sources for part in ("-i", source)),
-                    "-i",
-                    str(tmp_path / file),
+                    *(part for source in ([*sources, own] if last else [own, *sources]) for part in ("-i", source)),
                     "--list",
                 ],
                 cwd=CHECKOUT,
@@ -238,6 +239,33 @@ def test_nothing_found_becomes_managed(
     answer = inventory(str(static), **options)
     assert answer.status != 0
     assert "would put legacy, spare into the group managed" in answer.error
+
+
+@pytest.mark.parametrize(("on_error", "last"), [("fail", True), ("warn", True), ("warn", False)])
+def test_a_name_that_no_host_can_have(
+    inventory: Callable[..., Answer], aws: Callable[..., str], tmp_path: Path, on_error: str, last: bool
+) -> None:
+    """By its name or its tag, read before or after the inventory whose groups it would shadow."""
+    bad = ["all", "purpose_controlplane", "localhost", "../../etc/passwd", "a:b", "a,b", "*", "-a", "x" * 254]
+    clusters = [{"name": f"c{index}", "tags": {TAG: name}} for index, name in enumerate(bad)]
+    world = {ONE: {"eu-central-1": [*clusters, {"name": "managed"}, {"name": "fine"}]}}
+    static = tmp_path / "hosts.yml"
+    static.write_text("managed: {children: {purpose_controlplane: {hosts: {hub: {}}}}}")
+    options = {"endpoint_url": aws(world), "regions": ["eu-central-1"], "on_error": on_error, "last": last}
+    answer = inventory(str(static), **options)
+    for name in [*bad, "managed"]:
+        assert f"would be the host {name!r}" in answer.error
+    assert "Traceback" not in answer.error
+    assert (answer.status == 0) is (on_error == "warn")
+    if on_error == "warn":
+        assert sorted(answer.hosts) == ["fine"]
+        assert answer.group("purpose_controlplane") == ["hub"]
+
+
+def test_what_is_found_makes_no_group_that_has_a_hosts_name(inventory: Callable[..., Answer]) -> None:
+    answer = inventory(groups={"spare": "eks_discovered.name == 'legacy'"})
+    assert answer.status != 0
+    assert "would make the group 'spare', which is the name of a host" in answer.error
 
 
 def test_no_credentials(inventory: Callable[..., Answer]) -> None:
