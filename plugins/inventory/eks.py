@@ -310,7 +310,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             )
         faults = {group: group_fault(group, self.inventory.hosts) for group in set(self.inventory.groups) - groups}
         for group in sorted(name for name, fault in faults.items() if fault):
-            self.inventory.remove_group(group)
+            self.inventory.remove_group(self.inventory.groups[group])
             raise AnsibleParserError(f"{path}: {faults[group]} Correct the tag, or name the group otherwise.")
 
     def _declared(self) -> set[tuple[str, str]]:
