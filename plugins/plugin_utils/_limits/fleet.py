@@ -36,6 +36,7 @@ OPTIONS: Mapping[str, Rule] = {
 OTHERS = (
     "fleet_access_key",
     "fleet_connection",
+    "fleet_ingress_namespaces",
     "fleet_member",
     "fleet_members",
     "fleet_secret_key",
