@@ -29,6 +29,14 @@ options:
         C(dataplatform.fleet/member) of the same secret.
     type: bool
     default: false
+  removed:
+    description:
+      - The names of members that leave the fleet, separated by commas, as they were typed. They are not among the
+        undeclared ones.
+    type: str
+    default: ""
+    vars:
+      - name: remove
 extends_documentation_fragment:
   - dataplatform.fleet.shared_values
 """
@@ -78,7 +86,7 @@ class LookupModule(SharedLookup):
             tagged = {
                 tags.get(MEMBER, "") for name, tags in names.items() if name == f"{fleet}/{tags.get(MEMBER)}/{BUILT}"
             }
-            return sorted(tagged - declared)
+            return sorted(tagged - declared - {name.strip() for name in self.get_option("removed").split(",")})
         built = {member for member in declared if f"{fleet}/{member}/{BUILT}" in names}
         if known.get("ansible_check_mode"):
             built |= declared & set(self._templar.template(known.get("groups", {})).get("managed", ()))

@@ -20,7 +20,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
 
-VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_stand_ins", "fleet_values")
+VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_stand_ins", "fleet_values", "remove")
 
 
 class SharedLookup(LookupBase):  # type: ignore[misc]

@@ -44,4 +44,8 @@ def test_the_owners_commands_are_collected() -> None:
 
 def test_former_members_are_those_that_were_and_are_not_declared() -> None:
     known = {"controlplane": "10.40.0.0/16", "old": "10.49.0.0/16", "renamed": "10.42.0.0/16", "unknown": ""}
-    assert internal("former", fleet_values={"members": json.dumps(known)}) == {"old": "10.49.0.0/16"}
+    built = dict.fromkeys(("staging/tls/a/certificate", "sold/tls/a/certificate"), "")
+    known |= {"sold": "10.48.0.0/16"}
+    assert internal("former", fleet_values={"members": json.dumps(known), **built}) == {"old": "10.49.0.0/16"}
+    values = {"members": json.dumps(known), "staging/tls/a/certificate": ""}
+    assert internal("former", fleet_values=values) == {"old": "10.49.0.0/16", "sold": "10.48.0.0/16"}
