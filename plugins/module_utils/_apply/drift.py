@@ -58,7 +58,7 @@ def _beside(fields: Fields, rendered: Fields, type_: Type, path: Path, *, in_pod
         kind, _, rest = name.partition(":")
         inner = (type_.field(rest) or UNTYPED) if kind == "f" else type_.element
         if name in rendered:
-            if rendered[name] and children:
+            if children:
                 pod = in_pod or here[-2:] == ("f:template", "f:spec")
                 yield from _beside(children, rendered[name], inner, here, in_pod=pod)
         elif kind != "f" or in_pod or not type_.declares(rest):

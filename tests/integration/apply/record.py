@@ -80,6 +80,7 @@ EDITS: Final[dict[str, Any]] = {
                 "metadata": {"annotations": {"by": "hand"}},
                 "spec": {
                     "hostNetwork": True,
+                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
                     "containers": [
                         {"name": "web", "image": "web:2", "env": [{"name": "DEBUG", "value": "1"}]},
                         {"name": "shell", "image": "shell:1"},

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +27,8 @@ ADDED = {
         "spec.template.spec.containers[name=shell]",
         "spec.template.spec.containers[name=web].env[name=DEBUG]",
         "spec.template.spec.hostNetwork",
+        # Beside nothing: the rendered emptyDir is empty.
+        "spec.template.spec.volumes[name=tmp].emptyDir.sizeLimit",
     ],
 }
 
@@ -80,7 +84,27 @@ def test_additions_of_two_tools_are_told_apart() -> None:
 def test_what_a_program_owns_too_stays() -> None:
     live = recorded.state("Deployment", "edited")
     entry_of(live, "autoscaler")["fieldsV1"]["f:spec"]["f:template"] = {"f:spec": {"f:hostNetwork": {}}}
-    assert found("Deployment", live) == {"kubectl-edit": ADDED["Deployment"][:2]}
+    assert found("Deployment", live) == {"kubectl-edit": [*ADDED["Deployment"][:2], *ADDED["Deployment"][3:]]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        # Labels and annotations of pods are not content, also where some are rendered.
+        ("Deployment", {"f:spec": {"f:template": {"f:metadata": {"f:labels": {"f:mine": {}}}}}}),
+        # A declared field of a rendered item, which the server may have filled in.
+        ("Service", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}),
+        # The map itself, as the server notes it for an update that made it.
+        ("ConfigMap", {"f:data": {".": {}, "f:a": {}}}),
+        # A rendered item whose fields the edit wrote, too.
+        ("Service", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {".": {}, "f:port": {}}}}}),
+        ("Deployment", {"f:spec": {"f:selector": {}}}),
+    ],
+)
+def test_what_is_part_of_the_template_is_no_addition(kind: str, fields: Json) -> None:
+    live = recorded.state(kind, "edited")
+    entry_of(live, "kubectl-edit")["fieldsV1"] = fields
+    assert found(kind, live) == {}
 
 
 def test_an_entry_without_fields_adds_nothing() -> None:
@@ -140,6 +164,17 @@ def test_the_server_made_of_the_hand_over_what_was_sent(kind: str) -> None:
     assert edited == recorded.state(kind, "edited"), "what was read is not changed"
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock shows another time than UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_an_object_that_this_set_never_applied_gets_an_entry() -> None:
     live = recorded.state("ConfigMap", "edited")
     live["metadata"]["managedFields"] = [entry_of(live, "kubectl-edit")]
@@ -224,6 +259,7 @@ TREE = Type(
             "names": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
             "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": {"type": "string"}},
             "list": {"type": "array", "items": {"type": "string"}},
+            "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
             "items": {
                 "type": "array",
                 "x-kubernetes-list-type": "map",
@@ -243,6 +279,7 @@ TREE = Type(
         (("f:items", 'k:{"name":"y"}'), {"items": [{"name": "x", "value": "1"}]}),
         (("f:items", 'k:{"name":"x"}', "f:value"), {"items": [{"name": "x"}, {"name": "y"}]}),
         (("f:list",), {"list": None}),
+        (("f:free", "f:a:b"), {"free": {"b": 2}}),
         # What is not there, or is of another type, is left as it is.
         (("f:names", 'v:"c"'), {}),
         (("f:items", 'k:{"name":"z"}', "f:value"), {}),
@@ -256,6 +293,7 @@ def test_a_path_is_predicted_to_go_with_nothing_else(path: Path, left: Json) -> 
         "names": ["a", "b"],
         "list": ["a"],
         "whole": {"a": "1"},
+        "free": {"a:b": 1, "b": 2},
         "items": [{"name": "x", "value": "1"}, {"name": "y"}],
     }
     expected = {name: value for name, value in (live | left).items() if value is not None}

@@ -47,6 +47,7 @@ BY_HAND = [
     "spec.template.spec.containers[name=web].env[name=DEBUG]",
     "spec.template.spec.containers[name=web].image",
     "spec.template.spec.hostNetwork",
+    "spec.template.spec.volumes[name=tmp].emptyDir.sizeLimit",
 ]
 
 
