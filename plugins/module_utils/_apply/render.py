@@ -102,6 +102,12 @@ def _objects(
         metadata = document.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
             raise RenderError(f"{source}: the {document['kind']} has no metadata.name.")
+        if not isinstance(metadata.get("namespace"), str | None):
+            where = field_line(source, document, ("metadata", "namespace"))
+            # YAML takes no, n and off for false, and an object without a namespace goes to the set's own.
+            raise RenderError(
+                f"{source.file}:{where}: metadata.namespace of the {document['kind']} must be text: put it in quotes."
+            )
         for name in ("labels", "annotations"):
             _check_text_map(metadata.get(name), f"metadata.{name}", document, source)
         if is_secret(document):

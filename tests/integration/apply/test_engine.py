@@ -307,7 +307,7 @@ metadata:
             "definition:6: namespaces belong to the guardrails role alone",
         ),
         (
-            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: x, namespace: y}",
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: x, namespace: other}",
             "has a namespace, but its kind has none",
         ),
     ],

@@ -94,6 +94,13 @@ def test_anchors_and_merge_keys() -> None:
         ("{}", "f:1: the object has no apiVersion and no kind"),
         ("apiVersion: v1\nkind: A", "f:1: the A has no metadata.name"),
         ("apiVersion: v1\nkind: A\nmetadata: {name: 5}", "f:1: the A has no metadata.name"),
+        *(
+            (
+                f"apiVersion: v1\nkind: A\nmetadata:\n  name: a\n  namespace: {namespace}",
+                "f:5: metadata.namespace of the A must be text: put it in quotes.",
+            )
+            for namespace in ("no", "n", "off", "0", "5", "yes", "{}")
+        ),
         (
             "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n  labels:\n    x: 5",
             r"f:6: metadata.labels\['x'\] of the A must be text",
