@@ -23,6 +23,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import Document, Type
 
 _RECORDED: Final[Json] = json.loads(Path(__file__).with_name("recorded.json").read_text())
+SCHEMAS: Final[dict[str, Json]] = _RECORDED["schemas"]
 KINDS: Final = sorted(_RECORDED["objects"])
 EDITED: Final = [kind for kind in KINDS if "edited" in _RECORDED["objects"][kind]]
 
@@ -37,11 +38,15 @@ def key(kind: str) -> Key:
     return key_of(_RECORDED["objects"][kind]["rendered"])
 
 
+def component(api_version: str, kind: str) -> str:
+    """What a built-in kind's schema is called in OpenAPI documents."""
+    group, version = split_api_version(api_version)
+    return f"io.k8s.api.{group or 'core'}.{version}.{kind}"
+
+
 def type_of(kind: str) -> Type:
     """The kind's type, from the server's OpenAPI document, as far as the recorded objects use it."""
     version = _RECORDED["objects"][kind]["rendered"]["apiVersion"]
-    group = split_api_version(version)[0].replace(".", "")
-    api = f"io.k8s.api.{group or 'core'}.{split_api_version(version)[1]}.{kind}"
-    found = Document(_RECORDED["schemas"][version], {kind: api}).type_of(kind)
+    found = Document(SCHEMAS[version], {kind: component(version, kind)}).type_of(kind)
     assert found is not None
     return found

@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import p
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.applyset import PART_OF
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Key, Resource
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import Type
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import QUANTITY, Type
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._apply import recorded
 
 MARKS = {
@@ -248,6 +248,12 @@ def test_objects_without_records_of_fields_are_compared_too() -> None:
     assert not plan.same_state(one, {**one, "data": {"a": "2"}})
 
 
+def test_the_order_of_names_in_records_says_nothing() -> None:
+    records = [{"manager": "a", "operation": "Update"}, {"manager": "b", "operation": "Apply"}]
+    turned = [dict(reversed(record.items())) for record in records]
+    assert plan.same_state({"metadata": {"managedFields": records}}, {"metadata": {"managedFields": turned}})
+
+
 # -- fields that are left to others
 
 REPLICAS = ("f:spec", "f:replicas")
@@ -295,7 +301,7 @@ def test_a_field_that_is_still_this_sets_own_keeps_its_live_value() -> None:
     """Left out, it would be removed from the object."""
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
     live["spec"]["replicas"] = 4
-    ignores = [left(REPLICAS), left(("f:spec", "f:paused")), left(("f:status", "f:replicas"))]
+    ignores = [left(("f:spec", "f:paused")), left(("f:status", "f:replicas")), left(REPLICAS)]
     body["spec"]["replicas"] = 9
     sent = plan.without_ignored(body, live, ignores, DEPLOYMENT)
     assert sent == recorded.state("Deployment", "rendered") | {"spec": body["spec"] | {"replicas": 4}}
@@ -337,6 +343,24 @@ def test_maps_that_have_nothing_else_are_not_sent_but_items_are() -> None:
     assert plan.without_ignored(body, live, ignores, key) == {"spec": {"items": [{}]}, "other": {"z": 1}}
 
 
+def test_names_may_have_colons() -> None:
+    """Those of a custom object's free maps."""
+    key, path = Key("example.com", "X", "n", "x"), ("f:spec", "f:a:b")
+    body, live = {"spec": {"a:b": "1", "c": "1"}}, {"metadata": {}, "spec": {"a:b": "2", "c": "1"}}
+    assert plan.without_ignored(body, live, [left(path)], key) == {"spec": {"c": "1"}}
+    assert plan.with_ignored(body, live, [left(path)], key) == {"spec": {"a:b": "2", "c": "1"}}
+    spec = {"type": "object", "properties": {"a:b": {"$ref": f"#/{QUANTITY}"}}}
+    type_ = Type({"type": "object", "properties": {"spec": spec}}, {QUANTITY: {"type": "string"}})
+    entry = {"manager": "other", "operation": "Update", "fieldsV1": {"f:spec": {"f:a:b": {}}}}
+    live = {"metadata": {"managedFields": [entry]}, "spec": {"a:b": "1000m"}}
+    assert plan.taken_from({"spec": {"a:b": "1"}}, live, type_, {}) == []
+
+
+def test_an_object_of_one_field_can_be_left_to_others() -> None:
+    live = recorded.state("Deployment", "edited")
+    assert plan.without_ignored({"data": {}}, live, [left(("f:data",))], Key("", "", "", "")) == {}
+
+
 @pytest.mark.parametrize("spec", ["text", ["a"], None, {}])
 def test_what_is_not_rendered_is_not_left_out(spec: Any) -> None:
     """A value that the server will refuse is left to it."""
@@ -349,7 +373,7 @@ def test_what_is_not_rendered_is_not_left_out(spec: Any) -> None:
 
 def test_a_replaced_object_does_not_share_values_with_the_former_one() -> None:
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
-    path = ("f:spec", "f:template", "f:metadata", "f:labels")
+    path = ("f:spec", "f:template", "f:metadata")
     new = plan.with_ignored(body, live, [left(path), left(("f:spec", "f:nothing"))], DEPLOYMENT)
     new["spec"]["template"]["metadata"]["labels"]["app"] = "changed"
     assert live == recorded.state("Deployment", "applied")

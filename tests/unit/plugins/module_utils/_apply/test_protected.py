@@ -105,5 +105,10 @@ def test_exactly_five_objects_are_all_named() -> None:
     assert "ConfigMap n/m4): more" in refusal(maps(5), 6)[0]
 
 
+def test_the_limit_holds_unless_a_whole_set_is_meant() -> None:
+    with pytest.raises(PlanError, match="no longer rendered"):
+        check_removal(maps(9), 9, limit=0.5, confirm="", accepted=[])
+
+
 def test_a_whole_set_is_removed_regardless_of_the_limit() -> None:
     assert refusal(maps(9), 9, whole=True) == []
