@@ -35,6 +35,7 @@ OPTIONS: Mapping[str, Rule] = {
 }
 OTHERS = (
     "fleet_access_key",
+    "fleet_api_server_cidrs",
     "fleet_connection",
     "fleet_ingress_namespaces",
     "fleet_member",
