@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, Rule] = {
     "fleet_name": "fleet",
     "fleet_region": "region",
     "fleet_role_arn": "role_arn?",
+    "fleet_account_id": "account_id?",
     "fleet_message_max_bytes": "65536 .. 1073741824",
     "fleet_cluster": "cluster_name",
     "fleet_compute": MEMBER["compute"],
