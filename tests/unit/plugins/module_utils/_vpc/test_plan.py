@@ -60,6 +60,91 @@ def test_creates_everything_in_an_order_that_works() -> None:
     assert [change.name for change in created if change.action == "update"] == ["default"]
 
 
+PUBLIC, PRIVATE = ([f"fleet-{tier}-{zone}" for zone in ZONES] for tier in ("public", "private"))
+NAT = "fleet-nat-eu-central-1a"
+# What an operator would look for in the account: each resource with its settings, and what it is called.
+WHOLE: State = {
+    ("vpc", "fleet"): {"cidr": "10.42.0.0/16", "dns_support": True, "dns_hostnames": True},
+    ("internet_gateway", "fleet"): {},
+    ("subnet", PRIVATE[0]): {"cidr": "10.42.0.0/19", "az": ZONES[0], "map_public_ip": False},
+    ("subnet", PUBLIC[0]): {"cidr": "10.42.32.0/24", "az": ZONES[0], "map_public_ip": False},
+    ("subnet", PRIVATE[1]): {"cidr": "10.42.64.0/19", "az": ZONES[1], "map_public_ip": False},
+    ("subnet", PUBLIC[1]): {"cidr": "10.42.96.0/24", "az": ZONES[1], "map_public_ip": False},
+    ("elastic_ip", NAT): {},
+    ("nat_gateway", NAT): {"subnet": PUBLIC[0]},
+    ("security_group", "default"): {"ingress": [], "egress": []},
+    ("security_group", "fleet-endpoints"): {"ingress": ["tcp 443 from 10.42.0.0/16"], "egress": []},
+    ("route_table", "fleet-public"): {"routes.0.0.0.0/0": "internet_gateway", "subnets": PUBLIC},
+    ("route_table", "fleet-private"): {"routes.0.0.0.0/0": NAT, "subnets": PRIVATE},
+    ("endpoint", "s3"): {"type": "Gateway", "route_tables": ["fleet-private", "fleet-public"]},
+    **{
+        ("endpoint", service): {
+            "type": "Interface",
+            "subnets": PRIVATE,
+            "security_groups": ["fleet-endpoints"],
+            "private_dns": True,
+        }
+        for service in ("ecr.api", "ecr.dkr")
+    },
+    ("flow_log", "fleet-flow-logs"): {
+        "log_group": "/aws/vpc/fleet",
+        "role_arn": "arn:aws:iam::1:role/fleet",
+        "traffic_type": "ALL",
+    },
+}
+
+
+def test_the_whole_network() -> None:
+    found = desired(NETWORK)
+    settings = {
+        key: {name: value for name, value in fields.items() if not name.startswith("tags.")}
+        for key, fields in found.items()
+    }
+    assert settings == WHOLE
+    called = {("security_group", "default"): "fleet-default-closed"} | {
+        ("endpoint", service): f"fleet-{service}" for service in ("s3", "ecr.api", "ecr.dkr")
+    }
+    for key, fields in found.items():
+        tags = {name: value for name, value in fields.items() if name.startswith("tags.")}
+        more = {}
+        if key[0] == "subnet":
+            tier = "public" if key[1] in PUBLIC else "private"
+            more = {"tags.dataplatform.fleet/tier": tier} | (
+                {"tags.kubernetes.io/role/elb": "1"} if tier == "public" else {}
+            )
+        assert tags == {"tags.Name": called.get(key, key[1]), "tags.team": "data"} | more
+
+
+def test_with_a_gateway_in_each_zone_private_subnets_use_their_own() -> None:
+    found = desired(replace(NETWORK, nat="per_az"))
+    for zone, public, private in zip(ZONES, PUBLIC, PRIVATE, strict=True):
+        assert found["nat_gateway", f"fleet-nat-{zone}"]["subnet"] == public
+        assert found["route_table", f"fleet-private-{zone}"]["subnets"] == [private]
+
+
+def test_a_field_that_is_not_read_is_a_difference() -> None:
+    before = live()
+    del before["endpoint", "ecr.api"]["private_dns"]
+    assert changes(before) == [("update", "endpoint", "ecr.api", ["private_dns"])]
+
+
+def test_what_is_created_and_deleted_is_shown_whole() -> None:
+    less = replace(NETWORK, endpoints=[])
+    endpoint = desired(NETWORK)["endpoint", "s3"]
+    (created,) = [change for change in plan(desired(less), desired(NETWORK), NETWORK) if change.name == "s3"]
+    (deleted,) = [change for change in plan(desired(NETWORK), desired(less), less) if change.name == "s3"]
+    assert (created.before, created.after) == ({}, endpoint)
+    assert (deleted.before, deleted.after) == (endpoint, {})
+    assert created.as_result() == {"kind": "endpoint", "name": "s3", "action": "create", "fields": []}
+    assert diff([created, deleted]) == {"before": {"endpoint s3": endpoint}, "after": {"endpoint s3": endpoint}}
+
+
+def test_a_resource_without_a_name_is_not_this_networks() -> None:
+    assert not owned({"tags.team": "data"}, NETWORK)
+    assert not owned({"tags.Name": "fleet"}, NETWORK)
+    assert owned({"tags.Name": "fleet-x", "tags.team": "data"}, NETWORK)
+
+
 def test_a_converged_network_needs_nothing() -> None:
     assert changes(live()) == []
 
@@ -188,8 +273,12 @@ def test_refuses_what_cannot_be_changed(key: tuple[str, str], field: str, value:
     before = live()
     wanted = before[key][field]
     before[key][field] = value
-    with pytest.raises(PlanError, match=f"{key[1]}: {field} is '{value}' and should be '{wanted}'"):
+    with pytest.raises(PlanError) as said:
         changes(before)
+    assert str(said.value) == (
+        f"{key[0]} {key[1]}: {field} is '{value}' and should be '{wanted}',"
+        " which AWS cannot change. Nothing was changed."
+    )
 
 
 def test_diff_shows_only_what_changes() -> None:
