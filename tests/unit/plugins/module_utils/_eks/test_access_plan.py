@@ -14,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_pla
     wanted_entry,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import EksError, ImmutableError
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 
 PRINCIPAL = "arn:aws:iam::111122223333:role/team"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
@@ -133,3 +134,176 @@ def test_an_add_ons_association_is_left_to_it() -> None:
     with pytest.raises(EksError, match="belongs to"):
         plan_association_absent("one", "ns", "sa", owned)
     assert not plan_association_absent("one", "ns", "sa", None)
+
+
+# -- whole plans, with what is sent and what is shown
+
+SCOPE = {"clusterName": "one", "principalArn": PRINCIPAL}
+CURRENT = {
+    "type": ("STANDARD", None),
+    "username": ("someone", None),
+    "kubernetes_groups": (["a", "b"], None),
+    "tags": ({"a": "1"}, None),
+    f"policies.{VIEW}": ({"type": "namespace", "namespaces": ["x", "y"]}, None),
+}
+
+
+def test_what_is_sent_and_shown_of_a_new_entry() -> None:
+    options = {
+        "type": "STANDARD",
+        "username": "u",
+        "kubernetes_groups": ["b", "a"],
+        "tags": {"x": "y"},
+        "policies": [{"policy": VIEW, "namespaces": ["n"]}],
+    }
+    planned = plan(options, None)
+    assert planned.resource == f"access entry one/{PRINCIPAL}"
+    scope = {"type": "namespace", "namespaces": ["n"]}
+    assert steps(planned) == [
+        (
+            "CreateAccessEntry",
+            {**SCOPE, "type": "STANDARD", "username": "u", "kubernetesGroups": ["a", "b"], "tags": {"x": "y"}},
+            {
+                "type": (None, "STANDARD"),
+                "username": (None, "u"),
+                "kubernetes_groups": (None, ["a", "b"]),
+                "tags": (None, {"x": "y"}),
+            },
+        ),
+        (
+            "AssociateAccessPolicy",
+            {**SCOPE, "policyArn": VIEW, "accessScope": scope},
+            {f"policies.{VIEW}": (None, scope)},
+        ),
+    ]
+    assert steps(plan({}, None)) == [("CreateAccessEntry", SCOPE, {})]
+
+
+def test_what_is_sent_and_shown_of_an_entry_that_goes() -> None:
+    planned = plan_entry_absent("one", PRINCIPAL, ENTRY, POLICIES)
+    assert planned.resource == f"access entry one/{PRINCIPAL}"
+    assert steps(planned) == [("DeleteAccessEntry", SCOPE, CURRENT)]
+    assert plan_entry_absent("one", PRINCIPAL, None, []).resource == planned.resource
+
+
+def test_what_is_sent_and_shown_of_each_change() -> None:
+    groups = {"kubernetes_groups": (["a", "b"], ["c"])}
+    update = {**SCOPE, "kubernetesGroups": ["c"], "username": "someone"}
+    assert steps(plan({"kubernetes_groups": ["c"]})) == [("UpdateAccessEntry", update, groups)]
+    update = {**SCOPE, "kubernetesGroups": ["a", "b"], "username": "other"}
+    assert steps(plan({"username": "other"})) == [("UpdateAccessEntry", update, {"username": ("someone", "other")})]
+    nameless = {name: value for name, value in ENTRY.items() if name != "username"}
+    update = {**SCOPE, "kubernetesGroups": ["c"]}
+    assert steps(plan({"kubernetes_groups": ["c"]}, nameless)) == [("UpdateAccessEntry", update, groups)]
+    shown = {f"policies.{VIEW}": ({"type": "namespace", "namespaces": ["x", "y"]}, None)}
+    assert steps(plan({"policies": []})) == [("DisassociateAccessPolicy", {**SCOPE, "policyArn": VIEW}, shown)]
+
+
+def test_tags_are_added_and_taken_away() -> None:
+    arn = {"resourceArn": ENTRY["accessEntryArn"]}
+    added = ("TagResource", {**arn, "tags": {"b": "2"}}, {"tags.b": (None, "2")})
+    removed = ("UntagResource", {**arn, "tagKeys": ["a"]}, {"tags.a": ("1", None)})
+    assert steps(plan({"tags": {"b": "2"}})) == [added, removed]
+    assert steps(plan({"tags": {"b": "2"}}, purge_tags=False)) == [added]
+    both = steps(plan({"tags": {"b": "2"}, "username": "other"}))
+    assert [operation for operation, _, _ in both] == ["TagResource", "UntagResource", "UpdateAccessEntry"]
+
+
+def test_what_the_api_leaves_out_has_its_default() -> None:
+    bare = {name: value for name, value in ENTRY.items() if name not in {"type", "tags", "kubernetesGroups"}}
+    for policy in ({"policyArn": VIEW}, {"policyArn": VIEW, "accessScope": {"namespaces": []}}):
+        same = wanted_entry({"principal_arn": PRINCIPAL, "type": "STANDARD", "policies": [{"policy": VIEW}]})
+        assert steps(plan_entry("one", PRINCIPAL, bare, [policy], same)) == []
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ([{"policy": "P", "scope": "namespace"}], "policies: P has the scope namespace and needs namespaces."),
+        (
+            [{"policy": "P", "scope": "cluster", "namespaces": ["n"]}],
+            "policies: P has the scope cluster, and namespaces as well.",
+        ),
+        (
+            [{"policy": VIEW}, {"policy": VIEW}],
+            f"policies: {VIEW} is given twice; give it once, with all its namespaces.",
+        ),
+    ],
+)
+def test_a_scope_without_sense_is_refused(policies: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(EksError) as said:
+        plan({"policies": policies})
+    assert str(said.value) == message
+
+
+def test_the_entrys_type_is_said_to_be_immutable_with_what_to_do() -> None:
+    with pytest.raises(ImmutableError) as said:
+        plan({"type": "EC2_LINUX"})
+    assert str(said.value).startswith(
+        f"access entry one/{PRINCIPAL}: type is 'STANDARD' and cannot become 'EC2_LINUX': "
+    )
+    assert str(said.value).endswith(" Nothing was changed.")
+    assert "state=absent" in str(said.value)
+
+
+PLACE = {"clusterName": "one", "namespace": "ns", "serviceAccount": "sa"}
+FOUND = {"clusterName": "one", "associationId": "a-1"}
+LABEL = "pod identity association one/ns/sa"
+
+
+def associated(options: dict[str, Any], found: dict[str, Any] | None = ASSOCIATION, **more: Any) -> Any:
+    return plan_association("one", "ns", "sa", found, wanted_association(options), **more)
+
+
+def test_what_is_sent_and_shown_of_associations() -> None:
+    role = "arn:aws:iam::111122223333:role/r"
+    options = {"role_arn": role, "target_role_arn": role + "2", "disable_session_tags": True, "tags": {"x": "y"}}
+    sent = {"roleArn": role, "targetRoleArn": role + "2", "disableSessionTags": True}
+    created = associated(options, None)
+    assert created.resource == LABEL
+    assert steps(created) == [
+        (
+            "CreatePodIdentityAssociation",
+            {**PLACE, **sent, "tags": {"x": "y"}},
+            {name: (None, value) for name, value in options.items()},
+        )
+    ]
+    assert steps(associated({"role_arn": role}, None))[0][1] == {**PLACE, "roleArn": role}
+    changed = associated(options)
+    assert changed.resource == LABEL
+    tag = {"resourceArn": ASSOCIATION["associationArn"], "tags": {"x": "y"}}
+    changes = {
+        "role_arn": ("role-one", role),
+        "target_role_arn": ("", role + "2"),
+        "disable_session_tags": (False, True),
+    }
+    assert steps(changed) == [
+        ("TagResource", tag, {"tags.x": (None, "y")}),
+        ("UpdatePodIdentityAssociation", {**FOUND, **sent}, changes),
+    ]
+    shown = {"role_arn": ("role-one", None), "policy": ({"Statement": [], "Version": "2012-10-17"}, None)}
+    removed = plan_association_absent("one", "ns", "sa", ASSOCIATION)
+    assert removed.resource == plan_association_absent("one", "ns", "sa", None).resource == LABEL
+    assert steps(removed) == [("DeletePodIdentityAssociation", FOUND, shown | {"disable_session_tags": (False, None)})]
+
+
+def test_tags_of_associations_are_taken_away_unless_they_are_kept() -> None:
+    tagged = ASSOCIATION | {"tags": {"a": "1"}}
+    removed = {"resourceArn": ASSOCIATION["associationArn"], "tagKeys": ["a"]}
+    assert steps(associated({"tags": {}}, tagged)) == [("UntagResource", removed, {"tags.a": ("1", None)})]
+    assert steps(associated({"tags": {}}, tagged, purge_tags=False)) == []
+    assert steps(associated({}, tagged)) == []
+
+
+def test_what_is_said_where_an_association_cannot_be_made_or_changed() -> None:
+    with pytest.raises(EksError) as said:
+        associated({"tags": {"x": "y"}}, None)
+    assert str(said.value) == f"{LABEL} does not exist, and role_arn must be given to create it."
+    with pytest.raises(EksError) as said:
+        associated({"role_arn": "other"}, ASSOCIATION | {"ownerArn": "arn:addon"})
+    assert str(said.value) == (
+        f"{LABEL} belongs to arn:addon: change the pod_identity_associations of that add-on (eks_addon) instead."
+        " Nothing was changed."
+    )
+    with pytest.raises(EksError, match=f"{LABEL} belongs to arn:addon"):
+        plan_association_absent("one", "ns", "sa", ASSOCIATION | {"ownerArn": "arn:addon"})
