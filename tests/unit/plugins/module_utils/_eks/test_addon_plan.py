@@ -17,6 +17,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors imp
     ImmutableError,
     VersionError,
 )
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 
 ROLE = "arn:aws:iam::111122223333:role/addon"
 ADDON: dict[str, Any] = {
@@ -151,3 +152,139 @@ def test_creation_and_deletion() -> None:
     }
     assert calls(plan_absent("one", "vpc-cni", ADDON, preserve=True)) == [("DeleteAddon", {"preserve": True})]
     assert not plan_absent("one", "vpc-cni", None)
+
+
+# -- whole plans, with what is sent and what is shown
+
+SCOPE = {"clusterName": "one", "addonName": "vpc-cni"}
+LABEL = "add-on one/vpc-cni"
+CURRENT = {
+    "version": "v1.20.0-eksbuild.9",
+    "service_account_role_arn": ROLE,
+    "configuration": {"b": {"d": 1}, "a": "x"},
+    "pod_identity_associations": {"sa": ROLE},
+}
+SENT = {
+    "addonVersion": "v1.20.0-eksbuild.9",
+    "serviceAccountRoleArn": ROLE,
+    "configurationValues": '{"a":"x","b":{"d":1}}',
+    "resolveConflicts": "OVERWRITE",
+}
+
+
+def test_what_is_sent_and_shown_of_a_new_add_on() -> None:
+    pairs = [{"service_account": name, "role_arn": ROLE} for name in ("sb", "sa", "sa")]
+    options = {
+        "version": "v1",
+        "service_account_role_arn": ROLE,
+        "namespace": "n",
+        "configuration": "a: 1",
+        "tags": {"x": "y"},
+        "pod_identity_associations": pairs,
+    }
+    planned = plan(options, None, resolve_conflicts="NONE")
+    assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["active"])
+    request = {
+        **SCOPE,
+        "addonVersion": "v1",
+        "serviceAccountRoleArn": ROLE,
+        "configurationValues": "a: 1",
+        "podIdentityAssociations": [{"serviceAccount": name, "roleArn": ROLE} for name in ("sa", "sb")],
+        "namespaceConfig": {"namespace": "n"},
+        "resolveConflicts": "NONE",
+        "tags": {"x": "y"},
+    }
+    shown = {name: (None, value) for name, value in options.items()}
+    shown["pod_identity_associations"] = (None, {"sa": ROLE, "sb": ROLE})
+    assert steps(planned) == [("CreateAddon", request, shown)]
+    assert steps(plan({}, None)) == [("CreateAddon", {**SCOPE, "resolveConflicts": "OVERWRITE"}, {})]
+
+
+def test_what_is_sent_and_shown_of_an_add_on_that_goes() -> None:
+    planned = plan_absent("one", "vpc-cni", ADDON, OWNED)
+    assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["gone"])
+    assert steps(planned) == [("DeleteAddon", SCOPE, {name: (value, None) for name, value in CURRENT.items()})]
+    for found in (None, ADDON | {"status": "DELETING"}):
+        nothing = plan_absent("one", "vpc-cni", found)
+        assert (nothing.resource, steps(nothing)) == (LABEL, [])
+    more = {"namespaceConfig": {"namespace": "n"}, "tags": {"a": "1"}}
+    ((_, _, shown),) = steps(plan_absent("one", "vpc-cni", ADDON | more))
+    assert (shown["namespace"], shown["tags"]) == (("n", None), ({"a": "1"}, None))
+
+
+def test_what_is_sent_and_shown_of_an_update() -> None:
+    placed = ADDON | {"namespaceConfig": {"namespace": "n"}}
+    planned = plan({"version": "v2", "namespace": "n"}, placed)
+    assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["update"])
+    changes = {"version": ("v1.20.0-eksbuild.9", "v2")}
+    assert steps(planned) == [("UpdateAddon", {**SCOPE, **SENT, "addonVersion": "v2"}, changes)]
+    role = ROLE + "2"
+    sent = steps(plan({"pod_identity_associations": [{"service_account": "sa", "role_arn": role}]}))[0]
+    assert sent[1]["podIdentityAssociations"] == [{"serviceAccount": "sa", "roleArn": role}]
+    assert sent[2] == {"pod_identity_associations": ({"sa": ROLE}, {"sa": role})}
+
+
+def test_tags_are_added_and_taken_away() -> None:
+    tagged = ADDON | {"tags": {"a": "1"}}
+    arn = {"resourceArn": ADDON["addonArn"]}
+    added = ("TagResource", {**arn, "tags": {"b": "2"}}, {"tags.b": (None, "2")})
+    removed = ("UntagResource", {**arn, "tagKeys": ["a"]}, {"tags.a": ("1", None)})
+    assert steps(plan({"tags": {"b": "2"}}, tagged)) == [added, removed]
+    assert steps(plan({"tags": {"b": "2"}}, tagged, purge_tags=False)) == [added]
+    assert [step.operation for step in plan({"tags": {"a": "1", "b": "2"}, "version": "v2"}, tagged)] == [
+        "TagResource",
+        "UpdateAddon",
+    ]
+
+
+def test_what_is_sent_and_shown_after_failures() -> None:
+    failed = ADDON | {"status": "CREATE_FAILED", "tags": {"a": "1"}}
+    planned = plan({"version": "v2"}, failed, resolve_conflicts="NONE")
+    assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["gone", "active"])
+    created = {
+        **SCOPE,
+        **SENT,
+        "addonVersion": "v2",
+        "podIdentityAssociations": [{"serviceAccount": "sa", "roleArn": ROLE}],
+        "resolveConflicts": "NONE",
+        "tags": {"a": "1"},
+    }
+    shown = {name: (None, value) for name, value in {**CURRENT, "version": "v2", "tags": {"a": "1"}}.items()}
+    deleted = ("DeleteAddon", SCOPE, {"status": ("CREATE_FAILED", None)})
+    assert steps(planned) == [deleted, ("CreateAddon", created, shown)]
+    again = plan({}, ADDON | {"status": "UPDATE_FAILED"})
+    assert steps(again) == [("UpdateAddon", {**SCOPE, **SENT}, {"status": ("UPDATE_FAILED", "ACTIVE")})]
+
+
+def test_what_the_api_leaves_out_is_nothing() -> None:
+    bare = {name: ADDON[name] for name in ("addonName", "addonArn", "addonVersion")}
+    found = plan_present("one", "vpc-cni", bare, wanted_state({"version": "v2"}))
+    sent = {**SCOPE, "addonVersion": "v2", "resolveConflicts": "OVERWRITE"}
+    assert steps(found) == [("UpdateAddon", sent, {"version": ("v1.20.0-eksbuild.9", "v2")})]
+    assert steps(plan_present("one", "vpc-cni", bare, wanted_state({"configuration": {}, "tags": {}}))) == []
+
+
+def test_the_default_is_the_clusters_versions_own() -> None:
+    other = {"addonVersion": "v9", "compatibilities": [{"clusterVersion": "1.35", "defaultVersion": True}]}
+    assert resolve_version("a", "default", "1.36", [other, *OFFERED]) == "v1.20.0-eksbuild.9"
+    assert resolve_version("a", "default", "1.36", [{"addonVersion": "v1"}, {"addonVersion": "v2"}]) == "v2"
+    assert resolve_version("a", "default", "1.36", [version("v1"), version("v2")]) == "v2"
+
+
+def test_what_is_said_of_versions_that_are_not_there() -> None:
+    with pytest.raises(VersionError) as said:
+        resolve_version("a", "latest", "1.36", [])
+    assert str(said.value) == "add-on a: EKS has none of that name for Kubernetes 1.36."
+    for count, more in ((8, ""), (9, ", ...")):
+        with pytest.raises(VersionError) as said:
+            resolve_version("a", "v99", "1.36", [version(f"v{number}") for number in range(count)])
+        known = ", ".join(f"v{number}" for number in range(count - 1, count - 9, -1))
+        assert str(said.value) == (
+            f"add-on a has no version v99 for Kubernetes 1.36; it has {known}{more}. Nothing was changed."
+        )
+
+
+def test_the_namespace_is_said_to_be_immutable_with_what_to_do() -> None:
+    with pytest.raises(ImmutableError) as said:
+        plan({"namespace": "b"}, ADDON | {"namespaceConfig": {"namespace": "a"}})
+    assert str(said.value).startswith(f"{LABEL}: namespace is 'a' and cannot become 'b': ")
