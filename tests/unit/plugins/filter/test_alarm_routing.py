@@ -172,3 +172,177 @@ def test_names_the_environment_and_what_is_wrong_with_it(settings: dict[str, Any
 
 def test_is_a_filter() -> None:
     assert FilterModule().filters()["alarm_routing"] is alarm_routing
+
+
+# -- whole files, as Grafana's documentation of file provisioning has them:
+# https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/file-provisioning/
+
+ALL = "controlplane/slack/production"
+WHOLE = (
+    EMAIL
+    | {"slack": {"configured": True, "channel": "#alarms", "severities": ["critical"]}}
+    | {
+        "heartbeat": {"configured": True, "interval": "2m"},
+        "environments": {"pro$d": {"severities": ["critical"], "slack_secret": ALL, "mute_timings": ["nights"]}},
+        "mute_timings": [NIGHTS],
+        "retired": ["a", "b"],
+    }
+)
+
+
+def email(uid: str, addresses: str = "a@example.com;b@example.com") -> dict[str, Any]:
+    settings = {
+        "addresses": addresses,
+        "singleEmail": True,
+        "subject": '{{ template "alarms.subject" . }}',
+        "message": '{{ template "alarms.email" . }}',
+    }
+    return {"uid": uid, "type": "email", "disableResolveMessage": False, "settings": settings}
+
+
+def slack(uid: str, url: str, **recipient: str) -> dict[str, Any]:
+    texts = {"title": '{{ template "alarms.slack.title" . }}', "text": '{{ template "alarms.slack.text" . }}'}
+    return {"uid": uid, "type": "slack", "disableResolveMessage": False, "settings": {"url": url, **recipient, **texts}}
+
+
+def point(name: str, *receivers: dict[str, Any]) -> dict[str, Any]:
+    return {"orgId": 1, "name": name, "receivers": list(receivers)}
+
+
+def test_the_whole_contact_points() -> None:
+    calls = {"url": "$ALARMS_HEARTBEAT_URL", "httpMethod": "POST", "maxAlerts": "1"}
+    never = {"addresses": "nobody@example.invalid"}
+    found = alarm_routing(wanted(**WHOLE))
+    assert found["contact_points"] == {
+        "apiVersion": 1,
+        "contactPoints": [
+            point(
+                "pro$d-critical",
+                email("email-pro$d-critical"),
+                slack("slack-pro$d-critical", "$ALARMS_SLACK_URL_PRO_D"),
+            ),
+            point(
+                "critical", email("email-critical"), slack("slack-critical", "$ALARMS_SLACK_URL", recipient="#alarms")
+            ),
+            point("warning", email("email-warning")),
+            point(
+                "heartbeat",
+                {"uid": "heartbeat", "type": "webhook", "disableResolveMessage": True, "settings": calls},
+            ),
+            point("nobody", {"uid": "nobody", "type": "email", "disableResolveMessage": True, "settings": never}),
+        ],
+        "deleteContactPoints": [
+            {"orgId": 1, "uid": uid}
+            for uid in (
+                "email-pro$d-warning",
+                "slack-pro$d-warning",
+                "email-pro$d-info",
+                "slack-pro$d-info",
+                "slack-warning",
+                "email-info",
+                "slack-info",
+            )
+        ],
+    }
+    assert found["slack_secrets"] == {"ALARMS_SLACK_URL_PRO_D": ALL}
+    assert found["reached"] is True
+    assert found["retired"] == {
+        "apiVersion": 1,
+        "deleteRules": [{"orgId": 1, "uid": "a"}, {"orgId": 1, "uid": "b"}],
+    }
+
+
+def test_the_whole_policies_and_mute_timings() -> None:
+    found = alarm_routing(wanted(**WHOLE))
+
+    def route(receiver: str, repeat: str, *matchers: list[str], **more: Any) -> dict[str, Any]:
+        return {"receiver": receiver, "object_matchers": list(matchers), "repeat_interval": repeat, **more}
+
+    def severity(name: str) -> list[str]:
+        return ["severity", "=", name]
+
+    environment, never = ["environment", "=", "pro$$d"], {"mute_time_intervals": ["never"]}
+    root = {
+        "orgId": 1,
+        "receiver": "nobody",
+        "group_by": ["alertname"],
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "repeat_interval": "12h",
+        "routes": [
+            route("heartbeat", "2m", ["alertname", "=", "Watchdog"], group_wait="0s", group_interval="2m"),
+            route("pro$d-critical", "1h", environment, severity("critical")),
+            route("nobody", "12h", environment, severity("warning"), **never),
+            route("nobody", "24h", environment, severity("info"), **never),
+            route("critical", "1h", severity("critical")),
+            route("warning", "12h", severity("warning")),
+            route("nobody", "24h", severity("info"), **never),
+            route("warning", "12h", ["alertname", "=~", ".+"]),
+        ],
+    }
+    assert found["policies"] == {"apiVersion": 1, "policies": [root]}
+    always = {"name": "never", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}
+    assert found["mute_timings"] == {"apiVersion": 1, "muteTimes": [{"orgId": 1, **always}, {"orgId": 1, **NIGHTS}]}
+
+
+def test_without_a_heartbeat_the_watchdog_reaches_nobody() -> None:
+    first = alarm_routing(wanted(**EMAIL))["policies"]["policies"][0]["routes"][0]
+    assert first == {
+        "receiver": "nobody",
+        "object_matchers": [["alertname", "=", "Watchdog"]],
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+        "mute_time_intervals": ["never"],
+    }
+
+
+def test_a_uid_has_forty_characters_at_most() -> None:
+    """Grafana refuses longer ones."""
+    name = "e" * 50
+    found = alarm_routing(wanted(environments={name: {}}, **EMAIL))["contact_points"]["contactPoints"]
+    assert found[0]["name"] == f"{name}-critical"
+    assert found[0]["receivers"][0]["uid"] == f"email-{'e' * 34}"
+
+
+def test_an_environment_may_have_a_channel_of_its_own() -> None:
+    environments = {"a": {"slack_channel": "#a"}, "b": {"slack_channel": "#b", "slack_secret": "x"}}
+    found = points(environments=environments, slack=SLACK["slack"] | {"channel": "#alarms"})
+    assert [found[f"{name}info"]["slack"]["recipient"] for name in ("a-", "b-", "")] == ["#a", "#b", "#alarms"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"mute_timings": ["nights"]},
+            "mute_timings of the environment testing has 'nights', which is none of those that alarms_mute_timings"
+            " defines: it is empty.",
+        ),
+        (
+            {"severities": ["urgent"]},
+            "severities of the environment testing has 'urgent', which is none of critical, warning, info.",
+        ),
+        (
+            {"b": 1, "a": 1},
+            "the environment testing has no such option: a, b. There are email_addresses, mute_timings, severities,"
+            " slack_channel, slack_secret.",
+        ),
+    ],
+)
+def test_what_is_said_of_wrong_settings(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnsibleFilterError) as said:
+        alarm_routing(wanted(environments={"testing": settings}))
+    assert said.value.message == f"alarm_routing: {message}"
+
+
+def test_what_is_said_of_two_environments_with_one_variable() -> None:
+    with pytest.raises(AnsibleFilterError) as said:
+        alarm_routing(wanted(environments={"a-b": {"slack_secret": "x"}, "A_b": {"slack_secret": "y"}}))
+    assert said.value.message == (
+        "alarm_routing: the environment A_b has a slack_secret, and so has another one whose name differs in case or"
+        " punctuation only: Grafana knows both by ALARMS_SLACK_URL_A_B. Rename one of them."
+    )
+    timings = {"mute_timings": [{"name": 7, "time_intervals": []}, NIGHTS]}
+    with pytest.raises(AnsibleFilterError, match=r"has 'x', which is none of 7, nights\."):
+        alarm_routing(wanted(environments={"a": {"mute_timings": ["x"]}}, **timings))
