@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
 
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOOKS_UP = re.compile(r"\b(lookup|query|q)\(")
 COLLECTION = Path(__file__).parents[2]
 TASK = "dataplatform.fleet.check_role_options"
 # As text, a value of these types does not do what it says: the text "false" is true, and "10" is less than "9".
@@ -130,7 +133,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 findings.append(
                     f"The role {path.name} has no such option: {names}. The options are in {specification}."
                 )
-            findings += self._text(path, variables)
+            text = self._text(path, variables)
+            findings += [*text.values(), *self._refused(path, variables, skip=text)]
         if not findings:
             return {"changed": False, "unknown": []}
         host = variables.get("inventory_hostname", "this host")
@@ -182,18 +186,37 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     unknown.update({f"{option}.{key}": near for key, near in keys.items()})
         return unknown
 
-    def _text(self, path: Path, variables: Mapping[str, Any]) -> list[str]:
-        """One sentence for each boolean or number of the role that is text."""
-        findings = []
+    def _text(self, path: Path, variables: Mapping[str, Any]) -> dict[str, str]:
+        """A sentence for each boolean or number of the role that is text."""
+        findings = {}
         for name, option in specifications(path).items():
             if option.get("type") not in NEVER_TEXT or name not in variables:
                 continue
             value = self._value(variables[name])
             if isinstance(value, str):
-                findings.append(
-                    f"{name} must be {NEVER_TEXT[option['type']]} and is the text {value!r}: write it without quotes, "
-                    "end a template with | bool or | int, or enable the callback dataplatform.fleet.option_types."
+                findings[name] = (
+                    f"{name} must be {NEVER_TEXT[option['type']]} and is the text {shown(value)}: write it without "
+                    "quotes, end a template with | bool or | int, or enable the callback "
+                    "dataplatform.fleet.option_types."
                 )
+        return findings
+
+    def _refused(self, path: Path, variables: Mapping[str, Any], skip: Collection[str]) -> list[str]:
+        """A sentence for each value that an option of the role cannot take. Its defaults are looked at by a test."""
+        defaults = _load(path / "defaults" / "main.yml") if (path / "defaults" / "main.yml").exists() else {}
+        findings = []
+        for name, option in specifications(path).items():
+            value = variables.get(name)
+            if name not in variables or name in skip or (name in (defaults or {}) and value == defaults[name]):
+                continue
+            # What is looked up may need the role that is not assumed yet, and a secret has no grammar.
+            if isinstance(value, str) and "{{" in value and (option.get("no_log") or _LOOKS_UP.search(value)):
+                continue
+            try:
+                value = self._templar.template(value)
+            except AnsibleError:
+                continue  # the validation of the role's arguments says why
+            findings += refusals(path, name, value, option)
         return findings
 
     def _fleet(self, variables: Mapping[str, Any]) -> list[str]:

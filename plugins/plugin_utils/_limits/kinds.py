@@ -154,7 +154,6 @@ KINDS: Mapping[str, Kind] = {
         "https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html",
         "[1-9][0-9]{0,5}[mMgG]",
     ),
-    "bytes": Kind("1 to 1073741824 bytes", "https://kafka.apache.org/documentation/", "[1-9][0-9]{0,9}"),
     "label_key": Kind("the key of a label, such as team or example.com/team", _LABELS, _QUALIFIED, 317),
     "label_value": Kind(
         "a label's value: text of up to 63 letters, digits, '-', '_' and '.'",
@@ -208,12 +207,6 @@ KINDS: Mapping[str, Kind] = {
         "a duration such as 30d or 12h, in one of d, h, m, s, ms, micros, nanos",
         "https://www.elastic.co/docs/reference/elasticsearch/rest-apis/api-conventions#time-units",
         "[1-9][0-9]{0,18}(d|h|m|s|ms|micros|nanos)",
-        holds=lasts,
-    ),
-    "elasticsearch_days": Kind(
-        "a duration in hours or days such as 30d or 36h",
-        "https://www.elastic.co/docs/reference/elasticsearch/rest-apis/api-conventions#time-units",
-        "[1-9][0-9]{0,18}[dh]",
         holds=lasts,
     ),
     "prometheus_time": Kind(

@@ -87,12 +87,6 @@ KINDS: Mapping[str, Kind] = {
         "[0-9A-Za-z][A-Za-z0-9_-]*",
         63,
     ),
-    "addon_name": Kind(
-        "a name of an add-on such as coredns",
-        "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAddon.html",
-        "[0-9A-Za-z][A-Za-z0-9_-]*",
-        100,
-    ),
     "instance_type": Kind(
         "an instance type such as m7i.large",
         "https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html",
@@ -129,12 +123,6 @@ KINDS: Mapping[str, Kind] = {
         r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][a-z0-9-]*[a-z0-9]",
         63,
         lambda value: len(str(value)) >= 3,
-    ),
-    "iam_name": Kind(
-        "1 to 64 letters, digits and +=,.@_-",
-        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length",
-        r"[\w+=,.@-]+",
-        64,
     ),
     "secret_path": Kind(
         "<member>/<document>/<key>, where it is in Secrets Manager below the fleet's name",

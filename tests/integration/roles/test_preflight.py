@@ -123,3 +123,20 @@ def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> 
     assert words in said
     assert "It is set in the variables of staging." in said
     assert "Traceback" not in said
+
+
+def test_more_brokers_than_certificates_name() -> None:
+    """Beside other values that no option takes, which are refused before and together."""
+    bad = {"kafka_replicas": 10, "kafka_topic_retention_hours": -1, "prometheus_retention": "forever", "vpc_nat": None}
+    said = refused("site.yml", "controlplane", **bad, guardrails_default_quota={"pods": 0}, elasticsearch_name="a\x00")
+    for words in (
+        "kafka_topic_retention_hours is -1: it takes 1 to 876000.",
+        "prometheus_retention is 'forever': it takes a duration such as 30s, 5m or 1h30m, above 0.",
+        "vpc_nat is null: give it a value, or leave it out.",
+        "guardrails_default_quota.pods is 0: it takes a quantity of Kubernetes above 0",
+        "elasticsearch_name has the control character U+0000 in it: take it out.",
+    ):
+        assert words in said
+    assert "kafka_replicas is" not in said
+    said = refused("site.yml", "controlplane", kafka_replicas=10)
+    assert "kafka_replicas is 10, and Kafka's certificate names 9 brokers (pki_kafka_nodes)" in said

@@ -84,7 +84,7 @@ def test_subnets_that_do_not_fit(playbook: Playbook, unchanged: Any) -> None:
         pytest.param("1.35", "cannot be taken back to 1.35; keep 1.36 or go on to 1.37", id="downgrade"),
         pytest.param(
             "latest",
-            "'latest' is not a Kubernetes minor version such as '1.36'",
+            "eks_version is 'latest': it takes a minor version of Kubernetes such as '1.36', in quotes",
             id="no version",
             marks=pytest.mark.exhaustive,
         ),
@@ -95,7 +95,7 @@ def test_versions(playbook: Playbook, unchanged: Any, version: str, words: str) 
         run = playbook("playbooks/clusters.yml", "staging", "--tags", "eks", *extra(eks_version=version), succeed=False)
     failure = one_failure(run)
     assert words in failure
-    assert CLUSTER in failure or "version:" in failure
+    assert CLUSTER in failure or "eks_version is" in failure
 
 
 def test_an_unknown_version_for_a_new_cluster(playbook: Playbook, unchanged: Any, local_cloud: Any) -> None:

@@ -1,0 +1,195 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option of every role with values that cannot work, by its type and its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import (
+    BY_END,
+    own_rules,
+    refusals,
+    rule_of,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
+
+ROLES = sorted(
+    path.parents[1] for path in (Path(__file__).resolve().parents[5] / "roles").glob("*/meta/argument_specs.yml")
+)
+NUL, LONG = "a\x00b", "x" * (2**20 + 1)
+AMOUNTS = ("0", "forever", "5x", "-1", "1e99", "1 Gi", "50GB", 0, -1, True)
+TIMES = ("0", "0s", "forever", "5x", "-1d", "1 d", "d", "99999999999999d", 0, 5)
+NAMES = ("../x", "x" * 400, "a b", "a\nb", "-a", "", "ü", "a/../b")
+# By kind: what it refuses, if that is not what a name refuses.
+BAD: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("cpu", "memory", "volume", "some_quantity", "heap"), AMOUNTS),
+    "quantity": ("forever", "5x", "-1", "1 Gi", "50GB", -1, True),
+    **dict.fromkeys(("elasticsearch_time", "prometheus_time", "go_time", "kibana_time", "logstash_age"), TIMES),
+    "cron": ("hourly", "* * * *", "60 * * * *", "* * * * * *", "*/0 * * * *", ""),
+    "quartz_cron": ("17 * * * *", "0 30 1 * * *", "0 61 1 * * ?", "0 30 25 * * ?", ""),
+    "cidr": ("10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "everywhere", "", *NAMES),
+    "vpc_cidr": ("10.0.0.0/8", "10.0.0.0/29", "10.0.1.0/16", "fd00::/64", "10.0.0.0", ""),
+    "url": ("example.com", "ftp://a", "https://", "https://a b", "https://a:99999", ""),
+    "host_ports": ("kafka", "kafka:0", "kafka:99999", "kafka:9092;b:1", ""),
+    "host_port": ("kafka", "kafka:99999", ""),
+    "email": ("a", "a@", "@b", "a b@c", "a@b,c@d", ""),
+    "path": ("var/lib", "/a/../b", "", "a"),
+    "registry": ("https://docker.io", "Docker.IO/A/b C", "a b", ""),
+    "repository": ("Nginx/nginx", "nginx:1", "/nginx", "a b", "../x", ""),
+    "image_tag": ("a b", ":1", "-1", "x" * 129, ""),
+    "kubernetes_version": ("latest", "2.0", "1", ""),
+    "secret_path": ("a", "a/b", "a//b", "a/b/c d", "/a/b"),
+    # Names of AWS with spaces and slashes.
+    "aws_name": ("x" * 257, "a\nb", "", "ü*"),
+    "label_value": ("a b", "-a", "x" * 64, 5),
+    "index_pattern": ("A", "a b", "../x", ""),
+    "topic": ("../x", "a b", "x" * 250, ".", "..", ""),
+    "word": ("../x", "a b", "-a", "x" * 64, ""),
+    "user": ("a b", "a/b", "x" * 129, ""),
+    "object_path": ("A", "a/b/c", "../x", "a b", ""),
+    "dns_subdomain": ("A", "a_b", "../x", "a b", "-a", "x" * 254, ""),
+}
+# What takes any text of one or several lines, and why. Null, NUL and two million characters it refuses all the same.
+FREE = {
+    "text": "a line that people read, or that another program has its own grammar for",
+    "some_text": "the same, but never empty",
+    "lines": "PEM, passwords and expressions: the roles say what must be PEM, once it is there",
+    "file": "a path of the controller, or a pattern of paths",
+    "annotation": "Kubernetes takes any text",
+    "anything": "settings of another program under its own names, held to its list of them by the role",
+}
+# Options whose rule takes 0 or -1, and what that means.
+ZERO = {
+    "cluster_autoscaler_scale_down_utilization_threshold": "no node counts as unneeded",
+    "elasticsearch_metrics_late_hours": "no metric comes late",
+    "elasticsearch_replicas": "one node has none",
+    "ingress_nginx_max_replicas": "no autoscaling",
+    "kafka_controllers": "the first brokers are controllers too",
+    "kafka_record_ttl": "not to be cached",
+    "pki_credential_overlap_days": "the former credential ends at once",
+    "pki_issuer_overlap_days": "the former issuer ends at once",
+    "pki_overlap_days": "the former root ends at once",
+    "prometheus_sample_limit": "no limit",
+    "prometheus_samples_per_second": "reckoned from the size",
+}
+MINUS_ONE = {"kafka_topic_retention_bytes": "no limit of bytes"}
+
+
+def specification(role: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    return {name: option for entry in found.values() for name, option in (entry.get("options") or {}).items()}
+
+
+OPTIONS = [(role, name, option) for role in ROLES for name, option in specification(role).items()]
+every_option = pytest.mark.parametrize(("role", "name", "option"), OPTIONS, ids=[name for _, name, _ in OPTIONS])
+
+
+def bad_values(name: str, option: dict[str, Any], rule: Any) -> Iterator[Any]:
+    """Values of the option that cannot work."""
+    kind = option.get("elements") if option["type"] == "list" else option["type"]
+    if "choices" in option:
+        yield "sometimes"
+    elif kind in ("int", "float"):
+        yield from (10**30, -(10**30), float("nan"), float("inf"))
+        yield from () if name in MINUS_ONE else (-1,)
+        yield from () if name in ZERO else (0,)
+    elif kind == "bool":
+        yield from ("maybe", 2, [])
+    elif kind in ("str", "path"):
+        assert isinstance(rule, str | list), f"{name} has no rule: write one into meta/limits.yml"
+        yield from (NUL, LONG)
+        if isinstance(rule, str) and rule.removesuffix("?") not in FREE:
+            for value in BAD.get(rule.removesuffix("?"), NAMES):
+                if value != "" or not rule.endswith("?"):
+                    yield value
+    elif kind in ("dict", "raw"):
+        assert rule is not None, f"{name} has no rule: write one into meta/limits.yml"
+        yield from ({"a": NUL}, {NUL: 1}) if kind == "dict" else ()
+        yield from parts(rule)
+
+
+def parts(rule: Any) -> Iterator[Any]:
+    """Dictionaries of which one part breaks its own rule."""
+    rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
+    if isinstance(rule, dict):
+        for key, part in rule.items():
+            key_kind = key.strip("<>")
+            good = "cpu" if key_kind == "resource_name" else "a"
+            where = good if key.startswith("<") else key
+            yield from ({where: value} for value in parts(part))
+            if isinstance(part, str) and part.removesuffix("?") in BAD:
+                yield from ({where: value} for value in BAD[part.removesuffix("?")] if value != "")
+            if isinstance(part, str) and " .. " in part:
+                yield from ({where: value} for value in (10**30, -(10**30), "forever", None))
+            if key_kind in KINDS and key_kind not in FREE:
+                yield {"a\nb": "x"}
+
+
+@every_option
+def test_what_cannot_work_is_refused(role: Path, name: str, option: dict[str, Any]) -> None:
+    rule = rule_of(role, name)
+    values = [None, *bad_values(name, option, rule)]
+    if option["type"] == "list":
+        values = [None, [None], "" if "choices" in option else {"a": 1}, *([value] for value in values[1:])]
+    for value in values:
+        found = refusals(role, name, value, option)
+        assert found, f"{name} takes {str(value)[:80]!r}"
+        assert all(len(sentence) < 1200 for sentence in found)
+        assert all(name in sentence for sentence in found)
+
+
+@every_option
+def test_the_defaults_are_taken(role: Path, name: str, option: dict[str, Any]) -> None:
+    default = yaml.safe_load((role / "defaults" / "main.yml").read_text()).get(name, option.get("default"))
+    if default is not None and "{{" not in str(default):
+        assert refusals(role, name, default, option) == []
+
+
+def test_a_secret_is_in_no_message() -> None:
+    role = next(path for path in ROLES if path.name == "alarms")
+    (found,) = refusals(role, "alarms_slack_url", "hooks.slack.com/T0/secret", specification(role)["alarms_slack_url"])
+    assert "secret that does not fit" in found
+    assert "T0" not in found
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_rule_is_of_an_option_and_names_what_there_is(role: Path) -> None:
+    declared = specification(role)
+
+    def check(rule: Any, options: Any) -> None:
+        if isinstance(rule, dict):
+            inner = (options or {}).get("options")
+            assert inner is None or set(inner) <= {*rule} or any(key.startswith("<") for key in rule)
+            for key, part in rule.items():
+                assert not key.startswith("<") or key.strip("<>") in KINDS
+                check(part, (inner or {}).get(key))
+        elif isinstance(rule, list):
+            for part in rule:
+                check(part, None)
+        else:
+            assert (
+                " .. " in rule
+                or rule.startswith("=")
+                or rule == "anything"
+                or rule in COMPOUND
+                or rule.removesuffix("?") in KINDS
+            )
+
+    for name, rule in own_rules(role).items():
+        assert name in declared
+        check(rule, declared[name])
+
+
+def test_the_kinds_name_their_sources_and_are_used() -> None:
+    used = str([*BY_END.values(), *COMPOUND.values(), *map(own_rules, ROLES)])
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import fleet  # noqa: PLC0415
+
+    used += str([*fleet.MEMBER.values(), *fleet.OPTIONS.values(), "<member>"])
+    assert [name for name in KINDS if name not in used] == []
+    assert [name for name, kind in KINDS.items() if not kind.source or not kind.words] == []
