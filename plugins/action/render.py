@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source, split_api_version
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.yamltext import dump
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import stand_ins
 
 COLLECTION = Path(__file__).parents[2]
 Value = Any  # whatever a YAML file holds
@@ -29,11 +31,16 @@ class ActionModule(Apply):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super(Apply, self).run(tmp, task_vars)
         _, args = self.validate_argument_spec(
-            {"playbook": {"type": "path", "required": True}, "dest": {"type": "path", "required": True}}
+            {
+                "playbook": {"type": "path", "required": True},
+                "dest": {"type": "path", "required": True},
+                "stand_ins": {"type": "bool", "default": True},
+            }
         )
         variables = task_vars or {}
         try:
-            texts = self._texts(Path(args["playbook"]), variables)
+            with stand_ins() if args["stand_ins"] else contextlib.nullcontext():
+                texts = self._texts(Path(args["playbook"]), variables)
         except ApplyError as error:
             raise AnsibleActionFail(str(error)) from None
         dest = Path(args["dest"])

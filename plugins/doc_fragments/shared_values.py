@@ -34,10 +34,4 @@ options:
     default: {}
     vars:
       - name: fleet_values
-  stand_ins:
-    description: Whether a text stands in for every other value, and AWS is not asked.
-    type: bool
-    default: false
-    vars:
-      - name: fleet_stand_ins
 """

@@ -53,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The names, sorted. With O(stand_ins) those of all declared members.
+  description: The names, sorted. Where M(dataplatform.fleet.render) renders, those of all declared members.
   type: list
   elements: str
 """
@@ -62,7 +62,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup, standing_in
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT, MEMBER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_names
 
@@ -75,7 +75,7 @@ class LookupModule(SharedLookup):
         if terms:
             raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
         undeclared = self.get_option("undeclared")
-        if self.get_option("stand_ins"):
+        if standing_in():
             return [] if undeclared else sorted(declared)
         by_hand = {path.split("/")[0] for path in self.get_option("values") or {} if path.split("/")[1:2] == [BUILT]}
         if by_hand & declared:

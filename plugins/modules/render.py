@@ -14,8 +14,8 @@ description:
   - Renders the templates of every role that a playbook runs on the host, C(templates/*.yaml.j2), with the host's
     variables and the role's defaults and constants, and writes each object to a file of its own, for review and for
     GitOps. These are the objects that M(dataplatform.fleet.apply) applies, without its labels.
-  - Nothing is asked, neither AWS nor a cluster. A value that only a run can know, such as the password that the lookup
-    P(dataplatform.fleet.fleet_secret#lookup) reads, is a text that stands in for it if C(fleet_stand_ins) is true.
+  - Nothing is asked, neither AWS nor a cluster, unless O(stand_ins) is V(false). A value that only a run can know, such
+    as the password that the lookup P(dataplatform.fleet.fleet_secret#lookup) reads, is a text that stands in for it.
   - The data of Secrets is written as C(<redacted sha256:8 digits>).
 options:
   playbook:
@@ -30,6 +30,13 @@ options:
         nothing but such files.
     type: path
     required: true
+  stand_ins:
+    description:
+      - Whether a text stands in for each value that the lookups of this collection would read. Only this module makes
+        such texts, and check mode where the run at hand would make the value.
+      - V(false) reads the values, which are redacted in the files of Secrets.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: With C(--check) nothing is written.
@@ -51,8 +58,6 @@ EXAMPLES = r"""
       dataplatform.fleet.render:
         playbook: site.yml
         dest: "build/render/{{ inventory_hostname }}"
-      vars:
-        fleet_stand_ins: true
 """
 
 RETURN = r"""

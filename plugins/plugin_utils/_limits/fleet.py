@@ -43,7 +43,6 @@ OTHERS = (
     "fleet_members",
     "fleet_secret_key",
     "fleet_session_token",
-    "fleet_stand_ins",
     "fleet_values",
 )
 # Ansible's own groups and its implicit host, and the group that every play targets.

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
+from ansible._internal._task import TaskContext  # as in environment.py
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import environment_of_lookup
@@ -20,7 +23,29 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
 
-VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_stand_ins", "fleet_values", "remove")
+VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values", "remove")
+# No variable sets it, or a run could install the texts as passwords that everybody knows.
+_standing_in: ContextVar[bool] = ContextVar("standing_in", default=False)
+
+
+@contextlib.contextmanager
+def stand_ins() -> Iterator[None]:
+    """As long as the context lasts, a text stands in for each value that is not given by hand; AWS is not asked."""
+    token = _standing_in.set(True)
+    try:
+        yield
+    finally:
+        _standing_in.reset(token)
+
+
+def standing_in() -> bool:
+    return _standing_in.get()
+
+
+def changes_nothing(variables: Mapping[str, Any]) -> bool:
+    """Whether the run is in check mode, and the task at hand is not excepted from it."""
+    context = TaskContext.current(optional=True)
+    return bool(variables.get("ansible_check_mode")) and (context is None or context.task.check_mode is not False)
 
 
 class SharedLookup(LookupBase):  # type: ignore[misc]
@@ -53,7 +78,7 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
         if path.text in values:
             return str(values[path.text])
         default = self.get_option("default") if self.has_option("default") else None
-        if self.get_option("stand_ins"):
+        if standing_in():
             return stand_in(path) if default is None else str(default)
         connection = self.get_option("connection")
         found = pick(type(self).read(connection, path.name), path.keys)
@@ -63,6 +88,6 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
             return str(default)
         groups = self._templar.template(variables.get("groups", {}))
         host = str(variables.get("inventory_hostname", ""))
-        if variables.get("ansible_check_mode") and comes_with_this_run(path, groups, host):
+        if changes_nothing(variables) and comes_with_this_run(path, groups, host):
             return stand_in(path)
         raise AnsibleLookupError(missing(path, str(connection.get("region")), self.get_option("members")))

@@ -21,7 +21,6 @@ ROLES = Path(__file__).parents[3] / "roles"
 FLEET: Mapping[str, Mapping[str, Any]] = {
     "fleet_members": {"type": "dict"},
     "fleet_message_max_bytes": {"type": "int"},
-    "fleet_stand_ins": {"type": "bool"},
     "fleet_tags": {"type": "dict"},
     "fleet_values": {"type": "dict"},
 }

@@ -140,3 +140,8 @@ def test_more_brokers_than_certificates_name() -> None:
     assert "kafka_replicas is" not in said
     said = refused("site.yml", "controlplane", kafka_replicas=10)
     assert "kafka_replicas is 10, and Kafka's certificate names 9 brokers (pki_kafka_nodes)" in said
+
+
+def test_texts_that_stand_in_for_secrets() -> None:
+    said = refused("playbooks/trust.yml", "controlplane", fleet_stand_ins=True)
+    assert "fleet_stand_ins is not an option of the fleet" in said

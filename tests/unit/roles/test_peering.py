@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from ansible.errors import AnsibleError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
 
 HUB = {"vpc_id": "vpc-9", "cidr": "10.9.0.0/16", "region": "eu-west-1", "account_id": "444455556666"}
@@ -49,3 +51,10 @@ def test_former_members_are_those_that_were_and_are_not_declared() -> None:
     assert internal("former", fleet_values={"members": json.dumps(known), **built}) == {"old": "10.49.0.0/16"}
     values = {"members": json.dumps(known), "staging/tls/a/certificate": ""}
     assert internal("former", fleet_values=values) == {"old": "10.49.0.0/16", "sold": "10.48.0.0/16"}
+
+
+def test_only_check_mode_knows_the_vpc_before_it_is_there() -> None:
+    assert internal("vpc_id", __peering_vpcs={"vpcs": []}, ansible_check_mode=True) == "made-by-this-run"
+    assert internal("vpc_id", __peering_vpcs={"vpcs": [{"vpc_id": "vpc-1"}]}, ansible_check_mode=False) == "vpc-1"
+    with pytest.raises(AnsibleError, match=r"There is no VPC dataplatform-staging\."):
+        internal("vpc_id", __peering_vpcs={"vpcs": []}, ansible_check_mode=False)

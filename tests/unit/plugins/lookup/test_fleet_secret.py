@@ -10,10 +10,13 @@ from typing import Any
 
 import botocore.session
 import pytest
+from ansible._internal._task import TaskContext
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
 from ansible.template import Templar, trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import reader
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import stand_ins
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values, variables
 from botocore.stub import Stubber
 
@@ -114,6 +117,31 @@ def test_check_mode_stands_in_for_what_the_run_makes(stubs: dict[str, Stubber]) 
     assert found == "made-by-this-run:staging/kafka/password"
 
 
+def test_no_variable_lets_a_text_stand_in(stubs: dict[str, Stubber]) -> None:
+    secret = {"SecretString": json.dumps({"password": "generated"})}
+    stubs["secretsmanager"].add_response("get_secret_value", secret, None)
+    assert look_up(SECRET, "staging/kafka/password", fleet_stand_ins=True) == "generated"
+    with stand_ins():
+        assert look_up(SECRET, "staging/kafka/password") == "made-by-this-run:staging/kafka/password"
+
+
+@pytest.mark.parametrize(("excepted", "stands_in"), [(None, True), (True, True), (False, False)])
+def test_a_task_that_check_mode_excepts_has_no_text_standing_in(
+    stubs: dict[str, Stubber], excepted: bool | None, stands_in: bool
+) -> None:
+    both = {"managed": ["controlplane"], "purpose_controlplane": ["controlplane"]}
+    stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
+    task = Task.load(
+        {"name": "x", "ansible.builtin.debug": {}, "check_mode": excepted} if excepted is not None else {"debug": {}}
+    )
+    with TaskContext.create(task=task, task_vars={}, host_name="staging"):
+        if stands_in:
+            assert look_up(SECRET, "a/kafka/b", groups=both, ansible_check_mode=True) == "made-by-this-run:a/kafka/b"
+        else:
+            with pytest.raises(AnsibleError, match="does not exist"):
+                look_up(SECRET, "a/kafka/b", groups=both, ansible_check_mode=True)
+
+
 def test_a_refusal_says_what_was_refused(stubs: dict[str, Stubber]) -> None:
     stubs["secretsmanager"].add_client_error("get_secret_value", "AccessDeniedException", "no")
     with pytest.raises(
@@ -147,7 +175,8 @@ def test_a_parameter_may_have_a_default(stubs: dict[str, Stubber]) -> None:
 
     stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
     assert look() == "none"
-    assert look(fleet_stand_ins=True) == "none"
+    with stand_ins():
+        assert look() == "none"
     stubs["ssm"].add_response("get_parameter", {"Parameter": {"Value": "some"}}, None)
     assert look() == "some"
 
@@ -178,7 +207,8 @@ def test_members_that_are_built_and_not_declared(stubs: dict[str, Stubber]) -> N
     untagged = {"SecretList": [{"Name": "dataplatform/mine/tls", "Tags": []}]}
     stubs["secretsmanager"].add_response("list_secrets", untagged, None)
     assert Templar(DataLoader(), variables=known).template(text) == []
-    assert Templar(DataLoader(), variables={**known, "fleet_stand_ins": True}).template(text) == []
+    with stand_ins():
+        assert Templar(DataLoader(), variables=known).template(text) == []
 
 
 def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) -> None:
@@ -187,7 +217,8 @@ def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) 
 
 
 def test_members_without_aws(stubs: dict[str, Stubber]) -> None:
-    assert look_up(MEMBERS, fleet_stand_ins=True) == "controlplane,production,staging,testing"
+    with stand_ins():
+        assert look_up(MEMBERS) == "controlplane,production,staging,testing"
     assert (
         look_up(MEMBERS, fleet_values={"staging/tls/a/certificate": "c", "other/tls/a/certificate": "c"}) == "staging"
     )
