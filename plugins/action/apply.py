@@ -24,6 +24,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 
 display = Display()
@@ -41,6 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     @in_environment
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        run.end_with_it()
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(
             options.argument_spec(),

@@ -17,24 +17,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible import constants, context
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_region
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat, held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Table
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError, LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock import (
     acquire,
     confirm,
     lost_text,
+    not_taken_text,
     refusal_text,
     release,
     remove,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import (
     in_environment,
     way_to_aws,
@@ -58,7 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 **aws_argument_spec(),
                 "name": {"type": "str", "required": True, "aliases": ["cluster"]},
                 "table": {"type": "str", "required": True},
-                "state": {"type": "str", "choices": ["present", "absent", "broken"], "default": "present"},
+                "state": {"type": "str", "choices": ["present", "held", "absent", "broken"], "default": "present"},
                 "ttl": {"type": "int", "default": 300},
                 "heartbeat": {"type": "int", "default": 20},
                 "wait_timeout": {"type": "int", "default": 0},
@@ -92,14 +94,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if held and held.run_id != keeper.lock.run_id and not held.stale(table.now()):
                 display.warning(f"{refusal_text(held, table.now())} A run with --check goes on without it.")
             return {"lock": held and held.public(table.now())}
-        mine = keeper.remembered()
-        if mine:
-            if keeper.lost():
-                raise LostError(lost_text(mine, table.get(mine.cluster), table.now()))
-            confirm(table, mine)
-            keeper.keep_on(table.skew)
-            return {"lock": mine.public(table.now())}
+        if keeper.remembered():
+            return self._held(table, keeper, options)
         table.ensure(options["tags"])
+        renewed = heartbeat.clock()
         taken = acquire(table, keeper.lock, options["wait_timeout"])
         if taken.previous:
             display.warning(
@@ -107,25 +105,37 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"which has been silent for longer than its {taken.previous.ttl} s."
             )
         try:
-            keeper.start(taken.lock, table.skew)
+            keeper.start(taken.lock, table.skew, renewed)
         except LockError:
             release(table, taken.lock)
             raise
         return {"lock": taken.lock.public(table.now())}
 
+    def _held(self, table: Table, keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
+        mine = keeper.remembered()
+        if self._task.check_mode:
+            return {"lock": mine and mine.public(table.now())}
+        if mine is None:
+            raise LostError(not_taken_text(options["name"]))
+        renewed = heartbeat.clock()
+        confirm(table, mine)
+        keeper.keep_on(table.skew, renewed)
+        return {"lock": mine.public(table.now())}
+
     def _absent(self, table: Table, keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
         held = table.get(options["name"]) if table.exists() else None
         if self._task.check_mode:
             return {"lock": held and held.public(table.now())}
-        mine = keeper.remembered() or keeper.lock
+        mine = keeper.remembered()
         keeper.stop()
         try:
-            other = release(table, mine) if held else None
+            other = release(table, mine or keeper.lock) if held else None
         except LockError:
             keeper.keep_on(table.skew)  # it tries again when the run ends
             raise
-        if keeper.forget() and (other or not held):
-            display.warning(lost_text(mine, other, table.now()))
+        keeper.forget()
+        if mine and (held is None or other):
+            raise LostError(lost_text(mine, other, table.now()))
         return {"lock": other and other.public(table.now())}
 
     def _broken(self, table: Table, _keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
@@ -148,33 +158,35 @@ class Keeper:
         self._connection = connection
         self._interval = options["heartbeat"]
         self._table = options["table"]
-        place = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
-        name = hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]
+        where = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
+        name = hashlib.sha256(json.dumps(where).encode()).hexdigest()[:16]
         # The keeping process has the environment that this one has now.
         way = json.dumps([connection, way_to_aws()], sort_keys=True)
         self._fingerprint = hashlib.sha256(way.encode()).hexdigest()
-        self._memory = Path(constants.DEFAULT_LOCAL_TMP) / f"run_lock-{name}.json"
-        self._mark = self._memory.with_suffix(".lost")
+        self._place = str(run.directory() / f"run_lock-{name}")
 
     def remembered(self) -> Lock | None:
         """The lock as this run took it, if it did."""
         memory = self._read()
         return Lock(**memory["lock"]) if memory else None
 
-    def lost(self) -> bool:
-        """Whether the keeping process found the lock to be another's."""
-        return self._mark.exists()
+    def keep_on(self, skew: float, renewed: float | None = None) -> None:
+        """Start the keeping process again if it was killed, does not succeed, or works with credentials of before.
 
-    def keep_on(self, skew: float) -> None:
-        """Start the keeping process again if it was killed, or if the credentials that it works with were renewed."""
-        memory = self._read()
-        if memory and (_ended(memory) or memory["connection"] != self._fingerprint):
-            self.start(Lock(**memory["lock"]), skew)
+        ``renewed``: when the lock was renewed, if it was just now.
+        """
+        memory, state = self._read(), held.read(self._place + heartbeat.STATE) or {"renewed": 0, "problem": ""}
+        if memory and (_ended(memory) or state["problem"] or memory["connection"] != self._fingerprint):
+            self.start(Lock(**memory["lock"]), skew, state["renewed"] if renewed is None else renewed)
             _end(memory)
 
-    def start(self, lock: Lock, skew: float) -> None:
-        """Start the keeping process and wait until it works."""
-        run = os.getppid()
+    def start(self, lock: Lock, skew: float, renewed: float) -> None:
+        """Start the keeping process and wait until it works; ``renewed`` is when the lock was, on heartbeat's clock."""
+        process = run.process()
+        began = heartbeat.started(process)
+        if began is None:
+            raise LockError("The run has ended while it took the lock. Run again.")
+        Path(self._place + heartbeat.USERS).touch(mode=0o600)
         settings = {
             "connection": self._connection,
             "table": self._table,
@@ -182,9 +194,11 @@ class Keeper:
             "run_id": lock.run_id,
             "interval": self._interval,
             "skew": skew,
-            "pid": run,
-            "started": heartbeat.started(run),
-            "mark": str(self._mark),
+            "pid": process,
+            "started": began,
+            "ttl": lock.ttl,
+            "place": self._place,
+            "renewed": renewed,
         }
         program = subprocess.Popen(
             [sys.executable, "-P", heartbeat.__file__],
@@ -207,8 +221,10 @@ class Keeper:
             "pid": program.pid,
             "started": heartbeat.started(program.pid),
             "connection": self._fingerprint,
+            "run": process,
+            "run_started": began,
         }
-        self._memory.write_text(json.dumps(memory), encoding="utf-8")
+        heartbeat.write(self._place + held.MEMORY, memory)
 
     def stop(self) -> None:
         """End the keeping process."""
@@ -216,19 +232,13 @@ class Keeper:
         if memory:
             _end(memory)
 
-    def forget(self) -> bool:
-        """Forget the lock; whether there was one to forget."""
-        known = self._memory.exists()
-        self._memory.unlink(missing_ok=True)
-        self._mark.unlink(missing_ok=True)
-        return known
+    def forget(self) -> None:
+        """Forget the lock."""
+        for suffix in (held.MEMORY, heartbeat.STATE, heartbeat.USERS):
+            Path(self._place + suffix).unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any] | None:
-        try:
-            memory: dict[str, Any] = json.loads(self._memory.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return memory
+        return held.read(self._place + held.MEMORY)
 
 
 def _ended(memory: Mapping[str, Any]) -> bool:
@@ -266,7 +276,7 @@ def lock_of(options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Lock:
     return Lock(
         cluster=options["name"],
         # The directory's name is random and the same in all workers of a run.
-        run_id=f"{host}/{Path(constants.DEFAULT_LOCAL_TMP).name}",
+        run_id=f"{host}/{run.directory().name}",
         holder=f"{user}@{host}",
         command=f"AWX job {job}: {playbooks}" if job else playbooks,
         acquired_at=0,

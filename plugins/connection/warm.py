@@ -56,6 +56,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as Local
 from ansible.utils.display import Display
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import VARIABLE
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm import server
 
 display = Display()
@@ -89,9 +92,10 @@ class Connection(Local):  # type: ignore[misc]
             AnsibleConnectionFailure: The interpreter went away while it ran the module.
         """
         self._connect()
+        run.end_with_it()
         module = in_data and server.MODULE in in_data and not self.become and sys.platform == "linux"
-        interpreter = python_of(cmd) if module else None
-        if in_data and interpreter and (caller := ask(interpreter, in_data, self.cwd)):
+        python = python_of(cmd) if module else None
+        if in_data and python and (caller := ask(*python, in_data, self.cwd)):
             with caller:
                 display.vvv(f"EXEC {cmd} (warm)", host=self._play_context.remote_addr)
                 return caller.result()
@@ -105,16 +109,19 @@ class Connection(Local):  # type: ignore[misc]
         return seconds if seconds >= 1 else BECOME_SECONDS
 
 
-def python_of(command: str) -> str | None:
-    """The interpreter of a command that does nothing but run a module from its standard input.
+def python_of(command: str) -> tuple[str, dict[str, str]] | None:
+    """The interpreter of a command that does nothing but run a module from its standard input, and its variables.
 
-    With variables of the task's own it is none of those: some are read when an interpreter starts.
+    With variables of the task's own it is none of those: some are read when an interpreter starts. The lock's is not.
     """
     try:
         shell, option, line = shlex.split(command)
         words = shlex.split(line)
     except ValueError:
         return None
+    variables = {}
+    if words and words[0].startswith(f"{VARIABLE}="):
+        variables[VARIABLE] = words.pop(0).partition("=")[2]
     # Ansible adds a sleep where a terminal could lose the end of the output; there is no terminal here.
     if words[1:] == ["&&", "sleep", "0"]:
         words = words[:1]
@@ -124,7 +131,7 @@ def python_of(command: str) -> str | None:
     # A script around an interpreter may set variables for it.
     with contextlib.suppress(OSError), open(interpreter, "rb") as program:  # noqa: PTH123  # a relative one is the shell's
         if interpreter.startswith("/") and program.read(len(EXECUTABLE)) == EXECUTABLE:
-            return interpreter
+            return interpreter, variables
     return None
 
 
@@ -181,7 +188,7 @@ class Caller(contextlib.ExitStack):
         return server.STATUS.unpack(status)[0], bytes(output), bytes(error)
 
 
-def ask(interpreter: str, source: bytes, directory: str | bytes | None) -> Caller | None:
+def ask(interpreter: str, variables: Mapping[str, str], source: bytes, directory: str | bytes | None) -> Caller | None:
     """Hand a module over; None where no interpreter takes it, and nothing has been run."""
     umask = os.umask(0)
     os.umask(umask)
@@ -189,7 +196,7 @@ def ask(interpreter: str, source: bytes, directory: str | bytes | None) -> Calle
         try:
             where = os.fsdecode(directory) if directory else str(Path.cwd())
             caller = stack.enter_context(Caller(interpreter, where))
-            if caller.start(source, {"environment": dict(os.environ), "directory": where, "umask": umask}):
+            if caller.start(source, {"environment": {**os.environ, **variables}, "directory": where, "umask": umask}):
                 stack.pop_all()
                 return caller
         except OSError as reason:
@@ -219,14 +226,15 @@ def start(interpreter: str, address: Path, directory: str) -> None:
     with contextlib.ExitStack() as stack:
         failed = stack.enter_context(contextlib.ExitStack())
         failed.callback(shutil.rmtree, scratch, ignore_errors=True)
-        run = os.pidfd_open(os.getppid())
-        stack.callback(os.close, run)
+        served = os.pidfd_open(run.process())
+        stack.callback(os.close, served)
+        run.process()  # a number may have been given to another process before it was opened
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(f"{scratch}/socket")
         listener.listen(128)
         subprocess.Popen(
-            [interpreter, "-P", server.__file__, str(run), str(address), str(listener.fileno())],
-            pass_fds=[run, listener.fileno()],
+            [interpreter, "-P", server.__file__, str(served), str(address), str(listener.fileno())],
+            pass_fds=[served, listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

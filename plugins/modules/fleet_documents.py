@@ -113,6 +113,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 try:  # noqa: SIM105
@@ -161,7 +162,7 @@ def main() -> None:
     if wants and not module.params["kms_key"]:
         module.fail_json(msg="kms_key is missing: documents are encrypted under a key of the fleet's own.")
     try:
-        client = module.client("secretsmanager")
+        client = watched(module.client("secretsmanager"))
         key = api.kms_key(module.client("kms"), module.params["kms_key"]) if wants else ()
         if wants and not key and not module.check_mode:
             module.fail_json(msg=f"There is no key {module.params['kms_key']}: the controlplane's run makes it.")

@@ -65,6 +65,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._logs.plan import (
     RETENTION_DAYS,
     Call,
@@ -103,7 +104,7 @@ def find(module: AnsibleAWSModule, client: Any) -> tuple[str, Fields] | None:  #
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     name = module.params["name"]
-    client = module.client("logs")
+    client = watched(module.client("logs"))
     calls: list[Call] = []
     before: Fields = {}
     after: Fields = {}

@@ -14,12 +14,16 @@ description:
   - Takes the lock of a cluster for the rest of the run, or fails and names who holds it.
   - The lock is one item in a DynamoDB table, written on condition that nobody holds it, so it works before the cluster
     exists, and between people, machines and AWX.
-  - A small process next to the run renews the lock every O(heartbeat) seconds and gives it back when the run has ended,
-    whether it succeeded, failed or was killed. When that process dies with its machine, the lock expires O(ttl) seconds
-    after its last heartbeat, and the next run takes it over with a warning.
+  - A small process next to the run renews the lock every O(heartbeat) seconds. When the run has ended, whether it
+    succeeded, failed or was killed, the process ends what is left of the run and works under the lock, and then gives
+    the lock back. When that process dies with its machine, the lock expires O(ttl) seconds after its last heartbeat,
+    and the next run takes it over with a warning.
   - The same run may ask again for a lock it holds, and so makes sure that it still does. A run that has lost its lock
     fails there. From then on the process works with the credentials of that task, so that a run that renews its own
     before they expire keeps its lock.
+  - A play demands the lock for each of its tasks by the lookup P(dataplatform.fleet.held_lock#lookup) as its
+    C(environment). A run whose lock was taken away, or was not renewed up to a minute (and at most a third of O(ttl))
+    before it expires, stops there.
 options:
   name:
     description: What is locked, as a rule the name of the EKS cluster.
@@ -35,12 +39,13 @@ options:
   state:
     description:
       - V(present) takes the lock for this run.
-      - V(absent) gives back what this run holds before it ends. It leaves the lock of another run alone, and it is no
-        error when there is none.
+      - V(held) makes sure that this run still holds the lock that it has taken, and fails if it does not.
+      - V(absent) gives back what this run holds before it ends, and fails if this run has lost it. It leaves the lock
+        of another run alone, and it is no error when this run has taken none.
       - V(broken) removes the lock whoever holds it, and says who that was. Make sure first that the run does not
         live any more, it would go on without a lock.
     type: str
-    choices: [present, absent, broken]
+    choices: [present, held, absent, broken]
     default: present
   ttl:
     description:

@@ -148,6 +148,7 @@ vpc:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier, ApplyError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
@@ -261,7 +262,7 @@ def main() -> None:
         required_if=[("state", "present", ["cidr", "subnets"])],
         supports_check_mode=True,
     )
-    ec2 = Ec2(module.client("ec2"))
+    ec2 = Ec2(watched(module.client("ec2")))
     try:
         ensure_present(module, ec2) if module.params["state"] == "present" else ensure_absent(module, ec2)
     except (PlanError, ApplyError) as error:

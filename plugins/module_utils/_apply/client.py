@@ -24,7 +24,9 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 
-from .errors import ApiError, UnreachableError
+from .._lock import held
+from .._lock.errors import LostError
+from .errors import ApiError, LockLostError, UnreachableError
 from .objects import Json, Value
 from .yamltext import encode
 
@@ -178,6 +180,7 @@ class Client:
             sent.update(self.server.credentials.headers(renew=renewed))
             if data is not None:
                 sent["Content-Type"] = content_type
+            _demand_lock()
             with self._lock:
                 self._requests += 1
             try:
@@ -223,6 +226,13 @@ class Client:
             text = text.rpartition(">: ")[2]
         via = f" through proxy {_without_userinfo(self.server.proxy_url)}" if self.server.proxy_url else ""
         return UnreachableError(f"The API server {self.server} cannot be reached{via}: {text}")
+
+
+def _demand_lock() -> None:
+    try:
+        held.demand()
+    except LostError as error:
+        raise LockLostError(str(error)) from None
 
 
 def _without_userinfo(url: str) -> str:

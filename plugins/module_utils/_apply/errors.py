@@ -34,6 +34,10 @@ class UnreachableError(ApplyError):
     """The API server does not answer."""
 
 
+class LockLostError(ApplyError):
+    """The run does not hold the cluster's lock any more."""
+
+
 class ClusterMissingError(ApplyError):
     """The EKS cluster does not exist."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._lock.held import watched
 from .._texts import texts
 from . import api
 from .aliases import Client, Document, Value
@@ -174,7 +175,7 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
     from botocore.config import Config  # noqa: PLC0415 - AnsibleAWSModule has checked that botocore is there
 
     # Over any Config of the user's own, AnsibleAWSModule lets the user win.
-    client = module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+    client = watched(module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5})))
     poller = Poller(float(module.params.get("wait_timeout", SETTLE_SECONDS)), module.log)
     runner = Runner(client, poller, wait=bool(module.params.get("wait", True)))
     if module.params.get("tags") is not None:

@@ -1,14 +1,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that keeps a lock while a run lives, and gives it back when the run has ended in whatever way.
+"""The process that keeps a lock while a run lives, and gives it back when nothing of the run is left.
 
 It runs as a program of its own, so it imports nothing of the collection. Its settings, credentials among them, come
 over standard input; once it works it writes a line to standard output and lets go of all three streams.
+
+The processes of a run know of the lock by files in the run's temporary directory, whose names begin with the lock's
+`place`. What this process found last is in the file STATE. The file USERS is locked, shared, by each process that works
+under the lock, for as long as it lives.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -24,7 +29,12 @@ READY = "ready\n"
 POLL_SECONDS = 1.0
 # A heartbeat that failed is tried again sooner than the next one is due.
 RETRY_SECONDS = 2.0
-RELEASE_TRIES = 5
+# How soon to look again at processes that were told to end.
+LEFT_SECONDS = 0.1
+STATE = ".state"
+USERS = ".users"
+VARIABLE = "DATAPLATFORM_FLEET_LOCK"
+"""Where a process of a run finds the place of the lock that it works under."""
 
 Client = Any  # botocore makes its classes at run time
 
@@ -36,13 +46,21 @@ def main() -> int:
     settings = json.loads(sys.stdin.read())
     client = connect(settings["connection"])
     run = Process(settings["pid"], settings["started"])
+    users = Users(settings["place"])
+    note(settings)
     sys.stdout.write(READY)
     sys.stdout.flush()
     let_go_of_streams()
+    held = True
     while not run.wait(settings["interval"]):
-        if not beat(client, settings, run):
-            return 1
-    for _ in range(RELEASE_TRIES):
+        held = held and beat(client, settings, run)
+    # What is left of the run may still be changing the cluster.
+    while not users.gone():
+        time.sleep(LEFT_SECONDS)
+        if held and clock() - settings["renewed"] > settings["interval"]:
+            held = beat(client, settings, run)
+    # Whoever asks later than this takes the lock over anyway.
+    while held and clock() - settings["renewed"] < settings["ttl"]:
         if release(client, settings):
             return 0
         time.sleep(RETRY_SECONDS)
@@ -70,6 +88,7 @@ def connect(connection: dict[str, Any]) -> Client:
 def beat(client: Client, settings: dict[str, Any], run: Process) -> bool:
     """Say that the run lives; False when the lock is not ours any more."""
     while True:
+        now = clock()
         try:
             answer = client.update_item(
                 TableName=settings["table"],
@@ -84,10 +103,13 @@ def beat(client: Client, settings: dict[str, Any], run: Process) -> bool:
             )
         except Exception as error:
             if refused(error):
-                leave_mark(settings["mark"])
+                note(settings, lost=True)
                 return False
+            note(settings, problem=str(error) or type(error).__name__)
         else:
             settings["skew"] = skew(answer)
+            settings["renewed"] = now
+            note(settings)
             return True
         if run.wait(RETRY_SECONDS):
             return True
@@ -120,10 +142,22 @@ def refused(error: Exception) -> bool:
     return code in ("ConditionalCheckFailedException", "ResourceNotFoundException")
 
 
-def leave_mark(path: str) -> None:
-    """Tell the run that its lock is lost. Its temporary directory may be gone: then nobody is left to be told."""
+def note(settings: dict[str, Any], *, lost: bool = False, problem: str = "") -> None:
+    """Tell the run how its lock is. Its temporary directory may be gone: then nobody is left to be told."""
     with contextlib.suppress(OSError):
-        Path(path).touch(mode=0o600)
+        write(settings["place"] + STATE, {"renewed": settings["renewed"], "lost": lost, "problem": problem})
+
+
+def write(file: str, content: dict[str, Any]) -> None:
+    """Write a file that others read at the same time."""
+    part = Path(f"{file}-{os.getpid()}")
+    part.write_text(json.dumps(content), encoding="utf-8")
+    part.replace(file)
+
+
+def clock() -> float:
+    """Seconds that go on while the machine sleeps, the same for all its processes."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def let_go_of_streams() -> None:
@@ -153,6 +187,43 @@ def started(pid: int) -> str | None:
     return answer.stdout.strip() or None
 
 
+class Users:
+    """The processes that work under a lock: those that hold its file, and those that were started with its variable."""
+
+    def __init__(self, place: str) -> None:
+        self._variable = f"{VARIABLE}={place}".encode()
+        self._file = Path(place + USERS).open("a+b")  # noqa: SIM115 - for as long as this process lives
+
+    def gone(self) -> bool:
+        """Kill them; whether there was none."""
+        left = [process for process in Path("/proc").glob("[0-9]*") if self._is_one(process)]
+        for process in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(process.name), signal.SIGKILL)
+        if left:
+            return False
+        try:
+            # Where there is no /proc, this alone tells.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return True
+
+    def _is_one(self, process: Path) -> bool:
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+                return False  # it keeps a lock, as this one does
+            if self._variable in (process / "environ").read_bytes().split(b"\0"):
+                return True
+            own = os.fstat(self._file.fileno())
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(own, descriptor.stat()):
+                        return True
+        return False
+
+
 class Process:
     """A process of somebody else's that will end some day."""
 
@@ -167,7 +238,7 @@ class Process:
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for its end; whether it has ended."""
         deadline = time.monotonic() + seconds
-        while started(self._pid) == self._start:
+        while self._start is not None and started(self._pid) == self._start:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False

@@ -101,3 +101,12 @@ def lost_text(held: Lock, other: Lock | None, now: int) -> str:
         f"This run has lost its lock on cluster {held.cluster}: it {what}. Two runs may have changed the cluster at "
         "the same time. See that the other one has ended, then run again: a run repairs what an interrupted one left."
     )
+
+
+def not_taken_text(cluster: str) -> str:
+    """That a run would change a cluster without having taken its lock."""
+    return (
+        f"This run has not taken the lock on cluster {cluster}, so it changes nothing there. The tasks of "
+        "preflight.yml take it and assume the cluster's role; --start-at-task, --skip-tags always and --tags unlock "
+        "leave them out. Run the playbook without these options: --tags chooses roles."
+    )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
 
 Client = Any  # of boto3
@@ -45,7 +46,7 @@ def other_side(module: Any, service: str, region: str) -> Client:  # noqa: ANN40
     extra: dict[str, Any] = {names[key]: value for key, value in given.items()}
     if extra:
         extra = {"profile_name": None, "aws_session_token": None, **extra}
-    return module.client(service, region=region, **extra)
+    return watched(module.client(service, region=region, **extra))
 
 
 def vpc_by_name(ec2: Client, name: str, region: str) -> Side | None:

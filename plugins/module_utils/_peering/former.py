@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import Item, PeeringError
@@ -49,7 +50,7 @@ class Former(Changes):
 
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
         super().__init__(module)
-        self._ec2 = module.client("ec2")
+        self._ec2 = watched(module.client("ec2"))
         self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)
 
     def revoke(self) -> list[str]:
@@ -74,7 +75,7 @@ class Former(Changes):
         return list(found)
 
     def _leave_zone(self, member: str, vpc: Mapping[str, Any]) -> None:
-        route53, name = self.module.client("route53"), self.module.params["zone"].rstrip(".")
+        route53, name = watched(self.module.client("route53")), self.module.params["zone"].rstrip(".")
         zone_id = api.zone_id(route53, name)
         seen = api.call(route53, "get_hosted_zone", Id=zone_id)["VPCs"] if zone_id else []
         if any(one["VPCId"] == vpc["VpcId"] for one in seen):

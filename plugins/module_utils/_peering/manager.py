@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -19,7 +20,7 @@ class Manager(Changes):
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
         super().__init__(module)
         self._name = module.params["name"]
-        self._ec2 = module.client("ec2")
+        self._ec2 = watched(module.client("ec2"))
         peer = module.params["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
         self._peer = Side(peer["vpc_id"], peer["cidr"], peer["region"] or module.region, peer["account_id"])
         found = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)

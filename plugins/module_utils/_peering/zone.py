@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -22,7 +23,7 @@ class Zone(Changes):
         super().__init__(module)
         self._name = module.params["name"].rstrip(".")
         self._vpc_name = module.params["vpc"]
-        self._route53 = module.client("route53")
+        self._route53 = watched(module.client("route53"))
         self._vpc = api.vpc_by_name(module.client("ec2"), self._vpc_name, module.region)
 
     @property

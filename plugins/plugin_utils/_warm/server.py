@@ -22,7 +22,9 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import ctypes
 import errno
+import fcntl
 import gc
 import hashlib
 import importlib
@@ -56,7 +58,14 @@ MESSAGE_SECONDS = 10.0
 """How long a caller may take for its message: others wait meanwhile."""
 END_SECONDS = 5.0
 """How long a module may take to end when it is told to."""
+LOCK = "DATAPLATFORM_FLEET_LOCK"
+"""The environment variable of a module that works under a lock; see module_utils/_lock/heartbeat.py."""
+PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 WARNINGS = "ansible.module_utils.common.warnings"
+
+
+LIBC = ctypes.CDLL(None)
 
 
 class Job(NamedTuple):
@@ -252,9 +261,10 @@ class Server:
                 raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
             job = Job(source=source, loaded=self._libraries.load(source), **settings)
             standard_output, standard_error = outputs
+            server = os.getpid()
             process = os.fork()
             if process == 0:
-                self._become_the_job(job, caller, standard_output, standard_error)
+                self._become_the_job(job, caller, standard_output, standard_error, server)
                 return job
             # Here too: it may have to end before it has got so far.
             with contextlib.suppress(OSError):
@@ -270,8 +280,14 @@ class Server:
                     os.close(descriptor)
         return None
 
-    def _become_the_job(self, job: Job, caller: socket.socket, standard_output: int, standard_error: int) -> None:
+    def _become_the_job(
+        self, job: Job, caller: socket.socket, standard_output: int, standard_error: int, server: int
+    ) -> None:
         try:
+            # It ends with the server, and the server with the run.
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != server:
+                os._exit(1)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setpgid(0, 0)
@@ -338,6 +354,7 @@ def prepare(job: Job, directory: Path) -> types.CodeType:
     """Make this process look to a module like an interpreter that has just been started for it."""
     os.environ.clear()
     os.environ.update(job.environment)
+    _hold_lock(job.environment.get(LOCK))
     if "PWD" in os.environ:
         os.environ["PWD"] = job.directory
     tempfile.tempdir = None
@@ -350,6 +367,13 @@ def prepare(job: Job, directory: Path) -> types.CodeType:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     return compile(job.source, "<stdin>", "exec")
+
+
+def _hold_lock(place: str | None) -> None:
+    """Be known to the process that keeps the lock, as processes are that were started with the variable."""
+    if place:
+        with contextlib.suppress(OSError):
+            fcntl.flock(os.open(f"{place}.users", os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def main() -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.lock.running import TABLE, Runs, eventually
+
 pytestmark = pytest.mark.integration
 
-TABLE = "fleet-locks"
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
@@ -42,7 +41,7 @@ PLAYBOOK = """
     - ansible.builtin.wait_for: {path: "{{ until }}", timeout: 120, sleep: 1}
       when: until is defined and 'unlock' not in ansible_run_tags
     - dataplatform.fleet.run_lock: *lock
-      when: "'unlock' not in ansible_run_tags"
+      when: "'unlock' not in ansible_run_tags and give_back is not defined"
     - dataplatform.fleet.run_lock:
         name: "{{ cluster }}"
         table: fleet-locks
@@ -61,80 +60,10 @@ PLAYBOOK = """
 """
 
 
-class Runs:
-    """Runs of one playbook on one cluster."""
-
-    def __init__(self, emulator: Any, directory: Path, cluster: str) -> None:
-        self.emulator = emulator
-        self.cluster = cluster
-        self.directory = directory
-        self.started: list[subprocess.Popen[str]] = []
-        (directory / "site.yml").write_text(PLAYBOOK)
-        (directory / "hosts.yml").write_text("all: {hosts: {here: {ansible_connection: local}}}\n")
-
-    def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
-        extra = {"endpoint_url": self.emulator.endpoint_url, "cluster": self.cluster, **variables}
-        command = ["ansible-playbook", "-i", str(self.directory / "hosts.yml"), "-e", json.dumps(extra), *arguments]
-        run = subprocess.Popen(
-            [*command, str(self.directory / "site.yml")],
-            env=self.emulator.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(run)
-        return run
-
-    def run(self, *arguments: str, **variables: Any) -> tuple[int, str]:
-        process = self.start(*arguments, **variables)
-        output, _ = process.communicate(timeout=180)
-        return process.returncode, " ".join(output.split())
-
-    def start_long(self, name: str, **variables: Any) -> tuple[subprocess.Popen[str], Path]:
-        """A run that holds the lock until the returned file exists."""
-        here, until = self.directory / f"{name}.here", self.directory / f"{name}.until"
-        run = self.start(here=str(here), until=str(until), **variables)
-        eventually(lambda: here.exists() or run.poll() is not None)
-        assert run.poll() is None, run.communicate()[0]
-        return run, until
-
-    def lock(self) -> dict[str, str] | None:
-        try:
-            item = self.emulator.client("dynamodb").get_item(TableName=TABLE, Key={"cluster": {"S": self.cluster}})
-        except Exception:
-            return None
-        return {key: next(iter(value.values())) for key, value in item["Item"].items()} if "Item" in item else None
-
-    def keepers(self) -> list[int]:
-        """The processes that keep locks in this emulator."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                command, environment = ((entry / name).read_text() for name in ("cmdline", "environ"))
-            except OSError:
-                continue
-            if "_lock/heartbeat.py" in command and self.emulator.endpoint_url in environment:
-                found.append(int(entry.name))
-        return found
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.1)
-    return answer
-
-
 @pytest.fixture
 def runs(emulator: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Runs]:
-    runs = Runs(emulator, tmp_path, request.node.name)
-    yield runs
-    for run in runs.started:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+    with Runs.of(emulator, tmp_path, request.node.name, PLAYBOOK) as runs:
+        yield runs
 
 
 def test_a_run_takes_the_lock_and_gives_it_back(runs: Runs) -> None:
@@ -254,6 +183,17 @@ def test_a_lock_can_be_given_back_early(runs: Runs) -> None:
     assert status == 0, output
     assert "[WARNING]: This run has lost" not in output
     assert runs.lock() is None
+
+
+def test_giving_back_a_lock_that_was_stolen_fails(runs: Runs) -> None:
+    run, until = runs.start_long("first", give_back=True)
+    runs.steal()
+    until.touch()
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert "This run has lost its lock" in output
+    assert "ann@laptop" in output
+    assert (runs.lock() or {})["run_id"] == "other"
 
 
 def test_secrets_are_in_no_argument_list(runs: Runs) -> None:

@@ -22,6 +22,9 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm.server im
         ("/bin/sh -c {python}", True),
         ("/bin/sh -c '{python} && sleep 0'", True),
         ("/bin/sh -c 'A=1 {python}'", False),
+        ("/bin/sh -c 'A=1 DATAPLATFORM_FLEET_LOCK=/x {python}'", False),
+        ("/bin/sh -c 'DATAPLATFORM_FLEET_LOCK=/x A=1 {python}'", False),
+        ("/bin/sh -c DATAPLATFORM_FLEET_LOCK=/x", False),
         ("/bin/sh -c '{python} /tmp/AnsiballZ_ping.py'", False),
         ("/bin/sh -c '{python} && rm -rf /tmp/x'", False),
         ("/bin/sh -c 'sudo {python}'", False),
@@ -39,7 +42,12 @@ def test_only_a_module_from_standard_input_is_taken(command: str, taken: bool, t
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\nexport A=1\nexec {sys.executable}\n")
     command = command.format(python=sys.executable, script=script)
-    assert python_of(command) == (sys.executable if taken else None)
+    assert python_of(command) == ((sys.executable, {}) if taken else None)
+
+
+def test_the_variable_of_the_lock_is_handed_over() -> None:
+    command = f"/bin/sh -c 'DATAPLATFORM_FLEET_LOCK='\"'\"'/a b'\"'\"' {sys.executable} && sleep 0'"
+    assert python_of(command) == (sys.executable, {"DATAPLATFORM_FLEET_LOCK": "/a b"})
 
 
 def test_it_is_local_for_ansible() -> None:

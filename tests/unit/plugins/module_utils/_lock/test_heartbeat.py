@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import (
     Process,
     beat,
+    clock,
     refused,
     release,
     skew,
@@ -19,7 +21,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 REFUSED = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
 DOWN = EndpointConnectionError(endpoint_url="http://x")
-SETTINGS: dict[str, Any] = {"table": "t", "cluster": "c", "run_id": "r", "skew": 0.0}
+SETTINGS: dict[str, Any] = {
+    "table": "t",
+    "cluster": "c",
+    "run_id": "r",
+    "skew": 0.0,
+    "renewed": 1.0,
+    "place": "/nowhere/lock",  # a run that has ended has taken its directory along
+}
 
 
 class Client:
@@ -75,11 +84,27 @@ def test_a_run_that_ends_meanwhile_needs_no_heartbeat() -> None:
     assert beat(Client(DOWN), dict(SETTINGS), Run(True))
 
 
-def test_a_lost_lock_leaves_a_mark(tmp_path: Path) -> None:
-    mark = tmp_path / "lost"
-    assert not beat(Client(REFUSED), {**SETTINGS, "mark": str(mark)}, Run())
-    assert mark.exists()
-    assert not beat(Client(REFUSED), {**SETTINGS, "mark": str(tmp_path / "gone" / "lost")}, Run())
+def test_a_run_is_told_how_its_lock_is(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "place": str(tmp_path / "lock")}
+
+    def state() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((tmp_path / "lock.state").read_text())
+        return found
+
+    assert beat(Client(DOWN), settings, Run(True))
+    assert state() == {"renewed": 1.0, "lost": False, "problem": str(DOWN)}
+    before = clock()
+    assert beat(Client({}), settings, Run())
+    assert before <= state().pop("renewed") <= clock()
+    assert not state()["problem"]
+    assert not beat(Client(REFUSED), settings, Run())
+    assert state()["lost"]
+    assert [file.name for file in tmp_path.iterdir()] == ["lock.state"]
+
+
+def test_a_process_that_cannot_be_named_has_ended() -> None:
+    """A run that was killed before its start could be read."""
+    assert Process(2**22 + 1, None).wait(60)
 
 
 @pytest.mark.parametrize(("answer", "done"), [({}, True), (REFUSED, True), (DOWN, False)])
