@@ -58,3 +58,24 @@ def test_locks_are_given_back_at_the_very_end(name: str) -> None:
     """Where ansible-playbook is the first process of a container, nothing outlives it that could do so."""
     assert yaml.safe_load((ROOT / name).read_text())[-1]["import_playbook"] == "playbooks/release.yml"
     assert all("always" in play["tags"] for play in yaml.safe_load((ROOT / "playbooks" / "release.yml").read_text()))
+
+
+HELD = "{{ lookup('dataplatform.fleet.held_lock', fleet_cluster) }}"
+# They change no cluster, or take no role that does.
+WITHOUT_LOCK = {"Check the plan", "Report"}
+
+
+@pytest.mark.parametrize("play", PLAYS)
+def test_what_changes_a_cluster_does_so_under_its_lock(play: dict[str, Any]) -> None:
+    if play["name"] not in WITHOUT_LOCK:
+        assert play["environment"] == HELD
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_playbook_that_takes_locks_ends_with_their_confirmation(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    imported = [play.get("import_playbook", "") for play in content if isinstance(play, dict)]
+    if any(name.endswith("preflight.yml") for name in imported):
+        # After its verdict, verify.yml does nothing more.
+        last = imported[-2 if path.stem == "verify" else -1]
+        assert last in ("confirm.yml", "release.yml", "playbooks/release.yml")

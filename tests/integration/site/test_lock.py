@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from tests.integration.site.conftest import Playbook, Run
 
 pytestmark = pytest.mark.integration
 
+# Without it, a run would be in its own account.
+ROLE = ["-e", json.dumps({"aws_role_arn": "arn:aws:iam::999900001111:role/elsewhere"})]
 GIVE_BACK = "Give the cluster's lock back"
 
 
@@ -42,3 +46,54 @@ def test_unlocking_is_no_run(playbook: Playbook) -> None:
     run = playbook("site.yml", "staging", "--tags", "unlock")
     assert run.failures == []
     assert GIVE_BACK not in [result["task"] for result in run.results]
+
+
+@pytest.mark.parametrize(
+    ("name", "inventory", "arguments"),
+    [
+        ("playbooks/clusters.yml", "testing", [*ROLE, "--start-at-task", "network | Create the VPC and what is in it"]),
+        ("playbooks/clusters.yml", "testing", ["--start-at-task", "Assume the roles and take the lock"]),
+        ("playbooks/clusters.yml", "testing", ["--skip-tags", "always"]),
+        ("playbooks/trust.yml", "controlplane", ["--tags", "unlock,pki"]),
+        ("destroy.yml", "testing", ["-e", "destroy=testing", "--start-at-task", "Remove each layer of the workload*"]),
+    ],
+    ids=["into a role", "past the checks", "skipped", "unlocked", "into destroy"],
+)
+def test_a_run_without_what_preflight_prepares_changes_nothing(
+    playbook: Playbook, local_cloud: Any, name: str, inventory: str, arguments: list[str]
+) -> None:
+    before = len(local_cloud.aws_calls())
+    run = playbook(name, inventory, *arguments, succeed=False)
+    assert len(run.failures) == 1
+    assert "This run has not taken the lock on cluster" in run.output or "the plan was not checked" in run.output
+    # The lock of a run before may be given back meanwhile.
+    made = [(call["service"], call["action"]) for call in local_cloud.aws_calls()[before:]]
+    assert [call for call in made if call != ("dynamodb", "DeleteItem")] == []
+
+
+def test_a_playbook_on_its_own_fails_at_its_end_if_its_lock_was_stolen(playbook: Playbook, local_cloud: Any) -> None:
+    dynamodb, cluster = local_cloud.client("dynamodb"), {"cluster": {"S": "dataplatform-testing"}}
+    over = threading.Event()
+
+    def steal() -> None:
+        while not over.wait(0.02):
+            try:
+                item = dynamodb.get_item(TableName="dataplatform-locks", Key=cluster).get("Item")
+            except dynamodb.exceptions.ResourceNotFoundException:
+                continue
+            if item:
+                other = {**item, "run_id": {"S": "other"}, "holder": {"S": "ann@laptop"}}
+                dynamodb.put_item(TableName="dataplatform-locks", Item=other)
+                return
+
+    thief = threading.Thread(target=steal)
+    thief.start()
+    try:
+        run = playbook("playbooks/agents.yml", "testing", "--tags", "none", succeed=False)
+    finally:
+        over.set()
+        thief.join()
+        dynamodb.delete_item(TableName="dataplatform-locks", Key=cluster)
+    (failure,) = run.failures
+    assert failure.startswith("testing | Confirm the cluster's lock: ")
+    assert "This run has lost its lock on cluster dataplatform-testing: it is held by ann@laptop" in failure
