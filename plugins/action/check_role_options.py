@@ -114,6 +114,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             argument_spec={
                 "roles": {"type": "list", "elements": "str", "default": []},
                 "fleet": {"type": "bool", "default": False},
+                "names": {"type": "bool", "default": True},
                 "reserved": {"type": "list", "elements": "str", "default": []},
                 "entries": {"type": "dict", "default": {}},
                 "keys": {"type": "dict", "default": {}},
@@ -122,7 +123,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         variables = task_vars or {}
         unknown: list[str] = []
-        findings = self._fleet(variables) if args["fleet"] else []
+        findings = self._fleet(variables, names=args["names"]) if args["fleet"] else []
         for path in self._roles(args["roles"]) if args["roles"] or not args["fleet"] else []:
             settings = self._own_settings(path) if args["roles"] else args
             specification = path / "meta" / "argument_specs.yml"
@@ -219,7 +220,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             findings += refusals(path, name, value, option)
         return findings
 
-    def _fleet(self, variables: Mapping[str, Any]) -> list[str]:
+    def _fleet(self, variables: Mapping[str, Any], *, names: bool) -> list[str]:
         """One sentence for each option of the fleet, and each name made of them, that cannot work."""
         try:
             members = self._templar.template(variables.get("fleet_members"))
@@ -232,7 +233,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             for host in sorted(set(groups) & set(groups.get("all", ())))
         ]
         findings += fleet_faults({**given, "fleet_members": members}, groups)
-        if findings:
+        if findings or not names:
             return findings
         own = {name: self._value(variables[name]) for name in derived.BY_DEFAULT if name in variables}
         return derived.too_long(str(given.get("fleet_name")), members, own, variables.get("inventory_hostname", ""))

@@ -32,6 +32,11 @@ options:
       - Without O(roles), only these are checked.
     type: bool
     default: false
+  names:
+    description:
+      - Whether O(fleet) also looks at the names that roles would make. A removal makes none.
+    type: bool
+    default: true
   roles:
     description:
       - The roles of this collection to check, each as its own task of this kind would; V(all) for all of them.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -132,6 +133,18 @@ def test_all_roles_at_once(tmp_path: Path, extra: str, messages: list[str]) -> N
     assert (status == 0) is (not messages), output
     for message in messages or ["failed=0"]:
         assert message in output
+
+
+def test_a_removal_is_not_refused_for_a_name_that_is_too_long(tmp_path: Path) -> None:
+    hub = {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}
+    extra = json.dumps({"fleet_name": "acme", "fleet_members": {"m" * 22: hub}})
+    for names, status in ((True, 2), (False, 0)):
+        playbook = tmp_path / "play.yml"
+        task = {"dataplatform.fleet.check_role_options": {"fleet": True, "names": names}}
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+        found, output = run(playbook, extra)
+        assert found == status, output
+        assert ("41 characters; 40 are possible" in output) is names
 
 
 def test_a_fleet_whose_members_cannot_be_read(tmp_path: Path) -> None:
