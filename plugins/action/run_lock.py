@@ -65,6 +65,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "heartbeat": {"type": "int", "default": 20},
                 "wait_timeout": {"type": "int", "default": 0},
                 "tags": {"type": "dict", "default": {}, "aliases": ["resource_tags"]},
+                "adopt": {"type": "bool", "default": False},
             }
         )
         if options["heartbeat"] < 1 or options["ttl"] < 3 * options["heartbeat"]:
@@ -96,7 +97,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {"lock": held and held.public(table.now())}
         if keeper.remembered():
             return self._held(table, keeper, options)
-        table.ensure(options["tags"])
+        table.ensure(options["tags"], adopt=options["adopt"])
         renewed = heartbeat.clock()
         taken = acquire(table, keeper.lock, options["wait_timeout"])
         if taken.previous:

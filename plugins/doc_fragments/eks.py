@@ -32,6 +32,9 @@ options:
   tags:
     description:
       - Tags as a dictionary. Not given, tags are left alone.
+      - As far as the tags C(dataplatform.fleet/fleet) and C(dataplatform.fleet/cluster), or else
+        C(dataplatform.fleet/owner), are among them, what exists without them is somebody else's, and is neither changed
+        nor deleted.
     type: dict
     aliases: [resource_tags]
   purge_tags:
@@ -39,6 +42,11 @@ options:
       - Remove tags that are not in O(tags), if O(tags) is given. Tags of AWS itself (C(aws:)) always stay.
     type: bool
     default: true
+  adopt:
+    description:
+      - Change or delete it although it lacks the tags that say whose it is.
+    type: bool
+    default: false
 """
 
     WAIT = r"""

@@ -55,9 +55,16 @@ options:
     type: int
     default: 7
   tags:
-    description: Tags of all documents. Others stay.
+    description:
+      - Tags of all documents. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
+        C(dataplatform.fleet/cluster) are among them, one secret without them has the task refused before it changes any.
     type: dict
     default: {}
+  adopt:
+    description: Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -114,6 +121,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 try:  # noqa: SIM105
@@ -136,6 +144,7 @@ def argument_spec() -> dict[str, Any]:
         "kms_key": {"type": "str", "no_log": False},
         "recovery_days": {"type": "int", "default": 7},
         "tags": {"type": "dict", "default": {}},
+        "adopt": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -167,6 +176,7 @@ def main() -> None:
         if wants and not key and not module.check_mode:
             module.fail_json(msg=f"There is no key {module.params['kms_key']}: the controlplane's run makes it.")
         live = api.read(client, [*(want.name for want in wants), *gone])
+        plan.refuse_foreign(live.values(), module.params["tags"], module.params["adopt"])
         plans = {want.name: plan.present(want, live.get(want.name), key) for want in wants}
         plans |= {name: plan.absent(live.get(name), recovery) for name in gone}
         whole = plan.Plan()
@@ -174,7 +184,7 @@ def main() -> None:
             whole.add(one)
             if not module.check_mode:
                 api.carry_out(client, one.calls)
-    except api.DocumentError as error:
+    except (api.DocumentError, ForeignError) as error:
         module.fail_json(msg=str(error))
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"Could not manage the secrets of the fleet {fleet}")

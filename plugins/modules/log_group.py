@@ -27,9 +27,15 @@ options:
     type: int
     choices: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
   tags:
-    description: Tags of the log group. Others stay.
+    description:
+      - Tags of the log group. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
+        C(dataplatform.fleet/cluster) are among them, a log group that lacks them is refused.
     type: dict
     default: {}
+  adopt:
+    description: Takes over, or deletes, a log group that lacks these tags.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -73,6 +79,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._logs.plan impo
     plan,
     state,
 )
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned, refusal
 
 try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
@@ -86,6 +93,7 @@ def argument_spec() -> dict[str, Any]:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "retention_days": {"type": "int", "choices": list(RETENTION_DAYS)},
         "tags": {"type": "dict", "default": {}},
+        "adopt": {"type": "bool", "default": False},
     }
 
 
@@ -111,6 +119,9 @@ def main() -> None:
     try:
         found = AWSRetry.jittered_backoff()(find)(module, client)
         arn, live = found or ("", None)
+        had = {key.removeprefix("tags."): str(value) for key, value in (live or {}).items() if key.startswith("tags.")}
+        if live is not None and not module.params["adopt"] and not owned(had, module.params["tags"]):
+            module.fail_json(msg=refusal("The log group", name, had, module.params["tags"]))
         if module.params["state"] == "present":
             wanted = state(module.params["retention_days"], module.params["tags"])
             calls, before, after = plan(name, arn, live, wanted)

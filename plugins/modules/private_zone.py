@@ -50,9 +50,15 @@ options:
         description: The session token.
         type: str
   tags:
-    description: Tags of a zone that is created here.
+    description:
+      - Tags of a zone that is created here. As far as the tags C(dataplatform.fleet/fleet) and
+        C(dataplatform.fleet/cluster) are among them, a zone of this account that lacks them is refused.
     type: dict
     default: {}
+  adopt:
+    description: Takes over, or deletes, a zone of that name that lacks these tags.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -94,6 +100,7 @@ private_zone:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.zone import Zone
 
@@ -117,6 +124,7 @@ def argument_spec() -> dict[str, Any]:
         "owner_account_id": {"type": "str", "default": ""},
         "accepter": {"type": "dict", "default": {}, "options": accepter},
         "tags": {"type": "dict", "default": {}},
+        "adopt": {"type": "bool", "default": False},
     }
 
 
@@ -126,7 +134,7 @@ def main() -> None:
     zone = Zone(module)
     try:
         result = zone.present() if module.params["state"] == "present" else zone.absent()
-    except PeeringError as error:
+    except (PeeringError, ForeignError) as error:
         module.fail_json(msg=f"Zone {name}: {error}")
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"Could not manage the zone {name}")

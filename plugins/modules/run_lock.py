@@ -62,10 +62,16 @@ options:
     type: int
     default: 0
   tags:
-    description: Tags for the table when it is created.
+    description:
+      - Tags for the table when it is created. As far as the tags C(dataplatform.fleet/fleet) and
+        C(dataplatform.fleet/cluster) are among them, a table that lacks them is refused.
     type: dict
     default: {}
     aliases: [resource_tags]
+  adopt:
+    description: Uses a table that lacks these tags.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: With C(--check) no lock is taken; a warning names another run that holds it.
@@ -77,7 +83,8 @@ notes:
   - Taking and giving back a lock, and creating the table, is bookkeeping and never reported as a change.
   - This is an action plugin, it talks to AWS from the controller.
   - "Needs these permissions on the table: C(dynamodb:DescribeTable), C(dynamodb:CreateTable), C(dynamodb:TagResource),
-    C(dynamodb:GetItem), C(dynamodb:PutItem), C(dynamodb:UpdateItem), C(dynamodb:DeleteItem)."
+    C(dynamodb:ListTagsOfResource), C(dynamodb:GetItem), C(dynamodb:PutItem), C(dynamodb:UpdateItem),
+    C(dynamodb:DeleteItem)."
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules

@@ -16,7 +16,12 @@ description:
   - Creates the VPC, its internet gateway, subnets, NAT gateways with Elastic IP addresses, one public and one or more
     private route tables, VPC endpoints with their security group, and a flow log. The default security group is
     emptied.
-  - Tags that others put on resources stay, and so do routes to peering connections and transit gateways.
+  - Tags that others put on resources stay, and so do routes to what this module does not make, such as peering
+    connections, transit gateways and NAT gateways of others. A default route is replaced where O(nat) needs one.
+  - Names are anybody's to give, so tags say what is the network's own. The tags C(dataplatform.fleet/fleet) and
+    C(dataplatform.fleet/cluster), as far as O(tags) has them, must be on what is changed or removed; where it has
+    neither, one of its tags; without O(tags) the name alone decides. What has the name and not the tags is refused
+    before anything is changed.
 options:
   name:
     description: The V(Name) tag of the VPC, and the prefix of its resources' names.
@@ -85,9 +90,13 @@ options:
         choices: [ALL, ACCEPT, REJECT]
         default: ALL
   tags:
-    description: Tags of all resources.
+    description: Tags of all resources. With O(state=absent), those by which the network is known as one's own.
     type: dict
     default: {}
+  adopt:
+    description: Takes over, or removes, a network and parts of it that lack the tags that tell what is one's own.
+    type: bool
+    default: false
   tier_tags:
     description: More tags for the subnets of a tier, such as those by which load balancers find their subnets.
     type: dict
@@ -160,7 +169,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan impor
     diff,
     plan,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live, find_vpc, read
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live, own_vpc, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.remove import Remover
 
 try:  # noqa: SIM105
@@ -191,6 +200,7 @@ def argument_spec() -> dict[str, Any]:
         },
         "tags": {"type": "dict", "default": {}},
         "tier_tags": {"type": "dict", "default": {}},
+        "adopt": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 900},
     }
 
@@ -205,10 +215,11 @@ def facts(network: Network, live: Live) -> dict[str, Any]:
 
 
 def ensure_present(module: AnsibleAWSModule, ec2: Ec2) -> None:
-    options = {key: module.params[key] for key in ("name", "cidr", "subnets", "nat", "endpoints", "flow_log", "tags")}
+    given = ("name", "cidr", "subnets", "nat", "endpoints", "flow_log", "tags", "adopt")
+    options = {key: module.params[key] for key in given}
     network = Network(region=ec2.client.meta.region_name, tier_tags=module.params["tier_tags"], **options)
     live = read(ec2, network)
-    changes = plan(live.state, desired(network), network)
+    changes = plan(live.state, desired(network), network, live.ids)
     applied: list[Change] = []
     if not module.check_mode:
         applier = Applier(ec2, network, live)
@@ -233,18 +244,19 @@ def ensure_present(module: AnsibleAWSModule, ec2: Ec2) -> None:
 
 def ensure_absent(module: AnsibleAWSModule, ec2: Ec2) -> None:
     name = module.params["name"]
-    vpc = find_vpc(ec2, name)
+    own = {"tags": module.params["tags"], "adopt": module.params["adopt"]}
+    network = Network(name=name, cidr="", region=ec2.client.meta.region_name, subnets=[], **own)
+    vpc = own_vpc(ec2, network)
     if vpc is None:
         module.exit_json(changed=False, changes=[], diff={"before": {}, "after": {}}, vpc={"id": None, "name": name})
         return
-    network = Network(name=name, cidr=vpc["CidrBlock"], region=ec2.client.meta.region_name, subnets=[])
     live = read(ec2, network)
     leaving = sorted(
         (key for key in live.state if key != ("security_group", "default")),
         key=lambda key: (-KINDS.index(key[0]), key[1]),
     )
     changes = [Change(kind, one, "delete", before=live.state[kind, one]) for kind, one in leaving]
-    left = {} if module.check_mode else Remover(ec2, vpc["VpcId"], name).run(module.params["timeout"])
+    left = {} if module.check_mode else Remover(ec2, vpc["VpcId"], name, network.owns).run(module.params["timeout"])
     if left:
         held = "; ".join(f"{one}: {why}" for one, why in sorted(left.items()))
         module.fail_json(msg=f"The network {name} could not be removed completely. Still there: {held}", left=left)

@@ -71,9 +71,15 @@ options:
         description: The session token.
         type: str
   tags:
-    description: Tags of the connection. Others stay.
+    description:
+      - Tags of the connection. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
+        C(dataplatform.fleet/cluster) are among them, a connection that lacks them is refused.
     type: dict
     default: {}
+  adopt:
+    description: Takes over, or removes, a connection that lacks these tags.
+    type: bool
+    default: false
   timeout:
     description: How long AWS may take for a step, in seconds.
     type: int
@@ -149,6 +155,7 @@ def argument_spec() -> dict[str, Any]:
         "accept": {"type": "bool"},
         "accepter": {"type": "dict", "default": {}, "options": ACCEPTER},
         "tags": {"type": "dict", "default": {}},
+        "adopt": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 300},
     }
 

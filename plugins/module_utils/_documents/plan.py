@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
 
 # An operation of the API and its arguments.
 Call = tuple[str, dict[str, Any]]
@@ -52,6 +54,13 @@ class Plan:
         self.calls += other.calls
         self.before |= other.before
         self.after |= other.after
+
+
+def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any], adopt: Collection[str] = ()) -> None:
+    """:raises ForeignError: if a secret that ``adopt`` does not name lacks those of ``tags`` that say whose it is."""
+    for one in live:
+        if one.name not in adopt and not owned(one.tags, tags):
+            raise ForeignError("The secret", one.name, one.tags, tags)
 
 
 def text(content: Mapping[str, Any]) -> str:

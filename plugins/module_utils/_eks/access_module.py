@@ -30,6 +30,7 @@ def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: b
     read = partial(api.describe_access_entry, runner.client, cluster, principal)
     target = Target(f"access entry {cluster}/{principal}", read, cluster)
     found = read()
+    runner.refuse_foreign(found, target, options)
     policies = api.list_associated_access_policies(runner.client, cluster, principal) if found else []
     if options["state"] == "absent":
         plan = plan_entry_absent(cluster, principal, found, policies)
@@ -71,6 +72,7 @@ def reconcile_association(options: Mapping[str, Any], runner: Runner, *, check_m
     read = partial(find_association, runner.client, cluster, namespace, account)
     target = Target(f"pod identity association {cluster}/{namespace}/{account}", read, cluster)
     found = read()
+    runner.refuse_foreign(found, target, options)
     if options["state"] == "absent":
         plan = plan_association_absent(cluster, namespace, account, found)
         if not check_mode:

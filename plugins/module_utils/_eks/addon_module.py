@@ -24,6 +24,7 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
         f"add-on {cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name
     )
     found = target.read()
+    runner.refuse_foreign(found, target, options)
     if options["state"] == "absent":
         return _absent(options, found, runner, target, check_mode=check_mode)
     wanted = wanted_state(options)

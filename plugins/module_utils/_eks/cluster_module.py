@@ -20,10 +20,11 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     """Make the cluster what *options* say. Raises EksError."""
     name = options["name"]
     target = Target(f"cluster {name}", partial(api.describe_cluster, runner.client, name), name)
-    if options["state"] == "absent":
-        return _absent(options, runner, target, check_mode=check_mode)
-    wanted = wanted_state(options)
     found = target.read()
+    runner.refuse_foreign(found, target, options)
+    if options["state"] == "absent":
+        return _absent(options, found, runner, target, check_mode=check_mode)
+    wanted = wanted_state(options)
     found = _ready_to_plan(found, runner, target, check_mode=check_mode)
     plan = plan_present(
         name,
@@ -44,9 +45,10 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     return outcome(plan, runner, cluster=result(found))
 
 
-def _absent(options: Mapping[str, Any], runner: Runner, target: Target, *, check_mode: bool) -> dict[str, Value]:
+def _absent(
+    options: Mapping[str, Any], found: Document | None, runner: Runner, target: Target, *, check_mode: bool
+) -> dict[str, Value]:
     name = options["name"]
-    found = target.read()
     dependents: list[str] = []
     if found and found.get("status") != "DELETING":
         dependents = _dependents(name, runner, check_mode=check_mode)

@@ -49,10 +49,14 @@ def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, c
         cluster,
         nodegroup=name,
     )
+    found = target.read()
+    runner.refuse_foreign(found, target, options)
     if options["state"] == "absent":
-        return _absent(cluster, name, runner, target, check_mode=check_mode)
+        plan = plan_absent(cluster, name, found)
+        runner.remove(plan, found, target, check_mode=check_mode)
+        return outcome(plan, runner, nodegroup={})
     wanted = wanted_state(options)
-    found = _ready_to_plan(target.read(), runner, target, check_mode=check_mode)
+    found = _ready_to_plan(found, runner, target, check_mode=check_mode)
     version = None
     if found is None or wanted.get("version", found.get("version")) != found.get("version"):
         version = cluster_version(runner, cluster, check_mode=check_mode)
@@ -90,13 +94,6 @@ def cluster_version(runner: Runner, cluster: str, *, check_mode: bool) -> str | 
         raise ClusterNotFoundError(f"There is no EKS cluster {cluster!r} in {region}. Nothing was changed.")
     version: str = found["version"]
     return version
-
-
-def _absent(cluster: str, name: str, runner: Runner, target: Target, *, check_mode: bool) -> dict[str, Value]:
-    found = target.read()
-    plan = plan_absent(cluster, name, found)
-    runner.remove(plan, found, target, check_mode=check_mode)
-    return outcome(plan, runner, nodegroup={})
 
 
 def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:

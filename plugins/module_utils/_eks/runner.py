@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._lock.held import watched
+from .._ownership.tags import owned, refusal
 from .._texts import texts
 from . import api
 from .aliases import Client, Document, Value
@@ -56,6 +57,13 @@ class Runner:
         self.wait = wait
         self.warnings: list[str] = []
         self.done: list[dict[str, Value]] = []
+
+    def refuse_foreign(self, found: Document | None, target: Target, options: Mapping[str, Any]) -> None:
+        """Raise EksError for what has the name and lacks the tags that say whose it is."""
+        had, tags = (found or {}).get("tags") or {}, options.get("tags") or {}
+        if found is not None and found.get("status") != "DELETING" and not options["adopt"] and not owned(had, tags):
+            kind, _space, name = target.label.rpartition(" ")
+            raise EksError(refusal(f"The {kind}", name, had, tags))
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""

@@ -16,6 +16,7 @@ CLUSTER: Spec = {"cluster_name": {"required": True, "aliases": ["cluster"]}}
 TAGS: Spec = {
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
+    "adopt": {"type": "bool", "default": False},
 }
 WAIT: Spec = {
     "wait": {"type": "bool", "default": True},

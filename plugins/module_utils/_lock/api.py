@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import Client, skew
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import KEY, Lock
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, owned, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 with contextlib.suppress(ImportError):  # said when a client is made
@@ -48,9 +49,11 @@ class Table:
         answer = self._call("describe_table", absent=None)
         return answer is not None and answer["Table"]["TableStatus"] in ("ACTIVE", "UPDATING")
 
-    def ensure(self, tags: Mapping[str, str]) -> bool:
+    def ensure(self, tags: Mapping[str, str], *, adopt: bool = False) -> bool:
         """Create the table unless it is there, wait until it can be used; whether it was created here."""
         if self.exists():
+            if not adopt:
+                self._refuse_foreign(tags)
             return False
         created = self._call(
             "create_table",
@@ -67,6 +70,19 @@ class Table:
                 raise LockError(f"The lock table {self._name} did not become ACTIVE within {CREATE_SECONDS} s.")
             time.sleep(1)
         return created is not None
+
+    def _refuse_foreign(self, tags: Mapping[str, str]) -> None:
+        """Raise LockError for a table that lacks those of `tags` that say whose it is."""
+        if not marks(tags):
+            return
+        arn = self._call("describe_table")["Table"]["TableArn"]
+        try:
+            pages = self._client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
+            had = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        except (BotoCoreError, ClientError) as error:
+            raise LockError(f"The tags of the lock table {self._name} could not be read: {error}") from error
+        if not owned(had, tags):
+            raise LockError(refusal("The DynamoDB table", self._name, had, tags))
 
     def get(self, cluster: str) -> Lock | None:
         """The lock of a cluster, if there is one."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -44,6 +45,7 @@ class Manager(Changes):
                 f"the owner of {self._peer.vpc_id} has rejected the request. Agree with them; a rejected request can "
                 "be repeated once AWS has forgotten it."
             )
+        self._refuse_foreign(live)
         connection_id = self._request(live)
         status = self._accept(connection_id, live)
         self._tags(connection_id, live)
@@ -60,6 +62,7 @@ class Manager(Changes):
             live = plan.named(api.connections(self._ec2, self._own.vpc_id), self._name)
         if live is None:
             return {"id": "", "status": "deleted", "commands": []}
+        self._refuse_foreign(live)
         connection_id = live["VpcPeeringConnectionId"]
         there = live["AccepterVpcInfo"]
         self._peer = Side(there["VpcId"], "", there["Region"], there["OwnerId"])
@@ -73,6 +76,12 @@ class Manager(Changes):
         self.before[f"peering {self._name}"] = live["Status"]["Code"]
         self._do(self._ec2, "delete_vpc_peering_connection", VpcPeeringConnectionId=connection_id)
         return {"id": connection_id, "status": "deleted", "commands": []}
+
+    def _refuse_foreign(self, live: Mapping[str, Any] | None) -> None:
+        tags, had = self.module.params["tags"], _tags_of(live)
+        if live is not None and not self.module.params["adopt"] and not owned(had, tags):
+            what = f"The peering connection {live['VpcPeeringConnectionId']}"
+            raise PeeringError(refusal(what, f"of {self._name}", had, tags, self._name))
 
     def _to_come(self) -> dict[str, Any]:
         """Announce what the run does once its VPCs exist."""
@@ -120,7 +129,7 @@ class Manager(Changes):
         return "active"
 
     def _tags(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
-        had = {tag["Key"]: tag["Value"] for tag in (live or {}).get("Tags") or []}
+        had = _tags_of(live)
         wanted = texts(self.module.params["tags"])
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
@@ -143,3 +152,7 @@ class Manager(Changes):
         for operation, tables in (("create_route", routes.create), ("replace_route", routes.replace)):
             for table in tables:
                 self._do(ec2, operation, RouteTableId=table, **to)
+
+
+def _tags_of(live: Mapping[str, Any] | None) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in (live or {}).get("Tags") or []}

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone, reference
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -53,7 +54,7 @@ class Zone(Changes):
         owner = self._route53
         if self._foreign and self._may:
             owner = api.other_side(self.module, "route53", self.module.region)
-        zone_id = api.zone_id(owner, self._name) if self._may else ""
+        zone_id = self._find(owner) if self._may else ""
         if create and not zone_id:
             return self._new(self._vpc.vpc_id)
         if not zone_id and self._may and not check_mode:
@@ -65,7 +66,7 @@ class Zone(Changes):
 
     def absent(self) -> dict[str, Any]:
         if self.module.params["create"]:
-            zone_id = api.zone_id(self._route53, self._name)
+            zone_id = self._find(self._route53)
             if zone_id:
                 self._delete(zone_id)
         elif self._vpc:
@@ -74,6 +75,13 @@ class Zone(Changes):
                 self.before[self._field] = self._vpc.vpc_id
                 self._do(self._route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=self._aws_vpc())
         return self._result("")
+
+    def _find(self, route53: Any) -> str:  # noqa: ANN401
+        if self._foreign:
+            # Another account's tags are not this run's to ask for.
+            return api.zone_id(route53, self._name)
+        params = self.module.params
+        return own_zone(route53, self._name, params["tags"], adopt=params["adopt"])
 
     def _aws_vpc(self) -> dict[str, str]:
         assert isinstance(self._vpc, Side)  # noqa: S101 - the callers looked
@@ -90,7 +98,7 @@ class Zone(Changes):
             "create_hosted_zone",
             Name=self._name,
             VPC=self._aws_vpc(),
-            CallerReference=str(uuid.uuid4()),
+            CallerReference=reference(),
             HostedZoneConfig={"Comment": "Names that the fleet's members share", "PrivateZone": True},
         )
         zone_id = answer["HostedZone"]["Id"].removeprefix("/hostedzone/")
@@ -121,6 +129,8 @@ class Zone(Changes):
         answer = api.call(self._route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone_id)
         had = {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
         wanted = texts(self.module.params["tags"])
+        if not self.module.params["adopt"] and not owned(had, wanted) and self._find(self._route53) != zone_id:
+            raise ForeignError("The private zone", self._name, had, wanted)
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
             self.after[f"zone {self._name}.tags.{key}"] = value

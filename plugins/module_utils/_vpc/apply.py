@@ -140,8 +140,10 @@ class Applier:
         while True:
             # EC2 refuses a flow log in its answer or by an error.
             try:
-                answer = self.ec2.call(
+                answer = self.ec2.create(
                     "create_flow_logs",
+                    "vpc-flow-log",
+                    _tags(fields),
                     ResourceIds=[self.live.vpc_id],
                     ResourceType="VPC",
                     TrafficType=fields["traffic_type"],
@@ -160,7 +162,7 @@ class Applier:
             if "assume" not in refused or time.monotonic() > deadline:
                 raise ApplyError(f"AWS refused the flow log {change.name}: {refused}")
             time.sleep(5)
-        # The log group identifies a flow log, so it need not be born with its tags.
+        # Once more: EC2 takes the tags at creation, some of its emulations do not.
         self._tag(str(answer["FlowLogIds"][0]), _tags(fields))
         return str(answer["FlowLogIds"][0])
 

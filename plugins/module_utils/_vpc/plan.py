@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, refusal
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned as marked
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 Fields = dict[str, Any]
@@ -38,6 +40,8 @@ PRUNED = ("flow_log", "endpoint", "route_table", "nat_gateway", "elastic_ip")
 GATEWAY_SERVICES = ("s3", "dynamodb")
 ENDPOINT_SETS = {"ecr": ("ecr.api", "ecr.dkr")}
 DEFAULT_ROUTE = "routes.0.0.0.0/0"
+# Where a route leads whose NAT gateway has been deleted.
+GONE_NAT = "a NAT gateway that is gone"
 # What AWS puts into the default security group of a new VPC.
 DEFAULT_GROUP: Fields = {"ingress": ["all from itself"], "egress": ["all to 0.0.0.0/0"]}
 
@@ -59,6 +63,14 @@ class Network:
     flow_log: dict[str, str] | None = None
     tags: dict[str, str] = field(default_factory=dict)
     tier_tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    adopt: bool = False
+
+    def owns(self, live: Mapping[str, str]) -> bool:
+        """Tell by a resource's tags whether it is this network's; without marks, by any of the wanted tags."""
+        wanted = texts(self.tags)
+        if marks(wanted) or not wanted:
+            return marked(live, wanted)
+        return any(live.get(key) == value for key, value in wanted.items())
 
     def of_tier(self, *, public: bool) -> list[dict[str, str]]:
         return [subnet for subnet in self.subnets if (subnet["tier"] == "public") is public]
@@ -182,30 +194,61 @@ def _endpoints(network: Network, tables: list[str]) -> State:
     return state
 
 
-def _differences(live: Fields, want: Fields) -> tuple[Fields, Fields]:
+def _differences(live: Fields, want: Fields, network: Network) -> tuple[Fields, Fields]:
     """Return the fields that differ, before and after. A live None means that the API does not tell."""
     changed = [key for key in want if live.get(key, ...) != want[key] and live.get(key, ...) is not None]
-    surplus = [key for key in live if key.startswith("routes.") and key not in want]
+    # A default route of somebody else's, where none is wanted, is theirs.
+    surplus = [key for key in live if key.startswith("routes.") and key not in want and _leads_out(live[key], network)]
     before = {key: live[key] for key in (*changed, *surplus) if key in live}
     return before, {key: want[key] for key in changed}
 
 
+def _leads_out(target: str, network: Network) -> bool:
+    """Whether a route leads where this network's routes lead."""
+    return target in ("internet_gateway", GONE_NAT) or target.startswith(f"{network.name}-nat-")
+
+
+def tags_in(fields: Fields) -> dict[str, str]:
+    return {key.removeprefix("tags."): value for key, value in fields.items() if key.startswith("tags.")}
+
+
 def owned(fields: Fields, network: Network) -> bool:
     """Tell whether a live resource was made by this network's plan, by its tags."""
-    return str(fields.get("tags.Name", "")).startswith(f"{network.name}-") and all(
-        fields.get(f"tags.{key}") == value for key, value in texts(network.tags).items()
-    )
+    tags = tags_in(fields)
+    return tags.get("Name", "").startswith(f"{network.name}-") and network.owns(tags)
 
 
-def plan(live: State, want: State, network: Network) -> list[Change]:
-    """Return the changes that turn ``live`` into ``want``, in the order in which they are possible."""
+def _refuse_foreign(live: State, want: State, ids: Mapping[Key, str], network: Network) -> None:
+    """:raises PlanError: if what the plan would take for its own was made by somebody else."""
+    if network.adopt:
+        return
+    for (kind, name), fields in live.items():
+        # AWS makes the default group with the VPC. A flow log is known by where it writes, and by whose role.
+        if (kind, name) not in want or kind == "flow_log" or (kind, name) == ("security_group", "default"):
+            continue
+        if not network.owns(tags_in(fields)):
+            raise PlanError(foreign_text(kind, name, ids.get((kind, name), ""), tags_in(fields), network))
+
+
+def foreign_text(kind: str, name: str, resource_id: str, tags: Mapping[str, str], network: Network) -> str:
+    shown = f"{name} ({resource_id})" if resource_id else name
+    return refusal(f"The {kind.replace('_', ' ')}", shown, tags, network.tags, network.name)
+
+
+def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | None = None) -> list[Change]:
+    """Return the changes that turn ``live`` into ``want``, in the order in which they are possible.
+
+    :param ids: the ids of what is live, for messages.
+    :raises PlanError: if something cannot be changed, or is somebody else's.
+    """
+    _refuse_foreign(live, want, ids or {}, network)
     changes: list[Change] = []
     for key in sorted(want, key=lambda item: KINDS.index(item[0])):
         kind, name = key
         if key not in live:
             changes.append(Change(kind, name, "create", after=want[key]))
             continue
-        before, after = _differences(live[key], want[key])
+        before, after = _differences(live[key], want[key], network)
         if not before and not after:
             continue
         for fixed in sorted(IMMUTABLE.get(kind, set()) & after.keys()):

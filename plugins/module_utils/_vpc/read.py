@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .api import Ec2, filters, tags_of
-from .plan import DEFAULT_GROUP, Fields, Key, Network, PlanError, State
+from .plan import DEFAULT_GROUP, GONE_NAT, Fields, Key, Network, PlanError, State, foreign_text
 
 Item = dict[str, Any]
 GONE = {"deleted", "deleting", "failed"}
@@ -47,10 +47,21 @@ def find_vpc(ec2: Ec2, name: str) -> Item | None:
     return found[0] if found else None
 
 
+def own_vpc(ec2: Ec2, network: Network) -> Item | None:
+    """Return the network's VPC, or None.
+
+    :raises PlanError: when several VPCs have the name, or the one that has it is somebody else's.
+    """
+    vpc = find_vpc(ec2, network.name)
+    if vpc is not None and not network.adopt and not network.owns(tags_of(vpc)):
+        raise PlanError(foreign_text("vpc", network.name, vpc["VpcId"], tags_of(vpc), network))
+    return vpc
+
+
 def read(ec2: Ec2, network: Network) -> Live:
     """Read everything the plan knows, with the independent calls at the same time."""
     live = Live()
-    vpc = find_vpc(ec2, network.name)
+    vpc = own_vpc(ec2, network)
     if vpc is None:
         live.state["security_group", "default"] = dict(DEFAULT_GROUP)
         return live
@@ -128,34 +139,37 @@ def _subnets(live: Live, network: Network, subnets: list[Item]) -> None:
 
 
 def _nats(live: Live, network: Network, nats: list[Item], addresses: list[Item]) -> None:
+    """Those of others in the same subnets keep their ids for names: nothing is planned for them."""
     zones = {subnet["name"]: subnet["az"] for subnet in network.of_tier(public=True)}
     allocations: dict[str, str] = {}
     for nat in nats:
         if nat["State"] in GONE:
             continue
         subnet = live.names.get(nat["SubnetId"], nat["SubnetId"])
-        tags = tags_of(nat)
-        name = (
-            f"{network.name}-nat-{zones[subnet]}" if subnet in zones else tags.get("Name") or str(nat["NatGatewayId"])
-        )
-        live.add("nat_gateway", name, nat["NatGatewayId"], {"subnet": subnet}, tags)
+        tags, one = tags_of(nat), str(nat["NatGatewayId"])
+        own = network.adopt or network.owns(tags)
+        name = (f"{network.name}-nat-{zones[subnet]}" if subnet in zones else tags.get("Name") or one) if own else one
+        live.add("nat_gateway", name, one, {"subnet": subnet}, tags)
         allocations.update(
-            {one["AllocationId"]: name for one in nat.get("NatGatewayAddresses") or [] if one.get("AllocationId")}
+            {at["AllocationId"]: name for at in nat.get("NatGatewayAddresses") or [] if at.get("AllocationId")}
         )
     for address in addresses:
         tags = tags_of(address)
         allocation = address.get("AllocationId", "")
         name = allocations.get(allocation, tags.get("Name", ""))
-        if name.startswith(f"{network.name}-nat-"):
+        if name.startswith(f"{network.name}-nat-") and (allocation in allocations or network.owns(tags)):
             live.add("elastic_ip", name, allocation, {}, tags)
 
 
 def _target(live: Live, route: Item) -> str:
-    """Return the name of what a route points to."""
+    """Return the name of what a route leads to."""
     gateway = route.get("GatewayId") or ""
     if gateway.startswith("igw-"):
         return "internet_gateway" if gateway in live.names else gateway
-    target = route.get("NatGatewayId") or gateway or route.get("TransitGatewayId") or route.get("NetworkInterfaceId")
+    if route.get("NatGatewayId") and route.get("State") == "blackhole":
+        return GONE_NAT
+    targets = ("TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId")
+    target = route.get("NatGatewayId") or gateway or next((route[key] for key in targets if route.get(key)), None)
     return live.names.get(str(target), str(target))
 
 
@@ -167,7 +181,7 @@ def _tables(live: Live, network: Network, tables: list[Item]) -> None:
         routes = {}
         for route in table.get("Routes") or []:
             destination = route.get("DestinationCidrBlock")
-            # Routes to peers and transit gateways are others' to manage.
+            # Routes to peers and transit gateways are others' to manage, but for a default route that is wanted.
             ours = destination == "0.0.0.0/0" or str(
                 route.get("NatGatewayId") or route.get("GatewayId") or ""
             ).startswith(("igw-", "nat-"))

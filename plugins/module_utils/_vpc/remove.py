@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .api import Ec2, filters, tags_of
@@ -22,10 +22,14 @@ PAUSE = 5
 class Remover:
     """Deletes in the order of dependence. What AWS still holds is tried again in the next pass."""
 
-    def __init__(self, ec2: Ec2, vpc_id: str, name: str) -> None:
+    def __init__(
+        self, ec2: Ec2, vpc_id: str, name: str, owns: Callable[[Mapping[str, str]], bool] = lambda _tags: True
+    ) -> None:
+        """``owns`` tells by its tags whether an address, which is in no VPC, is the network's."""
         self.ec2 = ec2
         self.vpc_id = vpc_id
         self.name = name
+        self.owns = owns
         self.held: dict[str, str] = {}
 
     def run(self, timeout: float, pause: float = PAUSE) -> dict[str, str]:
@@ -96,7 +100,8 @@ class Remover:
             return
         for address in self.ec2.describe("describe_addresses", "Addresses"):
             one = address.get("AllocationId", "")
-            if one and tags_of(address).get("Name", "").startswith(f"{self.name}-nat-"):
+            tags = tags_of(address)
+            if one and tags.get("Name", "").startswith(f"{self.name}-nat-") and self.owns(tags):
                 self._try(one, self._delete("release_address", AllocationId=one))
 
     def _interfaces(self) -> None:

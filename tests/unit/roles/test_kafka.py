@@ -335,17 +335,10 @@ def test_records_are_the_advertised_names() -> None:
     assert value("__kafka_published") == "kafka-bootstrap.dataplatform.internal:9094"
 
 
-def test_the_zone_is_the_private_one_of_that_name() -> None:
-    zones = [
-        {"id": "/hostedzone/Z1", "name": "dataplatform.internal.", "config": {"private_zone": False}},
-        {"id": "/hostedzone/Z2", "name": "dataplatform.internal.", "config": {"private_zone": True}},
-        {"id": "/hostedzone/Z3", "name": "other.internal.", "config": {"private_zone": True}},
-    ]
-    assert value("__kafka_zone_id", __kafka_zones={"hosted_zones": zones}) == "Z2"
-    made = {"private_zone": {"id": "Z4"}}
-    assert value("__kafka_zone_id", __kafka_zone=made) == "Z4"
+def test_the_zone_is_the_one_that_was_found_or_made() -> None:
+    assert value("__kafka_zone_id", __kafka_zone={"private_zone": {"id": "Z4"}}) == "Z4"
     assert value("__kafka_zone_id", __kafka_zone={"private_zone": {"id": ""}}) == ""
-    assert value("__kafka_zone_id", __kafka_zones={"hosted_zones": zones[2:]}) == ""
+    assert value("__kafka_zone_id", __kafka_zone={"skipped": True}) == ""
 
 
 def test_who_may_talk_to_the_brokers() -> None:

@@ -1,0 +1,139 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tags of what has a name, by kind of resource. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED
+
+try:  # noqa: SIM105
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+Client = Any  # of boto3
+Tags = dict[str, str]
+WORKERS = 8
+_ABSENT = frozenset(
+    {
+        "404",
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NotFoundException",
+        "ParameterNotFound",
+        "ResourceNotFoundException",
+    }
+)
+
+
+class Lookup:
+    """One method per kind: the tags of the resource of that name, or None where there is none."""
+
+    def __init__(self, client: Callable[[str], Client], identity: Mapping[str, str]) -> None:
+        """``client`` makes the client of a service, ``identity`` is the caller's account and ARN."""
+        self._client = client
+        self._account = identity["Account"]
+        self._partition = identity["Arn"].split(":")[1]
+
+    def all(self, wanted: Mapping[str, list[str]]) -> dict[tuple[str, str], Tags]:
+        """Return the tags of what exists, by kind and name, with all calls at the same time."""
+        keys = [(kind, name) for kind, names in wanted.items() for name in dict.fromkeys(names) if name]
+        # Clients are made one by one: a session of boto3 is not to be shared by threads, clients are.
+        readers = {kind: getattr(self, f"_{kind}")() for kind, _name in keys}
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            found = list(pool.map(lambda key: _present(readers[key[0]], key[1]), keys))
+        return {key: tags for key, tags in zip(keys, found, strict=True) if tags is not None}
+
+    def _eks_cluster(self) -> Callable[[str], Tags]:
+        eks = self._client("eks")
+        return lambda name: dict(eks.describe_cluster(name=name)["cluster"].get("tags") or {})
+
+    def _eks_nodegroup(self) -> Callable[[str], Tags]:
+        eks = self._client("eks")
+
+        def read(name: str) -> Tags:
+            cluster, _slash, nodegroup = name.partition("/")
+            found = eks.describe_nodegroup(clusterName=cluster, nodegroupName=nodegroup)
+            return dict(found["nodegroup"].get("tags") or {})
+
+        return read
+
+    def _iam_role(self) -> Callable[[str], Tags]:
+        iam = self._client("iam")
+        return lambda name: _pairs(iam.get_role(RoleName=name)["Role"])
+
+    def _iam_policy(self) -> Callable[[str], Tags]:
+        iam, place = self._client("iam"), f"arn:{self._partition}:iam::{self._account}:policy"
+        return lambda name: _pairs(iam.get_policy(PolicyArn=f"{place}/{name}")["Policy"])
+
+    def _kms_key(self) -> Callable[[str], Tags]:
+        kms = self._client("kms")
+
+        def read(name: str) -> Tags:
+            # An alias has no tags: its key has.
+            key = kms.describe_key(KeyId=name)["KeyMetadata"]["KeyId"]
+            found = kms.list_resource_tags(KeyId=key)["Tags"]
+            return {tag["TagKey"]: tag["TagValue"] for tag in found}
+
+        return read
+
+    def _log_group(self) -> Callable[[str], Tags]:
+        logs = self._client("logs")
+        place = f"arn:{self._partition}:logs:{logs.meta.region_name}:{self._account}:log-group"
+        return lambda name: dict(logs.list_tags_for_resource(resourceArn=f"{place}:{name}")["tags"])
+
+    def _s3_bucket(self) -> Callable[[str], Tags]:
+        s3 = self._client("s3")
+
+        def read(name: str) -> Tags:
+            s3.head_bucket(Bucket=name)
+            try:
+                return _pairs({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]})
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchTagSet":
+                    raise
+            # S3 gives a bucket its tags in a second call.
+            return {} if s3.list_object_versions(Bucket=name, MaxKeys=1).get("Versions") else dict(UNFINISHED)
+
+        return read
+
+    def _ssm_parameter(self) -> Callable[[str], Tags]:
+        ssm = self._client("ssm")
+
+        def read(name: str) -> Tags:
+            ssm.get_parameter(Name=name)
+            return _pairs({"Tags": ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]})
+
+        return read
+
+
+# What the kinds are called.
+KINDS = {
+    "eks_cluster": "The cluster",
+    "eks_nodegroup": "The node group",
+    "iam_policy": "The IAM policy",
+    "iam_role": "The IAM role",
+    "kms_key": "The KMS key",
+    "log_group": "The log group",
+    "s3_bucket": "The S3 bucket",
+    "ssm_parameter": "The SSM parameter",
+}
+
+
+def _present(read: Callable[[str], Tags], name: str) -> Tags | None:
+    try:
+        found: Tags | None = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)(read)(name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
+    return found
+
+
+def _pairs(item: Mapping[str, Any]) -> Tags:
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or []}

@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose a resource is: names are anybody's to give, so the fleet's own tags decide. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
+
+# Those of a fleet's tags that say whose a resource is. Other tags may change from run to run.
+MARKS = ("dataplatform.fleet/fleet", "dataplatform.fleet/cluster")
+# Of what a role knows by its own tag alone.
+OWNER = "dataplatform.fleet/owner"
+
+# Stands for the tags of what AWS tags in a second call, before which a run may have ended: nothing is in it yet.
+UNFINISHED = {"": "unfinished"}
+
+
+class ForeignError(Exception):
+    """A resource has a name of the fleet's, and not the fleet's tags."""
+
+    def __init__(self, kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any]) -> None:
+        super().__init__(refusal(kind, name, live, wanted))
+
+
+def marks(tags: Mapping[Any, Any] | None) -> dict[str, str]:
+    """Return those of ``tags`` that say whose a resource is."""
+    given = texts(tags or {})
+    return {key: given[key] for key in MARKS if key in given} or {key: given[key] for key in (OWNER,) if key in given}
+
+
+def owned(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
+    """Tell whether a resource with the tags ``live`` belongs to whoever gives the tags ``wanted``.
+
+    Where these have no marks, the name alone decides.
+    """
+    return live == UNFINISHED or all(live.get(key) == value for key, value in marks(wanted).items())
+
+
+def refusal(kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any], whole: str = "") -> str:
+    """Return why a resource (``"The IAM role"``, ``"one-node"``) is not touched, and what to do.
+
+    ``whole`` is the name of what it is a part of and is adopted with.
+    """
+    asked = marks(wanted) or texts(wanted)
+    has = ", ".join(f"{key}={live[key]}" for key in asked if key in live) or "none of these"
+    return (
+        f"{kind} {name} has a name of this fleet's and not its tags: expected "
+        f"{', '.join(f'{key}={value}' for key, value in asked.items())}, found {has}. Nothing was changed. Rename or "
+        f"delete it; or, if this fleet is to own it, run with -e fleet_adopt={whole or name} (a module: with adopt)."
+    )

@@ -1,0 +1,67 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private hosted zones of Route 53, of which an account may have several of one name, and whose they are."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED, ForeignError, owned
+
+Client = Any  # of boto3
+_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
+# A zone gets its tags in a second call. By this it is known when a run has ended before.
+_REFERENCE = "dataplatform.fleet/"
+
+
+@dataclass(frozen=True)
+class HostedZone:
+    """A private zone."""
+
+    zone_id: str
+    tags: dict[str, str]
+
+
+def reference() -> str:
+    """Return a new CallerReference, of which Route 53 takes each only once."""
+    return f"{_REFERENCE}{uuid.uuid4()}"
+
+
+def zones(route53: Client, name: str) -> list[HostedZone]:
+    """Return the account's private zones of that name."""
+    dotted = name.rstrip(".") + "."
+    found: list[HostedZone] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = _retried(route53.list_hosted_zones_by_name)(DNSName=dotted, **more)
+        for one in answer["HostedZones"]:
+            if one["Name"] == dotted and one["Config"].get("PrivateZone"):
+                zone_id = one["Id"].removeprefix("/hostedzone/")
+                asked = {"ResourceType": "hostedzone", "ResourceId": zone_id}
+                pairs = _retried(route53.list_tags_for_resource)(**asked)["ResourceTagSet"]["Tags"]
+                tags = {tag["Key"]: tag["Value"] for tag in pairs}
+                if not tags and one["CallerReference"].startswith(_REFERENCE):
+                    tags = dict(UNFINISHED)
+                found.append(HostedZone(zone_id, tags))
+        # They come in the order of their names.
+        if not answer.get("IsTruncated") or answer["NextDNSName"] != dotted:
+            return found
+        more = {"HostedZoneId": answer["NextHostedZoneId"]}
+
+
+def own_zone(route53: Client, name: str, tags: Mapping[Any, Any], *, adopt: bool = False) -> str:
+    """Return the id of the private zone of that name, or an empty text.
+
+    :raises ForeignError: if there are such zones, and none is one's own by ``tags``.
+    """
+    found = zones(route53, name)
+    for one in found:
+        if adopt or owned(one.tags, tags):
+            return one.zone_id
+    for one in found:
+        raise ForeignError("The private zone", name, one.tags, tags)
+    return ""

@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
+    UNFINISHED,
+    marks,
+    owned,
+    refusal,
+)
+
+FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "expected"),
+    [
+        ({}, {}, True),
+        ({}, None, True),
+        ({}, {"team": "data"}, True),
+        ({}, FLEET, False),
+        ({"Name": "ours-staging"}, FLEET, False),
+        (FLEET, FLEET, True),
+        (FLEET, {**FLEET, "cost": 4711, "dataplatform.fleet/purpose": "workload"}, True),
+        (
+            {**FLEET, "dataplatform.fleet/purpose": "controlplane"},
+            {**FLEET, "dataplatform.fleet/purpose": "workload"},
+            True,
+        ),
+        ({**FLEET, "dataplatform.fleet/cluster": "testing"}, FLEET, False),
+        ({"dataplatform.fleet/fleet": "ours"}, FLEET, False),
+        (FLEET, {"dataplatform.fleet/fleet": "ours"}, True),
+        (FLEET, {"dataplatform.fleet/owner": "guardrails"}, False),
+        (FLEET, {**FLEET, "dataplatform.fleet/owner": "eks"}, True),
+        ({"dataplatform.fleet/owner": "guardrails"}, {"dataplatform.fleet/owner": "guardrails"}, True),
+        ({"dataplatform.fleet/fleet": "7"}, {"dataplatform.fleet/fleet": 7}, True),
+        (UNFINISHED, FLEET, True),
+    ],
+)
+def test_the_fleets_own_tags_decide(live: dict[str, str], wanted: dict[str, Any] | None, expected: bool) -> None:
+    assert owned(live, wanted) is expected
+
+
+def test_marks_are_no_other_tags() -> None:
+    assert marks({**FLEET, "team": "data", "dataplatform.fleet/tier": "public"}) == FLEET
+
+
+def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
+    said = refusal("The IAM role", "one-node", {"dataplatform.fleet/fleet": "theirs"}, FLEET)
+    assert said == (
+        "The IAM role one-node has a name of this fleet's and not its tags: expected dataplatform.fleet/fleet=ours, "
+        "dataplatform.fleet/cluster=staging, found dataplatform.fleet/fleet=theirs. Nothing was changed. Rename or "
+        "delete it; or, if this fleet is to own it, run with -e fleet_adopt=one-node (a module: with adopt)."
+    )
+    assert "found none of these" in refusal("The subnet", "x", {"Name": "x"}, FLEET)

@@ -1,0 +1,106 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No role changes what has a name of the fleet's without having looked whose it is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import ROLES
+
+# Modules of others that take over, and delete, whatever has the name: the option with the name, and its kind.
+BY_NAME = {
+    "amazon.aws.iam_managed_policy": ("name", "iam_policy"),
+    "amazon.aws.iam_role": ("name", "iam_role"),
+    "amazon.aws.kms_key": ("alias", "kms_key"),
+    "amazon.aws.s3_bucket": ("name", "s3_bucket"),
+    "community.aws.ssm_parameter": ("name", "ssm_parameter"),
+}
+# A record belongs to its zone, which private_zone has looked at.
+OF_OTHERS = {"amazon.aws.route53": "private_zone"}
+# Nothing that is there is changed by these.
+READING = ("_info", "sts_assume_role")
+# What it waits for, or plans for a cluster that does not exist, the task next to it has looked at.
+NEXT_TO_IT = ("Wait for", "Check that there can be")
+OWN = (
+    "eks_cluster",
+    "eks_nodegroup",
+    "eks_addon",
+    "eks_access_entry",
+    "eks_pod_identity_association",
+    "fleet_documents",
+)
+OWN += ("log_group", "private_zone", "vpc", "vpc_peering")
+
+
+def _tasks(role: str) -> Iterator[dict[str, Any]]:
+    for path in sorted((ROLES / role / "tasks").glob("*.yml")):
+        waiting = list(yaml.safe_load(path.read_text()) or [])
+        while waiting:
+            task = waiting.pop(0)
+            waiting[:0] = task.get("block", [])
+            yield task
+
+
+ALL = sorted(path.parent.name for path in ROLES.glob("*/tasks"))
+
+
+def _named(kind: str, name: str, checked: list[dict[str, Any]]) -> bool:
+    inner = name.removeprefix("{{ ").removesuffix(" }}")
+    return any(name in str(one.get(kind)) or inner in str(one.get(kind)) for one in checked)
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_modules_that_go_by_names_come_after_a_look_at_the_owner(role: str) -> None:
+    tasks = list(_tasks(role))
+    checked = [
+        task["dataplatform.fleet.check_ownership"]["resources"] for task in tasks if _uses(task, "check_ownership")
+    ]
+    for task in tasks:
+        for module, options in task.items():
+            if not module.startswith(("amazon.aws.", "community.aws.")) or module.endswith(READING):
+                continue
+            if module in OF_OTHERS:
+                assert any(_uses(one, OF_OTHERS[module]) for one in tasks), task["name"]
+                continue
+            option, kind = BY_NAME[module]
+            name = options[option]
+            if "loop" in task:
+                # The three roles of a cluster, one by one.
+                assert (role, name) == ("eks", "{{ __eks_role.name }}")
+                wanted = ("__eks_cluster_role", "__eks_node_role", "__eks_ebs_csi_role")
+                assert all(one in str(checked) for one in wanted)
+                continue
+            assert _named(kind, name, checked), f"{role}: {task['name']}: nothing looks whose {name} is"
+
+
+def _uses(task: dict[str, Any], module: str) -> bool:
+    return f"dataplatform.fleet.{module}" in task
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_modules_of_the_fleet_are_told_by_which_tags_to_go(role: str) -> None:
+    for task in _tasks(role):
+        for module in OWN:
+            options = task.get(f"dataplatform.fleet.{module}")
+            if options is None or any(part in task["name"] for part in NEXT_TO_IT):
+                continue
+            # A VPC enters and leaves the zone of another member.
+            if module == "private_zone" and "create" not in options:
+                continue
+            assert "tags" in options, f"{role}: {task['name']}"
+            assert "adopt" in options or role == "guardrails", f"{role}: {task['name']}"
+
+
+def test_every_module_that_can_adopt_is_tried() -> None:
+    found = set()
+    for path in (ROLES.parent / "plugins" / "modules").glob("*.py"):
+        text = path.read_text()
+        if '"adopt": {"type"' in text or "eks.tags" in text:
+            importlib.import_module(f"ansible_collections.dataplatform.fleet.plugins.modules.{path.stem}")
+            found.add(path.stem)
+    assert found == set(OWN)
