@@ -57,7 +57,7 @@ options:
   tags:
     description:
       - Tags of all documents. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
-        C(dataplatform.fleet/cluster) are among them, one secret without them has the task refused before it changes any.
+        C(dataplatform.fleet/cluster) are among them, a secret without them is refused before any is changed.
     type: dict
     default: {}
   adopt:
