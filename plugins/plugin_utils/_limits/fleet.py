@@ -36,6 +36,7 @@ OPTIONS: Mapping[str, Rule] = {
 }
 OTHERS = (
     "fleet_access_key",
+    "fleet_adopt",
     "fleet_api_server_cidrs",
     "fleet_connection",
     "fleet_ingress_namespaces",

@@ -19,6 +19,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROLES = Path(__file__).parents[3] / "roles"
 # What an inventory's fleet.yml gives to all roles.
 FLEET: Mapping[str, Mapping[str, Any]] = {
+    "fleet_adopt": {"type": "list", "elements": "str"},
     "fleet_members": {"type": "dict"},
     "fleet_message_max_bytes": {"type": "int"},
     "fleet_tags": {"type": "dict"},
