@@ -27,6 +27,7 @@ REQUIRED = ("purpose", "region", "vpc_cidr")
 OPTIONS: Mapping[str, Rule] = {
     "fleet_name": "fleet",
     "fleet_region": "region",
+    "fleet_adopt": "some_text",
     "fleet_role_arn": "role_arn?",
     "fleet_account_id": "account_id?",
     "fleet_message_max_bytes": "65536 .. 1073741824",
@@ -36,7 +37,6 @@ OPTIONS: Mapping[str, Rule] = {
 }
 OTHERS = (
     "fleet_access_key",
-    "fleet_adopt",
     "fleet_api_server_cidrs",
     "fleet_connection",
     "fleet_ingress_namespaces",
