@@ -31,8 +31,13 @@ def guarded(kubectl: Kubectl) -> Kubectl:
     """The same cluster with the guardrails applied and in force."""
     kubectl.apply(render_role("guardrails", **GUARDRAILS))
     # The API server compiles policies in its own time.
-    eventually(
-        lambda: kubectl.run("delete", "namespace", "ingress-nginx", "--dry-run=server").returncode != 0,
-        "the policies are in force",
-    )
+    service = ["create", "service", "loadbalancer", "probe", "--tcp=80", "--namespace=analytics", "--dry-run=server"]
+    for refused, which in (
+        (["delete", "namespace", "ingress-nginx", "--dry-run=server"], "protect"),
+        (service, "are the teams'"),
+    ):
+        eventually(
+            lambda asked=refused: "forbidden" in kubectl.run(*asked).stderr.lower(),
+            f"the policies that {which} are in force",
+        )
     return kubectl

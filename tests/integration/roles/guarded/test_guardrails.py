@@ -359,8 +359,14 @@ def test_a_team_takes_no_traffic_from_outside_whatever_its_quota(
     guarded: Kubectl, namespace: str, annotations: dict[str, str], spec: dict[str, Any], reason: str
 ) -> None:
     team = guarded.member_of("system:authenticated", f"tenant:{namespace}")
-    assert reason in team.refused("create", "--filename=-", content=service(namespace, annotations, **spec))
-    assert reason in guarded.refused("create", "--filename=-", content=service(namespace, annotations, **spec))
+    content = service(namespace, annotations, **spec)
+    for somebody in (team, guarded):
+        eventually(
+            lambda who=somebody: (
+                reason in who.run("create", "--filename=-", "--dry-run=server", content=content).stderr
+            ),
+            f"refused, because it {reason}",
+        )
     team.do("create", "--filename=-", "--dry-run=server", content=service(namespace, annotations))
 
 
