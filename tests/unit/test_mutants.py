@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.mutants.__main__ import FILES, ROOT, Mutant, changed, explained, function_of
 
 
