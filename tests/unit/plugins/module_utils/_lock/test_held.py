@@ -104,7 +104,12 @@ def test_no_call_is_made_without_the_lock(place: Place) -> None:
 
 
 # Modules that only read, and a key that is looked up.
-READING = {("fleet_documents_info.py", "secretsmanager"), ("fleet_documents.py", "kms"), ("zone.py", "ec2")}
+READING = {
+    ("check_ownership.py", "sts"),
+    ("fleet_documents.py", "kms"),
+    ("fleet_documents_info.py", "secretsmanager"),
+    ("zone.py", "ec2"),
+}
 
 
 def test_modules_watch_their_clients() -> None:
