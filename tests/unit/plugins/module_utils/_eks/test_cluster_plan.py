@@ -18,6 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors imp
     ImmutableError,
     VersionError,
 )
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 from botocore.validate import ParamValidator
 
 ROLE = "arn:aws:iam::111122223333:role/cluster"
@@ -405,3 +406,235 @@ def test_an_endpoint_for_nobody_is_refused(found: dict[str, Any] | None) -> None
     options = {"endpoint_public_access": False, "role_arn": ROLE, "subnet_ids": ["subnet-a", "subnet-b"]}
     with pytest.raises(EksError, match="cannot both be false"):
         plan(options, found)
+
+
+# -- whole plans, with what is sent and what is shown
+
+DEFAULTS: dict[str, Any] = {
+    "endpoint_public_access": True,
+    "endpoint_private_access": False,
+    "public_access_cidrs": ["0.0.0.0/0"],
+    "control_plane_egress_mode": "AWS_MANAGED",
+    "ip_family": "ipv4",
+    "authentication_mode": "CONFIG_MAP",
+    "upgrade_policy": "EXTENDED",
+    "zonal_shift": False,
+    "deletion_protection": False,
+    "control_plane_scaling_tier": "standard",
+    "auto_mode.enabled": False,
+}
+RICH: dict[str, Any] = {
+    "name": "one",
+    "arn": CLUSTER["arn"],
+    "version": "1.36",
+    "roleArn": ROLE,
+    "resourcesVpcConfig": {
+        "subnetIds": ["b", "a"],
+        "securityGroupIds": ["sh", "sg"],
+        "endpointPublicAccess": False,
+        "endpointPrivateAccess": True,
+        "publicAccessCidrs": ["10.0.0.0/8"],
+        "controlPlaneEgressMode": "CUSTOMER_ROUTED",
+    },
+    "logging": {"clusterLogging": [{"types": ["audit", "api"], "enabled": True}, {"enabled": True}, {"types": ["x"]}]},
+    "encryptionConfig": [{"resources": ["secrets"]}, {"provider": {"keyArn": KEY}}],
+    "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv6"},
+    "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": True},
+    "upgradePolicy": {"supportType": "STANDARD"},
+    "zonalShiftConfig": {"enabled": True},
+    "deletionProtection": False,
+    "controlPlaneScalingConfig": {"tier": "tier-xl"},
+    "remoteNetworkConfig": {
+        "remoteNodeNetworks": [{"cidrs": ["10.1.0.0/16"]}, {}],
+        "remotePodNetworks": [{"cidrs": ["10.2.0.0/16"]}],
+    },
+    "computeConfig": {"enabled": True, "nodePools": ["system", "general-purpose"], "nodeRoleArn": "r"},
+    "kubeApiServerConfig": {"eventTtl": "2h"},
+    "outpostConfig": {"outpostArns": ["o"]},
+    "tags": {"a": "1"},
+}
+STATE: dict[str, Any] = {
+    "version": "1.36",
+    "role_arn": ROLE,
+    "subnet_ids": ["a", "b"],
+    "security_group_ids": ["sg", "sh"],
+    "endpoint_public_access": False,
+    "endpoint_private_access": True,
+    "public_access_cidrs": ["10.0.0.0/8"],
+    "control_plane_egress_mode": "CUSTOMER_ROUTED",
+    "log_types": ["api", "audit"],
+    "encryption_key_arn": KEY,
+    "service_ipv4_cidr": "10.100.0.0/16",
+    "ip_family": "ipv6",
+    "authentication_mode": "API",
+    "bootstrap_cluster_creator_admin_permissions": True,
+    "upgrade_policy": "STANDARD",
+    "zonal_shift": True,
+    "deletion_protection": False,
+    "control_plane_scaling_tier": "tier-xl",
+    "remote_node_networks": ["10.1.0.0/16"],
+    "remote_pod_networks": ["10.2.0.0/16"],
+    "auto_mode.enabled": True,
+    "auto_mode.node_pools": ["general-purpose", "system"],
+    "auto_mode.node_role_arn": "r",
+    "kube_api_server_config.event_ttl": "2h",
+    "outpost_config.outpost_arns": ["o"],
+    "tags": {"a": "1"},
+}
+
+
+def test_what_is_read_of_a_cluster() -> None:
+    assert current_state(RICH) == STATE
+    bare = {name: value for name, value in current_state({}).items() if value not in (None, [], {})}
+    assert bare == DEFAULTS
+
+
+def test_what_is_sent_and_shown_of_a_cluster_that_goes() -> None:
+    planned = plan_absent("one", RICH, {}, [])
+    assert planned.resource == plan_absent("one", None, {}, []).resource == "cluster one"
+    assert steps(planned) == [
+        ("DeleteCluster", {"name": "one"}, {name: (value, None) for name, value in STATE.items()})
+    ]
+    protected = steps(plan_absent("one", RICH | {"deletionProtection": True}, {"deletion_protection": False}, []))
+    change = {"deletion_protection": (True, False)}
+    assert protected[0] == ("UpdateClusterConfig", {"name": "one", "deletionProtection": False}, change)
+    assert [
+        step.ends for step in plan_absent("one", cluster(deletionProtection=True), {"deletion_protection": False}, [])
+    ] == [
+        "update",
+        "gone",
+    ]
+
+
+def test_what_is_sent_and_shown_of_updates() -> None:
+    planned = plan({"version": "1.36", "encryption_key_arn": KEY, "tags": {"b": "2"}, "zonal_shift": True})
+    assert planned.resource == "cluster one"
+    assert [step.ends for step in planned] == ["at once", "at once", "update", "update", "update"]
+    arn = {"resourceArn": CLUSTER["arn"]}
+    key = [{"resources": ["secrets"], "provider": {"keyArn": KEY}}]
+    assert steps(planned) == [
+        ("TagResource", {**arn, "tags": {"b": "2"}}, {"tags.b": (None, "2")}),
+        ("UntagResource", {**arn, "tagKeys": ["a"]}, {"tags.a": ("1", None)}),
+        (
+            "AssociateEncryptionConfig",
+            {"clusterName": "one", "encryptionConfig": key},
+            {"encryption_key_arn": (None, KEY)},
+        ),
+        ("UpdateClusterConfig", {"name": "one", "zonalShiftConfig": {"enabled": True}}, {"zonal_shift": (False, True)}),
+        ("UpdateClusterVersion", {"name": "one", "version": "1.36"}, {"version": ("1.35", "1.36")}),
+    ]
+
+
+def test_what_is_sent_of_the_smallest_cluster() -> None:
+    planned = plan({"role_arn": ROLE, "subnet_ids": ["a"]}, None)
+    request = {"name": "one", "roleArn": ROLE, "resourcesVpcConfig": {"subnetIds": ["a"]}}
+    assert steps(planned) == [("CreateCluster", request, {"role_arn": (None, ROLE), "subnet_ids": (None, ["a"])})]
+    open_ = {"endpoint_public_access": True, "control_plane_egress_mode": "AWS_MANAGED", "log_types": [], "tags": {}}
+    ((_, request, _),) = steps(plan({"role_arn": ROLE, "subnet_ids": ["a"], "security_group_ids": [], **open_}, None))
+    assert request["resourcesVpcConfig"] == {
+        "subnetIds": ["a"],
+        "endpointPublicAccess": True,
+        "controlPlaneEgressMode": "AWS_MANAGED",
+    }
+    assert request.keys() == {"name", "roleArn", "resourcesVpcConfig"}
+
+
+def test_auto_mode_brings_what_add_ons_do() -> None:
+    wanted = {"role_arn": ROLE, "subnet_ids": ["a"], "auto_mode": {"enabled": True}}
+    ((_, request, shown),) = steps(plan(wanted, None))
+    assert request["bootstrapSelfManagedAddons"] is False
+    assert shown["bootstrap_self_managed_addons"] == (None, False)
+    ((_, request, _),) = steps(plan(wanted | {"auto_mode": {"enabled": False}}, None))
+    assert "bootstrapSelfManagedAddons" not in request
+
+
+NOTHING = "Nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "message"),
+    [
+        (
+            {"version": "1.36"},
+            None,
+            "cluster one does not exist, and role_arn and subnet_ids must be given to create it.",
+        ),
+        ({"role_arn": ROLE}, None, "cluster one does not exist, and subnet_ids must be given to create it."),
+        (
+            {"endpoint_public_access": False},
+            CLUSTER,
+            "cluster one: endpoint_public_access and endpoint_private_access cannot both be false; nobody could reach"
+            f" the cluster. {NOTHING}",
+        ),
+        (
+            {"version": "1.34"},
+            CLUSTER,
+            f"cluster one runs Kubernetes 1.35 and cannot be taken back to 1.34; keep 1.35 or go on to 1.36. {NOTHING}",
+        ),
+        (
+            {"version": "1.37"},
+            CLUSTER,
+            "cluster one runs Kubernetes 1.35 and cannot go to 1.37 at once: EKS takes one minor version at a time, and"
+            f" the next is 1.36. {NOTHING}",
+        ),
+        (
+            {"version": "1.38"},
+            cluster(version="1.37"),
+            f"EKS does not offer Kubernetes 1.38; it offers 1.34, 1.35, 1.36, 1.37. {NOTHING}",
+        ),
+        (
+            {"public_access_cidrs": []},
+            CLUSTER,
+            "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to let nobody in set"
+            " endpoint_public_access=false, to let everybody in name 0.0.0.0/0.",
+        ),
+        (
+            {"encryption_key_arn": "arn:aws:kms:eu-central-1:1:alias/x"},
+            CLUSTER,
+            "encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.",
+        ),
+        (
+            {"authentication_mode": "CONFIG_MAP"},
+            cluster(accessConfig={"authenticationMode": "API"}),
+            "cluster one: authentication_mode is 'API' and cannot become 'CONFIG_MAP': EKS goes from CONFIG_MAP to"
+            f" API_AND_CONFIG_MAP to API, never back. {NOTHING}",
+        ),
+        (
+            {"auto_mode": {"node_role_arn": "other"}},
+            cluster(computeConfig={"enabled": True, "nodeRoleArn": "r"}),
+            "cluster one: auto_mode.node_role_arn is 'r' and cannot become 'other': disable Auto Mode first, then"
+            f" enable it with the other role. {NOTHING}",
+        ),
+    ],
+)
+def test_what_is_said_of_what_cannot_be(options: dict[str, Any], found: dict[str, Any] | None, message: str) -> None:
+    with pytest.raises(EksError) as said:
+        plan(options, found)
+    assert str(said.value) == message
+
+
+def test_what_is_said_of_clusters_that_cannot_go() -> None:
+    with pytest.raises(EksError) as said:
+        plan_absent("one", CLUSTER, {}, ["node group x", "Fargate profile y"])
+    assert str(said.value) == f"cluster one still has node group x, Fargate profile y: delete these first. {NOTHING}"
+    with pytest.raises(EksError) as said:
+        plan_absent("one", cluster(deletionProtection=True), {}, [])
+    assert str(said.value) == (
+        "cluster one is protected from deletion. To delete it nevertheless, say deletion_protection=false together with"
+        f" state=absent. {NOTHING}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("offered", "known"),
+    [
+        ([{"clusterVersion": "1.30", "status": "unsupported"}], "none"),
+        ([{"clusterVersion": "1.9", "versionStatus": "UNSUPPORTED"}, {"clusterVersion": "1.10"}], "1.10"),
+        ([{"clusterVersion": "1.10"}, {"clusterVersion": "1.9", "status": "standard-support"}], "1.9, 1.10"),
+    ],
+)
+def test_versions_that_eks_no_longer_supports_are_not_offered(offered: list[dict[str, Any]], known: str) -> None:
+    wanted = wanted_state({"version": "1.2", "role_arn": ROLE, "subnet_ids": ["a"]})
+    with pytest.raises(VersionError) as said:
+        plan_present("one", None, wanted, offered=lambda: offered)
+    assert str(said.value) == f"EKS does not offer Kubernetes 1.2; it offers {known}. {NOTHING}"
