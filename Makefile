@@ -21,7 +21,7 @@ pytest := pytest -q --numprocesses 2 --durations 25
 integration := $(pytest) --dist loadfile tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
-.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e lint sanity bench
+.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,12 @@ test-fast: ## Run lint and the unit tests
 test-e2e: setup ## Run two clusters on real nodes, under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
 	@localcloud images --build
 	@pytest -q -rs --capture=no tests/e2e $(ARGS)
+
+mutants: ## Change what plans in small ways, and see whether the unit tests notice (ARGS="FILE..."); tests/mutants says how
+	@tools/setup --python-only
+	@UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS:-true}" VIRTUAL_ENV=$(CURDIR)/.venv uv sync --quiet --frozen --inexact --active \
+		--group mutants --python $(CURDIR)/.venv/bin/python
+	@python -m tests.mutants $(ARGS)
 
 lint: ## Run the linters and type checkers
 	@tools/setup --python-only

@@ -9,7 +9,11 @@ import re
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Key
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import check_removal, is_precious
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import (
+    check_removal,
+    is_initial,
+    is_precious,
+)
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._apply import recorded
 
 CLAIMS: Json = {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
@@ -112,3 +116,14 @@ def test_the_limit_holds_unless_a_whole_set_is_meant() -> None:
 
 def test_a_whole_set_is_removed_regardless_of_the_limit() -> None:
     assert refusal(maps(9), 9, whole=True) == []
+
+
+@pytest.mark.parametrize("name", ["default", "kube-node-lease", "kube-public", "kube-system"])
+def test_a_namespace_that_every_cluster_has_is_released_not_removed(name: str) -> None:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces"""
+    key = Key("", "Namespace", "", name)
+    assert is_initial(key)
+    assert refusal({key: {}}) == []
+    others = [Key("", "Namespace", "", f"{name}-x"), Key("x", "Namespace", "", name), Key("", "ConfigMap", "n", name)]
+    assert not any(is_initial(other) for other in others)
+    assert refusal({key: {}, DATABASE: {"spec": CLAIMS}})[:-1] == [f"{DATABASE} would be removed, and data with it."]
