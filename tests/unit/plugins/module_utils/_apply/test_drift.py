@@ -304,3 +304,28 @@ def test_atomic_values_are_predicted_to_be_replaced_whole() -> None:
     live = {"whole": {"a": "1"}, "list": ["a"], "names": ["a"]}
     rendered = {"whole": {"b": "2"}, "list": ["b"], "names": ["b"]}
     assert drift.predicted(rendered, live, TREE, []) == {"whole": {"b": "2"}, "list": ["b"], "names": ["a", "b"]}
+
+
+def custom(rendered: Json, fields: Json, spec: Json) -> dict[str, list[str]]:
+    """What is found in an object of a custom kind, whose spec has a schema of *spec*."""
+    type_ = Type({"type": "object", "properties": {"spec": spec | {"type": "object"}}}, {})
+    live = {
+        "metadata": {"managedFields": [{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": fields}}]}
+    }
+    added = drift.additions({"spec": rendered}, live, type_)
+    return {manager: [readable(path) for path in paths] for manager, paths in added.items()}
+
+
+FREE: Json = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def test_metadata_of_templates_is_no_content_at_any_depth() -> None:
+    """A CronJob's pod template stands deeper than a Deployment's."""
+    rendered = {"jobTemplate": {"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}}
+    labels = {"f:metadata": {"f:labels": {"f:mine": {}}}}
+    assert custom(rendered, {"f:jobTemplate": {"f:spec": {"f:template": labels}}}, FREE) == {}
+
+
+def test_a_declared_field_whose_name_has_a_colon_is_no_addition() -> None:
+    declared = {"properties": {"a:b": {"type": "string"}}} | FREE
+    assert custom({"c": "1"}, {"f:a:b": {}, "f:b": {}}, declared) == {"kubectl": ["spec.b"]}
