@@ -46,7 +46,8 @@ def pod(**options: Any) -> dict[str, Any]:
 
 def checks(**options: Any) -> list[str]:
     """The names of the checks that refuse these options."""
-    tasks = yaml.safe_load((ROLES / ROLE / "tasks" / "check.yml").read_text(encoding="utf-8"))
+    files = [ROLES / ROLE / "tasks" / name for name in ("check.yml", "sizes.yml")]
+    tasks = [task for path in files for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
     found = []
     for task in tasks:
         if "ansible.builtin.import_tasks" in task:
@@ -54,7 +55,7 @@ def checks(**options: Any) -> list[str]:
         conditions = task["ansible.builtin.assert"]["that"]
         every = conditions if isinstance(conditions, list) else [conditions]
         if not all(evaluate(ROLE, condition, **options) for condition in every):
-            found.append(task["name"].removeprefix("check | "))
+            found.append(task["name"].partition(" | ")[2])
     return found
 
 
