@@ -9,6 +9,7 @@ applies silently. An option that is valid as text, such as "false" for a boolean
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals
@@ -76,7 +78,8 @@ def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterab
         if key not in known:
             found[str(key)] = next(iter(difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)), None)
         elif isinstance(allowed, Mapping) and not _takes(allowed[key], value):
-            found[f"{key}: {value} (it takes {_words(allowed[key])})"] = None
+            shown = value if isinstance(value, str) else json.dumps(value, default=str)
+            found[f"{key}: {shown} (it takes {_words(allowed[key])})"] = None
     return found
 
 
@@ -90,7 +93,7 @@ def _takes(rule: Value, value: Value) -> bool:
     if not rule:
         return True
     if isinstance(rule, Mapping):
-        return re.fullmatch(rule["pattern"], str(value)) is not None
+        return not isinstance(value, Mapping | list) and re.fullmatch(rule["pattern"], text(value)) is not None
     if isinstance(rule, str):
         if isinstance(value, bool):
             return False
@@ -99,7 +102,9 @@ def _takes(rule: Value, value: Value) -> bool:
             return least <= float(value) <= most
         except (TypeError, ValueError):
             return False
-    return str(value).lower() in {str(word).lower() for word in rule}
+    # YAML reads on and off as booleans.
+    spellings = {text(value), {True: "on", False: "off"}.get(value, "")} if isinstance(value, bool) else {str(value)}
+    return not {word.lower() for word in spellings}.isdisjoint(str(word).lower() for word in rule)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.vault import EncryptedString
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
 
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -58,6 +59,7 @@ def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Valu
     if isinstance(value, str) and kind in ("list", "dict"):
         result = _read(value, kind)
     if result is not None and not _as_it_is(result):
+        result = _spelt(result, specification)
         argument = {key: specification[key] for key in _USED if key in specification}
         checked = ArgumentSpecValidator({name: argument}).validate({name: result})
         if checked.error_messages:
@@ -71,15 +73,22 @@ def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Valu
     return result
 
 
-def _read(text: str, kind: str) -> Value:
+def _spelt(value: Value, specification: Mapping[str, Any]) -> Value:
+    """A boolean for a text as YAML spells it; Ansible's own conversion writes Python's ``True``."""
+    if isinstance(value, list) and specification.get("elements") == "str":
+        return [text(entry) if isinstance(entry, bool) else entry for entry in value]
+    return text(value) if isinstance(value, bool) and specification.get("type") == "str" else value
+
+
+def _read(given: str, kind: str) -> Value:
     """Text for a list or a dictionary, as far as it is more than what Ansible's own conversion reads."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in given.splitlines() if line.strip()]
     if not lines:
         return [] if kind == "list" else {}
-    if lines[0][0] in "[{" and not _as_it_is(text):
+    if lines[0][0] in "[{" and not _as_it_is(given):
         with contextlib.suppress(yaml.YAMLError):
-            return yaml.load(text.encode(), _LOADER)  # noqa: S506 - a safe loader; bytes, because text carries tags
-    return lines if kind == "list" and len(lines) > 1 else text
+            return yaml.load(given.encode(), _LOADER)  # noqa: S506 - a safe loader; bytes, because text carries tags
+    return lines if kind == "list" and len(lines) > 1 else given
 
 
 def _converted_parts(value: Mapping[str, Value], specifications: Mapping[str, Any]) -> dict[str, Value]:

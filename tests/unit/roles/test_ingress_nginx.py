@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -80,11 +81,11 @@ def test_a_sites_annotations_win() -> None:
 @pytest.mark.parametrize(
     ("options", "ports", "redirect", "backend"),
     [
-        ({}, {80: "http", 443: "https"}, "True", None),
-        ({"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "True", None),
-        (ACM, {80: "http", 443: "http"}, "False", "tcp"),
-        (ACM | {"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "True", "ssl"),
-        (ACM | {"ingress_nginx_http": False}, {443: "http"}, "False", "tcp"),
+        ({}, {80: "http", 443: "https"}, "true", None),
+        ({"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "true", None),
+        (ACM, {80: "http", 443: "http"}, "false", "tcp"),
+        (ACM | {"ingress_nginx_tls_secret": "default"}, {80: "http", 443: "https"}, "true", "ssl"),
+        (ACM | {"ingress_nginx_http": False}, {443: "http"}, "false", "tcp"),
     ],
 )
 def test_where_tls_ends(options: dict[str, Any], ports: dict[int, str], redirect: str, backend: str | None) -> None:
@@ -191,7 +192,7 @@ def test_a_key_that_the_controller_would_ignore_is_refused(key: str) -> None:
         ("hsts-max-age", [0, "31536000"], ["1y", 1.5, True]),
         ("http-redirect-code", [301, "308"], [303, "3011"]),
         # YAML takes off without quotes for false.
-        ("add-header-inherit", ["off", "Merge"], [False, "none"]),
+        ("add-header-inherit", ["off", "Merge", False, True], ["none", None]),
         ("error-log-level", ["warn", "notice"], ["warning", "fatal"]),
         ("log-format-escaping", ["json"], ["JSON", False]),
         ("access-log", ["syslog:server=localhost:514"], ["off", "/dev/stdout"]),
@@ -202,7 +203,8 @@ def test_a_key_that_the_controller_would_ignore_is_refused(key: str) -> None:
             ["least_time header", "roundrobin", "hash"],
         ),
         ("ssl-protocols", ["TLSv1.2 TLSv1.3"], ["TLS1.2", "TLSv1.2,TLSv1.3"]),
-        ("client-max-body-size", [0, "20m", "1g"], ["20mb", "20 m"]),
+        ("client-max-body-size", [0, "20m", "1g"], ["20mb", "20 m", ["1m"]]),
+        ("client-body-buffer-size", [0, "20m"], ["1g"]),
         ("proxy-buffers", ["8 4k"], ["8", "0 4k"]),
         ("proxy-read-timeout", ["60s", "1h 30m", 5], ["60sec", "1,5s"]),
         ("log-format", ["$remote_addr\n$status"], [""]),
@@ -212,7 +214,32 @@ def test_a_value_that_the_controller_would_ignore_is_refused(key: str, right: li
     assert [value for value in right if refusals(**{key: value})] == []
     for value in wrong:
         (problem,) = refusals(**{key: value})
-        assert problem.startswith(f"{key}: {value} (it takes ")
+        shown = value if isinstance(value, str) else json.dumps(value)
+        assert problem.startswith(f"{key}: {shown} (it takes ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("access-log-off", True, "true"),
+        ("http2", False, "false"),
+        ("add-header-inherit", False, "off"),
+        ("add-header-inherit", "merge", "merge"),
+        ("keepalive", 3, "3"),
+    ],
+)
+def test_a_value_of_yaml_is_the_text_that_the_controller_reads(key: str, value: Any, text: str) -> None:
+    """Booleans go through strconv.ParseBool, and the rest is read as it is: internal/configs/parsing_helpers.go."""
+    objects = render_role("ingress_nginx", ingress_nginx_config={key: value})
+    assert only(objects, "ConfigMap")["data"][key] == text
+
+
+def test_a_load_balancer_is_internal_only_where_that_is_asked_for() -> None:
+    """The Service controller takes every text but "false" and an empty one for an internal load balancer."""
+    name = "service.beta.kubernetes.io/aws-load-balancer-internal"
+    for value, text in ((False, "false"), (True, "true")):
+        objects = render_role("ingress_nginx", ingress_nginx_service_annotations={name: value})
+        assert only(objects, "Service")["metadata"]["annotations"][name] == text
 
 
 def test_log_levels_are_the_controllers() -> None:
@@ -228,4 +255,4 @@ def test_a_sites_settings_win_and_are_text() -> None:
         render_role("ingress_nginx", ingress_nginx_config={"worker-processes": 7, "http2": False}), "ConfigMap"
     )["data"]
     assert data["worker-processes"] == "7"
-    assert data["http2"] == "False"
+    assert data["http2"] == "false"

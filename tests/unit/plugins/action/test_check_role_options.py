@@ -47,7 +47,7 @@ def test_looks_at_the_keys_of_a_dictionary_and_at_what_they_take() -> None:
     }
     assert refused_keys({"acks": "all"}, allowed) == {"acks: all (it takes -1 .. 1000)": None}
     # YAML's true is 1 for Python, and no number for whoever reads the text.
-    assert refused_keys({"acks": True}, allowed) == {"acks: True (it takes -1 .. 1000)": None}
+    assert refused_keys({"acks": True}, allowed) == {"acks: true (it takes -1 .. 1000)": None}
     assert refused_keys({"akcs": 1, "codec": "any"}, ["acks", "codec"]) == {"akcs": "acks"}
 
 

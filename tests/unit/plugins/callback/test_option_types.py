@@ -141,3 +141,11 @@ def test_text_is_refused_where_the_callback_is_not_enabled(tmp_path: Path, given
     assert refused.returncode != 0
     assert "and is the text" in refused.stdout + refused.stderr
     assert "dataplatform.fleet.option_types" in refused.stdout + refused.stderr
+
+
+def test_a_boolean_for_a_text_is_what_yaml_says() -> None:
+    assert converted("a_text", False, {"type": "str"}) == "false"
+    assert converted("a_list", [True, 1, "on"], {"type": "list", "elements": "str"}) == ["true", "1", "on"]
+    assert converted(
+        "a_list", [{"name": True}], {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}}}
+    ) == [{"name": "true"}]
