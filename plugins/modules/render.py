@@ -16,7 +16,7 @@ description:
     GitOps. These are the objects that M(dataplatform.fleet.apply) applies, without its labels.
   - Nothing is asked, neither AWS nor a cluster, unless O(stand_ins) is V(false). A value that only a run can know, such
     as the password that the lookup P(dataplatform.fleet.fleet_secret#lookup) reads, is a text that stands in for it.
-  - The data of Secrets is written as C(<redacted sha256:8 digits>).
+  - The data of Secrets is written as C(<redacted>).
 options:
   playbook:
     description:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._redaction import mark
 
 from .objects import Json, Key, Value
 
@@ -17,8 +18,16 @@ _NOISE: Final = ("managedFields", "resourceVersion", "uid", "generation", "creat
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def clean(obj: Json | None, *, status_apart: bool = True) -> Json:
-    """An object as a diff shows it; its status only where that is a field like others."""
+def redacted(value: Value) -> str:
+    """Stands for a secret value: within a run another value gives another text."""
+    raw = str(value).encode()
+    with contextlib.suppress(binascii.Error, ValueError):
+        raw = base64.b64decode(raw, validate=True)
+    return f"<redacted {mark(raw)}>"
+
+
+def clean(obj: Json | None, *, status_apart: bool = True, hide: Callable[[Value], str] = redacted) -> Json:
+    """An object as a diff shows it, without secret values; its status only where that is a field like others."""
     if not obj:
         return {}
     shown = {name: value for name, value in obj.items() if name != "status" or not status_apart}
@@ -32,20 +41,12 @@ def clean(obj: Json | None, *, status_apart: bool = True) -> Json:
     if is_secret(obj):
         for name in ("data", "stringData"):
             if isinstance(shown.get(name), dict):
-                shown[name] = {key: redacted(value) for key, value in shown[name].items()}
+                shown[name] = {key: hide(value) for key, value in shown[name].items()}
     return shown
 
 
 def is_secret(obj: Json) -> bool:
     return obj.get("kind") == "Secret" and obj.get("apiVersion") == "v1"
-
-
-def redacted(value: Value) -> str:
-    """Stands for a secret value: another value gives another text."""
-    raw = str(value).encode()
-    with contextlib.suppress(binascii.Error, ValueError):
-        raw = base64.b64decode(raw, validate=True)
-    return f"<redacted sha256:{hashlib.sha256(raw).hexdigest()[:8]}>"
 
 
 def entry(key: Key, before: Json | None, after: Json | None, *, status_apart: bool = True) -> Json:

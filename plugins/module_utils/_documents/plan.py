@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._redaction import mark
 
 # An operation of the API and its arguments.
 Call = tuple[str, dict[str, Any]]
@@ -68,8 +68,8 @@ def text(content: Mapping[str, Any]) -> str:
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - what JSON holds
-    """Return what may be seen of a secret value: enough to tell two apart, too little to find one."""
-    return f"sha256:{hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]}"
+    """Return what may be seen of a secret value."""
+    return f"<redacted {mark(json.dumps(value, sort_keys=True).encode())}>"
 
 
 def same_key(live: str, wanted: tuple[str, ...]) -> bool:

@@ -341,7 +341,7 @@ def test_secrets_are_recognisable_but_unreadable_in_results(cluster: Cluster, na
             assert hidden not in text
         (entry,) = done.diff()
         before, after = entry["before"]["data"]["password"], entry["after"]["data"]["password"]
-        assert before.startswith("<redacted sha256:")
+        assert before.startswith("<redacted ")
         assert before != after
         assert "managedFields" not in text
 

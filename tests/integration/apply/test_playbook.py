@@ -150,7 +150,7 @@ def test_a_role_s_templates(project: Project, cluster: Cluster, namespace: str) 
     assert project.result["requests"] <= 2 + 5
     changed = project.run("--diff", "-vvvv", demo_greeting="bye", demo_password=f"{PASSWORD}-new")
     assert "+greeting = bye" in changed.text or "greeting = bye" in changed.text
-    assert "<redacted sha256:" in changed.text
+    assert "<redacted " in changed.text
     assert next(item for item in project.result["objects"] if item["name"] == "config")["fields"] == ["data.file"]
     for run in (planned, done, again, changed):
         # Ansible itself prints the command line, and with it our --extra-vars, at -vvvv.

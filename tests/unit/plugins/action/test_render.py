@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +16,6 @@ from ansible_collections.dataplatform.fleet.plugins.action.render import file_na
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CONTROLPLANE, render_role, role_names
 
 CHECKOUT = Path(__file__).resolve().parents[4]
-REDACTED = re.compile(r"<redacted sha256:[0-9a-f]{8}>")
 
 
 def run(dest: Path, inventory: str, playbook: str = "playbooks/render.yml", *arguments: str) -> str:
@@ -72,13 +69,12 @@ def test_every_role_can_be_rendered_and_shows_no_secret(tmp_path: Path, member: 
         for item in rendered:
             if item["kind"] == "Secret":
                 for value in {**item.get("data", {}), **item.get("stringData", {})}.values():
-                    assert REDACTED.fullmatch(value)
+                    assert value == "<redacted>"
 
 
-def test_the_data_of_secrets_is_recognisable_but_unreadable() -> None:
+def test_the_data_of_secrets_is_left_out() -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"password": "hidden"}}
-    digest = hashlib.sha256(b"hidden").hexdigest()[:8]
-    assert yaml.safe_load(text_of(secret))["stringData"] == {"password": f"<redacted sha256:{digest}>"}
+    assert yaml.safe_load(text_of(secret))["stringData"] == {"password": "<redacted>"}
 
 
 def test_texts_of_several_lines_stay_readable() -> None:
