@@ -14,7 +14,7 @@ import datetime
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Document = dict[str, Any]
@@ -54,6 +54,7 @@ class Record:
     partition: int
     offset: int
     value: str
+    timestamp: int = 1_795_996_800_000  # milliseconds, set by the producer
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class Pipeline:
         # As the codec does where pipeline.ecs_compatibility is v8.
         event.setdefault("event", {}).setdefault("original", record.value)
         event["@metadata"] = {
-            "kafka": {"topic": record.topic, "partition": record.partition, "offset": record.offset},
+            # decorate in logstash-integration-kafka's lib/logstash/inputs/kafka.rb
+            "kafka": {key: value for key, value in asdict(record).items() if key != "value"},
         }
         return event
 

@@ -194,6 +194,19 @@ def log(**message: Any) -> dict[str, Any]:
     return action.document
 
 
+def test_a_log_is_known_by_the_time_of_its_message_too() -> None:
+    pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["logs.conf"])
+    message = json.dumps({"message": "hello", "dataset": "container"})
+
+    def identity(timestamp: int) -> str | None:
+        action = pipeline.action(Record("logs-staging", 2, 0, message, timestamp))
+        assert action
+        return action.identity
+
+    assert identity(1) == identity(1) == "logs-staging-2-0-1"
+    assert identity(2) == "logs-staging-2-0-2"
+
+
 def test_each_count_of_an_event_is_a_document_and_the_same_one_when_it_is_sent_again() -> None:
     pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["logs.conf"])
 

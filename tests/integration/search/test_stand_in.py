@@ -122,8 +122,8 @@ def metric(value: Json, offset: int = 0) -> Action:
     return action
 
 
-def log(value: Json, offset: int) -> Action:
-    action = PIPELINES["logs"].action(Record("logs-staging", 1, offset, json.dumps(value)))
+def log(value: Json, offset: int, timestamp: int = 1_795_996_800_000) -> Action:
+    action = PIPELINES["logs"].action(Record("logs-staging", 1, offset, json.dumps(value), timestamp))
     assert action
     return action
 
@@ -352,7 +352,7 @@ def test_a_log_record_that_is_read_twice_is_there_once(opensearch: Node, logs: l
     found = opensearch.bulk([*logs, new])
     assert [item["status"] for item in found] == [409, 409, 409, 201]
     assert [item["error"]["type"] for item in found[:3]] == ["version_conflict_engine_exception"] * 3
-    assert [action.identity for action in logs] == [f"logs-staging-1-{offset}" for offset in range(3)]
+    assert [action.identity for action in logs] == [f"logs-staging-1-{offset}-1795996800000" for offset in range(3)]
     assert opensearch.count(LOGS) == before + 1
 
 
@@ -450,3 +450,12 @@ def test_a_word_where_a_number_was_is_kept_and_not_searchable(opensearch: Node, 
     assert [one["kubernetes_event"]["count"] for one in opensearch.search(LOGS, {"exists": {"field": "_ignored"}})] == [
         "many"
     ]
+
+
+def test_a_topic_that_is_made_again_overwrites_and_loses_no_log(opensearch: Node, logs: list[Action]) -> None:
+    """Its offsets begin at 0 again, while the documents of the former topic are still there."""
+    before = opensearch.count(LOGS)
+    again = [log(record, offset, 1_795_996_860_000) for offset, record in enumerate(RECORDS)]
+    assert [item["status"] for item in opensearch.bulk(again)] == [201] * len(again)
+    assert [item["status"] for item in opensearch.bulk(again)] == [409] * len(again)
+    assert opensearch.count(LOGS) == before + len(logs)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where only text has a place, booleans, numbers and null of YAML are written as YAML writes them, not as Python does."""
+"""Booleans, numbers and null of YAML become text as YAML writes them, not as Python does."""
 
 from __future__ import annotations
 
