@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,18 @@ def test_image_has_the_python_packages_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     own = {line for line in project if not Requirement(line).name.startswith("ansible")}
     assert set(image()["python"]) == own
+
+
+def test_what_pip_installs_from_pypi_is_known_by_its_hash() -> None:
+    """uv compares each file with uv.lock, and uv itself comes by pip."""
+    setup = (ROOT / "tools" / "setup").read_text()
+    assert re.findall(r"-m pip install.*", setup) == [
+        "-m pip install --quiet --disable-pip-version-check --require-hashes --requirement tools/uv.txt || return"
+    ]
+    assert 'uv" sync --quiet --frozen' in setup
+    requirement = (ROOT / "tools" / "uv.txt").read_text()
+    assert re.search(r"^uv==[0-9.]+( \\\n +--hash=sha256:[0-9a-f]{64})+\n\Z", requirement, re.MULTILINE)
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    files = [file for package in packages for file in (*package.get("wheels", ()), package.get("sdist", {})) if file]
+    assert len(files) > 1000
+    assert [file for file in files if not str(file.get("hash", "")).startswith("sha256:")] == []

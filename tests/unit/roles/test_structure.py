@@ -223,3 +223,18 @@ def test_secrets_are_in_secrets_only(role: str) -> None:
         if item["kind"] != "Secret":
             text = json.dumps(item)
             assert not [secret for secret in secrets if secret in text], f"{item['kind']} {item['metadata']['name']}"
+
+
+@every_role
+def test_images_can_be_pinned_by_their_digest(role: str) -> None:
+    digests = {
+        name: f"sha256:{number:064x}"
+        for number, name in enumerate(specification(role).get("options", {}))
+        if name.endswith("_image_digest")
+    }
+    images = {name for name in specification(role).get("options", {}) if name.endswith("_image")}
+    assert {f"{name}_digest" for name in images} == digests.keys()
+    pods = [template["spec"] for _, template in pod_templates(render_role(role, **digests))]
+    shown = {container["image"] for pod in pods for container in [*pod["containers"], *pod.get("initContainers", [])]}
+    assert all(re.fullmatch(r"[^@]+:[^:/@]+@sha256:[0-9a-f]{64}", image) for image in shown)
+    assert {image.rpartition("@")[2] for image in shown} == set(digests.values())
