@@ -13,7 +13,7 @@ description:
     knows its own. It comes before modules that take over whatever has the name. It changes nothing.
   - The tags C(dataplatform.fleet/fleet) and C(dataplatform.fleet/cluster) count, as far as O(tags) has them. Where it
     has none of them, nothing is refused.
-  - S3 takes the tags of a bucket only after it has been made. An empty bucket without any tag is therefore not refused:
+  - S3 takes the tags of a bucket only after it has been made. An empty bucket without any tag is not refused, because
     a run may have ended between the two calls.
 options:
   resources:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     UNFINISHED,
     marks,
     owned,
     refusal,
 )
+from ansible_collections.dataplatform.fleet.plugins.modules import check_ownership
 
 FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
 
@@ -56,3 +58,9 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
         "delete it; or, if this fleet is to own it, run with -e fleet_adopt=one-node (a module: with adopt)."
     )
     assert "found none of these" in refusal("The subnet", "x", {"Name": "x"}, FLEET)
+
+
+def test_the_kinds_are_the_documented_ones() -> None:
+    options = yaml.safe_load(check_ownership.DOCUMENTATION)["options"]
+    assert set(options) == set(check_ownership.argument_spec())
+    assert set(options["resources"]["suboptions"]) == set(check_ownership.KINDS)
