@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.mutants.__main__ import FILES, ROOT, Mutant, changed, explained, function_of
 
 
