@@ -219,8 +219,9 @@ class Module:
         self.left: dict[str, Any] = {}
         self.warned: list[str] = []
 
-    def client(self, service: str, **_: Any) -> str:
-        return service
+    def client(self, service: str, **_: Any) -> SimpleNamespace:
+        events = SimpleNamespace(register=lambda *_: None)
+        return SimpleNamespace(service=service, meta=SimpleNamespace(events=events))
 
     def log(self, line: str) -> None:
         pass
@@ -239,7 +240,7 @@ class Module:
 @pytest.mark.parametrize(("params", "timeout"), [({}, SETTLE_SECONDS), ({"wait_timeout": 7}, 7)])
 def test_the_timeout_is_the_tasks(params: dict[str, Any], timeout: float) -> None:
     module = Module(**params)
-    run(module, lambda runner: {"timeout": runner.poller.timeout, "client": runner.client})
+    run(module, lambda runner: {"timeout": runner.poller.timeout, "client": runner.client.service})
     assert module.left == {"timeout": timeout, "client": "eks"}
 
 
