@@ -32,7 +32,6 @@ _LOGIC: Final = "plugins/module_utils"
 FILES: Final = {
     f"{_LOGIC}/_apply/plan.py": f"{_LOGIC}/_apply",
     f"{_LOGIC}/_apply/drift.py": f"{_LOGIC}/_apply",
-    f"{_LOGIC}/_vpc/plan.py": f"{_LOGIC}/_vpc",
     f"{_LOGIC}/_eks/addon_plan.py": f"{_LOGIC}/_eks",
     "plugins/filter/alarm_routing.py": "plugins/filter/test_alarm_routing.py",
 }
