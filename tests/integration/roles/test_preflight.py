@@ -139,7 +139,7 @@ def test_more_brokers_than_certificates_name() -> None:
         assert words in said
     assert "kafka_replicas is" not in said
     said = refused("site.yml", "controlplane", kafka_replicas=10)
-    assert "kafka_replicas is 10, and Kafka's certificate names 9 brokers (pki_kafka_nodes)" in said
+    assert "kafka_replicas is 10, and the certificate of the brokers names 9: members" in said
 
 
 def test_texts_that_stand_in_for_secrets() -> None:

@@ -481,7 +481,10 @@ def test_kafka_the_kubelets_and_the_api_server_are_all_that_is_reached() -> None
     }
     assert reached == {
         NODES: [("10.40.0.0/16", 9094), ("10.42.0.0/16", 10250)],
-        EVENTS: [("10.40.0.0/16", 9094), ("0.0.0.0/0", 443)],
+        EVENTS: [
+            ("10.40.0.0/16", 9094),
+            *((cidr, 443) for cidr in ("10.42.0.0/16", "10.100.0.1/32", "172.20.0.1/32")),
+        ],
     }
 
 
