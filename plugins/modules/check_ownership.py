@@ -128,7 +128,7 @@ except ImportError:
 
 
 def argument_spec() -> dict[str, Any]:
-    names = {"type": "list", "elements": "str", "default": []}
+    names = {"type": "list", "elements": "str", "default": [], "no_log": False}
     return {
         "resources": {"type": "dict", "required": True, "options": {kind: dict(names) for kind in KINDS}},
         "refuse": {"type": "bool", "default": True},
