@@ -79,3 +79,42 @@ def test_auto_mode_leaves_the_nodes_of_node_groups_able_to_work() -> None:
 def test_auto_mode_alone_gives_its_nodes_no_more_than_they_need() -> None:
     policies = node_policies(eks_compute="auto_mode", __eks_found={"clusters": []})
     assert policies == ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"]
+
+
+def test_the_control_planes_log_group_is_eks_own_without_a_cluster_too() -> None:
+    expected = ["/aws/eks/dataplatform-staging/cluster"]
+    assert evaluate("eks", "__eks_log_groups_of_eks", __eks_found={"clusters": []}) == expected
+
+
+PLATFORM = "arn:aws:iam::111122223333:role/platform"
+
+
+@pytest.mark.parametrize(
+    ("caller", "entry", "own"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/platform/run", {"principal_arn": PLATFORM, "tags": {}}, True),
+        (
+            "arn:aws:sts::111122223333:assumed-role/platform/run",
+            {"principal_arn": PLATFORM.replace("role/", "role/some/path/")},
+            True,
+        ),
+        ("arn:aws:iam::111122223333:user/platform", {"principal_arn": "arn:aws:iam::111122223333:user/platform"}, True),
+        ("arn:aws:sts::111122223333:assumed-role/platform/run", {"principal_arn": f"{PLATFORM}-2"}, False),
+        ("arn:aws:sts::111122223333:assumed-role/form/run", {"principal_arn": PLATFORM}, False),
+        ("arn:aws:sts::444455556666:assumed-role/platform/run", {"principal_arn": PLATFORM}, False),
+        (
+            "arn:aws:sts::111122223333:assumed-role/platform/run",
+            {"principal_arn": PLATFORM, "tags": {"team": "theirs"}},
+            False,
+        ),
+        (
+            "arn:aws:sts::111122223333:assumed-role/platform/run",
+            {"principal_arn": PLATFORM, "type": "EC2_LINUX"},
+            False,
+        ),
+    ],
+)
+def test_the_creators_entry_is_its_own_to_declare(caller: str, entry: dict[str, Any], own: bool) -> None:
+    entries = {"access_entries": [{"type": "STANDARD", **entry}]}
+    found = evaluate("eks", "__eks_creators_principals", __eks_caller={"arn": caller}, __eks_entries=entries)
+    assert found == ([entry["principal_arn"]] if own else [])
