@@ -49,6 +49,7 @@ def test_role_policy_and_log_group_go_with_the_flow_logs(emulator: Any, run_role
     assert done.announced == set()
     # Without flow logs, it is no concern of the fleet's.
     run_role(emulator, "vpc", variables=options)
+    run_role(emulator, "vpc", variables=options, tasks_from="absent")
     assert iam.get_role(RoleName=f"{name}-flow-logs")
     iam.delete_role(RoleName=f"{name}-flow-logs")
 
@@ -66,3 +67,11 @@ def test_role_policy_and_log_group_go_with_the_flow_logs(emulator: Any, run_role
     assert run_role(emulator, "vpc", "--diff", variables=changed).announced == announced
     assert left() == (0, 0, 0, 0)
     assert run_role(emulator, "vpc", variables=changed).announced == set()
+
+
+def test_a_log_group_that_eks_has_made_again_is_the_clusters(emulator: Any, run_role: RunRole) -> None:
+    logs, name = emulator.client("logs"), "/aws/eks/late/cluster"
+    logs.create_log_group(logGroupName=name)
+    options = {"eks_name": "late", "eks_confirm": "late"}
+    run_role(emulator, "eks", variables=options, tasks_from="absent")
+    assert not logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]

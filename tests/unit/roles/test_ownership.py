@@ -96,6 +96,35 @@ def test_modules_of_the_fleet_are_told_by_which_tags_to_go(role: str) -> None:
             assert "adopt" in options or role == "guardrails", f"{role}: {task['name']}"
 
 
+@pytest.mark.parametrize("role", ALL)
+def test_what_is_not_refused_is_deleted_only_if_it_was_found(role: str) -> None:
+    tasks = list(_tasks(role))
+    checked = [task for task in tasks if _uses(task, "check_ownership")]
+    if all("refuse" not in task["dataplatform.fleet.check_ownership"] for task in checked):
+        return
+    for task in tasks:
+        for module, (_option, kind) in BY_NAME.items():
+            if task.get(module, {}).get("state") == "absent":
+                assert f".found.{kind} is defined" in str(task.get("when")), f"{role}: {task['name']}"
+
+
+@pytest.mark.parametrize(
+    ("role", "wanted"),
+    [
+        ("cluster_autoscaler", "cluster_autoscaler_enabled"),
+        ("elasticsearch", "elasticsearch_snapshots"),
+        ("vpc", "vpc_flow_logs"),
+    ],
+)
+def test_what_a_build_lives_with_does_not_stop_a_removal(role: str, wanted: str) -> None:
+    refused = {
+        task["dataplatform.fleet.check_ownership"].get("refuse", True)
+        for task in _tasks(role)
+        if "check_ownership" in str(task) and wanted not in str(task.get("when"))
+    }
+    assert "{{ " + wanted + " }}" in refused
+
+
 def test_every_module_that_can_adopt_is_tried() -> None:
     found = set()
     for path in (ROLES.parent / "plugins" / "modules").glob("*.py"):
