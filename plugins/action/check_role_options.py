@@ -17,12 +17,18 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import (
+    UNSHOWN,
+    masked,
+    shown,
+    vaulted,
+)
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
 
 Value = Any  # whatever a YAML file holds
@@ -78,9 +84,18 @@ def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterab
         if key not in known:
             found[str(key)] = next(iter(difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)), None)
         elif isinstance(allowed, Mapping) and not _takes(allowed[key], value):
-            shown = value if isinstance(value, str) else json.dumps(value, default=str)
-            found[f"{key}: {shown} (it takes {_words(allowed[key])})"] = None
+            said = value if isinstance(value, str) else json.dumps(value, default=str)
+            found[f"{key}: {UNSHOWN if vaulted(value) else masked(said)} (it takes {_words(allowed[key])})"] = None
     return found
+
+
+def from_vault(value: Value, variables: Mapping[str, Value], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a value is, or has in it, a vaulted text, or a template that names a variable for which this is so."""
+    if vaulted(value):
+        return True
+    names = set(re.findall(r"\w+", str(value))) & variables.keys() - seen if "{{" in str(value) else set()
+    held = [variables[name] for name in names if isinstance(variables[name], str | dict | list | EncryptedString)]
+    return any(from_vault(each, variables, seen | names) for each in held)
 
 
 def _words(rule: Value) -> str:
@@ -200,8 +215,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 continue
             value = self._value(variables[name])
             if isinstance(value, str):
+                said = UNSHOWN if from_vault(variables[name], variables) else shown(value)
                 findings[name] = (
-                    f"{name} must be {NEVER_TEXT[option['type']]} and is the text {shown(value)}: write it without "
+                    f"{name} must be {NEVER_TEXT[option['type']]} and is the text {said}: write it without "
                     "quotes, end a template with | bool or | int, or enable the callback "
                     "dataplatform.fleet.option_types."
                 )
@@ -222,7 +238,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 value = self._templar.template(value)
             except AnsibleError:
                 continue  # the validation of the role's arguments says why
-            findings += refusals(path, name, value, option)
+            secret = option.get("no_log") or from_vault(variables[name], variables)
+            findings += refusals(path, name, value, {**option, "no_log": secret})
         return findings
 
     def _fleet(self, variables: Mapping[str, Any], *, names: bool) -> list[str]:

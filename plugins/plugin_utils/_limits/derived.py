@@ -126,14 +126,6 @@ NAMES = (
         "https://github.com/apache/kafka/blob/4.0/clients/src/main/java/org/apache/kafka/common/internals/Topic.java",
         "roles/prometheus/defaults/main.yml",
     ),
-    Name(
-        "the uid of Grafana's rule LogsNotDelivered",
-        "logs-not-delivered-{member}",
-        40,
-        "https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/file-provisioning/",
-        "roles/alarms/files/rules_per_member.yaml",
-        every=True,
-    ),
 )
 # Where an inventory does not say otherwise. The first are what names are made of, the others whether one is made.
 BY_DEFAULT: Mapping[str, Value] = {

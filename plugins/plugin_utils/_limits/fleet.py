@@ -82,7 +82,7 @@ def member_faults(members: Value, reserved: Collection[str]) -> list[str]:
         ]
         found += [f"{place} has no {key}: add it." for key in REQUIRED if key not in member]
         for key in [each for each in MEMBER if each in member]:
-            value = repr(member[key]) if isinstance(member[key], list | Mapping) else member[key]
+            value = shown(member[key]) if isinstance(member[key], list | Mapping) else member[key]
             found += faults(f"{place}.{key}", value, MEMBER[key])
     found += faults("fleet_members", dict.fromkeys(members, "x"), {"<member>": "text"}) if not found else []
     hubs = [

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text as written
 
 Value = Any  # whatever a YAML file holds
 
@@ -22,8 +24,11 @@ class Kind:
     pattern: str = r"[^\r\n]*"
     longest: int = 4096
     holds: Callable[[Value], bool] = lambda _value: True
+    text: bool = False  # the roles write any scalar as text, as the filters text and texts do
 
     def takes(self, value: Value) -> bool:
+        if self.text and not isinstance(value, Mapping | list | tuple):
+            value = written(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return False
         text = str(value)

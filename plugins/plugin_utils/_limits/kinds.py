@@ -154,19 +154,20 @@ KINDS: Mapping[str, Kind] = {
         "https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html",
         "[1-9][0-9]{0,5}[mMgG]",
     ),
-    "label_key": Kind("the key of a label, such as team or example.com/team", _LABELS, _QUALIFIED, 317),
+    "label_key": Kind("the key of a label, such as team or example.com/team", _LABELS, _QUALIFIED, 317, text=True),
     "label_value": Kind(
         "a label's value: text of up to 63 letters, digits, '-', '_' and '.'",
         _LABELS,
         "([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?",
         63,
-        lambda value: isinstance(value, str),
+        text=True,
     ),
     "annotation": Kind(
-        "text or a number",
+        "text, a number or a boolean",
         "https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/",
         r"(?s).*",
         2**18,
+        text=True,
     ),
     "resource_name": Kind(
         "a resource such as cpu, memory, ephemeral-storage or example.com/gpu",

@@ -104,12 +104,14 @@ KINDS: Mapping[str, Kind] = {
         "https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#tag-conventions",
         r"(?![aA][wW][sS]:)[\w .:/=+@-]+",
         128,
+        text=True,
     ),
     "tag_value": Kind(
         "a tag's value: up to 256 letters, digits, spaces and _.:/=+-@",
         "https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#tag-conventions",
         r"[\w .:/=+@-]*",
         256,
+        text=True,
     ),
     "vpc_endpoint": Kind(
         "the short name of an AWS service such as s3 or ecr",

@@ -15,7 +15,13 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import Rule, faults
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import (
+    UNSHOWN,
+    Rule,
+    faults,
+    masked,
+    vaulted,
+)
 
 Value = Any  # whatever a YAML file holds
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -75,15 +81,17 @@ def rule_of(role: Path, name: str) -> Rule | None:
 def refusals(role: Path, name: str, value: Value, specification: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each way in which ``value`` is not what the option takes.
 
-    The value of an option that must not be logged is in none of them.
+    The value of an option that must not be logged, or that was in a vault, is in none of them.
     """
     secret = bool(specification.get("no_log"))
     rule = rule_of(role, name)
     found = faults(name, value, "anything" if rule is None else rule, secret=secret)
-    if found or secret:
+    if found:
         return found
     checked = ArgumentSpecValidator({name: _used(specification)}).validate({name: value})
-    return [f"{name} is not what it takes: {message}." for message in checked.error_messages]
+    if (secret or vaulted(value)) and checked.error_messages:
+        return [f"{name} is {UNSHOWN}: it takes the type {specification.get('type', 'str')}."]
+    return [f"{name} is not what it takes: {masked(message)}." for message in checked.error_messages]
 
 
 def _used(specification: Mapping[str, Any]) -> dict[str, Any]:

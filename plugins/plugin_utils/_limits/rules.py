@@ -12,7 +12,8 @@ A rule is one of
 - a list of rules, one of which the value keeps,
 - a mapping of keys to rules, for a dictionary. ``<label_key>`` is any key of that kind; other keys are refused.
 
-A rule holds for each entry of a list. Null and control characters are refused whatever the rule.
+A rule holds for each entry of a list. Control characters are refused whatever the rule, and null except in
+``anything`` and where a kind takes what is written as text.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ansible.parsing.vault import VaultHelper
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
 
 Value = Any  # whatever a YAML file holds
 Rule = Any  # see above
 SHOWN = 60
+UNSHOWN = "a secret that does not fit"
+_PASSWORD = re.compile(r"(?s)(://).*@|(\b[\w.+-]+:)[^/]*@")
 # Line feeds, tabs and carriage returns are text; NUL, escape sequences and single surrogates are not.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _AMOUNTS = {"cpu": "cpu", "memory": "memory", "<resource_name>": "some_quantity"}
@@ -47,33 +51,40 @@ COMPOUND: Mapping[str, Rule] = {
 
 def faults(name: str, value: Value, rule: Rule, *, secret: bool = False) -> list[str]:
     """Return a sentence for each part of ``value`` that does not keep ``rule``; of a secret without the value."""
-    found = list(unreadable(name, value, null=rule != "anything"))
+    found = list(unreadable(name, value))
+    if not found and rule == "anything":
+        entries = {f"{name}[{index}]": part for index, part in enumerate(value)} if isinstance(value, list) else {}
+        found = [_null(place) for place, part in {name: value, **entries}.items() if part is None]
     return found or list(_broken(name, value, rule, secret=secret))
 
 
-def unreadable(name: str, value: Value, *, null: bool = True) -> Iterator[str]:
-    """Yield a sentence for each control character and each null; without ``null`` only if all of the value is null."""
-    if value is None:
-        yield f"{name} is null: give it a value, or leave it out."
-    elif isinstance(value, str):
+def _null(name: str) -> str:
+    return f"{name} is null: give it a value, or leave it out."
+
+
+def unreadable(name: str, value: Value) -> Iterator[str]:
+    """Yield a sentence for each control character, and for each key that is null."""
+    if isinstance(value, str):
         found = _CONTROL.search(value)
         if found:
             yield f"{name} has the control character U+{ord(found.group()):04X} in it: take it out."
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield from unreadable(f"A key of {name}", key)
-            if null or part is not None:
-                yield from unreadable(f"{name}.{shown(key, plain=True)}", part, null=null)
+            yield from [_null(f"A key of {name}")] if key is None else unreadable(f"A key of {name}", key)
+            yield from unreadable(f"{name}.{shown(key, plain=True)}", part)
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
-            yield from unreadable(f"{name}[{index}]", part, null=null)
+            yield from unreadable(f"{name}[{index}]", part)
 
 
 def _broken(name: str, value: Value, rule: Rule, *, secret: bool) -> Iterator[str]:
     rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
     if rule == "anything":
         return
-    if isinstance(value, list | tuple):
+    said = UNSHOWN if secret else shown(value)
+    if value is None and not keeps(value, rule):
+        yield _null(name)
+    elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield from _broken(f"{name}[{index}]", part, rule, secret=secret)
     elif isinstance(rule, Mapping):
@@ -81,11 +92,11 @@ def _broken(name: str, value: Value, rule: Rule, *, secret: bool) -> Iterator[st
             for key, part in value.items():
                 yield from _part(name, key, part, rule, secret=secret)
         else:
-            yield f"{name} is {shown(value)}: it takes a dictionary."
+            yield f"{name} is {said}: it takes a dictionary."
     elif isinstance(value, Mapping) and isinstance(rule, list) and any(isinstance(each, Mapping) for each in rule):
         yield from _broken(name, value, next(each for each in rule if isinstance(each, Mapping)), secret=secret)
     elif not keeps(value, rule):
-        yield f"{name} is {'a secret that does not fit' if secret else shown(value)}: it takes {words(rule)}."
+        yield f"{name} is {said}: it takes {words(rule)}."
 
 
 def _part(name: str, key: Value, part: Value, rule: Mapping[str, Rule], *, secret: bool) -> Iterator[str]:
@@ -132,6 +143,20 @@ def words(rule: Rule) -> str:
 
 
 def shown(value: Value, *, plain: bool = False) -> str:
-    """A value for a message, shortened, with its length where that matters."""
-    text = str(value) if plain else repr(value)
+    """A value for a message, shortened, with its length where that matters; what was in a vault is not in it."""
+    if vaulted(value):
+        return UNSHOWN
+    text = masked(str(value) if plain else repr(value))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(str(value))} characters)"
+
+
+def masked(text: str) -> str:
+    """Text for a message without the name and the password of its URLs."""
+    return _PASSWORD.sub(r"\1\2***@", text)
+
+
+def vaulted(value: Value) -> bool:
+    """Whether a value is, or has in it, what came out of a vault or is in one."""
+    if isinstance(value, Mapping | list | tuple):
+        return any(map(vaulted, value.values() if isinstance(value, Mapping) else value))
+    return VaultHelper.get_ciphertext(value, with_tags=False) is not None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted, specifications
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
@@ -25,7 +26,6 @@ ENTRIES = [True, False, 3, 0.5, "six"]
 TOLERATION = {"key": True, "operator": "Equal", "value": False, "effect": "NoExecute", "tolerationSeconds": 60}
 NAMESPACE = {
     "name": "own",
-    "description": "Own",
     "labels": SCALARS,
     "pod_security": "baseline",
     "pod_security_reason": "Own",
@@ -41,6 +41,7 @@ FORMED: dict[str, Value] = {
         {"name": "nights", "time_intervals": [{"times": [{"start_time": "20:00", "end_time": "23:00"}]}]}
     ],
     "alarms_repeat_intervals": {"critical": "1h", "warning": "12h", "info": "24h"},
+    "eks_nodegroups": {"own": {"labels": SCALARS, "tags": SCALARS}},
     "elasticsearch_metrics_downsampling": [{"after": "40d", "fixed_interval": "5m"}],
     "elasticsearch_users": [{"name": True, "full_name": False, "secret": "controlplane/people/own"}],
     "fluent_bit_kafka_options": {"enable.idempotence": True, "socket.keepalive.enable": False, "retries": 3},
@@ -88,6 +89,8 @@ ELSEWHERE = re.compile(
     r"|kafka_directory_ids|prometheus_certificates|guardrails_default_quota|.*(?<!load_balancer)_tags|.*_adopt"
 )
 PYTHONS = re.compile(r"\b(?:True|False|None)\b")
+# Rules whose values the roles write as text.
+AS_TEXT = ("annotation", "labels", "tags", "tolerations")
 # A dictionary of these takes text only.
 MAPS = ("annotations", "labels", "matchLabels", "nodeSelector", "data", "stringData")
 
@@ -163,6 +166,15 @@ def test_values_of_yaml_are_text_as_yaml_writes_them(role: str) -> None:
     shown = json.dumps(objects)
     general = {name for name in given.keys() - FORMED.keys() - TAKEN_AWAY if not name.endswith("_tolerations")}
     assert not objects or not {name for name in general if name not in shown}
+
+
+@pytest.mark.parametrize("role", role_names())
+def test_the_rules_take_what_becomes_text(role: str) -> None:
+    """An option that the template writes as text is none that the preflight refuses for not being text."""
+    options = specifications(ROLES / role)
+    for name, value in samples(role).items():
+        if any(kind in str(rule_of(ROLES / role, name)) for kind in AS_TEXT):
+            assert refusals(ROLES / role, name, converted(name, value, options[name]), options[name]) == []
 
 
 @pytest.mark.parametrize("role", role_names())

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import EncryptedString
 from ansible_collections.dataplatform.fleet.plugins.action.check_role_options import (
+    from_vault,
     refused_keys,
     unknown_keys,
     unknown_options,
@@ -65,6 +67,15 @@ def test_holds_a_key_to_a_pattern_for_all_of_its_text() -> None:
     assert refused_keys({"size": "8k"}, allowed) == refused_keys({"size": 8}, allowed) == {}
     for wrong in ("8kb", "8k\n", ""):
         assert refused_keys({"size": wrong}, allowed) == {f"size: {wrong} (it takes a size such as 8k)": None}
+
+
+def test_a_text_made_of_a_vaulted_one_is_a_secret() -> None:
+    secret = EncryptedString(ciphertext="$ANSIBLE_VAULT;1.1;AES256")
+    variables = {"password": secret, "url": "{{ password | trim }}", "loop": "{{ loop }}", "host": "es"}
+    assert from_vault(["{{ url }}"], variables)
+    assert from_vault({"a": {"b": [secret]}}, variables)
+    assert not from_vault("{{ host }}{{ loop }}", variables)
+    assert not from_vault("password", variables)
 
 
 @pytest.fixture
@@ -137,14 +148,14 @@ def test_all_roles_at_once(tmp_path: Path, extra: str, messages: list[str]) -> N
 
 def test_a_removal_is_not_refused_for_a_name_that_is_too_long(tmp_path: Path) -> None:
     hub = {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}
-    extra = json.dumps({"fleet_name": "acme", "fleet_members": {"m" * 22: hub}})
+    extra = json.dumps({"fleet_name": "f" * 30, "fleet_members": {"m" * 40: hub}})
     for names, status in ((True, 2), (False, 0)):
         playbook = tmp_path / "play.yml"
         task = {"dataplatform.fleet.check_role_options": {"fleet": True, "names": names}}
         playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
         found, output = run(playbook, extra)
         assert found == status, output
-        assert ("41 characters; 40 are possible" in output) is names
+        assert ("characters; 64 are possible" in output) is names
 
 
 def test_a_fleet_whose_members_cannot_be_read(tmp_path: Path) -> None:
