@@ -62,7 +62,9 @@ options:
         elements: str
         default: []
   refuse:
-    description: Whether to fail for what is somebody else's. Otherwise RV(found) tells what has the fleet's tags.
+    description:
+      - Whether to fail for what is somebody else's. Otherwise RV(found) tells what has the fleet's tags, or, where
+        O(tags) has none of these, any of O(tags).
     type: bool
     default: true
   tags:
@@ -119,7 +121,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.lookup import KINDS, Lookup
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, owned, refusal
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import known, owned, refusal
 
 try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
@@ -146,11 +148,8 @@ def main() -> None:
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg="Could not look whose the resources are")
     refuse = module.params["refuse"]
-    foreign = {
-        key: live
-        for key, live in found.items()
-        if key[1] not in adopt and (not owned(live, tags) or not (refuse or marks(tags)))
-    }
+    ours = owned if refuse else known
+    foreign = {key: live for key, live in found.items() if key[1] not in adopt and not ours(live, tags)}
     if foreign and refuse:
         refused = [refusal(KINDS[kind], name, live, tags) for (kind, name), live in sorted(foreign.items())]
         module.fail_json(msg=" ".join(refused), foreign=sorted(name for _kind, name in foreign))

@@ -39,6 +39,16 @@ def owned(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
     return live == UNFINISHED or all(live.get(key) == value for key, value in marks(wanted).items())
 
 
+def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
+    """Tell whether ``live`` says itself that it belongs to whoever gives the tags ``wanted``.
+
+    Where these have no marks, any of them does.
+    """
+    if marks(wanted):
+        return owned(live, wanted)
+    return any(live.get(key) == value for key, value in texts(wanted or {}).items())
+
+
 def refusal(kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any], whole: str = "") -> str:
     """Return why a resource (``"The IAM role"``, ``"one-node"``) is not touched, and what to do.
 

@@ -58,10 +58,9 @@ def own_zone(route53: Client, name: str, tags: Mapping[Any, Any], *, adopt: bool
 
     :raises ForeignError: if there are such zones, and none is one's own by ``tags``.
     """
-    found = zones(route53, name)
+    found = sorted(zones(route53, name), key=lambda one: not owned(one.tags, tags))
     for one in found:
         if adopt or owned(one.tags, tags):
             return one.zone_id
-    for one in found:
         raise ForeignError("The private zone", name, one.tags, tags)
     return ""

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, refusal
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned as marked
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import known, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 Fields = dict[str, Any]
@@ -67,10 +66,7 @@ class Network:
 
     def owns(self, live: Mapping[str, str]) -> bool:
         """Tell by a resource's tags whether it is this network's; without marks, by any of the wanted tags."""
-        wanted = texts(self.tags)
-        if marks(wanted) or not wanted:
-            return marked(live, wanted)
-        return any(live.get(key) == value for key, value in wanted.items())
+        return not self.tags or known(live, self.tags)
 
     def of_tier(self, *, public: bool) -> list[dict[str, str]]:
         return [subnet for subnet in self.subnets if (subnet["tier"] == "public") is public]

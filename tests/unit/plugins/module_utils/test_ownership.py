@@ -8,10 +8,13 @@ import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     UNFINISHED,
+    ForeignError,
+    known,
     marks,
     owned,
     refusal,
 )
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.modules import check_ownership
 
 FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
@@ -64,3 +67,47 @@ def test_the_kinds_are_the_documented_ones() -> None:
     options = yaml.safe_load(check_ownership.DOCUMENTATION)["options"]
     assert set(options) == set(check_ownership.argument_spec())
     assert set(options["resources"]["suboptions"]) == set(check_ownership.KINDS)
+
+
+class Route53:
+    """An account with private zones of one name, by their tags, in the order in which AWS lists them."""
+
+    def __init__(self, *tags: dict[str, str]) -> None:
+        self._tags = {f"Z{number}": one for number, one in enumerate(tags)}
+
+    def list_hosted_zones_by_name(self, DNSName: str) -> dict[str, Any]:  # noqa: N803 - as in boto3
+        made = {"Name": DNSName, "Config": {"PrivateZone": True}, "CallerReference": "x"}
+        return {"HostedZones": [{"Id": f"/hostedzone/{zone}", **made} for zone in self._tags]}
+
+    def list_tags_for_resource(self, ResourceType: str, ResourceId: str) -> dict[str, Any]:  # noqa: N803
+        assert ResourceType == "hostedzone"
+        return {"ResourceTagSet": {"Tags": [{"Key": k, "Value": v} for k, v in self._tags[ResourceId].items()]}}
+
+
+def test_of_several_zones_of_one_name_the_fleets_own_comes_first() -> None:
+    both = Route53({"team": "theirs"}, FLEET)
+    assert own_zone(both, "ours.internal", FLEET) == own_zone(both, "ours.internal", FLEET, adopt=True) == "Z1"
+    foreign = Route53({"team": "theirs"})
+    assert own_zone(foreign, "ours.internal", FLEET, adopt=True) == "Z0"
+    with pytest.raises(ForeignError):
+        own_zone(foreign, "ours.internal", FLEET)
+    assert own_zone(Route53(), "ours.internal", FLEET, adopt=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "expected"),
+    [
+        ({"team": "data"}, {"team": "data", "cost": 1}, True),
+        ({"cost": "1"}, {"team": "data", "cost": 1}, True),
+        ({"team": "theirs"}, {"team": "data"}, False),
+        ({}, {"team": "data"}, False),
+        ({"team": "data"}, {}, False),
+        ({"team": "data"}, {**FLEET, "team": "data"}, False),
+        (FLEET, {**FLEET, "team": "data"}, True),
+        (UNFINISHED, FLEET, True),
+    ],
+)
+def test_without_marks_any_of_the_tags_tells_what_was_made(
+    live: dict[str, str], wanted: dict[str, Any], expected: bool
+) -> None:
+    assert known(live, wanted) is expected
