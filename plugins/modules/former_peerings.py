@@ -11,6 +11,8 @@ version_added: 0.1.0
 description:
   - Deletes, on the side that has accepted them, the peering connections from the networks of former members and the
     routes to them, and takes their VPCs out of the private zone. Other connections are not touched.
+  - Tags that the other account has given to a connection cannot be seen. Where both VPCs are in the same account,
+    O(tags) tell the fleet's connections from those of others; else the networks alone do.
   - What is in the former members' own accounts stays; their routes lead nowhere.
 options:
   vpc:
@@ -25,6 +27,12 @@ options:
     description: The private zone that the members' VPCs see.
     type: str
     required: true
+  tags:
+    description:
+      - The tags that all members' connections and the zone have, such as C(dataplatform.fleet/fleet). A connection
+        within one account, or a zone, that lacks them stays.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -43,6 +51,8 @@ EXAMPLES = r"""
     networks:
       testing: 10.43.0.0/16
     zone: example.internal
+    tags:
+      dataplatform.fleet/fleet: example
 """
 
 RETURN = r"""
@@ -69,6 +79,7 @@ def main() -> None:
         "vpc": {"type": "str", "required": True},
         "networks": {"type": "dict", "required": True},
         "zone": {"type": "str", "required": True},
+        "tags": {"type": "dict", "default": {}},
     }
     module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
     try:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import Item, PeeringError
@@ -22,27 +24,38 @@ class Left:
     routes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def left(connections: Iterable[Item], tables: Sequence[Item], cidrs: Mapping[str, str]) -> dict[str, Left]:
+def left(
+    connections: Sequence[Item], tables: Sequence[Item], cidrs: Mapping[str, str], tags: Mapping[str, Any] | None = None
+) -> dict[str, Left]:
     """Return what is left of the members with these networks, as seen by the VPC that has accepted them.
 
     A connection is a member's if its network is led to it, or if it says so itself: AWS tells the other side's network
     of active connections only
-    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnectionVpcInfo.html).
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnectionVpcInfo.html). Live connections
+    within one account that lack the ``tags`` are others', and so are the routes to them.
     """
+    foreign = {one["VpcPeeringConnectionId"] for one in connections if _foreign(one, tags)}
     members = {cidr: member for member, cidr in cidrs.items()}
     found: dict[str, Left] = {}
     led_to: dict[str, str] = {}
     for table in tables:
         for route in table["Routes"]:
             cidr, connection = route.get("DestinationCidrBlock"), route.get("VpcPeeringConnectionId")
-            if cidr in members and connection:
+            if cidr in members and connection and connection not in foreign:
                 led_to[connection] = members[cidr]
                 found.setdefault(members[cidr], Left()).routes.append((table["RouteTableId"], cidr))
     for one in connections:
         member = led_to.get(one["VpcPeeringConnectionId"]) or members.get(one["RequesterVpcInfo"].get("CidrBlock", ""))
-        if member and one["Status"]["Code"] in plan.LIVE:
+        if member and one["Status"]["Code"] in plan.LIVE and one["VpcPeeringConnectionId"] not in foreign:
             found.setdefault(member, Left()).connections.append(one)
     return dict(sorted(found.items()))
+
+
+def _foreign(connection: Item, tags: Mapping[str, Any] | None) -> bool:
+    """Tell whether a live connection is others'. An account does not see the tags that another one gives to it."""
+    owners = {connection.get(f"{side}VpcInfo", {}).get("OwnerId") for side in ("Requester", "Accepter")}
+    live = {tag["Key"]: tag["Value"] for tag in connection.get("Tags") or []}
+    return len(owners) == 1 and connection["Status"]["Code"] in plan.LIVE and not owned(live, tags)
 
 
 class Former(Changes):
@@ -61,7 +74,7 @@ class Former(Changes):
                 raise PeeringError(f"There is no VPC {self.module.params['vpc']} in {self.module.region}.")
             return []
         accepted = api.connections(self._ec2, self._own.vpc_id, "accepter")
-        found = left(accepted, api.route_tables(self._ec2, self._own.vpc_id), cidrs)
+        found = left(accepted, api.route_tables(self._ec2, self._own.vpc_id), cidrs, self.module.params["tags"])
         for member, what in found.items():
             for one in what.connections:
                 self._leave_zone(member, one["RequesterVpcInfo"])
@@ -76,7 +89,10 @@ class Former(Changes):
 
     def _leave_zone(self, member: str, vpc: Mapping[str, Any]) -> None:
         route53, name = watched(self.module.client("route53")), self.module.params["zone"].rstrip(".")
-        zone_id = api.zone_id(route53, name)
+        try:
+            zone_id = own_zone(route53, name, self.module.params["tags"])
+        except ForeignError:
+            return
         seen = api.call(route53, "get_hosted_zone", Id=zone_id)["VPCs"] if zone_id else []
         if any(one["VPCId"] == vpc["VpcId"] for one in seen):
             self.before[f"zone {name}.vpc of {member}"] = vpc["VpcId"]

@@ -62,6 +62,8 @@ class Zone(Changes):
                 "it does not exist. The controlplane's run makes it. Run first: "
                 "ansible-playbook site.yml -i inventories/controlplane"
             )
+        if create:
+            self._tag(zone_id)
         return self._associated(zone_id, self._vpc.vpc_id, owner)
 
     def absent(self) -> dict[str, Any]:

@@ -72,6 +72,21 @@ def test_private_zone_others_tags_records_and_zones_stay(run: Any, account: Any)
     ]
 
 
+def test_private_zone_adopted_without_the_vpc_is_tagged(run: Any, account: Any) -> None:
+    route53 = account.client("route53")
+    _network(account, "adopting", "10.99.0.0/16")
+    elsewhere, _table = _network(account, "adopted-elsewhere", "10.89.0.0/16")
+    vpc = {"VPCRegion": "eu-central-1", "VPCId": elsewhere}
+    made = route53.create_hosted_zone(Name="adopted.internal", CallerReference="d", VPC=vpc)["HostedZone"]["Id"]
+    options = {"name": "adopted.internal", "vpc": "adopting", "create": True, "tags": FLEET}
+    done = run("private_zone", **options, adopt=True)
+    zone = made.removeprefix("/hostedzone/")
+    assert done["private_zone"]["id"] == zone
+    found = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)["ResourceTagSet"]["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in found} == FLEET
+    assert not run("private_zone", **options)["changed"]
+
+
 def test_vpc_peering_other_connections_and_routes_on_both_sides_stay(run: Any, account: Any) -> None:
     ec2 = account.client("ec2")
     own, own_table = _network(account, "left-own", "10.96.0.0/16")

@@ -13,6 +13,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.roles.running impo
 
 pytestmark = pytest.mark.integration
 FLEET = "left"
+TAGS = [{"Key": "dataplatform.fleet/fleet", "Value": FLEET}]
 HUB, FORMER, OTHER = "10.70.0.0/16", "10.71.0.0/16", "10.72.0.0/16"
 
 
@@ -33,6 +34,8 @@ class Networks:
             HostedZoneConfig={"PrivateZone": True},
         )
         self.zone = made["HostedZone"]["Id"]
+        zone = {"ResourceType": "hostedzone", "ResourceId": self.zone.removeprefix("/hostedzone/")}
+        self.route53.change_tags_for_resource(**zone, AddTags=TAGS)
         self.connection = {cidr: self._connect(vpc, cidr) for vpc, cidr in ((self.former, FORMER), (self.other, OTHER))}
 
     def _vpc(self, name: str, cidr: str) -> str:
@@ -43,6 +46,7 @@ class Networks:
     def _connect(self, vpc: str, cidr: str) -> str:
         made = self.ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=self.hub)["VpcPeeringConnection"]
         found: str = made["VpcPeeringConnectionId"]
+        self.ec2.create_tags(Resources=[found], Tags=TAGS)
         self.ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=found)
         self.ec2.create_route(RouteTableId=self.table, DestinationCidrBlock=cidr, VpcPeeringConnectionId=found)
         place = {"VPCRegion": "eu-central-1", "VPCId": vpc}
@@ -61,6 +65,7 @@ class Networks:
     def revoke(self, networks: dict[str, str], *arguments: str) -> dict[str, Any]:
         """Run the module as the role does."""
         options = {"vpc": f"{FLEET}-controlplane", "networks": networks, "zone": f"{FLEET}.internal"}
+        options["tags"] = {TAGS[0]["Key"]: FLEET}
         module = "dataplatform.fleet.former_peerings"
         done = subprocess.run(
             ["ansible", "localhost", "-m", module, "-a", json.dumps(options), "--diff", *arguments],
@@ -81,6 +86,13 @@ def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
     before = networks.state()
     assert [len(part) for part in before] == [2, 2, 3]
     former = {"gone": FORMER, "never-connected": "10.99.0.0/16"}
+
+    # In the same account, without the fleet's tag: others'.
+    marked = {"Resources": [networks.connection[FORMER]], "Tags": TAGS}
+    networks.ec2.delete_tags(**marked)
+    assert networks.revoke(former)["changed"] is False
+    assert networks.state() == before
+    networks.ec2.create_tags(**marked)
 
     announced = networks.revoke(former, "--check")
     assert (announced["changed"], announced["former_peerings"]) == (True, ["gone"])

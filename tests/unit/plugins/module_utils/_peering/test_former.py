@@ -42,3 +42,32 @@ def test_other_connections_are_left_alone() -> None:
 def test_routes_of_an_interrupted_run_are_found_without_their_connection() -> None:
     found = left([connection("a", "deleted")], [table("t", n43="a")], FORMER)
     assert (found["testing"].connections, found["testing"].routes) == ([], [("t", "10.43.0.0/16")])
+
+
+OURS = {"dataplatform.fleet/fleet": "dataplatform"}
+
+
+def owned_by(requester: str, identifier: str, **tags: str) -> dict[str, Any]:
+    """A connection with the VPC of the account 1, which has these tags to tell."""
+    made = connection(identifier, cidr="10.43.0.0/16")
+    made["RequesterVpcInfo"]["OwnerId"], made["AccepterVpcInfo"] = requester, {"OwnerId": "1"}
+    return made | {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def test_a_connection_of_others_in_the_same_account_stays_with_its_routes() -> None:
+    foreign, theirs = owned_by("1", "a"), owned_by("1", "b", **{"dataplatform.fleet/fleet": "another"})
+    assert left([foreign, theirs], [table("t", n43="a"), table("u", n43="b")], FORMER, OURS) == {}
+    for ours in (owned_by("1", "c", **OURS), owned_by("2", "c")):
+        found = left([foreign, ours], [table("t", n43="a"), table("u", n43="c")], FORMER, OURS)
+        assert found["testing"].connections == [ours]
+        assert found["testing"].routes == [("u", "10.43.0.0/16")]
+
+
+def test_a_connection_that_is_gone_may_have_lost_its_tags() -> None:
+    gone = owned_by("1", "a") | {"Status": {"Code": "deleted"}}
+    assert left([gone], [table("t", n43="a")], FORMER, OURS)["testing"].routes == [("t", "10.43.0.0/16")]
+
+
+def test_without_a_tag_to_know_them_by_networks_decide() -> None:
+    foreign = owned_by("1", "a")
+    assert left([foreign], [table("t", n43="a")], FORMER, {})["testing"].connections == [foreign]
