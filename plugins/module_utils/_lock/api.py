@@ -52,8 +52,7 @@ class Table:
     def ensure(self, tags: Mapping[str, str], *, adopt: bool = False) -> bool:
         """Create the table unless it is there, wait until it can be used; whether it was created here."""
         if self.exists():
-            if not adopt:
-                self._refuse_foreign(tags)
+            self._check_owner(tags, adopt=adopt)
             return False
         created = self._call(
             "create_table",
@@ -62,7 +61,7 @@ class Table:
             AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(texts(tags).items())],
+            Tags=_pairs(tags),
         )
         deadline = time.monotonic() + CREATE_SECONDS
         while not self.exists():
@@ -71,17 +70,19 @@ class Table:
             time.sleep(1)
         return created is not None
 
-    def _refuse_foreign(self, tags: Mapping[str, str]) -> None:
-        """Raise LockError for a table that lacks those of `tags` that say whose it is."""
+    def _check_owner(self, tags: Mapping[str, str], *, adopt: bool) -> None:
+        """Tag a table that lacks those of `tags` that say whose it is. Raises LockError unless it is to be adopted."""
         if not marks(tags):
             return
         arn = self._call("describe_table")["Table"]["TableArn"]
         try:
             pages = self._client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
             had = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            if adopt and not owned(had, tags):
+                self._client.tag_resource(ResourceArn=arn, Tags=_pairs(tags))
         except (BotoCoreError, ClientError) as error:
-            raise LockError(f"The tags of the lock table {self._name} could not be read: {error}") from error
-        if not owned(had, tags):
+            raise LockError(f"The tags of the lock table {self._name} could not be managed: {error}") from error
+        if not adopt and not owned(had, tags):
             raise LockError(refusal("The DynamoDB table", self._name, had, tags))
 
     def get(self, cluster: str) -> Lock | None:
@@ -139,6 +140,10 @@ class Table:
             raise LockError(f"The lock table {self._name} could not be reached: {error}") from error
         self.skew = skew(answer)
         return answer
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(texts(tags).items())]
 
 
 def _exactly(lock: Lock) -> dict[str, Any]:

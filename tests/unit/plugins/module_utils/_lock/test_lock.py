@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Refused
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import HeldError, LostError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Table as DynamoTable
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import HeldError, LockError, LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock import acquire, confirm, release, remove
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
 
@@ -163,3 +165,40 @@ def test_removing_takes_it_from_whoever_has_it() -> None:
     assert remove(table, "staging") == other
     assert table.item is None
     assert remove(table, "staging") is None
+
+
+FLEET = {"dataplatform.fleet/fleet": "ours"}
+
+
+class Dynamo:
+    """A table that is there, and its tags."""
+
+    def __init__(self, **tags: str) -> None:
+        self.tags = tags
+        self.tagged = 0
+
+    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803 - as in boto3
+        return {"Table": {"TableStatus": "ACTIVE", "TableArn": f"arn:{TableName}"}}
+
+    def get_paginator(self, operation: str) -> Dynamo:
+        assert operation == "list_tags_of_resource"
+        return self
+
+    def paginate(self, ResourceArn: str) -> list[dict[str, Any]]:  # noqa: N803
+        assert ResourceArn == "arn:ours-locks"
+        return [{"Tags": [{"Key": key, "Value": value} for key, value in self.tags.items()]}]
+
+    def tag_resource(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803
+        assert ResourceArn == "arn:ours-locks"
+        self.tagged += 1
+        self.tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+
+
+def test_an_adopted_table_is_the_fleets_from_then_on() -> None:
+    client = Dynamo(team="theirs")
+    with pytest.raises(LockError, match="fleet_adopt=ours-locks"):
+        DynamoTable(client, "ours-locks").ensure(FLEET)
+    for _run in range(2):
+        DynamoTable(client, "ours-locks").ensure(FLEET, adopt=True)
+    assert (client.tags, client.tagged) == ({"team": "theirs", **FLEET}, 1)
+    assert DynamoTable(client, "ours-locks").ensure(FLEET) is False
