@@ -166,7 +166,8 @@ def _target(live: Live, route: Item) -> str:
     gateway = route.get("GatewayId") or ""
     if gateway.startswith("igw-"):
         return "internet_gateway" if gateway in live.names else gateway
-    if route.get("NatGatewayId") and route.get("State") == "blackhole":
+    default = route.get("DestinationCidrBlock") == "0.0.0.0/0"
+    if default and route.get("NatGatewayId") and route.get("State") == "blackhole":
         return GONE_NAT
     targets = ("TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId")
     target = route.get("NatGatewayId") or gateway or next((route[key] for key in targets if route.get(key)), None)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import filters
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import PlanError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import find_vpc, rule_names, rules
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import GONE_NAT, PlanError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import (
+    Live,
+    _target,
+    find_vpc,
+    rule_names,
+    rules,
+)
 
 
 def test_says_a_groups_rules_one_by_one() -> None:
@@ -53,3 +59,9 @@ def test_names_filters_as_ec2_does() -> None:
         {"Name": "vpc-id", "Values": ["vpc-1"]},
         {"Name": "tag:Name", "Values": ["a", "b"]},
     ]
+
+
+def test_only_a_default_route_to_a_lost_nat_gateway_is_the_networks_own() -> None:
+    lost = {"NatGatewayId": "nat-1", "State": "blackhole"}
+    assert _target(Live(), {**lost, "DestinationCidrBlock": "0.0.0.0/0"}) == GONE_NAT
+    assert _target(Live(), {**lost, "DestinationCidrBlock": "10.9.0.0/16"}) == "nat-1"
