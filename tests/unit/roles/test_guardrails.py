@@ -163,15 +163,24 @@ def test_only_the_typed_name_lifts_the_limit_of_removals(typed: str, limit: floa
 @pytest.mark.parametrize("purpose", ["controlplane", "workload"])
 @pytest.mark.parametrize(
     "name",
-    ["kube-system", "kube-public", "kube-anything", "default", "kafka", "agents", "ingress-nginx", "amazon-guardduty"],
+    ["kube-system", "kube-public", "kube-anything", "default", "agents", "ingress-nginx", "amazon-guardduty"],
 )
 def test_a_team_has_no_namespace_of_others(name: str, purpose: str) -> None:
     options = {"guardrails_tenants": [{"name": "analytics"}, {"name": name}], "guardrails_purpose": purpose}
     assert evaluate("guardrails", "__guardrails_reserved_tenants", **options) == [name]
 
 
+@pytest.mark.parametrize("name", ["kafka", "grafana", "kibana", "logstash", "elasticsearch"])
+def test_a_team_may_have_the_name_of_what_another_cluster_runs(name: str) -> None:
+    options: dict[str, Any] = {"guardrails_tenants": [{"name": name}]}
+    for purpose, expected in (("controlplane", [name]), ("workload", [])):
+        assert (
+            evaluate("guardrails", "__guardrails_reserved_tenants", **options, guardrails_purpose=purpose) == expected
+        )
+
+
 def test_every_namespace_of_every_role_is_the_platforms() -> None:
-    reserved = evaluate("guardrails", "__guardrails_reserved_names")
+    reserved = evaluate("guardrails", "__guardrails_reserved_names", guardrails_purpose="controlplane")
     for role in role_names():
         defaults = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
         assert defaults.get(f"{role}_namespace", "agents") in reserved

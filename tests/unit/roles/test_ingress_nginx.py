@@ -15,6 +15,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure impo
 PREFIX = "service.beta.kubernetes.io/aws-load-balancer"
 ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
 KEYS = evaluate("ingress_nginx", "__ingress_nginx_keys.ingress_nginx_config")
+HUB = {"host": "controlplane"}
 ACM = {"ingress_nginx_tls": "acm", "ingress_nginx_tls_certificate_arn": ARN}
 
 
@@ -113,8 +114,8 @@ def test_the_default_certificate(secret: str, flag: str | None) -> None:
         ({"ingress_nginx_served_namespaces": ["shop", "shop"]}, ["ingress-nginx", "shop"]),
         ({"ingress_nginx_tls_secret": "tls"}, ["ingress-nginx"]),
         ({"ingress_nginx_tls_secret": "certificates/tls"}, ["certificates", "ingress-nginx"]),
-        ({"grafana_exposure": "ingress", "kibana_exposure": "load_balancer"}, ["grafana", "ingress-nginx"]),
-        ({"kibana_exposure": "ingress", "kibana_namespace": "search"}, ["ingress-nginx", "search"]),
+        ({**HUB, "grafana_exposure": "ingress", "kibana_exposure": "load_balancer"}, ["grafana", "ingress-nginx"]),
+        ({**HUB, "kibana_exposure": "ingress", "kibana_namespace": "search"}, ["ingress-nginx", "search"]),
     ],
 )
 def test_it_has_rights_where_it_serves(options: dict[str, Any], watched: list[str]) -> None:
@@ -256,3 +257,9 @@ def test_a_sites_settings_win_and_are_text() -> None:
     )["data"]
     assert data["worker-processes"] == "7"
     assert data["http2"] == "false"
+
+
+@pytest.mark.parametrize(("host", "expected"), [("controlplane", ["grafana", "kibana"]), ("staging", [])])
+def test_served_are_namespaces_of_the_cluster_only(host: str, expected: list[str]) -> None:
+    shown = {"grafana_exposure": "ingress", "kibana_exposure": "ingress", "guardrails_tenants": []}
+    assert evaluate("ingress_nginx", "ingress_nginx_served_namespaces", host=host, **shown) == expected
