@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import ROLES
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
 # Modules of others that take over, and delete, whatever has the name: the option with the name, and its kind.
 BY_NAME = {
@@ -133,3 +134,27 @@ def test_every_module_that_can_adopt_is_tried() -> None:
             importlib.import_module(f"ansible_collections.dataplatform.fleet.plugins.modules.{path.stem}")
             found.add(path.stem)
     assert found == set(OWN)
+
+
+ADOPTING = sorted(
+    path.parents[1].name
+    for path in ROLES.glob("*/defaults/main.yml")
+    if f"{path.parents[1].name}_adopt" in yaml.safe_load(path.read_text())
+)
+
+
+@pytest.mark.parametrize("role", ADOPTING)
+def test_names_to_adopt_are_whole_names_as_text_too(role: str) -> None:
+    for given in ("one-two,three", "one-two, three", ["one-two", "three"]):
+        assert evaluate(role, f"{role}_adopt", fleet_adopt=given) == ["one-two", "three"]
+    for nothing in ({}, {"fleet_adopt": ""}, {"fleet_adopt": []}):
+        assert evaluate(role, f"{role}_adopt", **nothing) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "adopted"), [("one-locks", True), ("a,one-locks", True), ("x-one-locks", False), ([], False)]
+)
+def test_the_table_of_locks_is_adopted_by_its_whole_name(given: str | list[str], adopted: bool) -> None:
+    tasks = yaml.safe_load((CHECKOUT / "playbooks" / "tasks" / "lock.yml").read_text())
+    (asked,) = [task["dataplatform.fleet.run_lock"]["adopt"] for task in tasks if _uses(task, "run_lock")]
+    assert evaluate("vpc", asked.strip("{} "), fleet_name="one", fleet_adopt=given) is adopted
