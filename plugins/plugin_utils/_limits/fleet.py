@@ -34,12 +34,12 @@ OPTIONS: Mapping[str, Rule] = {
     "fleet_cluster": "cluster_name",
     "fleet_compute": MEMBER["compute"],
     "fleet_tags": "tags",
+    "fleet_api_server_cidrs": "cidr",
+    "fleet_ingress_namespaces": "dns_label",
 }
 OTHERS = (
     "fleet_access_key",
-    "fleet_api_server_cidrs",
     "fleet_connection",
-    "fleet_ingress_namespaces",
     "fleet_member",
     "fleet_members",
     "fleet_secret_key",
@@ -58,6 +58,8 @@ def fleet_faults(variables: Mapping[str, Value], groups: Iterable[str]) -> list[
         found.append("fleet_name is not set: name the fleet in inventories/fleet.yml.")
     found += member_faults(variables.get("fleet_members"), {*groups, *RESERVED})
     for name, rule in OPTIONS.items():
+        if name in ("fleet_api_server_cidrs", "fleet_ingress_namespaces") and variables.get(name) is None:
+            continue  # a template of what only the members' hosts know
         # Those follow from the members.
         if name in variables and not (found and name in ("fleet_cluster", "fleet_compute", "fleet_tags")):
             found += faults(name, variables[name], rule)

@@ -22,7 +22,8 @@ def _amount(least: str, most: str) -> Callable[[Value], bool]:
     return holds
 
 
-_AMOUNT = r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][0-9]{1,2})?"
+# What is an amount the house's own parser says, see _amount.
+_AMOUNT = r"[+0-9.][0-9.]*([a-zA-Z][-+a-zA-Z0-9]*)?"
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _HOST = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*\.?"
@@ -115,7 +116,7 @@ KINDS: Mapping[str, Kind] = {
     "image_tag": Kind(
         "an image's tag: up to 128 letters, digits, '_', '.' and '-'",
         "https://github.com/distribution/reference/blob/main/regexp.go",
-        r"\w[\w.-]{0,127}",
+        r"(?a:\w[\w.-]{0,127})",
         128,
     ),
     "image_digest": Kind(
@@ -195,13 +196,31 @@ KINDS: Mapping[str, Kind] = {
     "user": Kind(
         "the name of a user: 1 to 128 letters, digits and ._@-",
         "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-put-user",
-        r"[\w.@-]+",
+        r"(?a:[\w.@-]+)",
         128,
+    ),
+    "secret_key": Kind(
+        "a name of letters, digits and '-', '_' and '.', since it is a key of a Secret",
+        "https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data",
+        "[-._a-zA-Z0-9]+",
+        253,
+    ),
+    "elasticsearch_role": Kind(
+        "the name of a role, such as logs:read",
+        "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-put-role",
+        r"[!-~]([ -~]{0,505}[!-~])?",
+        507,
+    ),
+    "priority_class": Kind(
+        "a DNS name of up to 253 lower-case letters, digits, '-' and '.' that does not begin with system-",
+        "https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/#priorityclass",
+        rf"(?!system-){_SUBDOMAIN}",
+        253,
     ),
     "index_pattern": Kind(
         "names of indices in lower case, with '*' and ',' if need be",
         "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-create",
-        r"[a-z0-9*.][a-z0-9*._,-]*",
+        r"[a-z0-9*._][a-z0-9*._,:-]*",
         1024,
     ),
     "elasticsearch_time": Kind(

@@ -33,7 +33,7 @@ KINDS: Mapping[str, Kind] = {
     "zone": Kind(
         "an availability zone such as eu-central-1a",
         "https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html",
-        "[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}(-[a-z0-9-]+)?[a-z]",
+        "[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}([a-z]|(-[a-z0-9]+)*(-[0-9]{1,2}[a-z]|-wlz-[0-9]{1,2}))",
         48,
     ),
     "account_id": Kind(
@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "aws_profile": Kind(
         "the name of a profile of the AWS configuration",
         "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
-        r"[^\s\[\]\"'`/\\]+",
+        r"[^\r\n\[\]]+",
         128,
     ),
     "role_arn": Kind(
@@ -120,7 +120,7 @@ KINDS: Mapping[str, Kind] = {
         64,
     ),
     "bucket": Kind(
-        "a name of a bucket: 3 to 63 lower-case letters, digits and '-', not beginning or ending as S3's own",
+        "a name of a bucket: 3 to 63 lower-case letters, digits and '-', no dots (TLS), not begun or ended as S3's own",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html",
         r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][a-z0-9-]*[a-z0-9]",
         63,

@@ -96,7 +96,8 @@ def _broken(name: str, value: Value, rule: Rule, *, secret: bool) -> Iterator[st
     elif isinstance(value, Mapping) and isinstance(rule, list) and any(isinstance(each, Mapping) for each in rule):
         yield from _broken(name, value, next(each for each in rule if isinstance(each, Mapping)), secret=secret)
     elif not keeps(value, rule):
-        yield f"{name} is {said}: it takes {words(rule)}."
+        number = ", a number without quotes" if isinstance(value, str) and " .. " in str(rule) else ""
+        yield f"{name} is {said}: it takes {words(rule)}{number}."
 
 
 def _part(name: str, key: Value, part: Value, rule: Mapping[str, Rule], *, secret: bool) -> Iterator[str]:

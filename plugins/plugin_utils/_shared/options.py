@@ -21,6 +21,8 @@ ROLES = Path(__file__).parents[3] / "roles"
 # What an inventory's fleet.yml gives to all roles.
 FLEET: Mapping[str, Mapping[str, Any]] = {
     "fleet_adopt": {"type": "list", "elements": "str"},
+    "fleet_api_server_cidrs": {"type": "list", "elements": "str"},
+    "fleet_ingress_namespaces": {"type": "list", "elements": "str"},
     "fleet_members": {"type": "dict"},
     "fleet_message_max_bytes": {"type": "int"},
     "fleet_tags": {"type": "dict"},
@@ -88,7 +90,9 @@ def _read(given: str, kind: str) -> Value:
     if lines[0][0] in "[{" and not _as_it_is(given):
         with contextlib.suppress(yaml.YAMLError):
             return yaml.load(given.encode(), _LOADER)  # noqa: S506 - a safe loader; bytes, because text carries tags
-    return lines if kind == "list" and len(lines) > 1 else given
+    if kind == "dict" or _as_it_is(given):
+        return given
+    return lines if len(lines) > 1 else [part.strip() for part in lines[0].split(",")]
 
 
 def _converted_parts(value: Mapping[str, Value], specifications: Mapping[str, Any]) -> dict[str, Value]:

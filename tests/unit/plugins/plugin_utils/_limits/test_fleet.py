@@ -43,7 +43,7 @@ def test_takes_each_option_of_a_member() -> None:
         "compute": "auto_mode",
         "environment": "Pre_Prod.1",
         "account_id": "011122223333",
-        "aws_profile": "acme-staging",
+        "aws_profile": "Acme/Admin access",
         "aws_role_arn": "arn:aws-us-gov:iam::111122223333:role/path/to/platform",
     }
     assert set(full) == set(MEMBER)
@@ -59,7 +59,7 @@ def test_takes_each_option_of_a_member() -> None:
         ),
         ({"aws_role_arn": "111122223333"}, "staging.aws_role_arn is '111122223333': it takes the ARN of an IAM role"),
         ({"aws_role_arn": None}, "staging.aws_role_arn is null: give it a value, or leave it out"),
-        ({"aws_profile": "a b"}, "staging.aws_profile is 'a b'"),
+        ({"aws_profile": "a]"}, "staging.aws_profile is 'a]'"),
         ({"account_id": 111122223333}, "staging.account_id is 111122223333: it takes the 12 digits"),
         ({"account_id": "1111"}, "staging.account_id is '1111'"),
         (
@@ -126,6 +126,8 @@ def test_refuses_members_that_cannot_work(members: Any, words: str) -> None:
         ({"fleet_role_arn": "arn:aws:iam::111122223333:user/a"}, "fleet_role_arn is"),
         ({"fleet_message_max_bytes": -1}, "fleet_message_max_bytes is -1: it takes 65536 to 1073741824"),
         ({"fleet_message_max_bytes": True}, "fleet_message_max_bytes is True"),
+        ({"fleet_api_server_cidrs": ["10.0.0.1"]}, "fleet_api_server_cidrs[0] is '10.0.0.1'"),
+        ({"fleet_ingress_namespaces": ["a b"]}, "fleet_ingress_namespaces[0] is 'a b'"),
         ({"fleet_tags": {"aws:a": "b"}}, "fleet_tags has the key 'aws:a'"),
     ],
 )

@@ -202,6 +202,19 @@ def test_a_secret_is_in_no_message(name: str, value: Any) -> None:
         ("eks_nodegroups", {"a": {"labels": {"gpu": True, "a": None}}}),
         ("kafka_node_selector", {"gpu": None, "disk": True, "generation": 5}),
         ("kafka_tolerations", [{"key": "gpu", "value": True, "effect": "NoSchedule"}, {"key": 5, "value": None}]),
+        ("alarms_email_addresses", "a@b.example, c@d.example"),
+        ("vpc_azs", ["us-east-1-wl1-bos-wlz-1", "us-west-2-lax-1a"]),
+        ("cluster_autoscaler_scale_down_delay_after_add", "0s"),
+        ("grafana_logs_index", "remote:logs-*,_all"),
+        ("elasticsearch_roles", {"logs:read": {}}),
+        ("guardrails_default_quota", {"memory": "40Ti"}),
+        *[("prometheus_resources", {"limits": {"cpu": cpu}}) for cpu in (".5", "1.", "1e-1", "100000u", "500000000n")],
+        ("prometheus_resources", {"limits": {"memory": "+1Gi"}}),
+        *[
+            ("elasticsearch_reconcile_schedule", each)
+            for each in ("@daily", "@every 1h", "0  4 * * *", "0\t4 ? jan-mar mon-fri")
+        ],
+        *[("elasticsearch_snapshot_schedule", f"0 0 22-2 ? * {day}") for day in ("FRIL", "MON#1", "6L", "FRI-MON")],
     ],
 )
 def test_what_the_roles_take_is_taken(name: str, value: Any) -> None:
@@ -218,6 +231,17 @@ def test_what_the_roles_take_is_taken(name: str, value: Any) -> None:
         ("grafana_dashboards", [None], "grafana_dashboards[0] is null"),
         ("kafka_node_selector", {"a": "x" * 64}, "kafka_node_selector.a is 'xxx"),
         ("eks_tags", {"a": {"b": "c"}}, "eks_tags.a is {'b': 'c'}"),
+        *[
+            ("elasticsearch_reconcile_schedule", each, "five fields of cron")
+            for each in ("0 4 * * 7", "0 23-4 * * *", "jan * * * *", "* * * mon *", "@every 1ms", "@fortnightly")
+        ],
+        ("elasticsearch_users", [{"name": "a@b", "secret": "a/b/c"}], "a key of a Secret"),
+        ("guardrails_priority_classes", [{"name": "system-x", "value": 1}], "does not begin with system-"),
+        ("kafka_topics", {"a": {"partitions": "6"}}, "is '6': it takes 1 to 4000, a number without quotes"),
+        ("elasticsearch_reconcile_schedule", "\u00b2 * * * *", "five fields of cron"),
+        ("kafka_version", "4.\u0663", "kafka_version is"),
+        ("prometheus_resources", {"limits": {"cpu": "1e"}}, "cpu is '1e'"),
+        ("prometheus_resources", {"limits": {"cpu": "1..5"}}, "cpu is '1..5'"),
     ],
 )
 def test_says_what_is_wrong(name: str, value: Any, words: str) -> None:
