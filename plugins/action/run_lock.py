@@ -74,6 +74,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "whose heartbeat is late once loses its lock."
             )
         connection = connection_of(options)
+        run.end_with_it()
         try:
             table = Table(heartbeat.connect(connection), options["table"])
             keeper = Keeper(connection, options, lock_of(options, task_vars or {}))
@@ -98,7 +99,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if keeper.remembered():
             return self._held(table, keeper, options)
         table.ensure(options["tags"], adopt=options["adopt"])
-        renewed = heartbeat.clock()
         taken = acquire(table, keeper.lock, options["wait_timeout"])
         if taken.previous:
             display.warning(
@@ -106,8 +106,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"which has been silent for longer than its {taken.previous.ttl} s."
             )
         try:
-            keeper.start(taken.lock, table.skew, renewed)
-        except LockError:
+            keeper.start(taken.lock, table.skew, taken.renewed)
+        except Exception:
             release(table, taken.lock)
             raise
         return {"lock": taken.lock.public(table.now())}
@@ -118,6 +118,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {"lock": mine and mine.public(table.now())}
         if mine is None:
             raise LostError(not_taken_text(options["name"]))
+        table.exists()  # its answer has the clock of AWS
         renewed = heartbeat.clock()
         confirm(table, mine)
         keeper.keep_on(table.skew, renewed)
@@ -177,7 +178,8 @@ class Keeper:
         ``renewed``: when the lock was renewed, if it was just now.
         """
         memory, state = self._read(), held.read(self._place + heartbeat.STATE) or {"renewed": 0, "problem": ""}
-        if memory and (_ended(memory) or state["problem"] or memory["connection"] != self._fingerprint):
+        late = state["renewed"] and heartbeat.clock() - state["renewed"] > 2 * self._interval  # the machine has slept
+        if memory and (_ended(memory) or state["problem"] or late or memory["connection"] != self._fingerprint):
             self.start(Lock(**memory["lock"]), skew, state["renewed"] if renewed is None else renewed)
             _end(memory)
 

@@ -13,8 +13,8 @@ description:
   - Returns the names of those declared members whose own run has come as far as their certificates, and that were not
     destroyed since. They are told by their secret C(<fleet>/<member>/tls) in AWS Secrets Manager, so that nobody needs
     to reach the members' own accounts.
-  - In check mode, members of the run at hand are among them, since it will build them. Where O(values) has certificates
-    of members, these are the ones.
+  - In check mode, members of the run at hand are among them, since it will build them, unless O(planned=false). Where
+    O(values) has certificates of members, these are the ones.
   - A process reads the names of the secrets only once.
 requirements:
   - botocore
@@ -29,6 +29,10 @@ options:
         C(dataplatform.fleet/member) of the same secret.
     type: bool
     default: false
+  planned:
+    description: Whether, in check mode, members of the run at hand count as built. What removes them builds none.
+    type: bool
+    default: true
   removed:
     description:
       - The names of members that leave the fleet, separated by commas, as they were typed. They are not among the
@@ -64,7 +68,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup, standing_in
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT, MEMBER
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_names
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_tags
 
 
 class LookupModule(SharedLookup):
@@ -78,16 +82,18 @@ class LookupModule(SharedLookup):
         if standing_in():
             return [] if undeclared else sorted(declared)
         by_hand = {path.split("/")[0] for path in self.get_option("values") or {} if path.split("/")[1:2] == [BUILT]}
-        if by_hand & declared:
-            return sorted(by_hand - declared if undeclared else by_hand & declared)
+        if by_hand & declared and not undeclared:
+            return sorted(by_hand & declared)
         fleet = self.get_option("fleet")
-        names = read_names(self.get_option("connection"), f"{fleet}/")
+        names = {f"{fleet}/{member}/{BUILT}": member for member in declared}
+        found = read_tags(self.get_option("connection"), f"{fleet}/", f"/{BUILT}", names)
         if undeclared:
             tagged = {
-                tags.get(MEMBER, "") for name, tags in names.items() if name == f"{fleet}/{tags.get(MEMBER)}/{BUILT}"
+                tags.get(MEMBER, "") for name, tags in found.items() if name == f"{fleet}/{tags.get(MEMBER)}/{BUILT}"
             }
-            return sorted(tagged - declared - {name.strip() for name in self.get_option("removed").split(",")})
-        built = {member for member in declared if f"{fleet}/{member}/{BUILT}" in names}
-        if known.get("ansible_check_mode"):
+            removed = {name.strip() for name in self.get_option("removed").split(",")}
+            return sorted((tagged | by_hand) - declared - removed)
+        built = {member for name, member in names.items() if name in found}
+        if known.get("ansible_check_mode") and self.get_option("planned"):
             built |= declared & set(self._templar.template(known.get("groups", {})).get("managed", ()))
         return sorted(built)

@@ -27,14 +27,20 @@ class DocumentError(Exception):
 
 
 def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
-    """Return the tags of all secrets of the fleet that are not deleted, by name."""
+    """Return the tags of all secrets of the fleet that are not deleted, by name.
+
+    ListSecrets may lag five minutes behind, so each secret that it names is asked for:
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+    """
 
     def read() -> list[dict[str, Any]]:
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [f"{fleet}/"]}])
         return [secret for page in pages for secret in page["SecretList"]]
 
     # AWS compares beginnings; what else it may find is not the fleet's.
-    return {one["Name"]: _tags(one) for one in _retried(read)() if one["Name"].startswith(f"{fleet}/")}
+    listed = [one["Name"] for one in _retried(read)() if one["Name"].startswith(f"{fleet}/")]
+    found = _each(sorted(listed), lambda name: _described(client, name))
+    return {name: _tags(secret) for name, secret in found if secret and "DeletedDate" not in secret}
 
 
 def contents(client: Client, wanted: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -66,13 +72,20 @@ def carry_out(client: Client, calls: Sequence[Call]) -> None:
         _retried(getattr(client, operation))(**arguments)
 
 
-def _live(client: Client, name: str) -> Live | None:
+def _described(client: Client, name: str) -> dict[str, Any] | None:
     try:
-        secret = _retried(client.describe_secret)(SecretId=name)
+        found: dict[str, Any] = _retried(client.describe_secret)(SecretId=name)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
+    return found
+
+
+def _live(client: Client, name: str) -> Live | None:
+    secret = _described(client, name)
+    if secret is None:
+        return None
     deleted = bool(secret.get("DeletedDate"))
     content = {} if deleted else _content(client, name) or {}
     return Live(name, content, _tags(secret), secret.get("KmsKeyId", ""), deleted)

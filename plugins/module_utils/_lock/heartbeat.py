@@ -183,7 +183,13 @@ def started(pid: int) -> str | None:
         return None if fields[0] in ("Z", "X") else fields[19]
     if Path("/proc/self/stat").exists():
         return None
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)],
+        env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return answer.stdout.strip() or None
 
 

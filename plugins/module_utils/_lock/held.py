@@ -75,11 +75,17 @@ def demand(place: str = "") -> str:
     if silent > ttl - margin(ttl):
         raise LostError(
             f"The lock on cluster {cluster} could not be renewed for {age(silent)}"
-            f" ({problem or 'the process that renews it has ended'}). Nothing more is changed: {age(ttl)} after its "
+            f" ({problem or _silence(memory)}). Nothing more is changed: {age(ttl)} after its "
             "last renewal another run may take it. Make sure that the credentials are valid and that DynamoDB can be "
             "reached, then run again: a run repairs what an interrupted one left."
         )
     return problem
+
+
+def _silence(memory: dict[str, Any]) -> str:
+    if started(memory["pid"]) != memory["started"]:
+        return "the process that renews it has ended"
+    return "the machine slept, or was too busy"
 
 
 def read(file: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Refused, Table
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import HeldError, LostError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import clock
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock, age
 
 POLL_SECONDS = 5
@@ -22,6 +23,8 @@ class Taken:
     """The lock this run holds now, and the silent one it took it from, if any."""
 
     lock: Lock
+    renewed: float
+    """When that was written, on the clock of the process that keeps it."""
     previous: Lock | None = None
 
 
@@ -33,21 +36,22 @@ def acquire(table: Table, wanted: Lock, wait: float = 0) -> Taken:
     deadline = time.monotonic() + wait
     while True:
         mine = replace(wanted, acquired_at=table.now(), heartbeat_at=table.now())
+        renewed = clock()
         try:
             table.put(mine)
-            return Taken(mine)
+            return Taken(mine, renewed)
         except Refused as refusal:
             held = refusal.lock or table.get(wanted.cluster)
         if held is None:
             continue  # given back between the two requests
         if held.run_id == wanted.run_id:
-            return Taken(held)
+            return Taken(held, renewed)
         now = table.now()
         if held.stale(now):
             mine = replace(wanted, acquired_at=now, heartbeat_at=now)
             try:
                 table.put(mine, replaces=held)
-                return Taken(mine, previous=held)
+                return Taken(mine, renewed, previous=held)
             except Refused:
                 continue  # its holder lives after all, or a third run was faster
         if time.monotonic() >= deadline:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import aws_options
@@ -49,15 +49,34 @@ def read_parameter(connection: Mapping[str, Any], name: str) -> Any:  # noqa: AN
     )
 
 
-def read_names(connection: Mapping[str, Any], prefix: str) -> dict[str, dict[str, str]]:
-    """Return the tags of all secrets that begin so and are not deleted, by their names."""
+def read_tags(
+    connection: Mapping[str, Any], prefix: str, suffix: str, surely: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return the tags of all secrets that begin and end so and are not deleted, by their names.
+
+    ListSecrets may lag five minutes behind, so each secret that it names is asked for, and each of ``surely``, too:
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+    """
+
+    def describe(client: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401
+        try:
+            found: dict[str, Any] = client.describe_secret(SecretId=name)
+        except client.exceptions.ResourceNotFoundException:
+            return None
+        return None if "DeletedDate" in found else found
 
     def ask(client: Any) -> dict[str, dict[str, str]]:  # noqa: ANN401
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
-        secrets = [secret for page in pages for secret in page["SecretList"]]
-        return {secret["Name"]: {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())} for secret in secrets}
+        listed = {secret["Name"] for page in pages for secret in page["SecretList"]}
+        names = {name for name in listed if name.startswith(prefix) and name.endswith(suffix)} | set(surely)
+        found = {name: describe(client, name) for name in sorted(names)}
+        return {
+            name: {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
+            for name, secret in found.items()
+            if secret
+        }
 
-    found: dict[str, dict[str, str]] = _read(connection, "secretsmanager", f"{prefix}*", ask) or {}
+    found: dict[str, dict[str, str]] = _read(connection, "secretsmanager", f"{prefix}*{suffix}", ask) or {}
     return found
 
 

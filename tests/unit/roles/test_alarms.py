@@ -304,7 +304,8 @@ def test_members_that_are_built_are_watched_and_all_others_forgotten(
     monkeypatch: pytest.MonkeyPatch, built: list[str], parameter: str, watched: list[str], gone: list[str]
 ) -> None:
     names = [f"dataplatform/{member}/{document}" for member in built for document in ("issuer", "tls")]
-    monkeypatch.setattr(fleet_members, "read_names", lambda _connection, _prefix: [*names, "dataplatform/old/tls"])
+    found = {name: dict[str, str]() for name in [*names, "dataplatform/old/tls"]}
+    monkeypatch.setattr(fleet_members, "read_tags", lambda *_arguments: found)
     read = staticmethod(lambda _connection, _name: parameter or None)
     monkeypatch.setattr(fleet_parameter.LookupModule, "read", read)
     data = only(render_role("alarms", fleet_values={}), "ConfigMap", "grafana-alerting")["data"]

@@ -107,7 +107,7 @@ def pid(memory: Path) -> int:
 
 
 def test_renewed_credentials_reach_the_process_that_keeps_the_lock(memory: Path) -> None:
-    keeper("a").start(LOCK, 0, 0.0)
+    keeper("a").start(LOCK, 0, heartbeat.clock())
     first = pid(memory)
     process = heartbeat.Process(first, heartbeat.started(first))
     keeper("a").keep_on(0)
@@ -123,7 +123,7 @@ def test_renewed_credentials_reach_the_process_that_keeps_the_lock(memory: Path)
 def test_another_environment_reaches_the_process_that_keeps_the_lock(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper("a").start(LOCK, 0, 0.0)
+    keeper("a").start(LOCK, 0, heartbeat.clock())
     first = pid(memory)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/another")
     keeper("a").keep_on(0)
@@ -131,7 +131,7 @@ def test_another_environment_reaches_the_process_that_keeps_the_lock(
 
 
 def test_a_process_that_was_killed_is_started_again(memory: Path) -> None:
-    keeper("a").start(LOCK, 0, 0.0)
+    keeper("a").start(LOCK, 0, heartbeat.clock())
     first = pid(memory)
     process = heartbeat.Process(first, heartbeat.started(first))
     keeper("a").stop()
@@ -142,7 +142,7 @@ def test_a_process_that_was_killed_is_started_again(memory: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_given_back_is_kept_until_the_run_ends(memory: Path) -> None:
-    keeper("a").start(LOCK, 0, 0.0)
+    keeper("a").start(LOCK, 0, heartbeat.clock())
     action = run_lock.ActionModule.__new__(run_lock.ActionModule)
     action._task = mock.Mock(check_mode=False)
     table = mock.Mock(skew=0.0)

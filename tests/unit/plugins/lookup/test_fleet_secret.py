@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
@@ -184,13 +185,24 @@ def test_a_parameter_may_have_a_default(stubs: dict[str, Stubber]) -> None:
 # -- members that have been built
 
 
-def listed(stubs: dict[str, Stubber], *names: str) -> None:
-    secrets = [
-        {"Name": f"dataplatform/{name}", "Tags": [{"Key": "dataplatform.fleet/member", "Value": name.split("/")[0]}]}
-        for name in names
-    ]
+DECLARED = [f"{member}/tls" for member in ("controlplane", "production", "staging", "testing")]
+
+
+def listed(stubs: dict[str, Stubber], *names: str, late: Sequence[str] = (), tagged: bool = True) -> None:
+    """Secrets that exist. Of those that are ``late`` a list says the contrary."""
     wanted = {"Filters": [{"Key": "name", "Values": ["dataplatform/"]}]}
-    stubs["secretsmanager"].add_response("list_secrets", {"SecretList": secrets}, wanted)
+    shown = [{"Name": f"dataplatform/{name}"} for name in set(names) ^ set(late)]
+    stubs["secretsmanager"].add_response("list_secrets", {"SecretList": shown}, wanted)
+    for name in sorted({*DECLARED, *(name for name in set(names) ^ set(late) if name.endswith("/tls"))}):
+        asked = {"SecretId": f"dataplatform/{name}"}
+        tags = [{"Key": "dataplatform.fleet/member", "Value": name.split("/")[0]}] if tagged else []
+        deleted = {} if name in names else {"DeletedDate": datetime(2026, 1, 1, tzinfo=UTC)}
+        if name in names or name in late:
+            stubs["secretsmanager"].add_response("describe_secret", {"Name": name, "Tags": tags, **deleted}, asked)
+        else:
+            stubs["secretsmanager"].add_client_error(
+                "describe_secret", "ResourceNotFoundException", expected_params=asked
+            )
 
 
 def test_members_are_built_once_they_have_certificates(stubs: dict[str, Stubber]) -> None:
@@ -204,16 +216,40 @@ def test_members_that_are_built_and_not_declared(stubs: dict[str, Stubber]) -> N
     listed(stubs, "ca", "staging/tls", "gone/tls", "left/issuer", "deep/er/tls")
     assert Templar(DataLoader(), variables=known).template(text) == ["gone"]
     reader.forget()
-    untagged = {"SecretList": [{"Name": "dataplatform/mine/tls", "Tags": []}]}
-    stubs["secretsmanager"].add_response("list_secrets", untagged, None)
+    listed(stubs, "mine/tls", tagged=False)
     assert Templar(DataLoader(), variables=known).template(text) == []
     with stand_ins():
         assert Templar(DataLoader(), variables=known).template(text) == []
 
 
+def test_a_list_that_lags_behind_is_not_believed(stubs: dict[str, Stubber]) -> None:
+    known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS}
+    listed(stubs, "controlplane/tls", "staging/tls", late=["staging/tls", "production/tls", "gone/tls"])
+    assert look_up(MEMBERS) == "controlplane,staging"
+    reader.forget()
+    listed(stubs, "controlplane/tls", late=["gone/tls"])
+    text = trust_as_template(f"{{{{ query('{MEMBERS}', undeclared=true) }}}}")
+    assert Templar(DataLoader(), variables=known).template(text) == []
+
+
+def test_members_given_by_hand_hide_none_that_left(stubs: dict[str, Stubber]) -> None:
+    given = {"staging/tls/a/certificate": "c", "mine/tls/a/certificate": "c", "typed/tls/a/certificate": "c"}
+    known = {**variables("vpc"), "fleet_values": given, "groups": GROUPS, "remove": "typed"}
+    listed(stubs, "gone/tls")
+    text = trust_as_template(f"{{{{ query('{MEMBERS}', undeclared=true) }}}}")
+    assert Templar(DataLoader(), variables=known).template(text) == ["gone", "mine"]
+
+
 def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) -> None:
     listed(stubs, "controlplane/tls")
     assert look_up(MEMBERS, ansible_check_mode=True) == "controlplane,staging"
+
+
+def test_what_removes_members_builds_none(stubs: dict[str, Stubber]) -> None:
+    listed(stubs, "controlplane/tls")
+    known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS, "ansible_check_mode": True}
+    text = trust_as_template(f"{{{{ query('{MEMBERS}', planned=false) }}}}")
+    assert Templar(DataLoader(), variables=known).template(text) == ["controlplane"]
 
 
 def test_members_without_aws(stubs: dict[str, Stubber]) -> None:
@@ -226,5 +262,5 @@ def test_members_without_aws(stubs: dict[str, Stubber]) -> None:
 
 def test_members_that_cannot_be_listed(stubs: dict[str, Stubber]) -> None:
     stubs["secretsmanager"].add_client_error("list_secrets", "AccessDeniedException", "no")
-    with pytest.raises(AnsibleError, match=r"dataplatform/\* could not be read in eu-central-1: AccessDenied"):
+    with pytest.raises(AnsibleError, match=r"dataplatform/\*/tls could not be read in eu-central-1: AccessDenied"):
         look_up(MEMBERS)

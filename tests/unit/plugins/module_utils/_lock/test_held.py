@@ -34,7 +34,8 @@ class Place:
 
     def memory(self, **about: Any) -> None:
         lock = {"cluster": "dp-staging", "ttl": 300}
-        Path(self.path + ".json").write_text(json.dumps({"lock": lock, **about}))
+        keeper = {"pid": os.getpid(), "started": "another time"}
+        Path(self.path + ".json").write_text(json.dumps({"lock": lock, **keeper, **about}))
 
     def state(self, silent: float = 0, lost: bool = False, problem: str = "") -> None:
         about = {"renewed": clock() - silent, "lost": lost, "problem": problem}
@@ -71,6 +72,14 @@ def test_silence_stops_it_a_minute_before_another_run_may_take_the_lock(place: P
     with pytest.raises(LostError, match=rf"dp-staging could not be renewed for 4m01s \({said}\)\."):
         held.demand()
     assert [held.margin(ttl) for ttl in (9, 60, 300, 3600)] == [3, 20, 60, 60]
+
+
+def test_a_machine_that_slept_is_told_from_a_process_that_ended(place: Place) -> None:
+    own = started(os.getpid())
+    place.memory(run=os.getpid(), run_started=own, pid=os.getpid(), started=own)
+    place.state(silent=241)
+    with pytest.raises(LostError, match=r"\(the machine slept, or was too busy\)"):
+        held.demand()
 
 
 def test_a_run_that_has_ended_stops_it(place: Place) -> None:
