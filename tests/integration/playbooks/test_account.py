@@ -100,6 +100,14 @@ def test_renewed_credentials_are_of_another_account(
     assert not locked(local_cloud, OTHER)
 
 
+def test_keys_that_outrank_the_role(run: Any, roles: dict[str, str], local_cloud: Any, own: str) -> None:
+    """Extra variables do: the role is assumed, and not used."""
+    keys = {"aws_access_key": "LOCALCLOUDADMIN000001", "aws_secret_key": "local-cloud-only", "aws_session_token": ""}
+    text = said(run(None, succeed=False, aws_role_arn=roles[OTHER], **keys))
+    assert f"staging: the run reaches the AWS account {own}, as arn:aws:" in text
+    assert f"aws_role_arn is a role of the account {OTHER} (extra variables" in text
+
+
 def test_the_declared_accounts(run: Any, roles: dict[str, str], local_cloud: Any, own: str) -> None:
     given = {"aws_role_arn": roles[OTHER], "fleet_role_arn": roles[own], "fleet_account_id": own}
     run(OTHER, succeed=True, **given)

@@ -21,7 +21,10 @@ def names(local_cloud: Any) -> Any:
     """`gone` and `sold` are in no fleet.yml; `never` was not built."""
     build(local_cloud, "leavers", "controlplane", "gone", "sold", "staging")
     client = local_cloud.client("secretsmanager")
-    tags = [{"Key": "dataplatform.fleet/member", "Value": "never"}]
+    tags = [
+        {"Key": f"dataplatform.fleet/{key}", "Value": value}
+        for key, value in (("fleet", "leavers"), ("member", "never"))
+    ]
     client.create_secret(Name="leavers/never/issuer", SecretString="{}", Tags=tags)
 
     def found() -> set[str]:
