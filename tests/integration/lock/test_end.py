@@ -110,7 +110,7 @@ def test_nothing_goes_on_when_the_lock_is_given_back(runs: Runs, api_server: Con
     eventually(lambda: len(descendants(run.pid)) >= 3)
     workers = descendants(run.pid)
     run.send_signal(number)
-    eventually(lambda: runs.lock() is None, 20)
+    eventually(lambda: runs.lock() is None)
     sizes = [file.stat().st_size for file in files]
     assert alive(workers) == {}
     time.sleep(0.3)

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.integration
 TAGS = {"cost-centre": 4711, "keep": True, "spot": False, "note": None}
 MODULES = ("eks_access_entry", "eks_addon", "eks_cluster", "eks_nodegroup", "eks_pod_identity_association")
 OTHERS = ("log_group", "vpc", "private_zone", "fleet_documents")
-# It needs two networks: its tags go the same way as those of private_zone.
-ELSEWHERE = {"vpc_peering"}
+# The first needs two networks: its tags go the same way as those of private_zone. The others only compare tags.
+ELSEWHERE = {"vpc_peering", "check_ownership", "former_peerings"}
 
 
 @pytest.fixture

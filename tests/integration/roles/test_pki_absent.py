@@ -19,10 +19,12 @@ def test_the_last_one_takes_the_key(emulator: Any, tmp_path: Path) -> None:
     run_role = role_runner(tmp_path)
     secrets, kms, ssm = (emulator.client(service) for service in ("secretsmanager", "kms", "ssm"))
     key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "dataplatform.fleet/fleet", "TagValue": FLEET}])
     kms.create_alias(AliasName=f"alias/{FLEET}-secrets", TargetKeyId=key)
     ssm.put_parameter(Name=f"/{FLEET}/controlplane/vpc", Value="{}", Type="String")
+    tags = [{"Key": "dataplatform.fleet/fleet", "Value": FLEET}]
     for name in ("ca", *(f"{member}/{part}" for member in ("a", "b", "controlplane") for part in ("issuer", "tls"))):
-        secrets.create_secret(Name=f"{FLEET}/{name}", SecretString="{}")
+        secrets.create_secret(Name=f"{FLEET}/{name}", SecretString="{}", Tags=tags)
 
     def remove(member: str, *arguments: str) -> bool:
         """Whether the key goes too."""
