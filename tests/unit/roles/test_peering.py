@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible_collections.dataplatform.fleet.plugins.lookup import fleet_members
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
 
 HUB = {"vpc_id": "vpc-9", "cidr": "10.9.0.0/16", "region": "eu-west-1", "account_id": "444455556666"}
@@ -44,7 +45,8 @@ def test_the_owners_commands_are_collected() -> None:
     assert internal("commands") == []
 
 
-def test_former_members_are_those_that_were_and_are_not_declared() -> None:
+def test_former_members_are_those_that_were_and_are_not_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet_members, "read_tags", lambda *_arguments: {})
     known = {"controlplane": "10.40.0.0/16", "old": "10.49.0.0/16", "renamed": "10.42.0.0/16", "unknown": ""}
     built = dict.fromkeys(("staging/tls/a/certificate", "sold/tls/a/certificate"), "")
     known |= {"sold": "10.48.0.0/16"}
