@@ -75,11 +75,11 @@ class Route53:
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = {f"Z{number}": one for number, one in enumerate(tags)}
 
-    def list_hosted_zones_by_name(self, DNSName: str) -> dict[str, Any]:  # noqa: N803 - as in boto3
+    def list_hosted_zones_by_name(self, DNSName: str) -> dict[str, Any]:
         made = {"Name": DNSName, "Config": {"PrivateZone": True}, "CallerReference": "x"}
         return {"HostedZones": [{"Id": f"/hostedzone/{zone}", **made} for zone in self._tags]}
 
-    def list_tags_for_resource(self, ResourceType: str, ResourceId: str) -> dict[str, Any]:  # noqa: N803
+    def list_tags_for_resource(self, ResourceType: str, ResourceId: str) -> dict[str, Any]:
         assert ResourceType == "hostedzone"
         return {"ResourceTagSet": {"Tags": [{"Key": k, "Value": v} for k, v in self._tags[ResourceId].items()]}}
 

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+import yaml
+from ansible.parsing.yaml.loader import AnsibleLoader
 from ansible.template import trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import yamltext
 from hypothesis import given
@@ -102,6 +105,9 @@ def test_a_number_of_many_digits_is_text(form: str, digits: int) -> None:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+# YAML limits a key to 1024 characters as it is written (https://yaml.org/spec/1.2.2/#742-flow-mappings).
+LONGEST_KEY = 1024
+keys = texts.filter(lambda key: len(json.dumps(key)) <= LONGEST_KEY)
 # What gives parsers trouble, more often than chance would.
 scalars = st.one_of(
     st.none(),
@@ -112,7 +118,7 @@ scalars = st.one_of(
     st.text("0123456789.eE+-_xob:yYnN~=<!'\"\\u \n\t\r\x85\u2028\ufeff\x7f\x00" + ROCKET, max_size=6),
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
 )
 
 
@@ -127,6 +133,21 @@ def test_what_is_sent_is_the_same_as_json_and_as_yaml(value: Any) -> None:
 @given(values)
 def test_ansible_s_json_is_read_as_it_was(value: Any) -> None:
     assert read(f"a: [{json.dumps(value)}]\n") == {"a": [value]}
+
+
+@pytest.mark.parametrize(("longer", "taken"), [(0, True), (1, False)])
+def test_keys_are_as_long_as_yaml_allows(longer: int, taken: bool) -> None:
+    key = ROCKET + "k" * (LONGEST_KEY - len(json.dumps(ROCKET)) + longer)
+    text = f"a: [{json.dumps({key: 1})}]\n"
+    if taken:
+        assert read(text) == {"a": [{key: 1}]}
+    else:
+        with pytest.raises(yamltext.TextError):
+            read(text)
+    # Ansible's own parser takes no more.
+    plain = text.replace("\\ud83d\\ude80", "x" * 12)
+    with contextlib.nullcontext() if taken else pytest.raises(yaml.YAMLError):
+        assert AnsibleLoader(plain).get_single_data()
 
 
 @given(values)

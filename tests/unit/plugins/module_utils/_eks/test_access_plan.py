@@ -307,3 +307,40 @@ def test_what_is_said_where_an_association_cannot_be_made_or_changed() -> None:
     )
     with pytest.raises(EksError, match=f"{LABEL} belongs to arn:addon"):
         plan_association_absent("one", "ns", "sa", ASSOCIATION | {"ownerArn": "arn:addon"})
+
+
+def test_a_type_that_eks_shows_is_compared() -> None:
+    linux = {**ENTRY, "type": "EC2_LINUX"}
+    assert not plan({"type": "EC2_LINUX"}, linux)
+    with pytest.raises(ImmutableError, match="type is 'EC2_LINUX' and cannot become 'STANDARD'"):
+        plan({"type": "STANDARD"}, linux)
+
+
+def test_tags_and_groups_change_in_one_run() -> None:
+    changed = plan({"kubernetes_groups": ["c"], "tags": {"a": "2"}})
+    assert [operation for operation, _ in calls(changed)] == ["TagResource", "UpdateAccessEntry"]
+
+
+CHAINED: dict[str, Any] = {
+    "associationId": "a-1",
+    "associationArn": "arn:aws:eks:eu-central-1:111122223333:podidentityassociation/one/a-1",
+    "roleArn": PRINCIPAL,
+    "targetRoleArn": "arn:aws:iam::444455556666:role/target",
+    "disableSessionTags": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        ({"role_arn": PRINCIPAL}, {}),
+        ({"target_role_arn": CHAINED["targetRoleArn"], "disable_session_tags": True}, {}),
+        ({"target_role_arn": ""}, {"target_role_arn": (CHAINED["targetRoleArn"], "")}),
+        ({"disable_session_tags": False}, {"disable_session_tags": (True, False)}),
+    ],
+)
+def test_each_setting_of_an_association_is_compared(
+    options: dict[str, Any], changed: dict[str, tuple[Any, Any]]
+) -> None:
+    planned = plan_association("one", "n", "web", CHAINED, wanted_association(options))
+    assert [shown for _, _, shown in steps(planned)] == ([changed] if changed else [])

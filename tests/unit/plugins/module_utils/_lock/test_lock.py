@@ -177,18 +177,18 @@ class Dynamo:
         self.tags = tags
         self.tagged = 0
 
-    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803 - as in boto3
+    def describe_table(self, TableName: str) -> dict[str, Any]:
         return {"Table": {"TableStatus": "ACTIVE", "TableArn": f"arn:{TableName}"}}
 
     def get_paginator(self, operation: str) -> Dynamo:
         assert operation == "list_tags_of_resource"
         return self
 
-    def paginate(self, ResourceArn: str) -> list[dict[str, Any]]:  # noqa: N803
+    def paginate(self, ResourceArn: str) -> list[dict[str, Any]]:
         assert ResourceArn == "arn:ours-locks"
         return [{"Tags": [{"Key": key, "Value": value} for key, value in self.tags.items()]}]
 
-    def tag_resource(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803
+    def tag_resource(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:
         assert ResourceArn == "arn:ours-locks"
         self.tagged += 1
         self.tags |= {tag["Key"]: tag["Value"] for tag in Tags}

@@ -11,6 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.filter.subnet_plan import su
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
     DEFAULT_GROUP,
     DEFAULT_ROUTE,
+    GONE_NAT,
     KINDS,
     Change,
     Network,
@@ -192,6 +193,8 @@ def test_ecr_is_two_interface_endpoints_behind_one_group() -> None:
         (("route_table", "fleet-private"), DEFAULT_ROUTE, ..., ["routes.0.0.0.0/0"]),
         (("route_table", "fleet-private"), DEFAULT_ROUTE, "nat-0gone", ["routes.0.0.0.0/0"]),
         (("route_table", "fleet-private"), "routes.8.8.8.8/32", "internet_gateway", ["routes.8.8.8.8/32"]),
+        (("route_table", "fleet-private"), "routes.8.8.8.8/32", f"{NAT}", ["routes.8.8.8.8/32"]),
+        (("route_table", "fleet-public"), "routes.8.8.8.8/32", GONE_NAT, ["routes.8.8.8.8/32"]),
         (("route_table", "fleet-public"), "subnets", [], ["subnets"]),
         (("subnet", "fleet-public-eu-central-1a"), "tags.kubernetes.io/role/elb", ..., ["tags.kubernetes.io/role/elb"]),
         (("subnet", "fleet-public-eu-central-1a"), "map_public_ip", True, ["map_public_ip"]),
@@ -263,6 +266,53 @@ def test_leaves_foreign_resources_and_subnets_alone() -> None:
     before["nat_gateway", "theirs"] = {"subnet": "x", "tags.Name": "fleet-like"}
     before["subnet", "fleet-private-eu-central-1c"] = {"tags.Name": "fleet-private-eu-central-1c", "tags.team": "data"}
     assert changes(before) == []
+
+
+def test_routes_of_others_stay() -> None:
+    before = live()
+    for target in ("pcx-1", "tgw-1", "other-nat-eu-central-1a"):
+        before["route_table", "fleet-private"]["routes.10.9.0.0/16"] = target
+        assert changes(before) == []
+
+
+IDS = {("route_table", "fleet-private"): "rtb-1"}
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        (("vpc", "fleet"), "The vpc fleet"),
+        (("route_table", "fleet-private"), "The route table fleet-private (rtb-1)"),
+        (("endpoint", "ecr.api"), "The endpoint ecr.api"),
+    ],
+)
+def test_what_others_have_made_under_the_networks_names_is_refused(key: tuple[str, str], shown: str) -> None:
+    before = {("subnet", "unrelated"): {"tags.Name": "unrelated"}, **live()}
+    before[key]["tags.team"] = "web"
+    before[key]["tags.Name"] = key[1]
+    with pytest.raises(PlanError) as said:
+        plan(before, desired(NETWORK), NETWORK, IDS)
+    assert str(said.value) == (
+        f"{shown} has a name of this fleet's and not its tags: expected team=data, found team=web. Nothing was changed."
+        " Rename or delete it; or, if this fleet is to own it, run with -e fleet_adopt=fleet (a module: with adopt)."
+    )
+    with pytest.raises(PlanError, match="has a name of this fleet's"):
+        plan(before, desired(NETWORK), NETWORK)
+    adopting = replace(NETWORK, adopt=True)
+    assert [change.as_result() for change in plan(before, desired(NETWORK), adopting, IDS)] == [
+        {"kind": key[0], "name": key[1], "action": "update", "fields": sorted({"tags.team"} | tags_that_differ(key))}
+    ]
+
+
+def tags_that_differ(key: tuple[str, str]) -> set[str]:
+    return set() if desired(NETWORK)[key]["tags.Name"] == key[1] else {"tags.Name"}
+
+
+@pytest.mark.parametrize("key", [("security_group", "default"), ("flow_log", "fleet-flow-logs")])
+def test_what_aws_makes_or_is_known_otherwise_needs_no_tags(key: tuple[str, str]) -> None:
+    before = live()
+    before[key] = {name: value for name, value in before[key].items() if not name.startswith("tags.")}
+    assert changes(before) == [("update", *key, ["tags.Name", "tags.team"])]
 
 
 @pytest.mark.parametrize(
