@@ -98,6 +98,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec(), **options.CLUSTER_RULES)
+        if not re.fullmatch("[A-Za-z0-9]+", args["run"]):
+            raise AnsibleActionFail(f"run is {args['run']!r}: a canary's name has letters and digits only.")
         receivers = _receivers(args)
         if self._task.check_mode:
             found = [Finding(hop.signal, hop.name, Status.NOT_RUN, text="Check mode.") for hop in PATH]

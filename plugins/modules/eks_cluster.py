@@ -88,7 +88,8 @@ options:
     choices: [CONFIG_MAP, API_AND_CONFIG_MAP, API]
   bootstrap_cluster_creator_admin_permissions:
     description:
-      - Whether the creator becomes an administrator. Counts at creation only.
+      - Whether the creator becomes an administrator. Cannot be changed. Where EKS does not tell what was chosen, it
+        counts at creation only.
     type: bool
   bootstrap_self_managed_addons:
     description:

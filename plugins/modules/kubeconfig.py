@@ -18,7 +18,8 @@ options:
   path:
     description:
       - The file. It is replaced at once and readable by its owner only.
-      - A file with contexts that this module did not write is never touched.
+      - A file with contexts, clusters or users that this module did not write is never touched, nor is one that is no
+        kubeconfig.
       - The current context and the namespaces chosen in the file are kept.
     type: path
     required: true
@@ -138,7 +139,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.api import DescribeError, describe_all
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import (
-    ForeignContextError,
+    ForeignEntryError,
     Server,
     Target,
     document,
@@ -153,6 +154,8 @@ else:
     HAS_YAML = True
 
 MODE = 0o600
+# https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+KEYS = {"apiVersion", "kind", "preferences", "clusters", "users", "contexts", "current-context", "extensions"}
 CONNECTION = ("profile", "endpoint_url", "access_key", "secret_key", "session_token")
 
 
@@ -204,8 +207,8 @@ def main() -> None:
         module.warn(f"No context {entry['context']}: cluster {entry['cluster']} was left out, {entry['reason']}.")
     try:
         content = document(found, module.params["token_command"], existing)
-    except ForeignContextError as error:
-        module.fail_json(msg=f"{path} has contexts that were not written by this module: {error}. Give another path.")
+    except ForeignEntryError as error:
+        module.fail_json(msg=f"{path} has entries that were not written by this module: {error}. Give another path.")
     changed = content != existing
     if changed and not module.check_mode:
         write(module, path, content)
@@ -255,7 +258,7 @@ def read(module: AnsibleAWSModule, path: Path) -> dict[str, Any]:
     content = found[0].value if found else None
     if content is None:
         return {}
-    if not isinstance(content, dict):
+    if len(found) > 1 or not isinstance(content, dict) or content.keys() - KEYS:
         module.fail_json(msg=f"{path} is not a kubeconfig. Remove it, or give another path.")
     return dict(content)
 

@@ -9,7 +9,8 @@ module: private_zone
 short_description: Let a VPC see a private zone of Route 53
 version_added: 0.1.0
 description:
-  - Creates a private hosted zone with a VPC, or associates a VPC with the zone of another member, also across accounts.
+  - Creates a private hosted zone with a VPC, or associates a VPC with the zone of another member, also across accounts,
+    where it is authorized for that call and no longer.
   - M(amazon.aws.route53_zone) takes the associated VPCs as a whole; where it does not know those of others it makes a
     second zone of the same name.
 options:
@@ -51,7 +52,7 @@ options:
         type: str
   tags:
     description:
-      - Tags of a zone that is created here. As far as the tags C(dataplatform.fleet/fleet) and
+      - With O(create), tags of the zone. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
         C(dataplatform.fleet/cluster) are among them, a zone of this account that lacks them is refused.
     type: dict
     default: {}

@@ -26,8 +26,9 @@ options:
     required: true
   dest:
     description:
-      - The directory to fill, C(<role>/<kind>-<namespace>-<name>.yaml). What else is in it is removed, so it may hold
-        nothing but such files.
+      - The directory to fill, C(<role>/<kind>-<namespace>-<name>.yaml).
+      - Other files in it and below whose names end in C(.yaml) are removed, and so are its empty directories. Files
+        with other names stay.
     type: path
     required: true
   stand_ins:

@@ -69,7 +69,7 @@ options:
     default: {}
     aliases: [resource_tags]
   adopt:
-    description: Uses a table that lacks these tags.
+    description: Uses a table that lacks these tags, and gives them to it.
     type: bool
     default: false
 attributes:

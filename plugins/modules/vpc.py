@@ -15,7 +15,12 @@ description:
   - An interrupted run is repaired by the next one. Every resource gets its tags when it is created.
   - Creates the VPC, its internet gateway, subnets, NAT gateways with Elastic IP addresses, one public and one or more
     private route tables, VPC endpoints with their security group, and a flow log. The default security group is
-    emptied.
+    emptied. DNS support and DNS host names are switched on in the VPC, and public addresses at launch off in the
+    subnets.
+  - A listed subnet is associated with the route table of its tier, whatever its route table was. The subnets, security
+    groups and route tables of an endpoint become the declared ones.
+  - NAT gateways, Elastic IP addresses, route tables, endpoints and flow logs of its own that are no longer declared are
+    removed, and so are undeclared routes to its own internet gateway and NAT gateways.
   - Tags that others put on resources stay, and so do routes to what this module does not make, such as peering
     connections, transit gateways and NAT gateways of others. A default route is replaced where O(nat) needs one.
   - Names are anybody's to give, so tags say what is the network's own. The tags C(dataplatform.fleet/fleet) and
@@ -143,7 +148,7 @@ changes:
   sample:
     - {kind: route_table, name: example-private, action: update, fields: [routes.0.0.0.0/0]}
 vpc:
-  description: The network. Ids are missing in check mode as long as the resources do not exist.
+  description: The network. Ids are null in check mode as long as the resources do not exist.
   returned: always
   type: dict
   sample:

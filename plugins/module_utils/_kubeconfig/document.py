@@ -18,8 +18,8 @@ SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 EXEC_API = "client.authentication.k8s.io/v1beta1"
 
 
-class ForeignContextError(Exception):
-    """The file holds contexts that are not ours."""
+class ForeignEntryError(Exception):
+    """The file holds contexts, clusters or users that are not ours."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def document(
 ) -> dict[str, Any]:
     """The file's content. What the user chose in the existing file, the current context and namespaces, is kept.
 
-    Raises ForeignContextError if the existing file has contexts of others.
+    Raises ForeignEntryError if the existing file has contexts, clusters or users of others.
     """
-    foreign = foreign_contexts(existing)
+    foreign = foreign_entries(existing)
     if foreign:
-        raise ForeignContextError(", ".join(foreign))
+        raise ForeignEntryError(", ".join(foreign))
     namespaces = {
         entry.get("name"): (entry.get("context") or {}).get("namespace") for entry in existing.get("contexts") or []
     }
@@ -80,18 +80,18 @@ def document(
     }
 
 
-def foreign_contexts(existing: Mapping[str, Any]) -> list[str]:
-    """The names of the contexts that somebody else wrote."""
+def foreign_entries(existing: Mapping[str, Any]) -> list[str]:
+    """The names of the contexts, clusters and users that somebody else wrote."""
+    clusters, contexts, users = (existing.get(kind) or [] for kind in ("clusters", "contexts", "users"))
+    # A cluster of ours is marked; its context and its user have its name.
     ours = {
         entry.get("name")
-        for entry in existing.get("clusters") or []
+        for entry in clusters
         if any(extension.get("name") == OWNER for extension in (entry.get("cluster") or {}).get("extensions") or [])
     }
-    return sorted(
-        str(entry.get("name"))
-        for entry in existing.get("contexts") or []
-        if (entry.get("context") or {}).get("cluster") not in ours
-    )
+    foreign = [entry for entry in contexts if (entry.get("context") or {}).get("cluster") not in ours]
+    foreign += [entry for entry in (*clusters, *users) if entry.get("name") not in ours]
+    return sorted({str(entry.get("name")) for entry in foreign})
 
 
 def exec_plugin(target: Target, token_command: Sequence[str]) -> dict[str, Any]:

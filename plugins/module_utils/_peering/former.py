@@ -25,16 +25,21 @@ class Left:
 
 
 def left(
-    connections: Sequence[Item], tables: Sequence[Item], cidrs: Mapping[str, str], tags: Mapping[str, Any] | None = None
+    connections: Sequence[Item],
+    tables: Sequence[Item],
+    cidrs: Mapping[str, str],
+    tags: Mapping[str, Any] | None = None,
+    requested: Sequence[Item] = (),
 ) -> dict[str, Left]:
     """Return what is left of the members with these networks, as seen by the VPC that has accepted them.
 
     A connection is a member's if its network is led to it, or if it says so itself: AWS tells the other side's network
     of active connections only
     (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnectionVpcInfo.html). Live connections
-    within one account that lack the ``tags`` are others', and so are the routes to them.
+    within one account that lack the ``tags`` are others', and so are the routes to them. So are the live ones that
+    the VPC has ``requested`` itself: members request theirs.
     """
-    foreign = {one["VpcPeeringConnectionId"] for one in connections if _foreign(one, tags)}
+    foreign = {one["VpcPeeringConnectionId"] for one in connections if _foreign(one, tags)} | plan.live_ids(requested)
     members = {cidr: member for member, cidr in cidrs.items()}
     found: dict[str, Left] = {}
     led_to: dict[str, str] = {}
@@ -74,7 +79,9 @@ class Former(Changes):
                 raise PeeringError(f"There is no VPC {self.module.params['vpc']} in {self.module.region}.")
             return []
         accepted = api.connections(self._ec2, self._own.vpc_id, "accepter")
-        found = left(accepted, api.route_tables(self._ec2, self._own.vpc_id), cidrs, self.module.params["tags"])
+        requested = api.connections(self._ec2, self._own.vpc_id)
+        tables = api.route_tables(self._ec2, self._own.vpc_id)
+        found = left(accepted, tables, cidrs, self.module.params["tags"], requested)
         for member, what in found.items():
             for one in what.connections:
                 self._leave_zone(member, one["RequesterVpcInfo"])

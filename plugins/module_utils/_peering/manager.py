@@ -142,7 +142,9 @@ class Manager(Changes):
 
     def _routes(self, ec2: Any, side: Side, cidr: str, connection_id: str) -> None:  # noqa: ANN401
         """Lead ``cidr`` to the connection. AWS takes a route to one that is not active yet, too."""
-        routes = plan.routes(api.route_tables(ec2, side.vpc_id), cidr, connection_id)
+        there = [*api.connections(ec2, side.vpc_id), *api.connections(ec2, side.vpc_id, "accepter")]
+        others = plan.live_ids(there) - {connection_id}
+        routes = plan.routes(api.route_tables(ec2, side.vpc_id), cidr, connection_id, others)
         if routes.before == routes.after:
             return
         if routes.right:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,8 +95,15 @@ def private_tables(tables: Sequence[Item]) -> list[Item]:
     return chosen or private
 
 
-def routes(tables: Sequence[Item], cidr: str, connection_id: str) -> Routes:
-    """Plan the routes to ``cidr``. One that somebody else leads elsewhere is refused, not taken."""
+def live_ids(connections: Iterable[Item]) -> set[str]:
+    return {one["VpcPeeringConnectionId"] for one in connections if one["Status"]["Code"] in LIVE}
+
+
+def routes(tables: Sequence[Item], cidr: str, connection_id: str, others: Collection[str] = ()) -> Routes:
+    """Plan the routes to ``cidr``. One that somebody else leads elsewhere is refused, not taken.
+
+    :param others: the live connections of other VPCs. A route to one that is gone is replaced.
+    """
     found = Routes(cidr)
     for table in private_tables(tables):
         one = table["RouteTableId"]
@@ -108,7 +115,7 @@ def routes(tables: Sequence[Item], cidr: str, connection_id: str) -> Routes:
             found.create.append(one)
         elif target == connection_id:  # while it is pending, AWS calls the route a blackhole
             found.right.append(one)
-        elif target.startswith("pcx-") or route.get("State") == "blackhole":
+        elif (target.startswith("pcx-") and target not in others) or route.get("State") == "blackhole":
             found.replace.append(one)
         else:
             raise PeeringError(

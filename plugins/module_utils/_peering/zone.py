@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone, reference
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone, reference, zones
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -74,6 +74,7 @@ class Zone(Changes):
         elif self._vpc:
             zone_id = api.zones_of_vpc(self._route53, self._vpc).get(self._name, "")
             if zone_id:
+                self._refuse_foreign(zone_id)
                 self.before[self._field] = self._vpc.vpc_id
                 self._do(self._route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=self._aws_vpc())
         return self._result("")
@@ -139,6 +140,14 @@ class Zone(Changes):
             if key in had:
                 self.before[f"zone {self._name}.tags.{key}"] = had[key]
         self._put_tags(zone_id, new)
+
+    def _refuse_foreign(self, zone_id: str) -> None:
+        """:raises ForeignError: if the zone is in this account and somebody else's."""
+        tags = self.module.params["tags"]
+        if tags and not self.module.params["adopt"]:
+            for one in zones(self._route53, self._name):
+                if one.zone_id == zone_id and not owned(one.tags, tags):
+                    raise ForeignError("The private zone", self._name, one.tags, tags)
 
     def _put_tags(self, zone_id: str, tags: dict[str, str]) -> None:
         if tags:

@@ -175,8 +175,14 @@ def test_what_the_user_chose_is_kept_and_a_file_of_others_is_not_touched(writer:
     writer.path.write_text(yaml.safe_dump(mine))
     status, output = writer.run()
     assert status == 2
-    assert "was not written by this module: minikube" in output or "were not written by this module: minikube" in output
+    assert "has entries that were not written by this module: minikube" in output
     assert writer.content == mine
+    for text in ("replicas: 3\n", "kind: Config\n---\nkind: Config\n"):
+        writer.path.write_text(text)
+        status, output = writer.run()
+        assert status == 2
+        assert "is not a kubeconfig" in output
+        assert writer.path.read_text() == text
 
 
 def test_the_aws_cli_can_be_asked_for_tokens(writer: Writer) -> None:

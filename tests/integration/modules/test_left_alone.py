@@ -127,3 +127,29 @@ def test_vpc_peering_other_connections_and_routes_on_both_sides_stay(run: Any, a
     (left,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=ids)["VpcPeeringConnections"]
     assert left["Status"]["Code"] == "pending-acceptance"
     assert (routes(own_table), routes(hub_table)) == ({}, {"10.98.0.0/16": theirs})
+
+
+def test_private_zone_of_others_keeps_the_vpc(run: Any, account: Any) -> None:
+    route53 = account.client("route53")
+    inside, _table = _network(account, "inside-theirs", "10.88.0.0/16")
+    vpc = {"VPCRegion": "eu-central-1", "VPCId": inside}
+    zone = route53.create_hosted_zone(Name="theirs.internal", CallerReference="e", VPC=vpc)["HostedZone"]["Id"]
+    options = {"name": "theirs.internal", "vpc": "inside-theirs", "state": "absent"}
+    assert "-e fleet_adopt=theirs.internal" in run.fails("private_zone", **options, tags=FLEET)["msg"]
+    assert [one["VPCId"] for one in route53.get_hosted_zone(Id=zone)["VPCs"]] == [inside]
+
+
+def test_vpc_peering_a_route_to_another_live_connection_stays(run: Any, account: Any) -> None:
+    ec2 = account.client("ec2")
+    hub, table = _network(account, "taken-hub", "10.87.0.0/16")
+    _own, _table = _network(account, "taken-own", "10.79.0.0/16")
+    other, _table = _network(account, "taken-other", "10.79.0.0/16")
+    theirs = ec2.create_vpc_peering_connection(VpcId=other, PeerVpcId=hub)["VpcPeeringConnection"]
+    theirs = theirs["VpcPeeringConnectionId"]
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=theirs)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.79.0.0/16", VpcPeeringConnectionId=theirs)
+    peer = {"vpc_id": hub, "cidr": "10.87.0.0/16", "region": "eu-central-1"}
+    options = {"name": "taken", "vpc": "taken-own", "cidr": "10.79.0.0/16", "peer": peer, "tags": FLEET}
+    assert f"leads 10.79.0.0/16 to {theirs}" in run.fails("vpc_peering", **options)["msg"]
+    (read,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+    assert theirs in {route.get("VpcPeeringConnectionId") for route in read["Routes"]}

@@ -100,6 +100,12 @@ def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
         assert words in announced["shown"]
     assert networks.state() == before
 
+    # A zone of others keeps the VPC of the former member in it.
+    zone = {"ResourceType": "hostedzone", "ResourceId": networks.zone.removeprefix("/hostedzone/")}
+    networks.route53.change_tags_for_resource(**zone, RemoveTagKeys=[TAGS[0]["Key"]])
+    assert "zone" not in networks.revoke(former, "--check")["shown"]
+    networks.route53.change_tags_for_resource(**zone, AddTags=TAGS)
+
     assert networks.revoke(former)["shown"] == announced["shown"]
     assert networks.state() == ({networks.connection[OTHER]}, {OTHER}, {networks.hub, networks.other})
     assert networks.revoke(former)["changed"] is False

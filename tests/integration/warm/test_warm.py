@@ -138,6 +138,7 @@ def test_it_gives_what_local_gives(runs: Runs) -> None:
         {"name": "much", "ansible.builtin.command": "seq 1 50000"},
         {"name": "environment", "ansible.builtin.command": "printenv COLOUR", "environment": {"COLOUR": "a 'b' $c"}},
         {"name": "a library's path", "stained": {}, "environment": {"PYTHONPATH": "/nowhere"}},
+        {"name": "a remote user", "ansible.builtin.command": "id -un", "remote_user": "nobody"},
         {"name": "no environment is left", "ansible.builtin.command": "printenv COLOUR", "ignore_errors": True},
         {"name": "facts", "ansible.builtin.setup": {"gather_subset": ["!all", "!min", "python"]}},
         {"name": "a wrong option", "ansible.builtin.stat": {"pat": "/"}, "ignore_errors": True},
@@ -180,6 +181,22 @@ def test_modules_run_in_it_and_it_ends_with_the_run(runs: Runs) -> None:
     assert "No warm interpreter" not in output
     eventually(lambda: not runs.servers(), 30)
     assert list((runs.directory / "tmp").iterdir()) == []
+
+
+def test_each_interpreter_has_its_own(runs: Runs) -> None:
+    """Both are warm, and each module runs in the one that its task names."""
+    other = runs.directory / "other-python"
+    other.symlink_to(sys.executable)
+    report = "import sys\nfrom ansible.module_utils.basic import AnsibleModule\n\n\n" + (
+        "def main():\n    AnsibleModule(argument_spec={}).exit_json(interpreter=sys.executable)\n\n\n"
+        'if __name__ == "__main__":\n    main()\n'
+    )
+    (runs.directory / "library" / "report.py").write_text(report)
+    named = {"name": "other", "report": {}, "vars": {"ansible_python_interpreter": str(other)}}
+    tasks = [{"name": "own", "report": {}}, named, {"name": "own again", "report": {}}]
+    found = runs.results("dataplatform.fleet.warm", tasks)
+    assert [one["interpreter"] for one in found] == [sys.executable, str(other), sys.executable]
+    assert runs.output("dataplatform.fleet.warm", tasks).count(" (warm)\n") == 3
 
 
 def test_a_run_that_is_killed_takes_it_along(runs: Runs) -> None:

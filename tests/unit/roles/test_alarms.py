@@ -499,3 +499,10 @@ def test_the_script(tmp_path: Path, codes: dict[str, int], status: int, asked: l
         assert request["headers"]["Content-Type"] == "application/strategic-merge-patch+json"
         annotations = request["body"]["spec"]["template"]["metadata"]["annotations"]
         assert annotations == {"dataplatform.fleet/alerting": "abc"}
+
+
+def test_the_annotation_of_alarms_is_not_grafanas() -> None:
+    """What the role grafana renders, its next run would take back."""
+    annotation = "dataplatform.fleet/alerting"
+    assert annotation in (ROLES / "alarms" / "files" / "restart.sh").read_text()
+    assert annotation not in json.dumps(render_role("grafana"))

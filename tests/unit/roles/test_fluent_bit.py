@@ -525,3 +525,16 @@ def test_the_catalogue_of_metrics_is_of_the_pinned_version() -> None:
     names = [line[0] for line in lines]
     assert names == sorted(set(names))
     assert {"fluentbit_output_dropped_records_total", "reconciler_drift_objects"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"linger.mss": 5}, {"linger.mss": "linger.ms"}),
+        ({"compression.codec": "zip"}, None),
+        ({"linger.ms": "soon"}, None),
+    ],
+)
+def test_a_setting_that_kafkas_client_does_not_take_is_refused(given: dict[str, Any], told: Any) -> None:
+    found = refused_keys(given, evaluate("fluent_bit", "__fluent_bit_keys.fluent_bit_kafka_options"))
+    assert found == told if told else found

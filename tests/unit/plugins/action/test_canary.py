@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
@@ -10,6 +17,8 @@ from ansible_collections.dataplatform.fleet.plugins.action.canary import argumen
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import Finding, Status
 from ansible_collections.dataplatform.fleet.plugins.modules import canary
+
+CHECKOUT = Path(__file__).resolve().parents[4]
 
 
 def test_the_options_are_the_documented_ones() -> None:
@@ -59,3 +68,32 @@ def test_the_answer_is_the_documented_one() -> None:
     assert list(contains) == list(Finding("metric", "kafka", Status.SEEN).public())
     told = " ".join(contains["status"]["description"])
     assert all(f"V({status})" in told for status in Status)
+
+
+def run(tmp_path: Path, *arguments: str, **options: Any) -> tuple[int, str]:
+    """Run the module where nothing can be reached; the status and the output as one line."""
+    options = {"kubeconfig": str(tmp_path / "none"), "member": "staging", "since": 0, "ca": "none", **options}
+    task = {"dataplatform.fleet.canary": options, "register": "found"}
+    shown = {"ansible.builtin.debug": {"msg": "{{ found.hops | map(attribute='status') | unique | to_json }}"}}
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task, shown]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play))
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), *arguments]
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"), "COLUMNS": "1000"}
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_check_mode_asks_nobody(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "--check", run="one1")
+    assert status == 0, output
+    assert '["not_run"]' in output.replace("\\", "")
+    status, output = run(tmp_path, run="one1")
+    assert status != 0
+    assert str(tmp_path / "none") in output
+
+
+@pytest.mark.parametrize("name", ["a-b", "a b", 'a"} or vector(1)', ""])
+def test_a_name_that_would_be_more_than_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    status, output = run(tmp_path, "--check", run=name)
+    assert status != 0
+    assert "a canary's name has letters and digits only" in output

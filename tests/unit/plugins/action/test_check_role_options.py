@@ -158,6 +158,24 @@ def test_a_removal_is_not_refused_for_a_name_that_is_too_long(tmp_path: Path) ->
         assert ("characters; 64 are possible" in output) is names
 
 
+def test_a_fleet_is_checked_without_the_roles(tmp_path: Path) -> None:
+    hub = {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}
+    extra = json.dumps({"fleet_name": "acme", "fleet_members": {"hub": hub}, "vpc_az_cuont": 3})
+    playbook = tmp_path / "play.yml"
+    for options, refused in (({"fleet": True}, False), ({"fleet": True, "roles": ["vpc"]}, True)):
+        task = {"dataplatform.fleet.check_role_options": options}
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+        status, output = run(playbook, extra)
+        assert ("vpc_az_cuont" in output, status != 0) == (refused, refused), output
+
+
+def test_check_mode_says_the_same(play: Path) -> None:
+    for extra in ('{"cellar_depth": 3}', '{"cellar_dept": 3}'):
+        (status, output), (checked, announced) = run(play, extra), run(play, extra, "--check")
+        assert (checked, announced) == (status, output)
+        assert "changed=0" in output
+
+
 def test_a_fleet_whose_members_cannot_be_read(tmp_path: Path) -> None:
     playbook = tmp_path / "play.yml"
     playbook.write_text(
@@ -183,7 +201,7 @@ def test_says_how_it_is_used(tmp_path: Path, options: str, message: str) -> None
     assert message in output
 
 
-def run(playbook: Path, extra: str) -> tuple[int, str]:
+def run(playbook: Path, extra: str, *arguments: str) -> tuple[int, str]:
     """Run a playbook; its status and output as one line."""
     env = {
         **os.environ,
@@ -192,6 +210,6 @@ def run(playbook: Path, extra: str) -> tuple[int, str]:
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "COLUMNS": "1000",
     }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-e", extra]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-e", extra, *arguments]
     done = subprocess.run(command, env=env, cwd=playbook.parent, capture_output=True, text=True, check=False)
     return done.returncode, " ".join((done.stdout + done.stderr).split())

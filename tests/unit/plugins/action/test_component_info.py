@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import cluster_options
 from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import Component
 from ansible_collections.dataplatform.fleet.plugins.modules import component_info
+
+CHECKOUT = Path(__file__).resolve().parents[4]
 
 
 def test_the_options_are_the_documented_ones() -> None:
@@ -22,6 +32,46 @@ def test_the_options_are_the_documented_ones() -> None:
     assert {name: option["type"] for name, option in cluster_options().items()} == {
         name: option["type"] for name, option in documented.items()
     }
+
+
+def test_check_mode_says_the_same_and_only_reads(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Cluster(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline()
+            self.close_connection = True
+            if self.raw_requestline and self.parse_request():
+                asked.append(self.command)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"items": []}')
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        named = [{"name": "a", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}]
+        context = [{"name": "a", "context": {"cluster": "a", "user": "a"}}]
+        config = {"clusters": named, "contexts": context, "users": [{"name": "a", "user": {}}], "current-context": "a"}
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        tasks = [
+            {
+                "dataplatform.fleet.component_info": {"kubeconfig": str(tmp_path / "kubeconfig")},
+                "register": name,
+                "check_mode": check,
+            }
+            for name, check in (("run", False), ("checked", True))
+        ]
+        told = {"ansible.builtin.assert": {"that": ["run == checked", "run.exists", "run is not changed"]}}
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, told]}]
+        (tmp_path / "play.yml").write_text(json.dumps(play))
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml")]
+        env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"), "NO_PROXY": "127.0.0.1"}
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(asked) == {"GET"}
 
 
 def test_the_answer_is_the_documented_one() -> None:

@@ -52,6 +52,19 @@ def test_a_second_run_writes_the_same_and_what_is_old_goes(tmp_path: Path) -> No
     assert "changed=0 " in run(tmp_path, "staging")
 
 
+def test_files_of_others_stay_and_check_mode_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "staging" / "notes").mkdir(parents=True)
+    (tmp_path / "staging" / "notes" / "README.md").write_text("theirs")
+    (tmp_path / "staging" / "kustomization.yaml").write_text("old")
+    before = files(tmp_path)
+    assert "changed=1 " in run(tmp_path, "staging", "playbooks/render.yml", "--check")
+    assert files(tmp_path) == before
+    run(tmp_path, "staging")
+    left = files(tmp_path)
+    assert left["staging/notes/README.md"] == "theirs"
+    assert "staging/kustomization.yaml" not in left
+
+
 @pytest.mark.parametrize("member", ["controlplane", "staging"])
 def test_every_role_can_be_rendered_and_shows_no_secret(tmp_path: Path, member: str) -> None:
     roles = [role for role in role_names() if member == "controlplane" or role not in CONTROLPLANE]

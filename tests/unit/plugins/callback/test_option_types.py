@@ -149,3 +149,19 @@ def test_a_boolean_for_a_text_is_what_yaml_says() -> None:
     assert converted(
         "a_list", [{"name": True}], {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}}}
     ) == [{"name": "true"}]
+
+
+def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) -> None:
+    given = ["vpc_az_cuont", "__vpc_az_count", "site_debug", "aws_region"]
+    for extra in (True, False):
+        found = seen({"vpc_az_count": "3"} | dict.fromkeys(given, "1"), tmp_path, ["vpc_az_count", *given], extra=extra)
+        assert found == {"vpc_az_count": 3} | dict.fromkeys(given, "1")
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": []}]))
+    (tmp_path / "without.cfg").write_text(f"[defaults]\ncollections_path = {CHECKOUT / 'collections'}\n")
+    arguments = (tmp_path / "play.yml", "-e", "vpc_az_count=3", "-e", "vpc_flow_logs=maybe")
+    plain = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_LOCALHOST_WARNING": "false"}
+    without, enabled = (
+        ansible_playbook(*arguments, ANSIBLE_CONFIG=str(tmp_path / "without.cfg"), **plain, **more)
+        for more in ({}, {"ANSIBLE_CALLBACKS_ENABLED": "dataplatform.fleet.option_types"})
+    )
+    assert (enabled.stdout, enabled.stderr) == (without.stdout, without.stderr)

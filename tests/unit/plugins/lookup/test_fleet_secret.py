@@ -264,3 +264,13 @@ def test_members_that_cannot_be_listed(stubs: dict[str, Stubber]) -> None:
     stubs["secretsmanager"].add_client_error("list_secrets", "AccessDeniedException", "no")
     with pytest.raises(AnsibleError, match=r"dataplatform/\*/tls could not be read in eu-central-1: AccessDenied"):
         look_up(MEMBERS)
+
+
+def test_names_and_parameters_are_read_once(stubs: dict[str, Stubber]) -> None:
+    listed(stubs, "staging/tls")
+    stubs["ssm"].add_response(
+        "get_parameter", {"Parameter": {"Value": "v"}}, {"Name": "/dataplatform/a/b", "WithDecryption": True}
+    )
+    for _ in range(2):
+        assert look_up(MEMBERS) == "staging"
+        assert look_up(PARAMETER, "a/b") == "v"

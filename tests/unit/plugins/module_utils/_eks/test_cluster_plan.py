@@ -237,6 +237,14 @@ def test_immutable_fields_are_named(options: dict[str, Any], found: dict[str, An
     assert all(entry["current"] != entry["wanted"] for entry in named)
 
 
+def test_what_counts_at_creation_only() -> None:
+    access = {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": None}
+    untold = cluster(accessConfig=access)
+    for options in ({"bootstrap_cluster_creator_admin_permissions": False}, {"bootstrap_self_managed_addons": True}):
+        assert not plan(options, untold)
+    assert not plan({"bootstrap_self_managed_addons": True})
+
+
 @pytest.mark.parametrize(
     ("version", "words"),
     [

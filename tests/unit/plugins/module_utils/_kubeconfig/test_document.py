@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import (
-    ForeignContextError,
+    ForeignEntryError,
     Server,
     Target,
     document,
@@ -35,10 +36,19 @@ def test_proxy_and_server_name() -> None:
     assert cluster["tls-server-name"] == "kubernetes"
 
 
-def test_contexts_of_others_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        ("contexts", {"name": "minikube", "context": {"cluster": "minikube", "user": "me"}}),
+        ("clusters", {"name": "minikube", "cluster": {"server": "https://192.168.49.2:8443"}}),
+        ("users", {"name": "minikube", "user": {"token": "shh"}}),
+    ],
+)
+def test_entries_of_others_are_refused(kind: str, entry: dict[str, Any]) -> None:
     content = document([(STAGING, SERVER)], [], {})
-    content["contexts"].append({"name": "minikube", "context": {"cluster": "minikube", "user": "me"}})
-    with pytest.raises(ForeignContextError, match="minikube"):
+    assert document([], [], content)["contexts"] == []
+    content[kind].append(entry)
+    with pytest.raises(ForeignEntryError, match=r"^minikube$"):
         document([(STAGING, SERVER)], [], content)
 
 

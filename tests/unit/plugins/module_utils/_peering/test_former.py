@@ -39,6 +39,11 @@ def test_other_connections_are_left_alone() -> None:
     assert left(others, [table("t", n43="b")], {}) == {}
 
 
+def test_a_connection_that_the_vpc_has_requested_itself_keeps_its_routes() -> None:
+    assert left([], [table("t", n43="a")], FORMER, requested=[connection("a")]) == {}
+    assert left([], [table("t", n43="a")], FORMER, requested=[connection("a", "deleted")])["testing"].routes
+
+
 def test_routes_of_an_interrupted_run_are_found_without_their_connection() -> None:
     found = left([connection("a", "deleted")], [table("t", n43="a")], FORMER)
     assert (found["testing"].connections, found["testing"].routes) == ([], [("t", "10.43.0.0/16")])

@@ -84,6 +84,15 @@ def test_somebody_elses_route_is_not_taken() -> None:
         plan.routes([table("a", to_hub(TransitGatewayId="tgw-1"))], PEER.cidr, "pcx-1")
 
 
+def test_a_route_to_a_live_connection_of_another_vpc_is_not_taken() -> None:
+    tables = [table("a", to_hub(VpcPeeringConnectionId="pcx-2"))]
+    others = [connection("pcx-2", "active", requester="vpc-other"), connection("pcx-3", "deleted")]
+    assert plan.live_ids(others) == {"pcx-2"}
+    with pytest.raises(PeeringError, match=r"The route table a leads .* to pcx-2"):
+        plan.routes(tables, PEER.cidr, "pcx-1", plan.live_ids(others))
+    assert plan.routes(tables, PEER.cidr, "pcx-1", {"pcx-3"}).replace == ["rtb-a"]
+
+
 def test_what_leads_to_a_connection() -> None:
     tables = [table("a", to_hub(VpcPeeringConnectionId="pcx-1")), table("b", to_hub(VpcPeeringConnectionId="pcx-2"))]
     assert plan.leading(tables, "pcx-1") == [("rtb-a", PEER.cidr)]

@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check mode writes nothing and announces what the run does, and a second run changes nothing: modules beside EKS'.
+
+The modules of EKS are held to the same by ``Runner.same`` in their own tests.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+REGION = "eu-central-1"
+TAGS = {"dataplatform.fleet/fleet": "checked"}
+FORMER = "10.83.0.0/16"
+
+
+def _vpc(account: Any, name: str, cidr: str) -> str:
+    ec2 = account.client("ec2")
+    vpc = str(ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"])
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": name}])
+    return vpc
+
+
+def _options(account: Any, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A module's options for something to make, and those with which it goes."""
+    if module == "log_group":
+        made = {"name": "/checked", "retention_days": 30}
+        return made, {"name": "/checked", "state": "absent"}
+    if module == "fleet_documents":
+        key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+        document = {"name": "one/tls", "secret": {"key": "a"}, "public": {"made": "today"}}
+        return {"fleet": "checked", "kms_key": key, "documents": [document]}, {
+            "fleet": "checked",
+            "absent": ["one/tls"],
+        }
+    if module == "private_zone":
+        _vpc(account, "checked-zone", "10.80.0.0/16")
+        made = {"name": "checked.internal", "vpc": "checked-zone", "create": True}
+        return made, {**made, "state": "absent"}
+    if module == "vpc_peering":
+        _vpc(account, "checked-own", "10.81.0.0/16")
+        peer = {"vpc_id": _vpc(account, "checked-hub", "10.82.0.0/16"), "cidr": "10.82.0.0/16", "region": REGION}
+        name = {"name": "checked", "vpc": "checked-own"}
+        return {**name, "cidr": "10.81.0.0/16", "peer": peer}, {**name, "state": "absent"}
+    assert module == "vpc"
+    subnet = {"name": "checked-private-a", "cidr": "10.84.0.0/19", "az": "eu-central-1a", "tier": "private"}
+    public = {"name": "checked-public-a", "cidr": "10.84.32.0/24", "az": "eu-central-1a", "tier": "public"}
+    made = {"name": "checked", "cidr": "10.84.0.0/16", "subnets": [subnet, public], "endpoints": ["s3", "sts"]}
+    return made, {"name": "checked", "state": "absent"}
+
+
+@pytest.mark.parametrize("module", ["log_group", "fleet_documents", "private_zone", "vpc_peering", "vpc"])
+def test_announces_what_it_does_and_does_it_once(run: Any, account: Any, module: str) -> None:
+    present, absent = _options(account, module)
+    for options in (present, absent):
+        before = _calls(account)
+        announced = run(module, **options, tags=TAGS, check=True)
+        assert announced["changed"]
+        assert _calls(account) == before, "check mode has changed something"
+        done = run(module, **options, tags=TAGS)
+        assert done["changed"]
+        assert done["diff"] == announced["diff"]
+        before = _calls(account)
+        again = run(module, **options, tags=TAGS)
+        assert not again["changed"], again
+        assert not run(module, **options, tags=TAGS, check=True)["changed"]
+        assert _calls(account) == before, "a second run has changed something"
+
+
+def _calls(account: Any) -> list[dict[str, Any]]:
+    """The changing calls so far."""
+    path = account.state.aws_calls
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_what_is_not_there_yet_may_be_missing_in_check_mode_only(run: Any) -> None:
+    peer = {"vpc_id": "", "cidr": "10.82.0.0/16", "region": REGION}
+    peering = {"name": "early", "vpc": "early", "cidr": "10.85.0.0/16", "peer": peer}
+    announced = run("vpc_peering", **peering, check=True)
+    assert announced["changed"]
+    assert announced["vpc_peering"]["id"] == ""
+    assert {"routes to 10.82.0.0/16", "routes to 10.85.0.0/16"} <= announced["diff"]["after"].keys()
+    assert "Run the role vpc first" in run.fails("vpc_peering", **peering)["msg"]
+
+    zone = {"name": "early.internal", "vpc": "early", "create": True}
+    announced = run("private_zone", **zone, check=True)
+    assert (announced["changed"], announced["private_zone"]["id"]) == (True, "")
+    assert "Run the role vpc first" in run.fails("private_zone", **zone)["msg"]
+
+    former = {"vpc": "early", "networks": {"gone": FORMER}, "zone": "early.internal"}
+    assert not run("former_peerings", **former, check=True)["changed"]
+    assert "There is no VPC early" in run.fails("former_peerings", **former)["msg"]
+
+    documents = {"fleet": "early", "documents": [{"name": "ca", "secret": {"a": "b"}}], "kms_key": "alias/early"}
+    assert run("fleet_documents", **documents, check=True)["changed"]
+    assert "There is no key alias/early" in run.fails("fleet_documents", **documents)["msg"]
+
+    subnet = {"name": "early-private-a", "cidr": "10.86.0.0/19", "az": "eu-central-1a", "tier": "private"}
+    announced = run("vpc", name="early", cidr="10.86.0.0/16", subnets=[subnet], nat="none", check=True)["vpc"]
+    assert (announced["id"], [one["id"] for one in announced["subnets"]]) == (None, [None])
+
+
+INFO: dict[str, dict[str, Any]] = {
+    "eks_cluster_info": {},
+    "eks_nodegroup_info": {"cluster_name": "nowhere"},
+    "eks_addon_info": {"cluster_name": "nowhere"},
+    "eks_access_entry_info": {"cluster_name": "nowhere"},
+    "eks_pod_identity_association_info": {"cluster_name": "nowhere"},
+    "fleet_documents_info": {"fleet": "read", "listed": True, "names": ["none"]},
+    "check_ownership": {"resources": {"iam_role": ["none"], "s3_bucket": ["none"], "log_group": ["/none"]}},
+}
+
+
+@pytest.mark.parametrize("module", INFO)
+def test_what_only_reads_changes_nothing(run: Any, account: Any, module: str) -> None:
+    before = _calls(account)
+    found = run.raw(module, **INFO[module])
+    assert not found.get("changed")
+    assert found.get("failed") == run.raw(module, **INFO[module], check=True).get("failed")
+    assert _calls(account) == before
+
+
+def test_a_retention_that_cloudwatch_does_not_know_is_refused_and_the_log_group_stays(run: Any, account: Any) -> None:
+    run("log_group", name="/unknown-days", retention_days=30)
+    before = _calls(account)
+    assert (
+        "value of retention_days must be one of"
+        in run.fails("log_group", name="/unknown-days", retention_days=31)["msg"]
+    )
+    assert _calls(account) == before
+
+
+def test_nothing_is_written_where_one_of_several_secrets_is_of_others(run: Any, account: Any) -> None:
+    account.client("secretsmanager").create_secret(Name="several/two", SecretString='{"theirs": "secret"}')
+    key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    documents = [{"name": name, "secret": {"ours": "one-secret"}} for name in ("one", "two")]
+    before = _calls(account)
+    refused = run.fails("fleet_documents", fleet="several", kms_key=key, documents=documents, tags=TAGS)
+    assert "-e fleet_adopt=several/two" in refused["msg"]
+    assert _calls(account) == before
+    one = run("fleet_documents", fleet="several", kms_key=key, documents=documents[:1], tags=TAGS)
+    assert one["fleet_documents"]["changed"] == ["several/one"]
+
+
+def test_documents_that_do_not_exist_are_left_out(run: Any, account: Any) -> None:
+    account.client("secretsmanager").create_secret(Name="some/ca", SecretString='{"a": "b"}')
+    assert run("fleet_documents_info", fleet="some", names=["ca", "none"])["fleet_documents"] == {"ca": {"a": "b"}}
