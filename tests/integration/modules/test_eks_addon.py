@@ -71,6 +71,7 @@ def test_versions(run: Any, fresh: str, account: Any) -> None:
     options = {"cluster_name": fresh, "name": "kube-proxy"}
     oldest = run.same("eks_addon", **options, version=versions[-1])
     assert oldest["addon"]["addon_version"] == versions[-1]
+    assert not run("eks_addon", **options)["changed"]
     latest = run.same("eks_addon", **options, version="latest")
     assert operations(latest) == ["UpdateAddon"]
     assert latest["addon"]["addon_version"] == versions[0]

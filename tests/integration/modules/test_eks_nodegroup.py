@@ -214,6 +214,7 @@ def test_launch_template_versions(run: Any, new_group: NewGroup, account: Any) -
     changed = run.same("eks_nodegroup", **{**options, "launch_template": latest})
     assert operations(changed) == ["UpdateNodegroupVersion"]
     assert str(changed["nodegroup"]["launch_template"]["version"]) == "2"
+    assert not run("eks_nodegroup", **{**options, "launch_template": {"id": template["LaunchTemplateId"]}})["changed"]
     other = run.fails("eks_nodegroup", **{**options, "launch_template": {"id": "lt-0", "version": "1"}})
     assert "launch_template.id" in other["msg"]
 

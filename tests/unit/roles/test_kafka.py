@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -438,3 +440,38 @@ def test_a_password_is_not_in_the_reconcilers_output_when_the_tool_shows_it(tmp_
     assert "password=<redacted>" in run.stdout
     assert "secret" not in run.stdout + run.stderr
     assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("component", "metrics", "ready"),
+    [
+        ("broker", {"kafka_server_broker_state": 3.0, "kafka_server_replica_fetcher_maxlag": 0.0}, True),
+        ("broker", {"kafka_server_broker_state": 3.0}, True),
+        ("broker", {"kafka_server_broker_state": 3.0, "kafka_server_replica_fetcher_maxlag": 12.0}, False),
+        ("broker", {"kafka_server_broker_state": 2.0, "kafka_server_replica_fetcher_maxlag": 0.0}, False),
+        ("controller", {"kafka_controller_activecontrollercount": 0.0}, True),
+        ("controller", {}, False),
+    ],
+)
+def test_a_node_has_started_when_it_has_caught_up(component: str, metrics: dict[str, float], ready: bool) -> None:
+    objects = render()
+    script = only(objects, "ConfigMap", "kafka")["data"]["caught-up.sh"]
+    assert container(objects)["startupProbe"]["exec"]["command"] == ["/bin/bash", "/etc/kafka/config/caught-up.sh"]
+    assert only(objects, "StatefulSet", "kafka")["spec"].get("updateStrategy", {}).get("rollingUpdate") is None
+    page = "".join(f"{name} {value}\n" for name, value in metrics.items()).encode()
+    # The agent's port, at an address of the loopback that nothing else has.
+    with socket.create_server(("127.94.4.1", 9404)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as asked:
+                request = b""
+                while not request.endswith(b"\r\n\r\n"):
+                    request += asked.recv(1000)
+                asked.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + page)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        environment = {**os.environ, "METRICS_HOST": "127.94.4.1", "KAFKA_COMPONENT": component}
+        done = subprocess.run(["bash", "-c", script], env=environment, check=False, capture_output=True)
+        thread.join()
+    assert (done.returncode == 0) is ready, done.stderr

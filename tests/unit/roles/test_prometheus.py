@@ -334,3 +334,8 @@ def test_recorded_gauges_are_none_of_elasticsearchs_counters() -> None:
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
                 assert not re.search(r"_(total|sum|count|bucket)$", rule["record"]), rule["record"]
+
+
+def test_a_page_that_others_serve_is_bounded() -> None:
+    found = {name: job.get("sample_limit") for name, job in jobs(prometheus_sample_limit=777).items()}
+    assert {name for name, limit in found.items() if limit == 777} >= {"kubernetes-pods", "kubernetes-services"}

@@ -116,6 +116,9 @@ def test_check_mode_stands_in_for_what_the_run_makes(stubs: dict[str, Stubber]) 
     stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
     found = look_up(SECRET, "staging/kafka/password", groups=both, ansible_check_mode=True)
     assert found == "made-by-this-run:staging/kafka/password"
+    stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
+    found = look_up(PARAMETER, "kafka/bootstrap", groups=both, ansible_check_mode=True)
+    assert found == "made-by-this-run:kafka/bootstrap"
 
 
 def test_no_variable_lets_a_text_stand_in(stubs: dict[str, Stubber]) -> None:
