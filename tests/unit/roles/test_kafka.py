@@ -454,10 +454,7 @@ def test_a_password_is_not_in_the_reconcilers_output_when_the_tool_shows_it(tmp_
     ],
 )
 def test_a_node_has_started_when_it_has_caught_up(component: str, metrics: dict[str, float], ready: bool) -> None:
-    objects = render()
-    script = only(objects, "ConfigMap", "kafka")["data"]["caught-up.sh"]
-    assert container(objects)["startupProbe"]["exec"]["command"] == ["/bin/bash", "/etc/kafka/config/caught-up.sh"]
-    assert only(objects, "StatefulSet", "kafka")["spec"].get("updateStrategy", {}).get("rollingUpdate") is None
+    script = (ROLES / "kafka" / "files" / "caught-up.sh").read_text()
     page = "".join(f"{name} {value}\n" for name, value in metrics.items()).encode()
     # The agent's port, at an address of the loopback that nothing else has.
     with socket.create_server(("127.94.4.1", 9404)) as server:
@@ -465,8 +462,8 @@ def test_a_node_has_started_when_it_has_caught_up(component: str, metrics: dict[
         def answer() -> None:
             with server.accept()[0] as asked:
                 request = b""
-                while not request.endswith(b"\r\n\r\n"):
-                    request += asked.recv(1000)
+                while not request.endswith(b"\r\n\r\n") and (more := asked.recv(1000)):
+                    request += more
                 asked.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + page)
 
         thread = threading.Thread(target=answer)
@@ -475,3 +472,13 @@ def test_a_node_has_started_when_it_has_caught_up(component: str, metrics: dict[
         done = subprocess.run(["bash", "-c", script], env=environment, check=False, capture_output=True)
         thread.join()
     assert (done.returncode == 0) is ready, done.stderr
+
+
+def test_the_next_broker_is_updated_when_one_has_caught_up() -> None:
+    objects = render()
+    assert container(objects)["startupProbe"]["exec"]["command"] == ["/bin/bash", "/etc/kafka/config/caught-up.sh"]
+    assert (ROLES / "kafka" / "files" / "caught-up.sh").read_text() == only(objects, "ConfigMap", "kafka")["data"][
+        "caught-up.sh"
+    ]
+    # Kubernetes' default replaces one pod after the other.
+    assert "updateStrategy" not in only(objects, "StatefulSet", "kafka")["spec"]
