@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from localcloud.emulator import ec2, iam, route53, ssm
+from localcloud.emulator import ec2, iam, route53, s3, ssm
 from localcloud.emulator.eks import api
 from localcloud.emulator.settings import EmulatorSettings
 
@@ -27,6 +27,7 @@ def install(app: App, settings: EmulatorSettings) -> App:
     iam.install()
     ec2.install(settings)
     route53.install()
+    s3.install()
     ssm.install()
     api.install(settings)
     faults = FaultInjector(settings.throttle_rate, settings.seed)

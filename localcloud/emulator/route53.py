@@ -1,12 +1,13 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Route 53 operations that ministack does not answer."""
+"""Route 53 operations that ministack does not answer, and records that Route 53 refuses."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ministack.services import route53 as backend
 
@@ -30,6 +31,35 @@ def install() -> None:
         return await original(method, path, headers, body, query)
 
     backend.handle_request = handle
+    change: Callable[[str, bytes], Response] = backend._change_resource_record_sets
+
+    def change_record_sets(zone_id: str, body: bytes) -> Response:
+        before = list(backend._records.get(zone_id, []))
+        answer = change(zone_id, body)
+        shared = cname_conflict(backend._records.get(zone_id, []))
+        if not shared:
+            return answer
+        backend._records[zone_id] = before
+        return 400, {"Content-Type": "text/xml"}, _error("InvalidChangeBatch", shared)
+
+    backend._change_resource_record_sets = change_record_sets
+
+
+def cname_conflict(records: list[dict[str, Any]]) -> str:
+    """What Route 53 says of a name with a CNAME record and one of another type; empty where there is none.
+
+    Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
+    """
+    kinds: dict[str, set[str]] = {}
+    for one in records:
+        kinds.setdefault(one["Name"], set()).add(one["Type"])
+    for name, types in kinds.items():
+        if "CNAME" in types and len(types) > 1:
+            return (
+                f"[RRSet of type CNAME with DNS name {name} is not permitted because a conflicting RRSet with the same "
+                "DNS name already exists in the zone.]"
+            )
+    return ""
 
 
 def get_dnssec(zone_id: str) -> Response:

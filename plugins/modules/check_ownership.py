@@ -31,6 +31,11 @@ options:
         type: list
         elements: str
         default: []
+      eks_pod_identity_association:
+        description: Pod identity associations, as C(cluster/namespace/service_account).
+        type: list
+        elements: str
+        default: []
       iam_policy:
         description: Customer managed policies.
         type: list

@@ -63,6 +63,19 @@ class Lookup:
 
         return read
 
+    def _eks_pod_identity_association(self) -> Callable[[str], Tags | None]:
+        eks = self._client("eks")
+
+        def read(name: str) -> Tags | None:
+            cluster, namespace, account = name.split("/")
+            asked = {"clusterName": cluster, "namespace": namespace, "serviceAccount": account}
+            for one in eks.list_pod_identity_associations(**asked)["associations"]:
+                found = eks.describe_pod_identity_association(clusterName=cluster, associationId=one["associationId"])
+                return dict(found["association"].get("tags") or {})
+            return None
+
+        return read
+
     def _iam_role(self) -> Callable[[str], Tags]:
         iam = self._client("iam")
         return lambda name: _pairs(iam.get_role(RoleName=name)["Role"])
@@ -89,18 +102,7 @@ class Lookup:
 
     def _s3_bucket(self) -> Callable[[str], Tags]:
         s3 = self._client("s3")
-
-        def read(name: str) -> Tags:
-            s3.head_bucket(Bucket=name)
-            try:
-                return _pairs({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]})
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "NoSuchTagSet":
-                    raise
-            # S3 gives a bucket its tags in a second call.
-            return {} if s3.list_object_versions(Bucket=name, MaxKeys=1).get("Versions") else dict(UNFINISHED)
-
-        return read
+        return lambda name: _bucket_tags(s3, name)
 
     def _ssm_parameter(self) -> Callable[[str], Tags]:
         ssm = self._client("ssm")
@@ -116,6 +118,7 @@ class Lookup:
 KINDS = {
     "eks_cluster": "The cluster",
     "eks_nodegroup": "The node group",
+    "eks_pod_identity_association": "The pod identity association",
     "iam_policy": "The IAM policy",
     "iam_role": "The IAM role",
     "kms_key": "The KMS key",
@@ -125,7 +128,24 @@ KINDS = {
 }
 
 
-def _present(read: Callable[[str], Tags], name: str) -> Tags | None:
+def bucket_tags(s3: Client, name: str) -> Tags | None:
+    """Return the tags of a bucket, or None where there is none of that name."""
+    return _present(lambda bucket: _bucket_tags(s3, bucket), name)
+
+
+def _bucket_tags(s3: Client, name: str) -> Tags:
+    s3.head_bucket(Bucket=name)
+    try:
+        return _pairs({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]})
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchTagSet":
+            raise
+    # S3 gives a bucket its tags in a second call.
+    listed = s3.list_object_versions(Bucket=name, MaxKeys=1)
+    return {} if listed.get("Versions") or listed.get("DeleteMarkers") else dict(UNFINISHED)
+
+
+def _present(read: Callable[[str], Tags | None], name: str) -> Tags | None:
     try:
         found: Tags | None = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)(read)(name)
     except ClientError as error:

@@ -229,6 +229,13 @@ public final class Reconcile {
         removeOne("snapshot policy", "/_slm/policy/", found.getKey(), metadata, section(declared, "snapshot_policies"));
       }
     });
+    // A repository has no metadata: it is ours if it is as we register it. Its snapshots stay where they are.
+    section(declared, "former_repositories").forEach((name, ours) -> attempt("repository " + name, () -> {
+      Map<String, Object> live = named(api.find("/_snapshot/" + encoded(name)), name);
+      if (live != null && differences("", object(ours), live).isEmpty()) {
+        repair("-", "repository " + name, () -> api.send("DELETE", "/_snapshot/" + encoded(name), null));
+      }
+    }));
     for (String kind : List.of("user", "role")) {
       attempt(kind + "s", () -> {
         for (Map.Entry<String, Object> found : api.read("/_security/" + kind).entrySet()) {

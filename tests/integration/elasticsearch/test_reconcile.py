@@ -267,9 +267,16 @@ def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconc
     assert "alice" not in double.users
 
     def without_snapshots(declared: Json) -> None:
+        declared["former_repositories"] = declared["repositories"]
         declared["repositories"] = declared["snapshot_policies"] = {}
 
-    assert reconcile(change=without_snapshots).changes == ["- snapshot policy snapshots"]
+    ours = double.repositories["snapshots"]
+    assert reconcile(change=without_snapshots).changes == ["- snapshot policy snapshots", "- repository snapshots"]
+    assert not double.repositories
+    # Of the same name, in another bucket.
+    double.repositories["snapshots"] = {**ours, "settings": {**ours["settings"], "bucket": "theirs"}}
+    assert reconcile(change=without_snapshots).changes == []
+    assert double.repositories
 
 
 def test_a_new_password_is_set(double: Double, reconcile: Reconcile) -> None:

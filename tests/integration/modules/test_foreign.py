@@ -69,6 +69,11 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
     if module == "log_group":
         account.client("logs").create_log_group(logGroupName="/foreign", tags={"team": "theirs"})
         return {"name": "/foreign"}
+    if module == "versioned_bucket":
+        place = {"LocationConstraint": "eu-central-1"}
+        account.client("s3").create_bucket(Bucket="foreign-versioned", CreateBucketConfiguration=place)
+        account.client("s3").put_object(Bucket="foreign-versioned", Key="theirs", Body=b"")
+        return {"name": "foreign-versioned"}
     if module == "private_zone":
         vpc = {"VPCId": network.vpc_id, "VPCRegion": "eu-central-1"}
         account.client("route53").create_hosted_zone(Name="foreign.internal", CallerReference="theirs", VPC=vpc)
@@ -92,6 +97,7 @@ MODULES = (
     "eks_cluster",
     "log_group",
     "private_zone",
+    "versioned_bucket",
     "fleet_documents",
     "vpc",
 )
@@ -130,8 +136,10 @@ def test_marks_of_another_cluster_are_foreign(run: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def names(account: Any) -> dict[str, str]:
+def names(account: Any, place: dict[str, Any]) -> dict[str, str]:
     """One resource of each other kind, made by plain calls, by kind."""
+    pods = {"clusterName": place["cluster"], "namespace": "theirs", "serviceAccount": "theirs"}
+    account.client("eks").create_pod_identity_association(**pods, roleArn=place["pod_role"])
     iam, kms = account.client("iam"), account.client("kms")
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     iam.create_role(
@@ -146,6 +154,7 @@ def names(account: Any) -> dict[str, str]:
     s3.put_object(Bucket="foreign-bucket", Key="theirs", Body=b"")
     account.client("ssm").put_parameter(Name="/foreign/members", Value="theirs", Type="String")
     return {
+        "eks_pod_identity_association": f"{place['cluster']}/theirs/theirs",
         "iam_role": "foreign",
         "iam_policy": "foreign",
         "kms_key": "alias/foreign",
@@ -157,7 +166,7 @@ def names(account: Any) -> dict[str, str]:
 
 def test_what_amazon_aws_would_take_over_is_refused(run: Any, names: dict[str, str]) -> None:
     for kind, name in names.items():
-        refused = run.fails("check_ownership", resources={kind: [name, "of-nobody"]}, tags=TAGS)
+        refused = run.fails("check_ownership", resources={kind: [name, f"{name}-of-nobody"]}, tags=TAGS)
         assert refused["foreign"] == [name]
         assert f"-e fleet_adopt={name} " in refused["msg"]
         left = run("check_ownership", resources={kind: [name]}, tags=TAGS, refuse=False)

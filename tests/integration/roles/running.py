@@ -45,7 +45,7 @@ RunRole = Callable[..., RoleRun]
 
 
 def role_runner(folder: Path) -> RunRole:
-    """Return a function that runs roles (or one of their task files) against an AWS API."""
+    """Return a function that runs roles (or some of their task files) against an AWS API."""
 
     def run(
         cloud: Any,
@@ -60,9 +60,10 @@ def role_runner(folder: Path) -> RunRole:
         tasks = [
             {
                 "name": f"Run {role}",
-                "ansible.builtin.include_role": {"name": f"dataplatform.fleet.{role}", "tasks_from": tasks_from},
+                "ansible.builtin.include_role": {"name": f"dataplatform.fleet.{role}", "tasks_from": tasks},
             }
             for role in roles.split()
+            for tasks in tasks_from.split()
         ]
         defaults = {f"group/{group}": "{{ aws_connection }}" for group in ("aws", "dataplatform.fleet.all")}
         play = {"hosts": "managed", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}

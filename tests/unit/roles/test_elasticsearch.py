@@ -313,6 +313,8 @@ def test_every_user_has_a_password_file() -> None:
 def test_snapshots_can_be_left_out() -> None:
     found = declared(elasticsearch_snapshots=False)
     assert found["repositories"] == found["snapshot_policies"] == {}
+    assert found["former_repositories"] == declared()["repositories"]
+    assert declared()["former_repositories"] == {}
     exporter = only(render_role(ROLE, elasticsearch_snapshots=False), "Deployment")
     assert "--collector.snapshots" not in exporter["spec"]["template"]["spec"]["containers"][0]["args"]
     policy = only(render_role(ROLE, elasticsearch_snapshots=False), "NetworkPolicy", "elasticsearch")

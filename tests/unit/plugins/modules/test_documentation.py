@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.modules import log_group
+from ansible_collections.dataplatform.fleet.plugins.modules import dns_records, log_group, versioned_bucket
+
+MODULES = [dns_records, log_group, versioned_bucket]
 
 
 def described(options: dict[str, Any]) -> dict[str, Any]:
@@ -20,10 +22,11 @@ def described(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_options_are_the_documented_ones() -> None:
-    assert log_group.argument_spec() == described(yaml.safe_load(log_group.DOCUMENTATION)["options"])
+@pytest.mark.parametrize("module", MODULES)
+def test_the_options_are_the_documented_ones(module: Any) -> None:
+    assert module.argument_spec() == described(yaml.safe_load(module.DOCUMENTATION)["options"])
 
 
-@pytest.mark.parametrize("text", [log_group.DOCUMENTATION, log_group.EXAMPLES, log_group.RETURN])
-def test_the_documentation_is_yaml(text: str) -> None:
-    assert yaml.safe_load(text)
+@pytest.mark.parametrize("module", MODULES)
+def test_the_documentation_is_yaml(module: Any) -> None:
+    assert all(yaml.safe_load(text) for text in (module.DOCUMENTATION, module.EXAMPLES, module.RETURN))

@@ -1,0 +1,100 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The CNAME records that one owner has in a zone of Route 53, and the changes that make them so. Pure.
+
+Records have no tags. As ExternalDNS does, each has a TXT record beside it that says whose it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+RecordSet = dict[str, Any]
+Change = dict[str, Any]
+# By name and type.
+Live = Mapping[tuple[str, str], RecordSet]
+
+# A CNAME record shares its name with no other record.
+MARK_PREFIX = "_owner."
+_ROUTING = ("SetIdentifier", "AliasTarget")
+
+
+class ForeignRecordError(Exception):
+    """A record has a name that is wanted, and is not the owner's."""
+
+
+def plan(
+    found: Iterable[RecordSet], wanted: Mapping[str, str], owner: str, ttl: int, adopt: Iterable[str] = ()
+) -> tuple[list[Change], dict[str, str], dict[str, str]]:
+    """Return the changes, for one batch, and the records that they change, before and after.
+
+    ``wanted`` has a host name by each record's name. Records that the owner has and does not want go. Others stay.
+
+    :raises ForeignRecordError: if a wanted name belongs to others, unless it is in ``adopt`` or leads where it should
+    """
+    live: dict[tuple[str, str], RecordSet] = {(name(one["Name"]), one["Type"]): one for one in found}
+    marked = {key[0].removeprefix(MARK_PREFIX) for key, one in live.items() if _values(one) == [mark(owner)]}
+    changes: list[Change] = []
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    for key in sorted(wanted):
+        target: RecordSet = {"Name": key, "Type": "CNAME", "TTL": ttl, "ResourceRecords": [{"Value": wanted[key]}]}
+        _refuse(live, key, target, owned=key in marked or key in adopt)
+        beside: RecordSet = {
+            "Name": MARK_PREFIX + key,
+            "Type": "TXT",
+            "TTL": ttl,
+            "ResourceRecords": [{"Value": mark(owner)}],
+        }
+        for one in (target, beside):
+            there = live.get((one["Name"], one["Type"]))
+            if there is None or _shown(there) != _shown(one):
+                changes.append({"Action": "UPSERT", "ResourceRecordSet": one})
+                after |= _line(one)
+                before |= _line(there) if there else {}
+    for key in sorted(marked - wanted.keys()):
+        for gone in ((key, "CNAME"), (MARK_PREFIX + key, "TXT")):
+            if gone in live:
+                changes.append({"Action": "DELETE", "ResourceRecordSet": live[gone]})
+                before |= _line(live[gone])
+    return changes, before, after
+
+
+def mark(owner: str) -> str:
+    """Return the value of the TXT record beside each of the owner's records."""
+    return f'"heritage=dataplatform.fleet,dataplatform.fleet/owner={owner}"'
+
+
+def name(text: str) -> str:
+    """Return a name as it is declared: Route 53 ends each with a dot, in small letters."""
+    return text.rstrip(".").lower()
+
+
+def _refuse(live: Live, key: str, target: RecordSet, *, owned: bool) -> None:
+    others = sorted(kind for there, kind in live if there == key and kind != "CNAME")
+    there = live.get((key, "CNAME"))
+    if others:
+        raise ForeignRecordError(
+            f"{key} has records of the type {', '.join(others)}, and a CNAME record must be alone. Delete them."
+        )
+    if there is None or owned:
+        return
+    if any(part in there for part in _ROUTING) or _values(there) != _values(target):
+        raise ForeignRecordError(
+            f"{key} is a record that others have made: {_shown(there)}. Nothing was changed. Delete it; or, if it is "
+            f"to be replaced, run with -e fleet_adopt={key} (a module: with adopt)."
+        )
+
+
+def _values(one: RecordSet) -> list[str]:
+    return [record["Value"] for record in one.get("ResourceRecords", [])]
+
+
+def _shown(one: RecordSet) -> str:
+    values = [name(value) for value in _values(one)] if one["Type"] == "CNAME" else _values(one)
+    return f"{one.get('TTL', '')} {one['Type']} {' '.join(values)}".strip()
+
+
+def _line(one: RecordSet) -> dict[str, str]:
+    return {name(one["Name"]): _shown(one)}

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bucket is emptied of all that keeps S3 from deleting it: versions and delete markers, and of multipart uploads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+try:  # noqa: SIM105
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+Client = Any  # of boto3
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+PAGE = 1000
+# What S3 says of single objects when it may succeed later.
+_PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown"})
+_ROUNDS = 8
+_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
+
+
+class NotEmptiedError(Exception):
+    """Objects could not be deleted: what S3 says of some of them."""
+
+
+@dataclass
+class Contents:
+    """How much a bucket holds, or held."""
+
+    versions: int = 0
+    delete_markers: int = 0
+    bytes: int = 0
+    uploads: int = 0
+
+    def add(self, page: dict[str, Any]) -> None:
+        """Count a page of versions."""
+        self.versions += len(page.get("Versions", []))
+        self.delete_markers += len(page.get("DeleteMarkers", []))
+        self.bytes += sum(one["Size"] for one in page.get("Versions", []))
+
+
+def contents(s3: Client, bucket: str) -> Contents:
+    """Count all versions, delete markers and uploads; nothing is changed."""
+
+    def count() -> Contents:
+        found = Contents()
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found.add(page)
+        return found
+
+    found: Contents = _retried(count)()
+    found.uploads = len(_uploads(s3, bucket))
+    return found
+
+
+def _uploads(s3: Client, bucket: str) -> list[dict[str, Any]]:
+    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+    found: list[dict[str, Any]] = _retried(lambda: [one for page in pages for one in page.get("Uploads", [])])()
+    return found
+
+
+def delete_bucket(s3: Client, bucket: str, pause: Callable[[float], None] = time.sleep) -> Contents:
+    """Empty the bucket and delete it; return what it held. A run that was interrupted goes on where it ended.
+
+    :raises NotEmptiedError: if S3 refuses to delete objects, or if others go on writing
+    """
+    held = Contents()
+    for number in range(_ROUNDS):
+        for one in _uploads(s3, bucket):
+            _abort(s3, bucket, one)
+            held.uploads += 1
+        _delete_versions(s3, bucket, held, pause)
+        try:
+            _retried(s3.delete_bucket)(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchBucket":
+                return held
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+            pause(2.0**number / 4)
+        else:
+            return held
+    raise NotEmptiedError(f"the bucket {bucket} was emptied {_ROUNDS} times and others wrote to it again each time")
+
+
+def _abort(s3: Client, bucket: str, upload: dict[str, Any]) -> None:
+    try:
+        _retried(s3.abort_multipart_upload)(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    except ClientError as error:
+        # Completed or aborted meanwhile.
+        if error.response["Error"]["Code"] != "NoSuchUpload":
+            raise
+
+
+def _delete_versions(s3: Client, bucket: str, held: Contents, pause: Callable[[float], None]) -> None:
+    failed = 0
+    # Each time from the beginning: what was listed is gone.
+    while page := _first_page(s3, bucket):
+        objects = [
+            {"Key": one["Key"], "VersionId": one["VersionId"]}
+            for one in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+        ]
+        answer = _retried(s3.delete_objects)(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        errors = answer.get("Errors", [])
+        refused = {(one["Key"], one.get("VersionId", "null")) for one in errors}
+        gone = {
+            kind: [one for one in page.get(kind, []) if (one["Key"], one["VersionId"]) not in refused]
+            for kind in ("Versions", "DeleteMarkers")
+        }
+        held.add(gone)
+        lasting = [one for one in errors if one["Code"] not in _PASSING]
+        failed = 0 if any(gone.values()) else failed + 1
+        if lasting or failed == _ROUNDS:
+            raise NotEmptiedError(_refusals(bucket, lasting or errors, held))
+        if errors:
+            pause(2.0**failed / 4)
+
+
+def _first_page(s3: Client, bucket: str) -> dict[str, Any]:
+    page: dict[str, Any] = _retried(s3.list_object_versions)(Bucket=bucket, MaxKeys=PAGE)
+    return page if page.get("Versions") or page.get("DeleteMarkers") else {}
+
+
+def _refusals(bucket: str, errors: list[dict[str, Any]], held: Contents) -> str:
+    some = "; ".join(
+        f"{one['Key']} (version {one.get('VersionId', 'null')}): {one['Code']}: {one.get('Message', '')}"
+        for one in errors[:3]
+    )
+    return (
+        f"S3 refused to delete {len(errors)} of the objects in the bucket {bucket}, after {held.versions} versions and "
+        f"{held.delete_markers} delete markers were deleted: {some}. The bucket stays, and the next run goes on."
+    )

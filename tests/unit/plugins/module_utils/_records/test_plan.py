@@ -1,0 +1,111 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import ForeignRecordError, mark, plan
+from botocore.validate import ParamValidator
+
+OWNER = "kafka/one"
+WANTED = {"kafka-0.example.internal": "a.elb.amazonaws.com", "kafka-1.example.internal": "b.elb.amazonaws.com"}
+
+
+def record(name: str, kind: str, value: str, ttl: int = 60) -> dict[str, Any]:
+    return {"Name": f"{name}.", "Type": kind, "TTL": ttl, "ResourceRecords": [{"Value": value}]}
+
+
+def own(*names: str, owner: str = OWNER, value: str = "a.elb.amazonaws.com") -> list[dict[str, Any]]:
+    return [
+        one for name in names for one in (record(name, "CNAME", value), record(f"_owner.{name}", "TXT", mark(owner)))
+    ]
+
+
+def carried_out(live: list[dict[str, Any]], wanted: dict[str, str], **more: Any) -> list[dict[str, Any]]:
+    changes, before, after = plan(live, wanted, OWNER, 60, **more)
+    there = {(one["Name"].rstrip("."), one["Type"]): one for one in live}
+    for change in changes:
+        one = change["ResourceRecordSet"]
+        if change["Action"] == "DELETE":
+            del there[one["Name"].rstrip("."), one["Type"]]
+        else:
+            there[one["Name"].rstrip("."), one["Type"]] = one
+    assert bool(changes) == bool({**before, **after})
+    left = list(there.values())
+    assert plan(left, wanted, OWNER, 60, **more) == ([], {}, {})
+    return left
+
+
+def names(live: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(one["Name"].rstrip("."), one["Type"]) for one in live}
+
+
+def test_makes_each_record_and_its_mark_and_then_nothing() -> None:
+    left = carried_out([], WANTED)
+    assert names(left) == {
+        (f"{prefix}{key}", kind) for key in WANTED for prefix, kind in (("", "CNAME"), ("_owner.", "TXT"))
+    }
+    # As Route 53 gives them back.
+    shown = [{**one, "Name": f"{one['Name']}."} for one in left]
+    assert plan(shown, WANTED, OWNER, 60) == ([], {}, {})
+
+
+def test_the_changes_are_as_route53_takes_them() -> None:
+    live = own("kafka-1.example.internal", "kafka-2.example.internal", value="old")
+    changes, _before, _after = plan(live, WANTED, OWNER, 60)
+    model = botocore.session.get_session().get_service_model("route53")
+    shape = model.operation_model("ChangeResourceRecordSets").input_shape
+    given = {"HostedZoneId": "Z1", "ChangeBatch": {"Changes": changes}}
+    assert not ParamValidator().validate(given, shape).has_errors()
+    # A deletion names the record exactly as it is.
+    assert [one["ResourceRecordSet"] for one in changes if one["Action"] == "DELETE"] == live[2:]
+
+
+def test_records_of_brokers_that_are_gone_go_and_those_of_others_stay() -> None:
+    others = [
+        record("kafka-7.example.internal", "CNAME", "theirs"),
+        record("kafka-8.example.internal", "A", "10.0.0.1"),
+        record("_owner.kafka-7.example.internal", "TXT", '"heritage=external-dns,external-dns/owner=x"'),
+        *own("kafka-9.example.internal", owner="kafka/two"),
+        record("example.internal", "NS", "ns"),
+    ]
+    live = [*own("kafka-0.example.internal", "kafka-2.example.internal"), *others]
+    left = carried_out(live, WANTED)
+    assert names(others) < names(left)
+    assert ("kafka-2.example.internal", "CNAME") not in names(left)
+    assert names(carried_out(left, {})) == names(others)
+
+
+def test_a_mark_without_a_record_goes_too() -> None:
+    assert carried_out(own("kafka-2.example.internal")[1:], {}) == []
+
+
+def test_a_changed_target_and_time_to_live_are_corrected() -> None:
+    live = own("kafka-0.example.internal", "kafka-1.example.internal", value="old.elb.amazonaws.com")
+    _changes, before, after = plan(live, WANTED, OWNER, 60)
+    assert before["kafka-0.example.internal"] == "60 CNAME old.elb.amazonaws.com"
+    assert after["kafka-0.example.internal"] == "60 CNAME a.elb.amazonaws.com"
+    assert set(plan(live, WANTED, OWNER, 30)[2]) == names_with_marks(WANTED)
+
+
+def names_with_marks(wanted: dict[str, str]) -> set[str]:
+    return {*wanted, *(f"_owner.{key}" for key in wanted)}
+
+
+def test_a_record_of_others_is_refused_unless_it_leads_where_it_should() -> None:
+    with pytest.raises(ForeignRecordError, match="is a record that others have made: 60 CNAME x"):
+        plan([record("kafka-0.example.internal", "CNAME", "x")], WANTED, OWNER, 60)
+    same = [record("kafka-0.example.internal", "CNAME", "A.elb.amazonaws.com.")]
+    carried_out(same[:1], {"kafka-0.example.internal": "a.elb.amazonaws.com."}, adopt=["kafka-0.example.internal"])
+    known = [record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com")]
+    assert names(carried_out(known, WANTED)) >= {("_owner.kafka-0.example.internal", "TXT")}
+    foreign = [record("kafka-0.example.internal", "CNAME", "x")]
+    assert names(carried_out(foreign, WANTED, adopt=["kafka-0.example.internal"])) == names(carried_out([], WANTED))
+
+
+def test_a_name_with_records_of_another_type_is_refused() -> None:
+    for adopt in ([], list(WANTED)):
+        with pytest.raises(ForeignRecordError, match="has records of the type A"):
+            plan([record("kafka-0.example.internal", "A", "10.0.0.1")], WANTED, OWNER, 60, adopt)

@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bucket that is emptied while S3 refuses single objects, or others write to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._s3 import empty
+from botocore.exceptions import ClientError
+
+LOCKED = {"Code": "AccessDenied", "Message": "Access Denied because object protected by object lock."}
+
+
+class Bucket:
+    """As much of S3 as holds versions."""
+
+    def __init__(self, versions: int, markers: int = 0, errors: dict[str, list[dict[str, str]]] | None = None) -> None:
+        self.versions = [{"Key": f"{number:05}", "VersionId": "null", "Size": 2} for number in range(versions)]
+        self.markers = [{"Key": f"m{number:05}", "VersionId": "1"} for number in range(markers)]
+        self.errors = errors or {}
+        self.late = 0
+        self.calls: list[int] = []
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_multipart_uploads"
+        return self
+
+    def paginate(self, **_bucket: str) -> list[dict[str, Any]]:
+        return [{}]
+
+    def list_object_versions(self, Bucket: str, MaxKeys: int) -> dict[str, Any]:
+        assert Bucket == "b"
+        some = self.versions[:MaxKeys]
+        return {"Versions": some, "DeleteMarkers": self.markers[: MaxKeys - len(some)]}
+
+    def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        assert Bucket == "b"
+        assert 0 < len(Delete["Objects"]) <= empty.PAGE
+        self.calls.append(len(Delete["Objects"]))
+        errors = []
+        for one in Delete["Objects"]:
+            if self.errors.get(one["Key"]):
+                errors.append({**one, **self.errors[one["Key"]].pop()})
+                continue
+            self.versions = [left for left in self.versions if left["Key"] != one["Key"]]
+            self.markers = [left for left in self.markers if left["Key"] != one["Key"]]
+        return {"Errors": errors} if errors else {}
+
+    def delete_bucket(self, Bucket: str) -> None:
+        assert Bucket == "b"
+        if self.late:
+            self.late -= 1
+            self.versions = [{"Key": "late", "VersionId": "2", "Size": 1}]
+            raise ClientError({"Error": {"Code": "BucketNotEmpty", "Message": ""}}, "DeleteBucket")
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+def test_everything_goes_by_the_thousand(pauses: list[float]) -> None:
+    bucket = Bucket(2500, 700)
+    held = empty.delete_bucket(bucket, "b", pauses.append)
+    assert (held.versions, held.delete_markers, held.bytes) == (2500, 700, 5000)
+    assert (bucket.calls, pauses) == ([1000, 1000, 1000, 200], [])
+
+
+def test_an_object_that_s3_refuses_for_good_is_named(pauses: list[float]) -> None:
+    bucket = Bucket(3, errors={"00001": [LOCKED] * 9})
+    with pytest.raises(empty.NotEmptiedError) as caught:
+        empty.delete_bucket(bucket, "b", pauses.append)
+    said = str(caught.value)
+    assert "1 of the objects in the bucket b, after 2 versions and 0 delete markers were deleted" in said
+    assert "00001 (version null): AccessDenied: Access Denied because" in said
+    assert [one["Key"] for one in bucket.versions] == ["00001"]
+    # The next run.
+    bucket.errors = {}
+    assert empty.delete_bucket(bucket, "b", pauses.append).versions == 1
+
+
+def test_an_object_that_s3_refuses_for_now_is_tried_again(pauses: list[float]) -> None:
+    slow = {"Code": "SlowDown", "Message": ""}
+    held = empty.delete_bucket(Bucket(3, errors={"00001": [slow, slow]}), "b", pauses.append)
+    assert held.versions == 3
+    assert len(pauses) == 2
+    with pytest.raises(empty.NotEmptiedError, match="SlowDown"):
+        empty.delete_bucket(Bucket(1, errors={"00000": [slow] * 99}), "b", pauses.append)
+
+
+def test_what_is_written_meanwhile_goes_too(pauses: list[float]) -> None:
+    bucket = Bucket(1)
+    bucket.late = 2
+    assert empty.delete_bucket(bucket, "b", pauses.append).versions == 3
+    bucket.late = 99
+    with pytest.raises(empty.NotEmptiedError, match="others wrote to it again"):
+        empty.delete_bucket(bucket, "b", pauses.append)
