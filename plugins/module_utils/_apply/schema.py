@@ -14,6 +14,13 @@ from .objects import Json, Value
 
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+# What the server's own Go types are called. Custom kinds of a group x.k8s.io are called io.k8s.x, too.
+_GO_TYPES: Final = (
+    "io.k8s.api.",
+    "io.k8s.apiextensions-apiserver.pkg.",
+    "io.k8s.apimachinery.pkg.",
+    "io.k8s.kube-aggregator.pkg.",
+)
 # What a field's type does not need: most of a document is prose.
 _PROSE: Final = frozenset({"description", "example", "examples", "externalDocs", "title", "pattern"})
 
@@ -48,7 +55,7 @@ class Type:
     @property
     def builtin(self) -> bool:
         """Whether the server decodes it into a Go struct (custom resources are kept as they are sent)."""
-        return self.component.startswith("io.k8s.")
+        return self.component.startswith(_GO_TYPES)
 
     @property
     def atomic(self) -> bool:
@@ -171,7 +178,7 @@ class Document:
             name = self._kinds.get(kind)
             if name is None:
                 return None
-            self._types[kind] = Type(self._components[name], self._components)
+            self._types[kind] = Type({"$ref": name}, self._components)
         return self._types[kind]
 
 

@@ -88,6 +88,26 @@ def test_nulls_are_kept_where_the_server_keeps_them_and_else_said(cluster: Clust
     assert (again.changed, again.warnings) == (False, first.warnings)
 
 
+def test_a_name_without_a_value_in_a_built_in_kind_has_an_empty_one(cluster: Cluster, namespace: str) -> None:
+    objects: list[Json] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": None, "b": "1"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "stringData": {"a": None}, "data": None},
+    ]
+    for body in objects:
+        path = f"/api/v1/namespaces/{namespace}/{body['kind'].lower()}s"
+        # The reference: what the server makes of it by itself.
+        as_sent = copy.deepcopy(body)
+        as_sent["metadata"]["name"] = "reference"
+        reference = cluster.send("POST", path, as_sent)
+        first = cluster.apply("s", namespace, [body])
+        assert first.warnings == []
+        live = cluster.get(f"{path}/x")
+        assert live
+        assert live["data"] == reference["data"]
+        assert not cluster.apply("s", namespace, [body]).changed
+        cluster.absent("s", namespace)
+
+
 def test_a_kind_in_two_versions_changes_once(cluster: Cluster, namespace: str, actions: Actions) -> None:
     group = f"{namespace}.example.com"
     parts = [part(group, "v1", "one", spec={"a": "1"}), part(group, "v2", "two", spec={"a": "2"})]

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.normalis
     unknown_fields,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.schema import QUANTITY, UNTYPED, Type
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._apply import recorded
 
 COMPONENTS: dict[str, Any] = {QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]}}
 PORTS = {
@@ -153,12 +154,20 @@ def test_a_name_without_a_value_has_an_empty_one_in_the_kinds_of_kubernetes() ->
     texts = {"type": "object", "additionalProperties": {"type": "string"}}
     node = {"type": "object", "properties": {"nodeSelector": texts, "replicas": {"type": "integer"}}}
     body = {"nodeSelector": {"gpu": None}, "replicas": None}
-    builtin = Type({"$ref": "#/components/schemas/io.k8s.Pod"}, {"io.k8s.Pod": node})
+    builtin = Type({"$ref": "#/components/schemas/io.k8s.api.core.v1.Pod"}, {"io.k8s.api.core.v1.Pod": node})
     assert canonical(body, builtin) == {"nodeSelector": {"gpu": ""}}
     # The server refuses it in a custom object.
     unsent: list[Unsent] = []
     assert canonical(body, Type(node, {}), unsent=unsent) == {"nodeSelector": {}}
     assert [path[-1] for path, _ in unsent] == ["f:gpu", "f:replicas"]
+
+
+@pytest.mark.parametrize(("data", "sent"), [({"a": None, "b": "1"}, {"data": {"a": "", "b": "1"}}), (None, {})])
+def test_the_server_s_own_kinds_are_known_by_its_document(data: Any, sent: dict[str, Any]) -> None:
+    metadata = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    unsent: list[Unsent] = []
+    assert canonical({**metadata, "data": data}, recorded.type_of("ConfigMap"), unsent=unsent) == {**metadata, **sent}
+    assert unsent == []
 
 
 def test_string_data_is_folded_into_data() -> None:
