@@ -162,7 +162,7 @@ def test_says_why_it_gave_up(double: Double, reconcile: Reconcile) -> None:
 
 STATUS: Json = {
     "name": "kibana",
-    "version": {"number": "9.5.6"},
+    "version": {"number": "90.1.2"},
     "status": {"overall": {"level": "degraded"}, "plugins": {"a": {"level": "available"}, "b": {"level": "degraded"}}},
     "metrics": {
         "collection_interval_in_millis": 5000,
@@ -231,7 +231,7 @@ def test_the_exporter_tells_what_kibana_tells(double: Double, scrape: Callable[[
     assert found['kibana_status{level="degraded"}'] == 1
     assert found['kibana_status{level="available"}'] == 0
     assert found['kibana_plugins{level="degraded"}'] == 1
-    assert found['kibana_build_info{version="9.5.6"}'] == 1
+    assert found['kibana_build_info{version="90.1.2"}'] == 1
     assert found["kibana_uptime_seconds"] == 90
     assert found["kibana_event_loop_delay_seconds"] == 0.0125
     assert found["kibana_requests_per_second"] == 2

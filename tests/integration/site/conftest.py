@@ -99,6 +99,24 @@ def fleet(playbook: Playbook, local_cloud: Any) -> Run:
     return playbook("site.yml", "controlplane staging", "--diff", "-vvv")
 
 
+def _testing_exists(local_cloud: Any) -> bool:
+    return "dataplatform-testing" in local_cloud.client("eks").list_clusters()["clusters"]
+
+
+@pytest.fixture
+def testing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+    """A third cluster, for tests that remove it."""
+    if not _testing_exists(local_cloud):
+        playbook("site.yml", "testing")
+
+
+@pytest.fixture
+def no_testing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+    """Two clusters alone, whatever other tests have left."""
+    if _testing_exists(local_cloud):
+        playbook("destroy.yml", "testing", "-e", "destroy=testing")
+
+
 @pytest.fixture(scope="session")
 def kubeconfig(fleet: Run, playbook: Playbook, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("kube") / "kubeconfig"

@@ -35,20 +35,23 @@ def test_the_converged_check_announces_nothing(fleet: Run, playbook: Playbook) -
     assert playbook("site.yml", FLEET, "--check", "--diff").announced == set()
 
 
-def test_check_mode_of_an_empty_account_announces_what_the_run_does(fleet: Run, playbook: Playbook) -> None:
+@pytest.mark.usefixtures("no_testing")
+def test_check_mode_of_an_empty_account_announces_what_the_run_does(playbook: Playbook) -> None:
     announced = playbook("site.yml", "testing", "--check", "--diff").announced
     done = playbook("site.yml", "testing", "--diff").announced
     assert announced == done
     assert len(done) > 50
 
 
-def test_destroy_needs_the_typed_name(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+@pytest.mark.usefixtures("testing")
+def test_destroy_needs_the_typed_name(playbook: Playbook, local_cloud: Any) -> None:
     refused = playbook("destroy.yml", "testing", "-e", "destroy=staging", succeed=False)
     assert "-e destroy=testing" in refused.output
     assert "dataplatform-testing" in local_cloud.client("eks").list_clusters()["clusters"]
 
 
-def test_destroy_leaves_nothing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
+@pytest.mark.usefixtures("testing")
+def test_destroy_leaves_nothing(playbook: Playbook, local_cloud: Any) -> None:
     playbook("destroy.yml", "testing", "-e", "destroy=testing")
     assert "dataplatform-testing" not in local_cloud.client("eks").list_clusters()["clusters"]
     tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": ["testing"]}]

@@ -13,6 +13,7 @@ from tests.integration.site.conftest import Playbook, Run
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.usefixtures("no_testing")
 def test_every_component_is_listed_and_simulated_ones_called_so(
     fleet: Run, playbook: Playbook, local_cloud: Any
 ) -> None:

@@ -82,6 +82,7 @@ def test_check_mode_announces_the_canary_and_follows_nothing(
     assert not (tmp_path / "verify.json").exists()
 
 
+@pytest.mark.usefixtures("no_testing")
 def test_a_cluster_that_does_not_exist_fails(fleet: Run, playbook: Playbook, tmp_path: Path) -> None:
     assert fleet.failures == []
     path = tmp_path / "verify.json"

@@ -187,7 +187,7 @@ def test_nodes_restart_for_new_settings(options: dict[str, Any]) -> None:
         {"elasticsearch_metrics_retention": "7d"},
         {"elasticsearch_grafana_password": "another password"},
         {"elasticsearch_priority_class": "other"},
-        {"elasticsearch_version": "9.5.7"},
+        {"elasticsearch_version": "90.1.2"},
     ],
 )
 def test_a_change_makes_a_new_job(options: dict[str, Any]) -> None:

@@ -134,16 +134,18 @@ def test_no_secret_is_in_a_config_map_or_a_pod() -> None:
 def test_the_images_are_pinned_and_mirrored() -> None:
     digest = "sha256:" + "a" * 64
     objects = render(
+        kafka_version="90.1.2",
+        kafka_exporter_version="91.0.0-kafka-90.1.2",
         kafka_image_mirror="registry.example.com/hub",
         kafka_image_digest=digest,
         kafka_exporter_image_mirror="registry.example.com/quay",
     )
-    assert container(objects)["image"] == f"registry.example.com/hub/apache/kafka:4.3.1@{digest}"
+    assert container(objects)["image"] == f"registry.example.com/hub/apache/kafka:90.1.2@{digest}"
     for item in (
         container(objects, "Deployment", "kafka-exporter"),
         only(objects, "StatefulSet", "kafka")["spec"]["template"]["spec"]["initContainers"][0],
     ):
-        assert item["image"] == "registry.example.com/quay/strimzi/kafka:1.2.0-kafka-4.3.1"
+        assert item["image"] == "registry.example.com/quay/strimzi/kafka:91.0.0-kafka-90.1.2"
 
 
 def test_the_tests_run_the_version_that_the_role_runs() -> None:
@@ -294,7 +296,7 @@ def test_a_change_makes_another_job() -> None:
             {"kafka_admin_password": "other"},
             {"kafka_exporter_password": "other"},
             {"kafka_member_passwords": {"controlplane": "other", "staging": "other"}},
-            {"kafka_version": "4.3.2"},
+            {"kafka_version": "90.1.2"},
             {"kafka_tolerations": [{"operator": "Exists"}]},
             {"kafka_delete_topics": True},
         )

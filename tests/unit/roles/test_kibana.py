@@ -152,7 +152,7 @@ def test_pods_restart_for_new_settings(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"kibana_data_views": {"a": {"title": "a"}}}, {"kibana_version": "9.5.7"}, {"kibana_reconciler_password": "x"}],
+    [{"kibana_data_views": {"a": {"title": "a"}}}, {"kibana_version": "90.1.2"}, {"kibana_reconciler_password": "x"}],
 )
 def test_a_change_makes_a_new_job(options: dict[str, Any]) -> None:
     (job,), (other,) = select(render_role(ROLE), "Job"), select(render_role(ROLE, **options), "Job")

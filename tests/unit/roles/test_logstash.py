@@ -351,12 +351,14 @@ def test_one_pod_has_no_budget() -> None:
 def test_images_come_from_their_mirrors() -> None:
     digest = "sha256:" + "a" * 64
     found = containers(
+        logstash_version="90.1.2",
+        logstash_exporter_version="v91.0.0",
         logstash_image_mirror="registry.example.com/elastic",
         logstash_exporter_image_mirror="registry.example.com/github",
         logstash_image_digest=digest,
     )
-    assert found["logstash"]["image"] == f"registry.example.com/elastic/logstash/logstash:9.5.6@{digest}"
-    assert found["logstash-exporter"]["image"] == "registry.example.com/github/kuskoman/logstash-exporter:v1.9.1"
+    assert found["logstash"]["image"] == f"registry.example.com/elastic/logstash/logstash:90.1.2@{digest}"
+    assert found["logstash-exporter"]["image"] == "registry.example.com/github/kuskoman/logstash-exporter:v91.0.0"
 
 
 def test_the_catalogue_of_metrics_is_of_the_pinned_exporter() -> None:

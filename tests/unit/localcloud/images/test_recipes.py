@@ -84,8 +84,8 @@ def test_a_kubelet_can_tell_that_they_are_not_root() -> None:
 @pytest.mark.parametrize(
     ("reference", "name"),
     [
-        ("docker.io/apache/kafka:4.3.1", "docker.io/apache/kafka"),
-        ("docker.io/apache/kafka:4.3.1@sha256:00", "docker.io/apache/kafka"),
+        ("docker.io/apache/kafka:90.1.2", "docker.io/apache/kafka"),
+        ("docker.io/apache/kafka:90.1.2@sha256:00", "docker.io/apache/kafka"),
         ("registry.example:5000/team/tool", "registry.example:5000/team/tool"),
         ("registry.example:5000/team/tool:1", "registry.example:5000/team/tool"),
         ("tool:1", "tool"),

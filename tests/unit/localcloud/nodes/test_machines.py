@@ -89,8 +89,8 @@ def test_fabric_passes_what_both_route_tables_pass() -> None:
     ("reference", "expected", "host"),
     [
         ("busybox", "docker.io/library/busybox:latest", "registry-1.docker.io"),
-        ("apache/kafka:4.3.1", "docker.io/apache/kafka:4.3.1", "registry-1.docker.io"),
-        ("docker.io/apache/kafka:4.3.1", "docker.io/apache/kafka:4.3.1", "registry-1.docker.io"),
+        ("apache/kafka:90.1.2", "docker.io/apache/kafka:90.1.2", "registry-1.docker.io"),
+        ("docker.io/apache/kafka:90.1.2", "docker.io/apache/kafka:90.1.2", "registry-1.docker.io"),
         ("quay.io/a/b", "quay.io/a/b:latest", "quay.io"),
         ("quay.io/a/b@sha256:00", "quay.io/a/b@sha256:00", "quay.io"),
         ("localhost/a", "localhost/a:latest", "localhost"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.model import LocalCloudError
-from localcloud.software.kafka import distribution, java_agent
+from localcloud.software.kafka import VERSION, distribution, java_agent
 
 MAVEN = """#!/bin/sh
 mkdir -p libs
@@ -40,8 +40,8 @@ def test_is_fetched_once_with_the_tools_of_the_role(environment: dict[str, str])
     assert Path(environment["COUNT"]).read_text() == "run\n"
     assert folder.is_relative_to(environment["XDG_CACHE_HOME"])
     assert os.access(folder / "bin" / "kafka-topics.sh", os.X_OK)
-    assert "<version>4.3.1</version>" in (folder / "pom.xml").read_text()
-    assert distribution("4.3.0", environment) != folder
+    assert f"<version>{VERSION}</version>" in (folder / "pom.xml").read_text()
+    assert distribution("90.1.2", environment) != folder
 
 
 def test_the_agent_is_one_file(environment: dict[str, str]) -> None:

@@ -1,7 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a broker's pod runs, with a program in the place of Kafka's consumer. A real broker is in
-tests/integration/verify."""
+"""What a broker's pod runs, with a program in the place of Kafka's consumer.
+
+A real consumer and broker are in tests/integration/verify.
+"""
 
 from __future__ import annotations
 
