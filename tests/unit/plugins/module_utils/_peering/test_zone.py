@@ -133,7 +133,7 @@ def test_without_a_key_the_other_accounts_owner_is_told_what_to_run(accounts: Ac
 
 def test_the_own_account_is_no_other(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-hub", **FLEET)
-    assert accounts.zone(owner_account_id=OWN).present()["id"] == "Z7"
+    assert accounts.zone(owner_account_id=OWN, **KEY).present()["id"] == "Z7"
     assert accounts.changes() == ["AssociateVPCWithHostedZone"]
 
 
