@@ -176,6 +176,6 @@ class Notification:
 
 
 def _attempt(integration: Mapping[str, Any]) -> float:
-    with suppress(ValueError, TypeError):
-        return datetime.fromisoformat(str(integration["lastNotifyAttempt"])).timestamp()
+    with suppress(ValueError):
+        return datetime.fromisoformat(str(integration.get("lastNotifyAttempt"))).timestamp()
     return 0.0
