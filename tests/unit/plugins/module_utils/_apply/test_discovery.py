@@ -138,6 +138,14 @@ def test_a_kind_may_be_of_another_group_than_it_is_served_in(api: Api, tmp_path:
     assert loaded(api, tmp_path).find("autoscaling", "v2", "Scale")
 
 
+def test_a_status_that_is_no_subresource_is_part_of_the_object(api: Api, tmp_path: Path) -> None:
+    for subresources in (None, [], [{"subresource": "scale"}]):
+        api.answers["/apis"] = api.listed(group("x.io", ("v1", [served("things", "Thing", subresources=subresources)])))
+        found = loaded(api, tmp_path).find("x.io", "v1", "Thing")
+        assert found is not None
+        assert not found.status_apart
+
+
 @pytest.mark.parametrize(
     ("item", "known"),
     [
@@ -328,7 +336,15 @@ def test_a_served_kind_without_a_published_schema_has_that_of_the_set(api: Api, 
     assert found.type_of(part) is found.rendered_type_of(part) is not None
 
 
-@pytest.mark.parametrize("spec", [None, "text", {"names": "text", "group": "x.io"}, {"group": "x.io"}])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        None,
+        "text",
+        {"names": "text", "group": "x.io", "versions": [{"name": "v1"}]},
+        {"group": "x.io", "versions": [{"name": "v1"}]},
+    ],
+)
 def test_what_the_server_will_refuse_is_left_to_it(discovery: Discovery, spec: Any) -> None:
     discovery.define({"spec": spec})
     assert discovery.kinds() == ["ConfigMap", "Deployment"]
