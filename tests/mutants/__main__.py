@@ -35,8 +35,6 @@ FILES: Final = {
     f"{_LOGIC}/_vpc/plan.py": f"{_LOGIC}/_vpc/test_plan.py",
     f"{_LOGIC}/_eks/access_plan.py": f"{_LOGIC}/_eks/test_access_plan.py",
     f"{_LOGIC}/_eks/addon_plan.py": f"{_LOGIC}/_eks/test_addon_plan.py",
-    f"{_LOGIC}/_eks/cluster_plan.py": f"{_LOGIC}/_eks/test_cluster_plan.py",
-    f"{_LOGIC}/_eks/nodegroup_plan.py": f"{_LOGIC}/_eks/test_nodegroup_plan.py",
     "plugins/filter/alarm_routing.py": "plugins/filter/test_alarm_routing.py",
 }
 _CONFTEST: Final = """\
