@@ -15,6 +15,7 @@ CONTROLPLANE = "controlplane"
 BUILT = "tls"
 # The tag of a member's secrets.
 MEMBER = "dataplatform.fleet/member"
+_STAND_IN = "made-by-this-run:"
 
 
 class PathError(Exception):
@@ -86,4 +87,9 @@ def missing(path: Path, region: str, members: Collection[str] | None) -> str:
 
 def stand_in(path: Path) -> str:
     """What check mode shows instead of a value that the run will make."""
-    return f"made-by-this-run:{path.text}"
+    return f"{_STAND_IN}{path.text}"
+
+
+def stands_in(value: str) -> bool:
+    """Whether a value is such a text."""
+    return value.startswith(_STAND_IN)

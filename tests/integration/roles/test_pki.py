@@ -193,11 +193,12 @@ def test_what_was_made(trust: Trust, tmp_path: Path) -> None:
     assert set(found) == {
         "ca",
         *(f"{member}/{name}" for member in MEMBERS for name in ("issuer", "kafka")),
-        *("staging/tls", "controlplane/tls", "controlplane/passwords"),
+        *(f"{member}/{name}" for member in ("staging", "controlplane") for name in ("tls", "passwords")),
     }
     assert found["staging/kafka"]["username"] == "staging"
     assert len({found[f"{member}/kafka"]["password"] for member in MEMBERS}) == 3
     assert len(found["controlplane/passwords"]["kafka-cluster-id"]) == 22
+    assert [len(found[f"{member}/passwords"]["checksum-key"]) for member in ("staging", "controlplane")] == [32, 32]
     for member in ("controlplane", "staging"):
         for name, entry in found[f"{member}/tls"].items():
             assert entry["private_key"].startswith("-----BEGIN PRIVATE KEY-----"), name

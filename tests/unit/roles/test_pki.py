@@ -17,9 +17,9 @@ def internal(name: str, host: str = "controlplane", **options: Any) -> Any:
     return evaluate("pki", f"__pki_{name}", host=host, **options)
 
 
-def test_a_workload_has_the_agents_certificates_and_no_password() -> None:
+def test_a_workload_has_the_agents_certificates_and_the_key_of_their_checksums() -> None:
     assert set(internal("wanted_certificates", host="staging")) == EVERYWHERE
-    assert internal("wanted_passwords", host="staging") == {}
+    assert internal("wanted_passwords", host="staging") == {"checksum-key": "password"}
 
 
 def test_kafkas_names_and_ids_follow_the_number_of_nodes() -> None:

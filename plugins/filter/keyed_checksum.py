@@ -1,0 +1,38 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checksums of what has secrets in it: without the key no guess of a secret can be tried out against them."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import stands_in
+
+SHORTEST = 16
+
+
+def keyed_checksum(content: str, key: str) -> str:
+    """Return the HMAC-SHA-256 of ``content`` as 64 hexadecimal digits; zeros where a placeholder is all there is of ``key``.
+
+    Raises AnsibleFilterError for a key of less than 16 characters. No error has the content or the key in it.
+    """
+    if not isinstance(content, str) or not isinstance(key, str):
+        raise AnsibleFilterError("keyed_checksum: the content and its key have to be text, such as that of to_json.")
+    if stands_in(key):
+        return "0" * 64
+    if len(key) < SHORTEST:
+        raise AnsibleFilterError(
+            f"keyed_checksum: the key has {len(key)} characters. Give at least {SHORTEST} random ones, or leave the "
+            "role's option to its default, which reads what the role pki has made."
+        )
+    return hmac.digest(key.encode(), content.encode(), "sha256").hex()
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"keyed_checksum": keyed_checksum}
