@@ -77,7 +77,9 @@ options:
     type: dict
     default: {}
   adopt:
-    description: Names that are not refused, because they are to become, or to go as, the fleet's.
+    description:
+      - What is not refused, because it is to become, or to go as, the fleet's. C(<kind>/<name>), such as V(iam_role/example-node), names
+        one resource, C(<name>) those of every kind.
     type: list
     elements: str
     default: []
@@ -126,7 +128,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.lookup import KINDS, Lookup
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import known, owned, refusal
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import adopts, known, owned, refusal
 
 try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
@@ -154,9 +156,9 @@ def main() -> None:
         module.fail_json_aws(error, msg="Could not look whose the resources are")
     refuse = module.params["refuse"]
     ours = owned if refuse else known
-    foreign = {key: live for key, live in found.items() if key[1] not in adopt and not ours(live, tags)}
+    foreign = {key: live for key, live in found.items() if not adopts(adopt, *key) and not ours(live, tags)}
     if foreign and refuse:
-        refused = [refusal(KINDS[kind], name, live, tags) for (kind, name), live in sorted(foreign.items())]
+        refused = [refusal(kind, name, live, tags) for (kind, name), live in sorted(foreign.items())]
         module.fail_json(msg=" ".join(refused), foreign=sorted(name for _kind, name in foreign))
     there: dict[str, list[str]] = {}
     for kind, name in found.keys() - foreign.keys():

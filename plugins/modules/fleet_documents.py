@@ -61,7 +61,9 @@ options:
     type: dict
     default: {}
   adopt:
-    description: Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags.
+    description:
+      - Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags. V(secret/<name>) is the same;
+        other kinds are passed over.
     type: list
     elements: str
     default: []

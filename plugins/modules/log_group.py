@@ -121,7 +121,7 @@ def main() -> None:
         arn, live = found or ("", None)
         had = {key.removeprefix("tags."): str(value) for key, value in (live or {}).items() if key.startswith("tags.")}
         if live is not None and not module.params["adopt"] and not owned(had, module.params["tags"]):
-            module.fail_json(msg=refusal("The log group", name, had, module.params["tags"]))
+            module.fail_json(msg=refusal("log_group", name, had, module.params["tags"]))
         if module.params["state"] == "present":
             wanted = state(module.params["retention_days"], module.params["tags"])
             calls, before, after = plan(name, arn, live, wanted)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, adopts, owned
 from ansible_collections.dataplatform.fleet.plugins.module_utils._redaction import mark
 
 # An operation of the API and its arguments.
@@ -59,8 +59,8 @@ class Plan:
 def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any], adopt: Collection[str] = ()) -> None:
     """:raises ForeignError: if a secret that ``adopt`` does not name lacks those of ``tags`` that say whose it is."""
     for one in live:
-        if one.name not in adopt and not owned(one.tags, tags):
-            raise ForeignError("The secret", one.name, one.tags, tags)
+        if not adopts(adopt, "secret", one.name) and not owned(one.tags, tags):
+            raise ForeignError("secret", one.name, one.tags, tags)
 
 
 def text(content: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._lock.held import watched
-from .._ownership.tags import owned, refusal
+from .._ownership.tags import KINDS, owned, refusal
 from .._texts import texts
 from . import api
 from .aliases import Client, Document, Value
@@ -44,6 +44,10 @@ class Target:
         return f"aws eks delete-{kind} --region {region} {scope}"
 
 
+# Kinds by what targets call them.
+_KINDS = {text: kind for kind, text in KINDS.items()}
+
+
 class Runner:
     """Applies a plan step by step.
 
@@ -62,8 +66,8 @@ class Runner:
         """Raise EksError for what has the name and lacks the tags that say whose it is."""
         had, tags = (found or {}).get("tags") or {}, options.get("tags") or {}
         if found is not None and found.get("status") != "DELETING" and not options["adopt"] and not owned(had, tags):
-            kind, _space, name = target.label.rpartition(" ")
-            raise EksError(refusal(f"The {kind}", name, had, tags))
+            called, _space, name = target.label.rpartition(" ")
+            raise EksError(refusal(_KINDS[f"The {called}"], name, had, tags))
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""

@@ -83,7 +83,7 @@ class Table:
         except (BotoCoreError, ClientError) as error:
             raise LockError(f"The tags of the lock table {self._name} could not be managed: {error}") from error
         if not adopt and not owned(had, tags):
-            raise LockError(refusal("The DynamoDB table", self._name, had, tags))
+            raise LockError(refusal("dynamodb_table", self._name, had, tags))
 
     def get(self, cluster: str) -> Lock | None:
         """The lock of a cluster, if there is one."""

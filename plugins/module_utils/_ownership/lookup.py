@@ -17,6 +17,18 @@ except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
 Client = Any  # of boto3
+# Those that Lookup has a method for.
+KINDS = (
+    "eks_cluster",
+    "eks_nodegroup",
+    "eks_pod_identity_association",
+    "iam_policy",
+    "iam_role",
+    "kms_key",
+    "log_group",
+    "s3_bucket",
+    "ssm_parameter",
+)
 Tags = dict[str, str]
 WORKERS = 8
 _ABSENT = frozenset(
@@ -32,7 +44,7 @@ _ABSENT = frozenset(
 
 
 class Lookup:
-    """One method per kind: the tags of the resource of that name, or None where there is none."""
+    """One method per kind, ``_<kind>``: the tags of the resource of that name, or None where there is none."""
 
     def __init__(self, client: Callable[[str], Client], identity: Mapping[str, str]) -> None:
         """``client`` makes the client of a service, ``identity`` is the caller's account and ARN."""
@@ -112,20 +124,6 @@ class Lookup:
             return _pairs({"Tags": ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]})
 
         return read
-
-
-# What the kinds are called.
-KINDS = {
-    "eks_cluster": "The cluster",
-    "eks_nodegroup": "The node group",
-    "eks_pod_identity_association": "The pod identity association",
-    "iam_policy": "The IAM policy",
-    "iam_role": "The IAM role",
-    "kms_key": "The KMS key",
-    "log_group": "The log group",
-    "s3_bucket": "The S3 bucket",
-    "ssm_parameter": "The SSM parameter",
-}
 
 
 def bucket_tags(s3: Client, name: str) -> Tags | None:

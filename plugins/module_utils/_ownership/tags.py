@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
@@ -13,6 +13,26 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import t
 MARKS = ("dataplatform.fleet/fleet", "dataplatform.fleet/cluster")
 # Of what a role knows by its own tag alone.
 OWNER = "dataplatform.fleet/owner"
+
+# What the kinds are called.
+KINDS = {
+    "dynamodb_table": "The DynamoDB table",
+    "eks_access_entry": "The access entry",
+    "eks_addon": "The add-on",
+    "eks_cluster": "The cluster",
+    "eks_nodegroup": "The node group",
+    "eks_pod_identity_association": "The pod identity association",
+    "iam_policy": "The IAM policy",
+    "iam_role": "The IAM role",
+    "kms_key": "The KMS key",
+    "log_group": "The log group",
+    "private_zone": "The private zone",
+    "s3_bucket": "The S3 bucket",
+    "secret": "The secret",
+    "ssm_parameter": "The SSM parameter",
+    "vpc": "The VPC",
+    "vpc_peering": "The peering connection",
+}
 
 # Stands for the tags of what AWS tags in a second call, before which a run may have ended: nothing is in it yet.
 UNFINISHED = {"": "unfinished"}
@@ -49,15 +69,20 @@ def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
     return any(live.get(key) == value for key, value in texts(wanted or {}).items())
 
 
-def refusal(kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any], whole: str = "") -> str:
-    """Return why a resource (``"The IAM role"``, ``"one-node"``) is not touched, and what to do.
+def adopts(adopt: Collection[str], kind: str, name: str) -> bool:
+    """Tell whether ``adopt`` has the resource, as ``kind/name``, or its name alone, which stands for every kind."""
+    return name in adopt or f"{kind}/{name}" in adopt
 
-    ``whole`` is the name of what it is a part of and is adopted with.
+
+def refusal(kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any], shown: str = "") -> str:
+    """Return why a resource (``"iam_role"``, ``"one-node"``) is not touched, and what to do.
+
+    ``shown`` is what to call it instead, such as a part of it by which it was found.
     """
     asked = marks(wanted) or texts(wanted)
     has = ", ".join(f"{key}={live[key]}" for key in asked if key in live) or "none of these"
     return (
-        f"{kind} {name} has a name of this fleet's and not its tags: expected "
+        f"{shown or f'{KINDS[kind]} {name}'} has a name of this fleet's and not its tags: expected "
         f"{', '.join(f'{key}={value}' for key, value in asked.items())}, found {has}. Nothing was changed. Rename or "
-        f"delete it; or, if this fleet is to own it, run with -e fleet_adopt={whole or name} (a module: with adopt)."
+        f"delete it; or, if this fleet is to own it, run with -e fleet_adopt={kind}/{name} (a module: with adopt)."
     )

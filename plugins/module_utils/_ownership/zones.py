@@ -62,5 +62,5 @@ def own_zone(route53: Client, name: str, tags: Mapping[Any, Any], *, adopt: bool
     for one in found:
         if adopt or owned(one.tags, tags):
             return one.zone_id
-        raise ForeignError("The private zone", name, one.tags, tags)
+        raise ForeignError("private_zone", name, one.tags, tags)
     return ""

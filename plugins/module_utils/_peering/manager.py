@@ -80,8 +80,8 @@ class Manager(Changes):
     def _refuse_foreign(self, live: Mapping[str, Any] | None) -> None:
         tags, had = self.module.params["tags"], _tags_of(live)
         if live is not None and not self.module.params["adopt"] and not owned(had, tags):
-            what = f"The peering connection {live['VpcPeeringConnectionId']}"
-            raise PeeringError(refusal(what, f"of {self._name}", had, tags, self._name))
+            shown = f"The peering connection {live['VpcPeeringConnectionId']} of {self._name}"
+            raise PeeringError(refusal("vpc_peering", self._name, had, tags, shown))
 
     def _to_come(self) -> dict[str, Any]:
         """Announce what the run does once its VPCs exist."""

@@ -133,7 +133,7 @@ class Zone(Changes):
         had = {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
         wanted = texts(self.module.params["tags"])
         if not self.module.params["adopt"] and not owned(had, wanted) and self._find(self._route53) != zone_id:
-            raise ForeignError("The private zone", self._name, had, wanted)
+            raise ForeignError("private_zone", self._name, had, wanted)
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
             self.after[f"zone {self._name}.tags.{key}"] = value

@@ -227,8 +227,8 @@ def _refuse_foreign(live: State, want: State, ids: Mapping[Key, str], network: N
 
 
 def foreign_text(kind: str, name: str, resource_id: str, tags: Mapping[str, str], network: Network) -> str:
-    shown = f"{name} ({resource_id})" if resource_id else name
-    return refusal(f"The {kind.replace('_', ' ')}", shown, tags, network.tags, network.name)
+    shown = f"The {kind.replace('_', ' ')} {name}" + (f" ({resource_id})" if resource_id else "")
+    return refusal("vpc", network.name, tags, network.tags, shown)
 
 
 def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | None = None) -> list[Change]:

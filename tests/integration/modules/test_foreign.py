@@ -89,6 +89,8 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
     return {"name": "foreign", "cidr": "10.93.0.0/16", "subnets": []}
 
 
+# What is called otherwise than its module.
+KINDS = {"fleet_documents": "secret"}
 MODULES = (
     "eks_nodegroup",
     "eks_addon",
@@ -116,11 +118,11 @@ def test_what_others_have_made_is_refused_until_it_is_adopted(
         for asked in (options, gone):
             refused = run.fails(module, **asked, tags=TAGS, check=check)
             assert "expected dataplatform.fleet/fleet=ours, dataplatform.fleet/cluster=staging" in refused["msg"]
-            assert "-e fleet_adopt=" in refused["msg"]
+            assert f"-e fleet_adopt={KINDS.get(module, module)}/" in refused["msg"]
     made = (calls.read_text() if calls.exists() else "")[len(before) :]
     assert [json.loads(line)["action"] for line in made.splitlines()] == []
 
-    adopt: Any = ["foreign/ca"] if module == "fleet_documents" else True
+    adopt: Any = ["secret/foreign/ca"] if module == "fleet_documents" else True
     assert run(module, **options, tags=TAGS, adopt=adopt)["changed"]
     assert not run(module, **options, tags=TAGS)["changed"]
     # Another tag that the fleet wants now, and a new value of one that it had, make nothing foreign.
@@ -168,9 +170,12 @@ def test_what_amazon_aws_would_take_over_is_refused(run: Any, names: dict[str, s
     for kind, name in names.items():
         refused = run.fails("check_ownership", resources={kind: [name, f"{name}-of-nobody"]}, tags=TAGS)
         assert refused["foreign"] == [name]
-        assert f"-e fleet_adopt={name} " in refused["msg"]
+        assert f"-e fleet_adopt={kind}/{name} " in refused["msg"]
         left = run("check_ownership", resources={kind: [name]}, tags=TAGS, refuse=False)
-        adopted = run("check_ownership", resources={kind: [name]}, tags=TAGS, adopt=[name])
+        adopted = run("check_ownership", resources={kind: [name]}, tags=TAGS, adopt=[f"{kind}/{name}"])
+        assert run("check_ownership", resources={kind: [name]}, tags=TAGS, adopt=[name]) == adopted
+        other = "iam_role" if kind != "iam_role" else "iam_policy"
+        run.fails("check_ownership", resources={kind: [name]}, tags=TAGS, adopt=[f"{other}/{name}"])
         assert (left["found"], adopted["found"]) == ({}, {kind: [name]})
     everything = {kind: [name] for kind, name in names.items()}
     assert len(run.fails("check_ownership", resources=everything, tags=TAGS)["foreign"]) == len(names)

@@ -53,7 +53,7 @@ def test_private_zone_others_tags_records_and_zones_stay(run: Any, account: Any)
     # Of the same name, before and after the fleet's own in any order.
     theirs = route53.create_hosted_zone(Name="left.internal", CallerReference="b", VPC={**place, "VPCId": elsewhere})
     options = {"name": "left.internal", "vpc": "left-zone", "create": True, "tags": FLEET}
-    assert "-e fleet_adopt=left.internal" in run.fails("private_zone", **options)["msg"]
+    assert "-e fleet_adopt=private_zone/left.internal " in run.fails("private_zone", **options)["msg"]
     route53.delete_hosted_zone(Id=theirs["HostedZone"]["Id"])
     zone = run("private_zone", **options)["private_zone"]["id"]
     theirs = route53.create_hosted_zone(Name="left.internal", CallerReference="c", VPC={**place, "VPCId": elsewhere})
@@ -122,7 +122,7 @@ def test_vpc_peering_other_connections_and_routes_on_both_sides_stay(run: Any, a
     made = ec2.create_vpc_peering_connection(VpcId=own, PeerVpcId=hub)["VpcPeeringConnection"]
     ec2.create_tags(Resources=[made["VpcPeeringConnectionId"]], Tags=[{"Key": "Name", "Value": "left"}])
     for asked in (options, {"name": "left", "vpc": "left-own", "state": "absent", "tags": FLEET}):
-        assert "-e fleet_adopt=left " in run.fails("vpc_peering", **asked)["msg"]
+        assert "-e fleet_adopt=vpc_peering/left " in run.fails("vpc_peering", **asked)["msg"]
     ids = [made["VpcPeeringConnectionId"]]
     (left,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=ids)["VpcPeeringConnections"]
     assert left["Status"]["Code"] == "pending-acceptance"

@@ -155,7 +155,7 @@ def test_a_part_that_others_have_made_is_refused_before_anything_is_changed(run:
     ]
     refused = run.fails("vpc", **options, tags={**FLEET, "new": "tag"})
     assert f"The subnet partly-private-eu-central-1a ({theirs}) has a name of this fleet's" in refused["msg"]
-    assert "-e fleet_adopt=partly " in refused["msg"]
+    assert "-e fleet_adopt=vpc/partly " in refused["msg"]
     assert not ec2.describe_subnets(SubnetIds=[theirs])["Subnets"][0].get("Tags")
     assert all("new" not in {tag["Key"] for tag in one["Tags"]} for one in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"])
     assert run("vpc", **options, tags=FLEET, adopt=True)["changed"]

@@ -28,11 +28,15 @@ def test_a_foreign_network_is_neither_taken_over_nor_removed(emulator: Any, run_
         done = run_role(emulator, "vpc", variables={"vpc_nat": "none"}, tasks_from=tasks, succeed=False)
         said = " ".join(done.output.split())
         assert f"The vpc dataplatform-staging ({vpc}) has a name of this fleet's and not its tags" in said
-        assert "run with -e fleet_adopt=dataplatform-staging" in said
+        assert "run with -e fleet_adopt=vpc/dataplatform-staging" in said
     assert ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"] == rules
     assert ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"] == [{"Key": "Name", "Value": "dataplatform-staging"}]
     # Typed as text on a command line: one of several names.
-    adopt = {"fleet_adopt": "something-else,dataplatform-staging", "vpc_nat": "none", "vpc_endpoints": []}
+    adopt = {
+        "fleet_adopt": "eks_cluster/something-else,vpc/dataplatform-staging",
+        "vpc_nat": "none",
+        "vpc_endpoints": [],
+    }
     assert run_role(emulator, "vpc", variables=adopt).announced
     run_role(emulator, "vpc", tasks_from="absent")
     assert not ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["dataplatform-staging"]}])["Vpcs"]

@@ -173,5 +173,8 @@ PLAIN = {
 def test_every_hash_without_a_key_is_known() -> None:
     files = [path for role in role_names() for part in ("tasks", "templates", "vars", "defaults")
              for path in (ROLES / role / part).rglob("*") if path.is_file()]  # fmt: skip
-    calls = {str(path.relative_to(ROLES)): len(re.findall(r"\| *(?:hash\(|checksum|md5|sha1)", path.read_text())) for path in files}
+    calls = {
+        str(path.relative_to(ROLES)): len(re.findall(r"\| *(?:hash\(|checksum|md5|sha1)", path.read_text()))
+        for path in files
+    }
     assert {path: count for path, count in calls.items() if count} == PLAIN

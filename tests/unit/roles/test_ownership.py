@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -153,9 +154,24 @@ def test_names_to_adopt_are_whole_names_as_text_too(role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "adopted"), [("one-locks", True), ("a,one-locks", True), ("x-one-locks", False), ([], False)]
+    ("given", "adopted"),
+    [
+        ("one-locks", True),
+        ("a, dynamodb_table/one-locks", True),
+        (["dynamodb_table/one-locks"], True),
+        ("x-one-locks", False),
+        ("s3_bucket/one-locks", False),
+        ([], False),
+    ],
 )
 def test_the_table_of_locks_is_adopted_by_its_whole_name(given: str | list[str], adopted: bool) -> None:
     tasks = yaml.safe_load((CHECKOUT / "playbooks" / "tasks" / "lock.yml").read_text())
     (asked,) = [task["dataplatform.fleet.run_lock"]["adopt"] for task in tasks if _uses(task, "run_lock")]
     assert evaluate("vpc", asked.strip("{} "), fleet_name="one", fleet_adopt=given) is adopted
+
+
+def test_what_is_to_be_adopted_is_asked_by_kind() -> None:
+    """A name alone is compared nowhere: `vpc/dataplatform-staging` would not be found, and what has the name would."""
+    files = [path for root in (ROLES, CHECKOUT / "playbooks") for path in root.rglob("*.yml")]
+    lines = [line for path in files for line in path.read_text().splitlines()]
+    assert [line for line in lines if re.search(r" in [a-z_]*_adopt\b|_adopt\b.*split", line)] == []

@@ -21,7 +21,9 @@ def test_is_hmac_sha_256() -> None:
 
 
 def test_takes_what_a_template_gives() -> None:
-    text = trust_as_template("{{ {'b': 'ü', 'a': 1} | to_json(sort_keys=true) | dataplatform.fleet.keyed_checksum(key) }}")
+    text = trust_as_template(
+        "{{ {'b': 'ü', 'a': 1} | to_json(sort_keys=true) | dataplatform.fleet.keyed_checksum(key) }}"
+    )
     found = Templar(DataLoader(), variables={"key": KEY}).template(text)
     assert found == keyed_checksum('{"a": 1, "b": "\\u00fc"}', KEY)
 
@@ -31,7 +33,9 @@ def test_a_placeholder_is_no_key() -> None:
     assert {keyed_checksum(content, placeholder) for content in ("a", "b")} == {"0" * 64}
 
 
-@pytest.mark.parametrize(("content", "key"), [("hunter2", ""), ("hunter2", "short-secret"), ({"a": "hunter2"}, KEY), ("hunter2", None)])
+@pytest.mark.parametrize(
+    ("content", "key"), [("hunter2", ""), ("hunter2", "short-secret"), ({"a": "hunter2"}, KEY), ("hunter2", None)]
+)
 def test_refuses_without_telling(content: Any, key: Any) -> None:
     with pytest.raises(AnsibleFilterError) as error:
         keyed_checksum(content, key)

@@ -54,13 +54,16 @@ def test_marks_are_no_other_tags() -> None:
 
 
 def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
-    said = refusal("The IAM role", "one-node", {"dataplatform.fleet/fleet": "theirs"}, FLEET)
+    said = refusal("iam_role", "one-node", {"dataplatform.fleet/fleet": "theirs"}, FLEET)
     assert said == (
         "The IAM role one-node has a name of this fleet's and not its tags: expected dataplatform.fleet/fleet=ours, "
         "dataplatform.fleet/cluster=staging, found dataplatform.fleet/fleet=theirs. Nothing was changed. Rename or "
-        "delete it; or, if this fleet is to own it, run with -e fleet_adopt=one-node (a module: with adopt)."
+        "delete it; or, if this fleet is to own it, run with -e fleet_adopt=iam_role/one-node (a module: with adopt)."
     )
-    assert "found none of these" in refusal("The subnet", "x", {"Name": "x"}, FLEET)
+    part = refusal("vpc", "one", {"Name": "x"}, FLEET, "The subnet x")
+    assert part.startswith("The subnet x has a name")
+    assert "found none of these" in part
+    assert "-e fleet_adopt=vpc/one " in part
 
 
 def test_the_kinds_are_the_documented_ones() -> None:

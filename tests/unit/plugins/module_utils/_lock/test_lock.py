@@ -196,7 +196,7 @@ class Dynamo:
 
 def test_an_adopted_table_is_the_fleets_from_then_on() -> None:
     client = Dynamo(team="theirs")
-    with pytest.raises(LockError, match="fleet_adopt=ours-locks"):
+    with pytest.raises(LockError, match="fleet_adopt=dynamodb_table/ours-locks"):
         DynamoTable(client, "ours-locks").ensure(FLEET)
     for _run in range(2):
         DynamoTable(client, "ours-locks").ensure(FLEET, adopt=True)
