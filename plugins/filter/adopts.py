@@ -17,7 +17,10 @@ def names_to_adopt(given: str | Iterable[str] | None) -> list[str]:
 
 
 def adopts(given: str | Iterable[str] | None, kind: str, name: str) -> bool:
-    """Tell whether the names ``given`` have the resource ``name`` of that kind. Raises AnsibleFilterError for another kind."""
+    """Tell whether the names ``given`` have the resource ``name`` of that kind.
+
+    Raises AnsibleFilterError for an unknown kind.
+    """
     if kind not in tags.KINDS:
         raise AnsibleFilterError(
             f"adopts: {kind!r} is no kind of resource. These are: {', '.join(sorted(tags.KINDS))}."

@@ -15,7 +15,7 @@ SHORTEST = 16
 
 
 def keyed_checksum(content: str, key: str) -> str:
-    """Return the HMAC-SHA-256 of ``content`` as 64 hexadecimal digits; zeros where a placeholder is all there is of ``key``.
+    """Return the HMAC-SHA-256 of ``content`` as 64 hexadecimal digits, zeros for the placeholder of a key.
 
     Raises AnsibleFilterError for a key of less than 16 characters. No error has the content or the key in it.
     """

@@ -78,8 +78,8 @@ options:
     default: {}
   adopt:
     description:
-      - What is not refused, because it is to become, or to go as, the fleet's. C(<kind>/<name>), such as V(iam_role/example-node), names
-        one resource, C(<name>) those of every kind.
+      - What is not refused, because it is to become, or to go as, the fleet's. C(<kind>/<name>), such as
+        V(iam_role/example-node), names one resource, C(<name>) those of every kind.
     type: list
     elements: str
     default: []

@@ -62,8 +62,8 @@ options:
     default: {}
   adopt:
     description:
-      - Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags. V(secret/<name>) is the same;
-        other kinds are passed over.
+      - Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags.
+        V(secret/<name>) is the same. Other kinds are passed over.
     type: list
     elements: str
     default: []

@@ -16,7 +16,9 @@ description:
   - What is in the former members' own accounts stays; their routes lead nowhere.
 options:
   vpc:
-    description: The V(Name) tag of the VPC that has accepted the connections. In check mode it need not exist yet.
+    description:
+      - The V(Name) tag of the VPC that has accepted the connections. In check mode it need not exist yet.
+      - Of several VPCs of this name, it is the one that has the fleet's tags of O(tags).
     type: str
     required: true
   networks:

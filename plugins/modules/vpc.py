@@ -29,7 +29,9 @@ description:
     before anything is changed.
 options:
   name:
-    description: The V(Name) tag of the VPC, and the prefix of its resources' names.
+    description:
+      - The V(Name) tag of the VPC, and the prefix of its resources' names.
+      - Of several VPCs of this name, it is the one that has the fleet's tags of O(tags).
     type: str
     required: true
   state:

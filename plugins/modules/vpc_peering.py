@@ -25,7 +25,9 @@ options:
     choices: [present, absent]
     default: present
   vpc:
-    description: The V(Name) tag of the VPC that requests. In check mode it need not exist yet.
+    description:
+      - The V(Name) tag of the VPC that requests. In check mode it need not exist yet.
+      - Of several VPCs of this name, it is the one that has the fleet's tags of O(tags).
     type: str
     required: true
   cidr:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
@@ -57,6 +57,14 @@ def owned(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
     Where these have no marks, the name alone decides.
     """
     return live == UNFINISHED or all(live.get(key) == value for key, value in marks(wanted).items())
+
+
+def preferred[Found](
+    found: Iterable[Found], wanted: Mapping[Any, Any] | None, tags_of: Callable[[Found], Mapping[str, str]]
+) -> list[Found]:
+    """Return those of several resources that belong to whoever gives the tags ``wanted``; all, if none do."""
+    everything = list(found)
+    return [one for one in everything if owned(tags_of(one), wanted)] or everything
 
 
 def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side, tags_of
 
 Client = Any  # of boto3
 NOT_YET_KNOWN = ["InvalidVpcPeeringConnectionID.NotFound", "InvalidVpcPeeringConnectionId.NotFound"]
@@ -49,10 +50,16 @@ def other_side(module: Any, service: str, region: str) -> Client:  # noqa: ANN40
     return watched(module.client(service, region=region, **extra))
 
 
-def vpc_by_name(ec2: Client, name: str, region: str) -> Side | None:
+def vpc_by_name(ec2: Client, name: str, region: str, tags: Mapping[Any, Any] | None = None) -> Side | None:
+    """Return the VPC of that name, or None. Of several it is the one with those of ``tags`` that say whose it is.
+
+    :raises PeeringError: if several VPCs have the name, and not exactly one of them the tags.
+    """
     found = pages(ec2, "describe_vpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [name]}])
+    found = preferred(found, tags, tags_of)
     if len(found) > 1:
-        raise PeeringError(f"There are {len(found)} VPCs with the name {name} in {region}.")
+        ids = ", ".join(sorted(one["VpcId"] for one in found))
+        raise PeeringError(f"Several VPCs are named {name} in {region} ({ids}). Rename or delete all but one.")
     return next((Side(one["VpcId"], one["CidrBlock"], region, one["OwnerId"]) for one in found), None)
 
 
@@ -89,12 +96,28 @@ def wait(ec2: Client, connection_id: str, wanted: tuple[str, ...], timeout: int)
         time.sleep(POLL_SECONDS)
 
 
-def zone_id(route53: Client, name: str) -> str:
-    """Return the id of the private zone of that name in this account, or an empty text."""
+def zone_id(route53: Client, name: str, tags: Mapping[str, Any]) -> str:
+    """Return the id of the private zone of that name in another member's account, or an empty text.
+
+    Of several it is the one with the fleet's tag of ``tags``; only then the account is asked for tags.
+
+    :raises PeeringError: if several zones have the name, and not exactly one of them the tag.
+    """
     dotted = name.rstrip(".") + "."
     found = pages(route53, "list_hosted_zones_by_name", "HostedZones", DNSName=dotted)
     ids = [one["Id"] for one in found if one["Name"] == dotted and one["Config"].get("PrivateZone")]
-    return ids[0].removeprefix("/hostedzone/") if ids else ""
+    ids = [one.removeprefix("/hostedzone/") for one in ids]
+    if len(ids) < 2:
+        return str(ids[0]) if ids else ""
+
+    def tags_of_zone(one: str) -> dict[str, str]:
+        answer = call(route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=one)
+        return {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
+
+    own = preferred(ids, {key: value for key, value in tags.items() if key == MARKS[0]}, tags_of_zone)
+    if len(own) > 1:
+        raise PeeringError(f"several private zones of the account are named {name} ({', '.join(sorted(own))}).")
+    return str(own[0])
 
 
 def zones_of_vpc(route53: Client, own: Side) -> dict[str, str]:

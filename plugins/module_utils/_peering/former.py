@@ -69,7 +69,7 @@ class Former(Changes):
     def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
         super().__init__(module)
         self._ec2 = watched(module.client("ec2"))
-        self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)
+        self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region, module.params["tags"])
 
     def revoke(self) -> list[str]:
         """Take the connections, the routes to them and the zone away; return whose they were."""

@@ -24,7 +24,7 @@ class Manager(Changes):
         self._ec2 = watched(module.client("ec2"))
         peer = module.params["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
         self._peer = Side(peer["vpc_id"], peer["cidr"], peer["region"] or module.region, peer["account_id"])
-        found = api.vpc_by_name(self._ec2, module.params["vpc"], module.region)
+        found = api.vpc_by_name(self._ec2, module.params["vpc"], module.region, module.params["tags"])
         self._own = found or Side("", module.params["cidr"] or "", module.region)
 
     @property
@@ -59,7 +59,7 @@ class Manager(Changes):
     def absent(self) -> dict[str, Any]:
         live = None
         if self._own.vpc_id:
-            live = plan.named(api.connections(self._ec2, self._own.vpc_id), self._name)
+            live = plan.named(api.connections(self._ec2, self._own.vpc_id), self._name, self.module.params["tags"])
         if live is None:
             return {"id": "", "status": "deleted", "commands": []}
         self._refuse_foreign(live)
@@ -78,7 +78,7 @@ class Manager(Changes):
         return {"id": connection_id, "status": "deleted", "commands": []}
 
     def _refuse_foreign(self, live: Mapping[str, Any] | None) -> None:
-        tags, had = self.module.params["tags"], _tags_of(live)
+        tags, had = self.module.params["tags"], plan.tags_of(live)
         if live is not None and not self.module.params["adopt"] and not owned(had, tags):
             shown = f"The peering connection {live['VpcPeeringConnectionId']} of {self._name}"
             raise PeeringError(refusal("vpc_peering", self._name, had, tags, shown))
@@ -129,7 +129,7 @@ class Manager(Changes):
         return "active"
 
     def _tags(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
-        had = _tags_of(live)
+        had = plan.tags_of(live)
         wanted = texts(self.module.params["tags"])
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
@@ -154,7 +154,3 @@ class Manager(Changes):
         for operation, tables in (("create_route", routes.create), ("replace_route", routes.replace)):
             for table in tables:
                 self._do(ec2, operation, RouteTableId=table, **to)
-
-
-def _tags_of(live: Mapping[str, Any] | None) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in (live or {}).get("Tags") or []}

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred
+
 Item = Mapping[str, Any]
 # https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
 LIVE = ("initiating-request", "pending-acceptance", "provisioning", "active")
@@ -67,13 +69,14 @@ def find(connections: Iterable[Item], own: Side, peer: Side) -> Item | None:
     return max(found, key=lambda one: LIVE.index(one["Status"]["Code"]), default=None)
 
 
-def named(connections: Iterable[Item], name: str) -> Item | None:
-    """Return the live connection of that name."""
-    for one in connections:
-        tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or []}
-        if tags.get("Name") == name and one["Status"]["Code"] in LIVE:
-            return one
-    return None
+def tags_of(item: Mapping[str, Any] | None) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in (item or {}).get("Tags") or []}
+
+
+def named(connections: Iterable[Item], name: str, tags: Mapping[Any, Any] | None = None) -> Item | None:
+    """Return the live connection of that name; of several, one with those of ``tags`` that say whose it is."""
+    live = [one for one in connections if tags_of(one).get("Name") == name and one["Status"]["Code"] in LIVE]
+    return next(iter(preferred(live, tags, tags_of)), None)
 
 
 def rejected(connections: Iterable[Item], own: Side, peer: Side) -> bool:

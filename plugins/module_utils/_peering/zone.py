@@ -25,7 +25,7 @@ class Zone(Changes):
         self._name = module.params["name"].rstrip(".")
         self._vpc_name = module.params["vpc"]
         self._route53 = watched(module.client("route53"))
-        self._vpc = api.vpc_by_name(module.client("ec2"), self._vpc_name, module.region)
+        self._vpc = api.vpc_by_name(module.client("ec2"), self._vpc_name, module.region, module.params["tags"])
 
     @property
     def _field(self) -> str:
@@ -82,7 +82,7 @@ class Zone(Changes):
     def _find(self, route53: Any) -> str:  # noqa: ANN401
         if self._foreign:
             # Another account's tags are not this run's to ask for.
-            return api.zone_id(route53, self._name)
+            return api.zone_id(route53, self._name, texts(self.module.params["tags"]))
         params = self.module.params
         return own_zone(route53, self._name, params["tags"], adopt=params["adopt"])
 

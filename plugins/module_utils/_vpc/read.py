@@ -35,15 +35,16 @@ class Live:
         return None if resource_ids is None else sorted(self.names.get(one, one) for one in resource_ids)
 
 
-def find_vpc(ec2: Ec2, name: str) -> Item | None:
-    """Return the VPC of that name, or None.
+def find_vpc(ec2: Ec2, network: Network) -> Item | None:
+    """Return the VPC of the network's name, or None. Of several it is the one that has the network's tags.
 
-    :raises PlanError: when several VPCs have the name.
+    :raises PlanError: when several VPCs have the name, and not exactly one of them the tags.
     """
-    found = ec2.describe("describe_vpcs", "Vpcs", Filters=filters(tag_Name=name))
+    found = ec2.describe("describe_vpcs", "Vpcs", Filters=filters(tag_Name=network.name))
+    found = [vpc for vpc in found if network.owns(tags_of(vpc))] or found
     if len(found) > 1:
         ids = ", ".join(sorted(vpc["VpcId"] for vpc in found))
-        raise PlanError(f"Several VPCs are named {name} ({ids}). Rename or delete all but one.")
+        raise PlanError(f"Several VPCs are named {network.name} ({ids}). Rename or delete all but one.")
     return found[0] if found else None
 
 
@@ -52,7 +53,7 @@ def own_vpc(ec2: Ec2, network: Network) -> Item | None:
 
     :raises PlanError: when several VPCs have the name, or the one that has it is somebody else's.
     """
-    vpc = find_vpc(ec2, network.name)
+    vpc = find_vpc(ec2, network)
     if vpc is not None and not network.adopt and not network.owns(tags_of(vpc)):
         raise PlanError(foreign_text("vpc", network.name, vpc["VpcId"], tags_of(vpc), network))
     return vpc
@@ -104,8 +105,13 @@ def read(ec2: Ec2, network: Network) -> Live:
     for group in answers["groups"]:
         rules = {"ingress": rule_names(group, "IpPermissions"), "egress": rule_names(group, "IpPermissionsEgress")}
         live.add("security_group", group["GroupName"], group["GroupId"], rules, tags_of(group))
-    _tables(live, network, answers["tables"])
-    _endpoints(live, vpc_id, answers["endpoints"])
+
+    def own_last(found: list[Item]) -> list[Item]:
+        """Of several of one name the last one counts."""
+        return sorted(found, key=lambda one: network.owns(tags_of(one)))
+
+    _tables(live, network, own_last(answers["tables"]))
+    _endpoints(live, vpc_id, own_last(answers["endpoints"]))
     for log in answers["flow_logs"]:
         if log["ResourceId"] == vpc_id:
             tags, fields = tags_of(log), _flow_log(log)

@@ -135,7 +135,7 @@ def test_private_zone_of_others_keeps_the_vpc(run: Any, account: Any) -> None:
     vpc = {"VPCRegion": "eu-central-1", "VPCId": inside}
     zone = route53.create_hosted_zone(Name="theirs.internal", CallerReference="e", VPC=vpc)["HostedZone"]["Id"]
     options = {"name": "theirs.internal", "vpc": "inside-theirs", "state": "absent"}
-    assert "-e fleet_adopt=theirs.internal" in run.fails("private_zone", **options, tags=FLEET)["msg"]
+    assert "-e fleet_adopt=private_zone/theirs.internal " in run.fails("private_zone", **options, tags=FLEET)["msg"]
     assert [one["VPCId"] for one in route53.get_hosted_zone(Id=zone)["VPCs"]] == [inside]
 
 
@@ -153,3 +153,31 @@ def test_vpc_peering_a_route_to_another_live_connection_stays(run: Any, account:
     assert f"leads 10.79.0.0/16 to {theirs}" in run.fails("vpc_peering", **options)["msg"]
     (read,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
     assert theirs in {route.get("VpcPeeringConnectionId") for route in read["Routes"]}
+
+
+def test_a_foreign_network_of_the_same_name_is_passed_over(run: Any, account: Any) -> None:
+    ec2, route53 = account.client("ec2"), account.client("route53")
+    subnet = {"name": "alike-private-a", "cidr": "10.87.0.0/24", "az": "eu-central-1a", "tier": "private"}
+    options = {"name": "alike", "cidr": "10.87.0.0/16", "subnets": [subnet], "nat": "none", "tags": FLEET}
+    own = run("vpc", **options)["vpc"]["id"]
+    theirs, table = _network(account, "alike", "10.86.0.0/16")
+    hub, _table = _network(account, "alike-hub", "10.85.0.0/16")
+    # In the fleet's network, too.
+    alike = ec2.create_route_table(VpcId=own)["RouteTable"]["RouteTableId"]
+    ec2.create_tags(Resources=[alike], Tags=[{"Key": "Name", "Value": "alike-private"}])
+    assert not run("vpc", **options)["changed"]
+
+    peer = {"vpc_id": hub, "cidr": "10.85.0.0/16", "region": "eu-central-1"}
+    peering = {"name": "alike", "vpc": "alike", "cidr": "10.87.0.0/16", "peer": peer, "tags": FLEET}
+    connection = run("vpc_peering", **peering)["vpc_peering"]["id"]
+    (made,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[connection])["VpcPeeringConnections"]
+    assert made["RequesterVpcInfo"]["VpcId"] == own
+    zone = run("private_zone", name="alike.internal", vpc="alike", create=True, tags=FLEET)["private_zone"]["id"]
+    assert [vpc["VPCId"] for vpc in route53.get_hosted_zone(Id=zone)["VPCs"]] == [own]
+
+    run("private_zone", name="alike.internal", vpc="alike", create=True, state="absent", tags=FLEET)
+    run("vpc_peering", name="alike", vpc="alike", state="absent", tags=FLEET)
+    assert run("vpc", name="alike", state="absent", tags=FLEET)["changed"]
+    left = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["alike"]}])["Vpcs"]
+    assert [vpc["VpcId"] for vpc in left] == [theirs]
+    assert ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]

@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
 SUBNETS = [
-    {"subnet_id": "subnet-c", "availability_zone": "eu-central-1c"},
-    {"subnet_id": "subnet-b", "availability_zone": "eu-central-1b"},
-    {"subnet_id": "subnet-a", "availability_zone": "eu-central-1a"},
+    {"subnet_id": "subnet-c", "availability_zone": "eu-central-1c", "vpc_id": "vpc-1", "tags": {}},
+    {"subnet_id": "subnet-b", "availability_zone": "eu-central-1b", "vpc_id": "vpc-1", "tags": {}},
+    {"subnet_id": "subnet-a", "availability_zone": "eu-central-1a", "vpc_id": "vpc-1", "tags": {}},
 ]
 
 
@@ -39,9 +39,33 @@ def test_a_control_plane_stays_in_its_zones(state: dict[str, Any], subnets: list
 
 
 def test_a_subnet_more_in_a_zone_of_the_control_plane_is_taken() -> None:
-    more = {"subnet_id": "subnet-a2", "availability_zone": "eu-central-1a"}
+    more = {**SUBNETS[2], "subnet_id": "subnet-a2"}
     state = found([*SUBNETS, more], cluster("subnet-a", "subnet-b"))
     assert evaluate("eks", "__eks_cluster_subnets", **state) == ["subnet-a", "subnet-a2", "subnet-b"]
+
+
+@pytest.mark.parametrize(
+    ("own", "clusters"),
+    [
+        ({"vpc_id": "vpc-2"}, [{"resources_vpc_config": {"vpc_id": "vpc-2"}}]),
+        ({"tags": {"dataplatform.fleet/fleet": "dataplatform", "dataplatform.fleet/cluster": "staging"}}, []),
+    ],
+    ids=["the cluster's network", "the fleet's network"],
+)
+def test_subnets_of_other_networks_are_not_taken(own: dict[str, Any], clusters: list[dict[str, Any]]) -> None:
+    subnets = [
+        *SUBNETS,
+        *({**one, "vpc_id": "vpc-2", "subnet_id": f"own-{one['subnet_id']}", **own} for one in SUBNETS),
+    ]
+    state = found(subnets, *clusters)
+    assert evaluate("eks", "__eks_cluster_subnets", **state) == ["own-subnet-a", "own-subnet-b", "own-subnet-c"]
+    assert evaluate("eks", "__eks_private_subnets", **state) == ["own-subnet-a", "own-subnet-b", "own-subnet-c"]
+    assert evaluate("eks", "__eks_subnets_vpcs", **state) == ["vpc-2"]
+
+
+def test_several_networks_without_the_fleets_tags_are_seen() -> None:
+    state = found([*SUBNETS, {**SUBNETS[0], "vpc_id": "vpc-2"}])
+    assert evaluate("eks", "__eks_subnets_vpcs", **state) == ["vpc-1", "vpc-2"]
 
 
 def test_no_inventory_lets_the_internet_in() -> None:
@@ -82,8 +106,8 @@ def test_auto_mode_alone_gives_its_nodes_no_more_than_they_need() -> None:
 
 
 def test_the_control_planes_log_group_is_eks_own_without_a_cluster_too() -> None:
-    expected = ["/aws/eks/dataplatform-staging/cluster"]
-    assert evaluate("eks", "__eks_log_groups_of_eks", __eks_found={"clusters": []}) == expected
+    expected = ["log_group//aws/eks/dataplatform-staging/cluster"]
+    assert evaluate("eks", "__eks_adopted_from_eks", __eks_found={"clusters": []}) == expected
 
 
 PLATFORM = "arn:aws:iam::111122223333:role/platform"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
 
 OWN = Side("vpc-own", "10.42.0.0/16", "eu-central-1", "111122223333")
@@ -58,6 +58,73 @@ def test_only_ones_own_request_counts() -> None:
     assert plan.rejected([connection("pcx-5", "rejected")], OWN, PEER)
     assert plan.named([*others, connection("pcx-6", "active")], "pcx-6")
     assert plan.named(others, "pcx-3") is None
+
+
+def test_of_several_connections_of_one_name_its_own_is_used() -> None:
+    marks = {"dataplatform.fleet/fleet": "ours"}
+    foreign = connection("one", "active", accepter="vpc-elsewhere")
+    own = {**connection("one", "active"), "Tags": [{"Key": "Name", "Value": "one"}, *_pairs(marks)]}
+    for found in ([foreign, own], [own, foreign]):
+        assert plan.named(found, "one", marks) is own
+    assert plan.named([foreign], "one", marks) is foreign
+
+
+class Ec2:
+    """VPCs of one name, vpc-1 and so on, with these tags."""
+
+    def __init__(self, *tags: dict[str, str]) -> None:
+        self._tags = tags
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def describe_vpcs(self, **_arguments: object) -> dict[str, Any]:
+        vpc = {"CidrBlock": "10.1.0.0/16", "OwnerId": "111122223333"}
+        return {"Vpcs": [{**vpc, "VpcId": f"vpc-{at}", "Tags": _pairs(one)} for at, one in enumerate(self._tags, 1)]}
+
+
+def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def test_of_several_vpcs_of_one_name_the_fleets_own_is_used() -> None:
+    marks = {"dataplatform.fleet/fleet": "ours"}
+    for order in (({}, marks), (marks, {"team": "theirs"}), ({}, {"dataplatform.fleet/fleet": "theirs"}, marks)):
+        found = api.vpc_by_name(Ec2(*order), "one", "eu-central-1", marks)
+        assert found and found.vpc_id == f"vpc-{order.index(marks) + 1}"
+    alone = api.vpc_by_name(Ec2({}), "one", "eu-central-1", marks)
+    assert alone and alone.vpc_id == "vpc-1"
+    for none in (({}, {}), (marks, marks)):
+        with pytest.raises(PeeringError, match=r"Several VPCs are named one in eu-central-1 \(vpc-1, vpc-2\)"):
+            api.vpc_by_name(Ec2(*none), "one", "eu-central-1", marks)
+
+
+class Route53:
+    """Private zones of one name, Z1 and so on, with these tags."""
+
+    def __init__(self, *tags: dict[str, str]) -> None:
+        self._tags = tags
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def list_hosted_zones_by_name(self, **_arguments: object) -> dict[str, Any]:
+        zone = {"Name": "one.internal.", "Config": {"PrivateZone": True}}
+        return {"HostedZones": [{**zone, "Id": f"/hostedzone/Z{at}"} for at, _ in enumerate(self._tags, 1)]}
+
+    def list_tags_for_resource(self, ResourceId: str, **_arguments: object) -> dict[str, Any]:  # noqa: N803
+        assert len(self._tags) > 1, "asked for what it may not be allowed to see"
+        return {"ResourceTagSet": {"Tags": _pairs(self._tags[int(ResourceId[1:]) - 1])}}
+
+
+def test_of_several_zones_of_another_account_the_fleets_own_is_used() -> None:
+    fleet, member = {"dataplatform.fleet/fleet": "ours"}, {"dataplatform.fleet/cluster": "staging"}
+    hub = {**fleet, "dataplatform.fleet/cluster": "controlplane"}
+    assert api.zone_id(Route53(), "one.internal", fleet | member) == ""
+    assert api.zone_id(Route53({}), "one.internal", fleet | member) == "Z1"
+    assert api.zone_id(Route53({}, hub), "one.internal", fleet | member) == "Z2"
+    with pytest.raises(PeeringError, match=r"several private zones of the account are named one.internal \(Z1, Z2\)"):
+        api.zone_id(Route53({}, {}), "one.internal", fleet | member)
 
 
 def test_private_tables() -> None:

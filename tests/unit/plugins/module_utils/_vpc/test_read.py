@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import filters
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import GONE_NAT, PlanError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import GONE_NAT, Network, PlanError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import (
     Live,
     _target,
     find_vpc,
+    own_vpc,
     rule_names,
     rules,
 )
@@ -44,14 +47,38 @@ def test_says_a_groups_rules_one_by_one() -> None:
     }
 
 
-class TwoVpcs:
-    def describe(self, *_: object, **__: object) -> list[dict[str, str]]:
-        return [{"VpcId": "vpc-2"}, {"VpcId": "vpc-1"}]
+FLEET = {"dataplatform.fleet/fleet": "ours"}
 
 
-def test_refuses_to_choose_between_two_networks_of_one_name() -> None:
+class Vpcs:
+    """VPCs of one name, vpc-1 and so on, with these tags."""
+
+    def __init__(self, *tags: dict[str, str]) -> None:
+        self._tags = tags
+
+    def describe(self, *_: object, **__: object) -> list[dict[str, Any]]:
+        return [
+            {"VpcId": f"vpc-{number}", "Tags": [{"Key": key, "Value": value} for key, value in one.items()]}
+            for number, one in enumerate(self._tags, 1)
+        ]
+
+
+def network(**options: Any) -> Network:
+    return Network("fleet", "10.1.0.0/16", "eu-central-1", [], **options)
+
+
+@pytest.mark.parametrize("tags", [({}, {}), (FLEET, FLEET), ({"dataplatform.fleet/fleet": "theirs"}, {})])
+def test_refuses_to_choose_between_two_networks_of_one_name(tags: tuple[dict[str, str], ...]) -> None:
     with pytest.raises(PlanError, match=r"Several VPCs are named fleet \(vpc-1, vpc-2\)"):
-        find_vpc(TwoVpcs(), "fleet")
+        find_vpc(Vpcs(*tags), network(tags=FLEET))
+
+
+@pytest.mark.parametrize("adopt", [True, False])
+@pytest.mark.parametrize("foreign", [{}, {"dataplatform.fleet/fleet": "theirs"}])
+def test_of_several_networks_of_one_name_its_own_is_used(foreign: dict[str, str], adopt: bool) -> None:
+    for order in ((foreign, FLEET, foreign), (FLEET, foreign), (foreign, FLEET)):
+        found = own_vpc(Vpcs(*order), network(tags=FLEET, adopt=adopt))
+        assert found and found["VpcId"] == f"vpc-{order.index(FLEET) + 1}"
 
 
 def test_names_filters_as_ec2_does() -> None:

@@ -1,0 +1,22 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of several resources of one name are the fleet's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred
+
+
+def own(found: Iterable[Mapping[str, Any]], tags: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return those of ``found`` that belong to whoever gives ``tags``; all, where none do."""
+    return preferred(found, tags, lambda one: one.get("tags") or {})
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"own": own}
