@@ -16,6 +16,8 @@ description:
   - At the start of each play, this callback converts each variable that is an option of a role of this collection to
     the declared type, as a module converts its options. Extra variables are replaced; for other variables of a host,
     the converted value becomes a fact of the host. No other variable is changed.
+  - In a dictionary or a list, a whole number or a boolean that is given as text is converted where the role takes only
+    these, by C(meta/limits.yml).
   - A template has its type when it is used. A value that cannot be converted stays as it is, and the validation of the
     role's arguments refuses it.
   - Nothing is printed.
@@ -31,7 +33,12 @@ from typing import Any
 
 from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import all_specifications, converted
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
+    all_specifications,
+    converted,
+    role_of_options,
+)
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -53,8 +60,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
 def _changed(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options among the variables whose declared type is another than that of their value."""
-    options = all_specifications()
+    options, roles = all_specifications(), role_of_options()
     types = {name: converted(name, variables[name], options[name]) for name in variables.keys() & options.keys()}
+    types |= {name: typed_parts(roles[name], name, value) for name, value in types.items() if name in roles}
     return {name: value for name, value in types.items() if not _same(value, variables[name])}
 
 

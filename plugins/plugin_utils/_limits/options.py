@@ -20,6 +20,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
     Rule,
     faults,
     masked,
+    typed,
     vaulted,
 )
 
@@ -51,7 +52,7 @@ BY_END: Mapping[str, Rule] = {
     "replicas": "1 .. 1000",
     "message_max_bytes": "65536 .. 1073741824",
     "reconcile_schedule": "cron",
-    "(.*_)?(password|private_key|secret_key|encryption_key|token)": "lines",
+    "(.*_)?(password|private_key|secret_key|encryption_key|checksum_key|token)": "lines",
     "(.*_)?(certificate|ca|issuer)": "lines",
     "(.*_)?load_balancer_certificate_arn|tls_certificate_arn": "certificate_arn?",
     "connection|.*_connection|members|config": "anything",
@@ -76,6 +77,12 @@ def rule_of(role: Path, name: str) -> Rule | None:
         return own[name]
     end = name.removeprefix(f"{role.name}_")
     return next((rule for pattern, rule in BY_END.items() if re.fullmatch(pattern, end)), None)
+
+
+def typed_parts(role: Path, name: str, value: Value) -> Value:
+    """Return a dictionary or a list with numbers and booleans for text, wherever the option's rule takes only these."""
+    rule = rule_of(role, name)
+    return value if rule is None or not isinstance(value, Mapping | list) else typed(value, rule)
 
 
 def refusals(role: Path, name: str, value: Value, specification: Mapping[str, Any]) -> list[str]:

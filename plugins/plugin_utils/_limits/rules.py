@@ -6,6 +6,7 @@ A rule is one of
 
 - ``1 .. 100``, a number in this range,
 - ``=word``, this word,
+- ``boolean``, true or false,
 - the name of a kind (``kinds.KINDS``); with ``?`` at its end, empty text too,
 - the name of a compound rule in ``COMPOUND``,
 - ``anything``, also null inside of it: for what another program reads,
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
 from ansible.parsing.vault import VaultHelper
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
 
@@ -100,13 +102,38 @@ def _broken(name: str, value: Value, rule: Rule, *, secret: bool) -> Iterator[st
         yield f"{name} is {said}: it takes {words(rule)}{number}."
 
 
+def typed(value: Value, rule: Rule) -> Value:
+    """Return ``value`` with a number or a boolean for each text in it where ``rule`` takes these and not the text."""
+    rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
+    each = rule if isinstance(rule, list) else [rule]
+    if isinstance(value, list):
+        return [typed(part, rule) for part in value]
+    if isinstance(value, Mapping):
+        parts: Mapping[str, Rule] = next((one for one in each if isinstance(one, Mapping)), {})
+        return {
+            key: typed(part, parts[place]) if (place := _place(key, parts)) else part for key, part in value.items()
+        }
+    if not isinstance(value, str) or rule == "anything" or keeps(value, rule):
+        return value
+    written = value.strip()
+    if any(" .. " in one for one in each) and re.fullmatch("[-+]?[0-9]{1,18}", written):
+        return int(written)
+    return boolean(written) if "boolean" in each and written.lower() in BOOLEANS else value
+
+
+def _place(key: Value, rule: Mapping[str, Rule]) -> str | None:
+    """Return which key of ``rule`` a key of a dictionary is held to, or None."""
+    if key in rule:
+        return str(key)
+    return next((kind for kind in rule if kind.startswith("<") and keeps(key, kind.strip("<>"))), None)
+
+
 def _part(name: str, key: Value, part: Value, rule: Mapping[str, Rule], *, secret: bool) -> Iterator[str]:
-    kinds = [kind for kind in rule if kind.startswith("<")]
-    matching = [key] if key in rule else [kind for kind in kinds if keeps(key, kind.strip("<>"))]
-    if matching:
-        yield from _broken(f"{name}.{key}", part, rule[matching[0]], secret=secret)
+    place = _place(key, rule)
+    if place:
+        yield from _broken(f"{name}.{key}", part, rule[place], secret=secret)
     else:
-        known = [words(kind.strip("<>")) if kind in kinds else kind for kind in rule]
+        known = [words(kind.strip("<>")) if kind.startswith("<") else kind for kind in rule]
         yield f"{name} has the key {shown(key)}: its keys are {', '.join(known)}."
 
 
@@ -118,6 +145,8 @@ def keeps(value: Value, rule: Rule) -> bool:
         return False
     if rule.startswith("="):
         return isinstance(value, str) and value == rule[1:]
+    if rule == "boolean":
+        return isinstance(value, bool)
     if " .. " in rule:
         return isinstance(value, int | float) and not isinstance(value, bool) and _within(value, rule)
     return (rule.endswith("?") and value == "") or KINDS[rule.removesuffix("?")].takes(value)
@@ -137,6 +166,8 @@ def words(rule: Rule) -> str:
         return "a dictionary"
     if rule.startswith("="):
         return repr(rule[1:])
+    if rule == "boolean":
+        return "true or false"
     if " .. " in rule:
         return "{} to {}".format(*rule.split(" .. "))
     text = KINDS[rule.removesuffix("?")].words

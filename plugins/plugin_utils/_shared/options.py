@@ -44,10 +44,16 @@ def specifications(role: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
+def role_of_options() -> Mapping[str, Path]:
+    """Return the directory of the role that declares an option, by the option's name."""
+    roles = sorted(path.parents[1] for path in ROLES.glob("*/meta/argument_specs.yml"))
+    return {name: role for role in roles for name in specifications(role)}
+
+
+@cache
 def all_specifications() -> Mapping[str, Mapping[str, Any]]:
     """Return the options of all roles of the collection, and of the fleet, by name."""
-    roles = sorted(path.parents[1] for path in ROLES.glob("*/meta/argument_specs.yml"))
-    return {**FLEET, **{name: option for role in roles for name, option in specifications(role).items()}}
+    return {**FLEET, **{name: specifications(role)[name] for name, role in role_of_options().items()}}
 
 
 def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Value:

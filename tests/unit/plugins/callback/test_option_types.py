@@ -6,13 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.vault import EncryptedString
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted
+from ansible_collections.dataplatform.fleet.plugins.callback import option_types
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
+    converted,
+    role_of_options,
+    specifications,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 # For each type an option can have: what a command line gives, and what the role must see.
@@ -165,3 +173,75 @@ def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) 
         for more in ({}, {"ANSIBLE_CALLBACKS_ENABLED": "dataplatform.fleet.option_types"})
     )
     assert (enabled.stdout, enabled.stderr) == (without.stdout, without.stderr)
+def numbers(rule: Any) -> Iterator[tuple[Any, Any]]:
+    """Dictionaries and lists that keep a rule but for one text, each with what it must become."""
+    rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
+    for each in rule if isinstance(rule, list) else [rule]:
+        if isinstance(each, dict):
+            for key, part in each.items():
+                for text, value in numbers(part):
+                    yield {KEYS.get(key, key): text}, {KEYS.get(key, key): value}
+        elif each == "boolean":
+            yield "false", False
+        elif " .. " in each:
+            least = each.split(" .. ")[0]
+            yield from [(least, int(least))] if least.lstrip("-").isdigit() else []
+
+
+# A key of each kind that a rule names.
+KEYS = {
+    "<annotation>": "a",
+    "<label_key>": "a",
+    "<nodegroup_name>": "a",
+    "<quota_name>": "count/pods",
+    "<resource_name>": "a",
+    "<secret_key>": "a",
+    "<some_text>": "a",
+    "<topic>": "a",
+    "<word>": "coredns",
+}
+INSIDE = [
+    (role, name, text, value)
+    for name, role in role_of_options().items()
+    for text, value in numbers(rule_of(role, name) or "anything")
+    if isinstance(text, dict)
+]
+
+
+def test_numbers_and_booleans_inside_are_found() -> None:
+    """Every rule of every role, those of parts that have a name of their own too."""
+    found = {(name, *_path(text)) for _, name, text, _ in INSIDE}
+    assert {
+        ("eks_addons", "coredns"),
+        ("eks_nodegroups", "a", "min_size"),
+        ("kafka_topics", "a", "retention_bytes"),
+        ("kafka_tolerations", "tolerationSeconds"),
+        ("logstash_pipelines", "logs", "workers"),
+    } <= found
+
+
+def _path(value: Any) -> list[str]:
+    return [str(key) for key, part in value.items() for key in (key, *_path(part))] if isinstance(value, dict) else []
+
+
+@pytest.mark.parametrize(("role", "name", "text", "value"), INSIDE, ids=[f"{i[1]}-{i[2]}" for i in INSIDE])
+def test_a_number_or_a_boolean_inside_of_an_option_has_its_type(role: Path, name: str, text: Any, value: Any) -> None:
+    # What else an entry must have is not of interest.
+    option = {key: part for key, part in specifications(role)[name].items() if key != "options"}
+    if option["type"] == "list":
+        text, value = [text], [value]
+    for given in (text, json.dumps(text)):
+        changed = option_types._changed({name: given})
+        assert changed[name] == value
+        assert refusals(role, name, changed[name], option) == []
+    assert option_types._changed({name: value}) == {}
+
+
+def test_what_takes_text_too_stays_text() -> None:
+    given = {
+        "eks_nodegroups": {"a": {"labels": {"one": "1", "yes": "true"}, "version": "1.35", "min_size": "two"}},
+        "kafka_topics": {"a": {"config": {"retention.ms": "1000", "preallocate": "true"}}},
+    }
+    assert option_types._changed(given) == {}
+
+
