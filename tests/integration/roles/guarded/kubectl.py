@@ -23,6 +23,7 @@ GUARDRAILS: dict[str, Any] = {
         {"name": "research", "groups": ["oidc:research"]},
         {"name": "frugal", "quota": {"pods": "10"}},
         {"name": "balanced", "quota": {"pods": "10", "services.loadbalancers": 2, "services.nodeports": "9"}},
+        {"name": "addressed", "quota": {"pods": "10", "services.loadbalancers": "1k"}},
     ],
 }
 

@@ -432,6 +432,25 @@ def test_a_team_whose_quota_says_so_has_internal_load_balancers(
     balanced.do("create", "--filename=-", "--dry-run=server", content=service("balanced", type="NodePort"))
 
 
+def test_load_balancers_open_node_ports_only_where_the_quota_has_some(guarded: Kubectl) -> None:
+    """The quota has no services.nodeports, and 1k load balancers."""
+    somebody = guarded.member_of("system:authenticated", "tenant:addressed")
+    eventually(
+        lambda: bool(guarded.get("resourcequota", "quota", "--namespace=addressed").get("status")),
+        "the quota is counted",
+    )
+    create = ("create", "--filename=-", "--dry-run=server")
+    balancer: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerClass": AUTO}
+    closed = {**balancer, "allocateLoadBalancerNodePorts": False}
+    somebody.do(*create, content=service("addressed", LEGACY, **closed))
+    for spec in (balancer, {**closed, "ports": [{"port": 80, "nodePort": 30080}]}):
+        answer = somebody.refused(*create, content=service("addressed", LEGACY, **spec))
+        assert "must not be open on every node. Set spec.allocateLoadBalancerNodePorts to false" in answer
+    assert "must not be of the type NodePort" in somebody.refused(
+        *create, content=service("addressed", type="NodePort")
+    )
+
+
 def test_a_load_balancer_cannot_become_public_later(balanced: Kubectl) -> None:
     balanced.do("create", "--filename=-", content=service("balanced", LEGACY, type="LoadBalancer"))
     (name,) = balanced.names("services", "--namespace=balanced")
@@ -478,12 +497,29 @@ def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded
     eventually(lambda: team.run("get", *there).returncode != 0, "it is gone")
 
 
+def ingress(name: str | None, annotation: str | None) -> str:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    return json.dumps(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {
+                "name": "web",
+                "namespace": "analytics",
+                "annotations": {} if annotation is None else {"kubernetes.io/ingress.class": annotation},
+            },
+            "spec": {"defaultBackend": backend, **({"ingressClassName": name} if name else {})},
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "annotation", "refused"),
     [
         ("nginx", None, False),
         (None, None, False),
         (None, "nginx", False),
+        (None, "", True),
         ("alb", None, True),
         (None, "alb", True),
         ("nginx", "alb", True),
@@ -492,22 +528,36 @@ def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded
 def test_a_team_publishes_with_the_platforms_ingress_only(
     team: Kubectl, name: str | None, annotation: str | None, refused: bool
 ) -> None:
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    ingress = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {
-            "name": "web",
-            "namespace": "analytics",
-            "annotations": {"kubernetes.io/ingress.class": annotation} if annotation else {},
-        },
-        "spec": {"defaultBackend": backend, **({"ingressClassName": name} if name else {})},
-    }
     # The API server itself refuses a new Ingress with both.
-    done = team.run("create", "--filename=-", "--dry-run=server", content=json.dumps(ingress))
+    done = team.run("create", "--filename=-", "--dry-run=server", content=ingress(name, annotation))
     assert (done.returncode != 0) is refused, done.stderr
     if refused and not (name and annotation):
         assert "must be of the class nginx" in done.stderr
+
+
+def test_a_default_class_that_is_not_the_teams_is_not_got_by_naming_none(guarded: Kubectl, team: Kubectl) -> None:
+    default = {"ingressclass.kubernetes.io/is-default-class": "true"}
+    spec = {"controller": "ingress.k8s.aws/alb"}
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass"}
+    guarded.apply([{**kind, "metadata": {"name": "alb", "annotations": default}, "spec": spec}])
+    create = ("create", "--filename=-", "--dry-run=server")
+    try:
+        for annotation in (None, ""):
+            eventually(
+                lambda which=annotation: (
+                    "must be of the class nginx" in team.run(*create, content=ingress(None, which)).stderr
+                ),
+                "the default class is refused",
+            )
+        team.do("create", "--filename=-", content=ingress("nginx", None))
+        # Later it gets no default: whoever serves what has no class would have it.
+        there = ("ingress", "web", "--namespace=analytics")
+        without = json.dumps({"spec": {"ingressClassName": None}})
+        assert "must keep a class" in team.refused("patch", *there, "--type=merge", "--patch", without)
+        team.do("annotate", *there, "example.com/owner=me")
+        team.do("delete", *there)
+    finally:
+        guarded.do("delete", "ingressclass", "alb")
 
 
 @pytest.mark.parametrize("name", ["platform-critical", "platform", "system-node-critical"])

@@ -1,0 +1,25 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The amounts that quantities of Kubernetes stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.normalise import quantity
+
+
+def amount(value: str | float) -> float:
+    """Return the number that a quantity stands for. Raises AnsibleFilterError for what is none."""
+    found = quantity(value)
+    if found is None:
+        raise AnsibleFilterError(f"amount: {value!r} is no quantity of Kubernetes, such as 500m, 2, 1k or 10Gi.")
+    return float(found)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., float]]:
+        return {"amount": amount}
