@@ -172,6 +172,13 @@ def main() -> None:
         module.fail_json(msg=f"recovery_days is {recovery}: Secrets Manager takes 7 to 30, or 0 for at once.")
     if wants and not module.params["kms_key"]:
         module.fail_json(msg="kms_key is missing: documents are encrypted under a key of the fleet's own.")
+    stood_in = [want.name for want in wants if plan.has_placeholder(want)]
+    if stood_in and not module.check_mode:
+        module.fail_json(
+            msg=f"{', '.join(stood_in)}: a value is the text that check mode uses in place of what a run makes. A task "
+            "with check_mode=false cannot write it. Run without --check, or leave check_mode out of the task, block or "
+            "role."
+        )
     try:
         client = watched(module.client("secretsmanager"))
         key = api.kms_key(module.client("kms"), module.params["kms_key"]) if wants else ()

@@ -104,6 +104,9 @@ def _candidates(key: Key, body: Json, live: Json) -> Iterator[Path]:
     for pattern in _PLACEHOLDERS.get(group_kind, ()):
         for path in _matching(body, pattern):
             _, value = lookup(body, path)
+            # What a person has put into a Secret is no controller's.
+            if group_kind == ("", "Secret") and _typed(live, path):
+                continue
             if _empty(value) or (pattern[-1] == "f:caBundle" and any(name in annotations for name in _INJECTORS)):
                 yield path
     # https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
@@ -152,6 +155,11 @@ def _grown(body: Json, live: Json, path: Path) -> bool:
         return False
     owners = [entry for entry in others(live) if contains(entry.get("fieldsV1") or {}, path)]
     return bool(owners) and not any(by_hand(entry) or entry.get("manager") == MANAGER for entry in owners)
+
+
+def _typed(live: Json, path: Path) -> bool:
+    """Whether a person has set a field, with a command-line tool."""
+    return any(by_hand(entry) and contains(entry.get("fieldsV1") or {}, path) for entry in others(live))
 
 
 def autoscaler_targets(autoscalers: list[Json]) -> set[Key]:

@@ -42,6 +42,10 @@ class Want:
         return {**self.public, **self.secret}
 
 
+# Of the role pki and of the lookups.
+PLACEHOLDER = "made-by-this-run"
+
+
 @dataclass
 class Plan:
     """The calls, and the fields that they change."""
@@ -61,6 +65,11 @@ def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any], adopt: Collect
     for one in live:
         if not adopts(adopt, "secret", one.name) and not owned(one.tags, tags):
             raise ForeignError("secret", one.name, one.tags, tags)
+
+
+def has_placeholder(want: Want) -> bool:
+    """Tell whether a document has, anywhere in it, the text that check mode uses in place of what a run makes."""
+    return PLACEHOLDER in text(want.content)
 
 
 def text(content: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import api
@@ -14,13 +15,20 @@ from .aliases import Client, Document, Value
 from .transformations import result
 
 Documents = list[dict[str, Value]]
+WORKERS = 8
+
+
+def at_once[Item, Answer](read: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Return what is read of each item, in their order, with several calls at the same time."""
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return list(pool.map(read, items))
 
 
 def clusters(options: Mapping[str, Any], client: Client) -> Documents:
     """The clusters of O(names), or all, with what O(include) asks for."""
     found = []
-    for name in _names(options.get("names"), lambda: api.list_clusters(client)):
-        cluster = api.describe_cluster(client, name)
+    listed = _names(options.get("names"), lambda: api.list_clusters(client))
+    for name, cluster in zip(listed, at_once(lambda name: api.describe_cluster(client, name), listed), strict=True):
         if cluster is not None:
             more = {kind: _INCLUDED[kind](client, name) for kind in options["include"]}
             found.append({**result(cluster), **more})
@@ -30,25 +38,31 @@ def clusters(options: Mapping[str, Any], client: Client) -> Documents:
 def nodegroups(options: Mapping[str, Any], client: Client) -> Documents:
     cluster = options["cluster_name"]
     listed = _names(options.get("names"), lambda: api.list_nodegroups(client, cluster))
-    return _results(api.describe_nodegroup(client, cluster, name) for name in listed)
+    return _results(at_once(lambda name: api.describe_nodegroup(client, cluster, name), listed))
 
 
 def addons(options: Mapping[str, Any], client: Client) -> Documents:
     cluster = options["cluster_name"]
     listed = _names(options.get("names"), lambda: api.list_addons(client, cluster))
-    found = (api.describe_addon(client, cluster, name) for name in listed)
-    return [described(addon, associations_of(client, cluster, addon)) for addon in found if addon is not None]
+
+    def read(name: str) -> dict[str, Value] | None:
+        addon = api.describe_addon(client, cluster, name)
+        return None if addon is None else described(addon, associations_of(client, cluster, addon))
+
+    return [addon for addon in at_once(read, listed) if addon is not None]
 
 
 def access_entries(options: Mapping[str, Any], client: Client) -> Documents:
     cluster = options["cluster_name"]
     listed = _names(options.get("principal_arns"), lambda: api.list_access_entries(client, cluster))
-    found = (api.describe_access_entry(client, cluster, principal) for principal in listed)
-    return [
-        described_entry(entry, api.list_associated_access_policies(client, cluster, entry["principalArn"]))
-        for entry in found
-        if entry is not None
-    ]
+
+    def read(principal: str) -> dict[str, Value] | None:
+        entry = api.describe_access_entry(client, cluster, principal)
+        if entry is None:
+            return None
+        return described_entry(entry, api.list_associated_access_policies(client, cluster, entry["principalArn"]))
+
+    return [entry for entry in at_once(read, listed) if entry is not None]
 
 
 def associations(options: Mapping[str, Any], client: Client) -> Documents:
@@ -56,17 +70,20 @@ def associations(options: Mapping[str, Any], client: Client) -> Documents:
     listed = api.list_pod_identity_associations(
         client, cluster, options.get("namespace"), options.get("service_account")
     )
-    return _results(api.describe_pod_identity_association(client, cluster, a["associationId"]) for a in listed)
+    ids = [one["associationId"] for one in listed]
+    return _results(at_once(lambda one: api.describe_pod_identity_association(client, cluster, one), ids))
 
 
 def insights(client: Client, cluster: str) -> Documents:
     """All insights of a cluster in full."""
-    return _results(api.describe_insight(client, cluster, i["id"]) for i in api.list_insights(client, cluster))
+    ids = [one["id"] for one in api.list_insights(client, cluster)]
+    return _results(at_once(lambda one: api.describe_insight(client, cluster, one), ids))
 
 
 def updates(client: Client, cluster: str) -> Documents:
     """All updates of a cluster itself, newest first."""
-    found = _results(api.describe_update(client, cluster, update) for update in api.list_updates(client, cluster))
+    listed = api.list_updates(client, cluster)
+    found = _results(at_once(lambda update: api.describe_update(client, cluster, update), listed))
     return sorted(found, key=lambda update: str(update.get("created_at", "")), reverse=True)
 
 

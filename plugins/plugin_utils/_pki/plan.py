@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificates import (
     TIME,
     Certificate,
@@ -20,7 +21,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificat
 
 Document = dict[str, Any]
 # What stands for a text that check mode does not make.
-STAND_IN = "made-by-this-run"
+STAND_IN = PLACEHOLDER
 PARTS = ("ca", "certificate", "private_key")
 # A member's documents; more below its name are not the role's.
 MEMBERS_OWN = ("issuer", "kafka", "tls", "passwords")

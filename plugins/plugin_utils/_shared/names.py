@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
+
 # The documents that a member's own run makes; all others are made by the controlplane's run for every member.
 OWN = ("tls", "passwords")
 CONTROLPLANE = "controlplane"
@@ -15,7 +17,7 @@ CONTROLPLANE = "controlplane"
 BUILT = "tls"
 # The tag of a member's secrets.
 MEMBER = "dataplatform.fleet/member"
-_STAND_IN = "made-by-this-run:"
+_STAND_IN = f"{PLACEHOLDER}:"
 
 
 class PathError(Exception):

@@ -39,6 +39,30 @@ def test_credentials_only_if_a_role_was_assumed() -> None:
     assert internal("given", __peering_accepter={"skipped": True}) == {}
 
 
+@pytest.mark.parametrize(
+    ("account", "options", "fine"),
+    [
+        ("111122223333", {}, True),  # as the controlplane's run has written
+        ("999999999999", {}, False),
+        ("999999999999", {"fleet_values": {"controlplane/vpc": "{}"}}, True),  # nobody says
+        ("444455556666", {"peering_controlplane": HUB}, True),
+        ("111122223333", {"peering_controlplane": HUB}, False),
+        ("444455556666", {"peering_controlplane": HUB, "account_id": "444455556666"}, True),
+        ("444455556666", {"peering_controlplane": HUB, "account_id": "777788889999"}, False),
+        ("777788889999", {"fleet_values": {"controlplane/vpc": "{}"}, "account_id": "777788889999"}, True),
+        ("777788889999", {"fleet_values": {"controlplane/vpc": "{}"}, "account_id": "444455556666"}, False),
+    ],
+)
+def test_the_accepters_role_is_of_the_controlplanes_account(account: str, options: dict[str, Any], fine: bool) -> None:
+    hub = {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}
+    if "account_id" in options:
+        hub["account_id"] = options.pop("account_id")
+    members = {"controlplane": hub, "staging": {**hub, "purpose": "workload", "vpc_cidr": "10.42.0.0/16"}}
+    role = f"arn:aws:iam::{account}:role/peering"
+    found = internal("accounts", peering_members=members, peering_accepter_role_arn=role, **options)
+    assert (len(set(found)) < 2) is fine
+
+
 def test_the_owners_commands_are_collected() -> None:
     made, seen = {"vpc_peering": {"commands": ["one"]}}, {"private_zone": {"commands": ["two"]}}
     assert internal("commands", __peering_made=made, __peering_seen=seen) == ["one", "two"]

@@ -157,6 +157,13 @@ def test_any_other_field_is_taken_back(rendered: Json, live: Json, path: tuple[s
     assert left(rendered, live, path, "controller") == []
 
 
+@pytest.mark.parametrize("manager", ["kubectl-edit", "kubectl-patch", "cert-manager"])
+def test_what_a_person_put_into_an_empty_secret_is_taken_back(manager: str) -> None:
+    empty, filled = (body("v1", "Secret", data={"a": value}) for value in ("", "eA=="))
+    expected = ["data.a"] if manager == "cert-manager" else []
+    assert left(empty, filled, ("f:data", "f:a"), manager) == expected
+
+
 def test_replicas_are_taken_back_where_nothing_scales() -> None:
     two, five = (body("apps/v1", "Deployment", spec={"replicas": count}) for count in (2, 5))
     replicas = ("f:spec", "f:replicas")

@@ -14,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan
     Plan,
     Want,
     absent,
+    has_placeholder,
     present,
     same_key,
 )
@@ -95,3 +96,16 @@ def test_names_of_a_key() -> None:
     alias = "arn:aws:kms:eu-central-1:111122223333:alias/f-secrets"
     assert all(same_key(one, KEY) for one in (ARN, "1234", "alias/f-secrets", alias))
     assert not any(same_key(one, KEY) for one in ("", "alias/aws/secretsmanager", "arn:aws:kms:r:a:key/9"))
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [
+        ({"password": "hunter2"}, False),
+        ({"password": "made-by-this-run:staging/kafka/password"}, True),
+        ({"kafka": {"certificate": "made-by-this-run", "private_key": "x"}}, True),
+        ({"ca": "-----BEGIN CERTIFICATE-----\nmade-by-this-run", "previous": ["x"]}, True),
+    ],
+)
+def test_a_placeholder_is_seen_wherever_it_is(secret: dict[str, Any], expected: bool) -> None:
+    assert has_placeholder(Want("f/staging/tls", secret)) is expected

@@ -112,7 +112,7 @@ class Route53:
         zone = {"Name": "one.internal.", "Config": {"PrivateZone": True}}
         return {"HostedZones": [{**zone, "Id": f"/hostedzone/Z{at}"} for at, _ in enumerate(self._tags, 1)]}
 
-    def list_tags_for_resource(self, ResourceId: str, **_arguments: object) -> dict[str, Any]:  # noqa: N803
+    def list_tags_for_resource(self, ResourceId: str, **_arguments: object) -> dict[str, Any]:
         assert len(self._tags) > 1, "asked for what it may not be allowed to see"
         return {"ResourceTagSet": {"Tags": _pairs(self._tags[int(ResourceId[1:]) - 1])}}
 
