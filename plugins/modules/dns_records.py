@@ -34,7 +34,8 @@ options:
     type: int
     default: 60
   adopt:
-    description: Names of records that others have made and that are replaced.
+    description:
+      - Names of records that others have made and that are replaced. V(dns_record/<name>) is the same.
     type: list
     elements: str
     default: []

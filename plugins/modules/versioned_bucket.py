@@ -194,7 +194,7 @@ def main() -> None:
     try:
         had = bucket_tags(s3, name)
         if had is not None and not module.params["adopt"] and not owned(had, module.params["tags"]):
-            module.fail_json(msg=refusal("The S3 bucket", name, had, module.params["tags"]))
+            module.fail_json(msg=refusal("s3_bucket", name, had, module.params["tags"]))
         if module.params["state"] == "present":
             changed, before, after = present(module, s3, there=had is not None)
         else:

@@ -16,6 +16,7 @@ OWNER = "dataplatform.fleet/owner"
 
 # What the kinds are called.
 KINDS = {
+    "dns_record": "The record",
     "dynamodb_table": "The DynamoDB table",
     "eks_access_entry": "The access entry",
     "eks_addon": "The add-on",

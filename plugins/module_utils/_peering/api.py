@@ -96,7 +96,7 @@ def wait(ec2: Client, connection_id: str, wanted: tuple[str, ...], timeout: int)
         time.sleep(POLL_SECONDS)
 
 
-def zone_id(route53: Client, name: str, tags: Mapping[str, Any]) -> str:
+def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -> str:
     """Return the id of the private zone of that name in another member's account, or an empty text.
 
     Of several it is the one with the fleet's tag of ``tags``; only then the account is asked for tags.
@@ -114,7 +114,7 @@ def zone_id(route53: Client, name: str, tags: Mapping[str, Any]) -> str:
         answer = call(route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=one)
         return {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
 
-    own = preferred(ids, {key: value for key, value in tags.items() if key == MARKS[0]}, tags_of_zone)
+    own = preferred(ids, {key: value for key, value in (tags or {}).items() if key == MARKS[0]}, tags_of_zone)
     if len(own) > 1:
         raise PeeringError(f"several private zones of the account are named {name} ({', '.join(sorted(own))}).")
     return str(own[0])

@@ -147,7 +147,7 @@ class Zone(Changes):
         if tags and not self.module.params["adopt"]:
             for one in zones(self._route53, self._name):
                 if one.zone_id == zone_id and not owned(one.tags, tags):
-                    raise ForeignError("The private zone", self._name, one.tags, tags)
+                    raise ForeignError("private_zone", self._name, one.tags, tags)
 
     def _put_tags(self, zone_id: str, tags: dict[str, str]) -> None:
         if tags:

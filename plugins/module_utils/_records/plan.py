@@ -7,8 +7,10 @@ Records have no tags. As ExternalDNS does, each has a TXT record beside it that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import adopts
 
 RecordSet = dict[str, Any]
 Change = dict[str, Any]
@@ -25,7 +27,7 @@ class ForeignRecordError(Exception):
 
 
 def plan(
-    found: Iterable[RecordSet], wanted: Mapping[str, str], owner: str, ttl: int, adopt: Iterable[str] = ()
+    found: Iterable[RecordSet], wanted: Mapping[str, str], owner: str, ttl: int, adopt: Collection[str] = ()
 ) -> tuple[list[Change], dict[str, str], dict[str, str]]:
     """Return the changes, for one batch, and the records that they change, before and after.
 
@@ -40,7 +42,7 @@ def plan(
     after: dict[str, str] = {}
     for key in sorted(wanted):
         target: RecordSet = {"Name": key, "Type": "CNAME", "TTL": ttl, "ResourceRecords": [{"Value": wanted[key]}]}
-        _refuse(live, key, target, owned=key in marked or key in adopt)
+        _refuse(live, key, target, owned=key in marked or adopts(adopt, "dns_record", key))
         beside: RecordSet = {
             "Name": MARK_PREFIX + key,
             "Type": "TXT",
@@ -83,7 +85,7 @@ def _refuse(live: Live, key: str, target: RecordSet, *, owned: bool) -> None:
     if any(part in there for part in _ROUTING) or _values(there) != _values(target):
         raise ForeignRecordError(
             f"{key} is a record that others have made: {_shown(there)}. Nothing was changed. Delete it; or, if it is "
-            f"to be replaced, run with -e fleet_adopt={key} (a module: with adopt)."
+            f"to be replaced, run with -e fleet_adopt=dns_record/{key} (a module: with adopt)."
         )
 
 

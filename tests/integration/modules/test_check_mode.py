@@ -141,7 +141,7 @@ def test_nothing_is_written_where_one_of_several_secrets_is_of_others(run: Any, 
     documents = [{"name": name, "secret": {"ours": "one-secret"}} for name in ("one", "two")]
     before = _calls(account)
     refused = run.fails("fleet_documents", fleet="several", kms_key=key, documents=documents, tags=TAGS)
-    assert "-e fleet_adopt=several/two" in refused["msg"]
+    assert "-e fleet_adopt=secret/several/two" in refused["msg"]
     assert _calls(account) == before
     one = run("fleet_documents", fleet="several", kms_key=key, documents=documents[:1], tags=TAGS)
     assert one["fleet_documents"]["changed"] == ["several/one"]

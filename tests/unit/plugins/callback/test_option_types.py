@@ -173,6 +173,8 @@ def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) 
         for more in ({}, {"ANSIBLE_CALLBACKS_ENABLED": "dataplatform.fleet.option_types"})
     )
     assert (enabled.stdout, enabled.stderr) == (without.stdout, without.stderr)
+
+
 def numbers(rule: Any) -> Iterator[tuple[Any, Any]]:
     """Dictionaries and lists that keep a rule but for one text, each with what it must become."""
     rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
@@ -243,5 +245,3 @@ def test_what_takes_text_too_stays_text() -> None:
         "kafka_topics": {"a": {"config": {"retention.ms": "1000", "preallocate": "true"}}},
     }
     assert option_types._changed(given) == {}
-
-

@@ -196,7 +196,7 @@ def test_a_connection_of_others_is_refused_unless_it_is_adopted(
         "The peering connection pcx-1 of one-hub has a name of this fleet's and not its tags:"
         " expected dataplatform.fleet/fleet=f, found dataplatform.fleet/fleet=another. Nothing was changed."
     )
-    assert "fleet_adopt=one-hub" in str(said.value)
+    assert "fleet_adopt=vpc_peering/one-hub" in str(said.value)
     assert accounts.changes() == []
     adopting = accounts.manager(check_mode=check_mode, adopt=True, **ACCEPTS)
     assert getattr(adopting, call)()["id"] == "pcx-1"
@@ -260,7 +260,7 @@ def test_a_missing_vpc_is_named_and_expected_in_check_mode(
 
 def test_two_vpcs_of_one_name_are_refused(accounts: Accounts) -> None:
     accounts.own.vpc("vpc-2", "10.9.0.0/16", "one")
-    with pytest.raises(PeeringError, match=r"^There are 2 VPCs with the name one in eu-central-1"):
+    with pytest.raises(PeeringError, match=r"^Several VPCs are named one in eu-central-1"):
         accounts.manager()
 
 

@@ -294,7 +294,8 @@ def test_what_others_have_made_under_the_networks_names_is_refused(key: tuple[st
         plan(before, desired(NETWORK), NETWORK, IDS)
     assert str(said.value) == (
         f"{shown} has a name of this fleet's and not its tags: expected team=data, found team=web. Nothing was changed."
-        " Rename or delete it; or, if this fleet is to own it, run with -e fleet_adopt=fleet (a module: with adopt)."
+        " Rename or delete it; or, if this fleet is to own it, run with -e fleet_adopt=vpc/fleet (a module: with"
+        " adopt)."
     )
     with pytest.raises(PlanError, match="has a name of this fleet's"):
         plan(before, desired(NETWORK), NETWORK)
