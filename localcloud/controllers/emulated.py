@@ -64,8 +64,8 @@ class EmulatedCloud:
     def _nodegroup(self, record: Record) -> Record:
         """A node group with its update in progress, if that one replaces nodes."""
         shown = {**_shown(record), "update": copy.deepcopy(record.get("_target"))}
-        # EKS does not show the instance type that a launch template brings; the nodes have it all the same.
-        return {"instanceTypes": record.get("_instanceTypes"), **shown}
+        # EKS does not show what a launch template brings; the nodes have it all the same.
+        return {"instanceTypes": record.get("_instanceTypes"), "diskSize": record.get("_diskSize"), **shown}
 
     def addons(self) -> list[Record]:
         with self._account():

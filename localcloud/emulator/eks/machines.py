@@ -10,7 +10,7 @@ from typing import Any
 
 from localcloud.emulator import store, versions
 from localcloud.emulator.eks.call import Call
-from localcloud.emulator.errors import invalid_parameter
+from localcloud.emulator.errors import invalid_parameter, invalid_request
 
 _INSTANCE_TYPE = re.compile(r"[a-z]+[a-z0-9]*(-[a-z0-9]+)?\.([a-z0-9]+|metal(-[a-z0-9]+)?)")
 _LAST_AL2 = 32
@@ -33,6 +33,12 @@ def image(template: dict[str, str] | None) -> str | None:
     return str(image_id) if image_id else None
 
 
+def disk_size(template: dict[str, str]) -> int | None:
+    """The size in GiB of the greatest volume that a launch template brings: the nodes' root or data volume."""
+    volumes = _template_data(template).get("BlockDeviceMappings") or []
+    return max((int(volume.get("Ebs", {}).get("VolumeSize", 0)) for volume in volumes), default=0) or None
+
+
 def choose(call: Call, version: str, template: dict[str, str] | None) -> tuple[str, dict[str, list[str]]]:
     """The AMI type and the members about instance types, defaulted and held against each other.
 
@@ -41,7 +47,7 @@ def choose(call: Call, version: str, template: dict[str, str] | None) -> tuple[s
     own = _template_data(template).get("InstanceType")
     instance_types = call.get("instanceTypes") or ["t3.medium"]
     if own and call.get("instanceTypes"):
-        raise invalid_parameter("You cannot specify instance types in both the node group and its launch template.")
+        raise invalid_request("Cannot specify instance types in launch template and API Request")
     if image(template):
         for member in ("amiType", "version", "releaseVersion"):
             if call.get(member) not in (None, "CUSTOM"):
@@ -81,8 +87,12 @@ def launch_template(asked: dict[str, Any] | None) -> dict[str, str] | None:
     """The template with its name, id and version as numbers; raises if EC2 does not have it."""
     if asked is None:
         return None
-    if bool(asked.get("id")) == bool(asked.get("name")):
-        raise invalid_parameter("You must specify either the launch template ID or the launch template name, not both.")
+    if asked.get("id") and asked.get("name"):
+        raise invalid_parameter("Either provide launch template ID or launch template name in the request.")
+    if not asked.get("id") and not asked.get("name"):
+        raise invalid_parameter(
+            "Either a launch template ID or a launch template name must be specified in the request."
+        )
     for template in store.launch_templates.values():
         if asked.get("id") == template["LaunchTemplateId"] or asked.get("name") == template["LaunchTemplateName"]:
             break

@@ -29,12 +29,23 @@ def require(cluster: str, name: str) -> store.Record:
 def present(record: store.Record) -> dict[str, Any]:
     shown = store.public(record)
     shown["status"] = status(record)
+    shown["health"] = {**record["health"], "issues": _issues(record)}
     return shown
 
 
 def status(record: store.Record) -> str:
     current = str(record.get("_status", record["status"]))
-    return "DEGRADED" if current == "ACTIVE" and record["health"]["issues"] else current
+    return "DEGRADED" if current == "ACTIVE" and _issues(record) else current
+
+
+def _issues(record: store.Record) -> list[dict[str, Any]]:
+    """The health issues, with that of a launch template which was deleted: nodes are made from a copy of it."""
+    source = record.get("launchTemplate", {}).get("id")
+    issues: list[dict[str, Any]] = list(record["health"]["issues"])
+    if source and source not in store.launch_templates:
+        text = f"The source launch template {source} of the node group was not found."
+        issues.append({"code": "SourceEc2LaunchTemplateNotFound", "message": text, "resourceIds": [source]})
+    return issues
 
 
 def has_nodes(cluster: str) -> bool:
@@ -117,10 +128,12 @@ def _check_subnets(call: Call, cluster: store.Record) -> None:
 def _disk_or_template(call: Call, ami_type: str, template: dict[str, str] | None) -> dict[str, Any]:
     if template is None:
         return {"diskSize": call.get("diskSize", 50 if ami_type.startswith("WINDOWS") else 20)}
-    for member in ("diskSize", "remoteAccess"):
-        if call.get(member) is not None:
-            raise invalid_parameter(f"{member} cannot be specified with a launch template.")
-    return {"launchTemplate": template}
+    names = {"clusterName": call["clusterName"], "nodegroupName": call["nodegroupName"]}
+    if call.get("diskSize") is not None:
+        raise invalid_parameter("Disk size must be specified within the launch template.", **names)
+    if call.get("remoteAccess") is not None:
+        raise invalid_parameter("Remote access configuration cannot be specified with a launch template.", **names)
+    return {"launchTemplate": template, "_diskSize": machines.disk_size(template)}
 
 
 def _require_role(call: Call) -> None:
@@ -402,6 +415,7 @@ def _replace_nodes(call: Call, record: store.Record, after: dict[str, Any], para
     }
     if "launchTemplate" in after:
         record["launchTemplate"] = after["launchTemplate"]
+        record["_diskSize"] = machines.disk_size(after["launchTemplate"])
     return body
 
 

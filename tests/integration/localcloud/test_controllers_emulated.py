@@ -56,9 +56,13 @@ def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
     eks = local_cloud.client("eks")
     eks.create_cluster(name=CLUSTER, roleArn=control, resourcesVpcConfig={"subnetIds": subnets})
     eventually(lambda: eks.describe_cluster(name=CLUSTER)["cluster"]["status"] == "ACTIVE")
+    volume = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 100}}
+    template = {"LaunchTemplateName": CLUSTER, "LaunchTemplateData": {"BlockDeviceMappings": [volume]}}
+    local_cloud.client("ec2").create_launch_template(**template)
     eks.create_nodegroup(
         clusterName=CLUSTER,
         nodegroupName="main",
+        launchTemplate={"name": CLUSTER, "version": "1"},
         subnets=subnets,
         nodeRole=node,
         instanceTypes=["m5.large"],
@@ -94,6 +98,12 @@ def test_active_node_group_has_ready_nodes(vpc_and_kube: tuple[str, Kube]) -> No
     assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes}) == 2
     conditions = [c for node in nodes for c in node["status"]["conditions"] if c["type"] == "Ready"]
     assert [c["status"] for c in conditions] == ["True", "True"]
+
+
+def test_nodes_have_the_disk_of_their_launch_template(vpc_and_kube: tuple[str, Kube]) -> None:
+    for node in vpc_and_kube[1].list("Node"):
+        kib = int(node["status"]["capacity"]["ephemeral-storage"].removesuffix("Ki"))
+        assert 99 < kib / 2**20 <= 100
 
 
 def test_coredns_is_active_once_its_pods_run(local_cloud: LocalCloud, vpc_and_kube: tuple[str, Kube]) -> None:

@@ -73,7 +73,7 @@ class TestCreation:
         # EKS shows neither the disk nor the instance type that the template brings.
         assert not {"diskSize", "instanceTypes"} & found.keys()
         both = {"launchTemplate": {"id": identity}, "instanceTypes": ["m5.large"]}
-        assert "cannot specify instance types in both" in reason(make_nodegroup, cluster=cluster, **both)
+        assert "Cannot specify instance types in launch template" in reason(make_nodegroup, cluster=cluster, **both)
         ec2.create_launch_template_version(LaunchTemplateId=identity, **data)
         request = {"clusterName": cluster, "nodegroupName": name}
         absent = {"id": identity, "version": "9"}
@@ -81,6 +81,55 @@ class TestCreation:
         update = eks.update_nodegroup_version(**request, launchTemplate={"id": identity, "version": "2"})["update"]
         assert finished(eks, cluster, update, nodegroupName=name)["status"] == "Successful"
         assert nodegroup(eks, cluster, name)["launchTemplate"]["version"] == "2"
+
+    @pytest.mark.parametrize(
+        ("members", "why"),
+        [
+            ({"diskSize": 30}, "Disk size must be specified within the launch template."),
+            (
+                {"remoteAccess": {"ec2SshKey": "key"}},
+                "Remote access configuration cannot be specified with a launch template.",
+            ),
+            (
+                {"launchTemplate": {"version": "1"}},
+                "Either a launch template ID or a launch template name must be specified in the request.",
+            ),
+            (
+                {"launchTemplate": {"id": "lt-0", "name": "other"}},
+                "Either provide launch template ID or launch template name in the request.",
+            ),
+            ({"launchTemplate": {"name": "NAME", "version": "2"}}, "Launch template version 2 was not found"),
+        ],
+    )
+    def test_what_a_launch_template_excludes(self, ec2, cluster, make_nodegroup, members, why):
+        data = {"MetadataOptions": {"HttpPutResponseHopLimit": 1}}
+        name = ec2.create_launch_template(LaunchTemplateName=unique("lt"), LaunchTemplateData=data)["LaunchTemplate"][
+            "LaunchTemplateName"
+        ]
+        given = {"launchTemplate": {"name": name}, **members}
+        if given["launchTemplate"].get("name") == "NAME":
+            given["launchTemplate"]["name"] = name
+        assert why in reason(make_nodegroup, cluster=cluster, **given)
+
+    def test_a_launch_template_stays_the_groups(self, eks, ec2, cluster, make_nodegroup):
+        """What EKS copies is not changed by the template, but EKS misses it."""
+        data = {"MetadataOptions": {"HttpPutResponseHopLimit": 1}}
+        first, other = (
+            ec2.create_launch_template(LaunchTemplateName=unique("lt"), LaunchTemplateData=data)["LaunchTemplate"]
+            for _ in range(2)
+        )
+        without = {"clusterName": cluster, "nodegroupName": make_nodegroup(cluster)}
+        added = {"id": first["LaunchTemplateId"], "version": "1"}
+        assert "cannot be added" in reason(eks.update_nodegroup_version, **without, launchTemplate=added)
+        group = {"clusterName": cluster, "nodegroupName": make_nodegroup(cluster, launchTemplate=added)}
+        moved = {"id": other["LaunchTemplateId"], "version": "1"}
+        assert "only its version" in reason(eks.update_nodegroup_version, **group, launchTemplate=moved)
+        ec2.delete_launch_template(LaunchTemplateId=first["LaunchTemplateId"])
+        found = eks.describe_nodegroup(**group)["nodegroup"]
+        assert found["status"] == "DEGRADED"
+        assert [issue["code"] for issue in found["health"]["issues"]] == ["SourceEc2LaunchTemplateNotFound"]
+        eks.delete_nodegroup(**group)
+        eks.get_waiter("nodegroup_deleted").wait(**group, WaiterConfig={"Delay": 1})
 
     def test_with_an_image_of_its_own(self, eks, ec2, cluster, make_nodegroup):
         data = {"LaunchTemplateData": {"ImageId": "ami-1"}}
