@@ -51,6 +51,11 @@ options:
         type: list
         elements: str
         default: []
+      launch_template:
+        description: EC2 launch templates.
+        type: list
+        elements: str
+        default: []
       log_group:
         description: CloudWatch log groups.
         type: list

@@ -127,7 +127,8 @@ options:
         choices: [NO_SCHEDULE, NO_EXECUTE, PREFER_NO_SCHEDULE, NoSchedule, NoExecute, PreferNoSchedule]
   launch_template:
     description:
-      - The EC2 launch template. A node group keeps its template; another version of it can be given later.
+      - The EC2 launch template, such as M(dataplatform.fleet.eks_launch_template) makes. A node group keeps its
+        template; another version of it can be given later.
     type: dict
     suboptions:
       id:
@@ -279,6 +280,7 @@ extends_documentation_fragment:
 seealso:
   - module: dataplatform.fleet.eks_nodegroup_info
   - module: dataplatform.fleet.eks_cluster
+  - module: dataplatform.fleet.eks_launch_template
 """
 
 EXAMPLES = r"""

@@ -36,16 +36,20 @@ TRANSIENT = frozenset(
 )
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 TRANSIENT_SECONDS = 120.0
-# IAM is eventually consistent: a role that exists already may be unknown to EKS for some seconds.
+# IAM and EC2 are eventually consistent: a role or a launch template that exists already may be unknown to EKS for some
+# seconds.
 CONSISTENCY_SECONDS = 60.0
 _CONSISTENCY = re.compile(
     r"(cannot|could not|can't) be assumed|not authorized to perform: sts:AssumeRole|invalid principal"
     r"|(role|principal)\b.*\b(does not exist|not found|doesn't exist)"
-    r"|trust(ed entity)?.*(not correct|relationship)|trust policy .* is invalid",
+    r"|trust(ed entity)?.*(not correct|relationship)|trust policy .* is invalid"
+    r"|launch template\b.*\b(does not exist|not found|doesn't exist)",
     re.IGNORECASE | re.DOTALL,
 )
 _TAKES_TOKEN = re.compile(r"Create|Update|AssociateEncryptionConfig")
-
+# EC2's name of it, and its calls that take one.
+_TAKES_EC2_TOKEN = frozenset({"CreateLaunchTemplate", "CreateLaunchTemplateVersion", "ModifyLaunchTemplate"})
+NO_TEMPLATE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFoundException"})
 
 # EKS itself may not find the access entry yet that it has just created.
 _ENTRY_UNKNOWN = re.compile(r"principalArn could not be found", re.IGNORECASE)
@@ -97,7 +101,9 @@ def send(client: Client, operation: str, request: Mapping[str, Any], context: st
     One client request token serves all repetitions, so that a call which reached EKS is not made twice.
     """
     arguments = dict(request)
-    if _TAKES_TOKEN.match(operation):
+    if operation in _TAKES_EC2_TOKEN:
+        arguments.setdefault("ClientToken", str(uuid.uuid4()))
+    elif _TAKES_TOKEN.match(operation) and operation != "CreateTags":
         arguments.setdefault("clientRequestToken", str(uuid.uuid4()))
     method = getattr(client, _snake(operation))
     answer: Document = retried(lambda: method(**arguments), operation, context)
@@ -217,12 +223,29 @@ def ssm_parameter(client: Client, name: str) -> str:
 
 
 def launch_template(client: Client, wanted: Mapping[str, Any]) -> Document | None:
-    """An EC2 launch template by O(id) or O(name), with its latest and default version numbers."""
+    """An EC2 launch template by ``id`` or ``name``, with its latest and default version numbers."""
     key = {"LaunchTemplateIds": [wanted["id"]]} if wanted.get("id") else {"LaunchTemplateNames": [wanted["name"]]}
     context = str(wanted.get("id") or wanted.get("name"))
-    answer = retried(functools.partial(client.describe_launch_templates, **key), "DescribeLaunchTemplates", context)
+    try:
+        answer = retried(functools.partial(client.describe_launch_templates, **key), "DescribeLaunchTemplates", context)
+    except ApiError as error:
+        if error.code in NO_TEMPLATE:
+            return None
+        raise
     found: list[Document] = answer["LaunchTemplates"]
     return found[0] if found else None
+
+
+def launch_template_versions(client: Client, identity: str) -> list[Document]:
+    """All versions of an EC2 launch template."""
+    request, operation = {"LaunchTemplateId": identity}, "DescribeLaunchTemplateVersions"
+    found: list[Document] = []
+    while True:
+        page = retried(functools.partial(client.describe_launch_template_versions, **request), operation, identity)
+        found.extend(page["LaunchTemplateVersions"])
+        if not page.get("NextToken"):
+            return found
+        request["NextToken"] = page["NextToken"]
 
 
 def _update_scope(cluster: str, nodegroup: str | None, addon: str | None) -> dict[str, str]:

@@ -198,6 +198,13 @@ def _plan_create(
     missing = [option for option in ("node_role_arn", "subnet_ids") if not wanted.get(option)]
     if missing:
         raise EksError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
+    given_options = {field.partition(".")[0] for field in creation(wanted)}
+    excluded = sorted(given_options & {"disk_size", "remote_access"})
+    if excluded and "launch_template" in given_options:
+        raise EksError(
+            f"{resource}: EKS does not take {' and '.join(excluded)} together with launch_template. Set "
+            "BlockDeviceMappings, KeyName and SecurityGroupIds in the launch template. Nothing was changed."
+        )
     given = wanted.get("version")
     if given and cluster_version and given != cluster_version:
         raise VersionError(

@@ -34,6 +34,7 @@ WORKERS = 8
 _ABSENT = frozenset(
     {
         "404",
+        "InvalidLaunchTemplateName.NotFoundException",
         "NoSuchBucket",
         "NoSuchEntity",
         "NotFoundException",
@@ -106,6 +107,10 @@ class Lookup:
             return {tag["TagKey"]: tag["TagValue"] for tag in found}
 
         return read
+
+    def _launch_template(self) -> Callable[[str], Tags]:
+        ec2 = self._client("ec2")
+        return lambda name: _pairs(ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"][0])
 
     def _log_group(self) -> Callable[[str], Tags]:
         logs = self._client("logs")

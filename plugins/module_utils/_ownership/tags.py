@@ -26,6 +26,7 @@ KINDS = {
     "iam_policy": "The IAM policy",
     "iam_role": "The IAM role",
     "kms_key": "The KMS key",
+    "launch_template": "The launch template",
     "log_group": "The log group",
     "private_zone": "The private zone",
     "s3_bucket": "The S3 bucket",

@@ -54,6 +54,10 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
         name = {"clusterName": there["cluster"], "nodegroupName": "foreign"}
         eks.get_waiter("nodegroup_active").wait(**name, WaiterConfig={"Delay": 1})
         return inside | {"name": "foreign", "node_role_arn": made["nodeRole"], "subnet_ids": made["subnets"]}
+    if module == "eks_launch_template":
+        data = {"MetadataOptions": {"HttpPutResponseHopLimit": 3}}
+        ec2.create_launch_template(LaunchTemplateName=f"{there['cluster']}/foreign-template", LaunchTemplateData=data)
+        return inside | {"name": "foreign-template"}
     if module == "eks_addon":
         eks.create_addon(clusterName=there["cluster"], addonName="vpc-cni")
         name = {"clusterName": there["cluster"], "addonName": "vpc-cni"}
@@ -92,6 +96,7 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
 # What is called otherwise than its module.
 KINDS = {"fleet_documents": "secret"}
 MODULES = (
+    "eks_launch_template",
     "eks_nodegroup",
     "eks_addon",
     "eks_access_entry",
@@ -155,8 +160,11 @@ def names(account: Any, place: dict[str, Any]) -> dict[str, str]:
     s3.create_bucket(Bucket="foreign-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     s3.put_object(Bucket="foreign-bucket", Key="theirs", Body=b"")
     account.client("ssm").put_parameter(Name="/foreign/members", Value="theirs", Type="String")
+    data = {"MetadataOptions": {"HttpTokens": "required"}}
+    account.client("ec2").create_launch_template(LaunchTemplateName="foreign/workers", LaunchTemplateData=data)
     return {
         "eks_pod_identity_association": f"{place['cluster']}/theirs/theirs",
+        "launch_template": "foreign/workers",
         "iam_role": "foreign",
         "iam_policy": "foreign",
         "kms_key": "alias/foreign",

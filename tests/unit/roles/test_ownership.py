@@ -27,6 +27,7 @@ READING = ("_info", "sts_assume_role")
 NEXT_TO_IT = ("Wait for", "Check that there can be")
 OWN = (
     "eks_cluster",
+    "eks_launch_template",
     "eks_nodegroup",
     "eks_addon",
     "eks_access_entry",

@@ -19,7 +19,7 @@ MODULES = [
     f"eks_{noun}{kind}"
     for noun in ("cluster", "nodegroup", "addon", "access_entry", "pod_identity_association")
     for kind in ("", "_info")
-]
+] + ["eks_launch_template"]
 
 
 def load(module: str) -> Any:

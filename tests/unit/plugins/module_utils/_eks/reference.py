@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans as a user sees them, their requests held against AWS' own model of the EKS API, which botocore carries."""
+"""Plans as a user sees them, their requests held against AWS' own models of EKS and EC2, which botocore carries."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from botocore.validate import ParamValidator
 
 
 @cache
-def _service() -> ServiceModel:
-    return botocore.session.get_session().get_service_model("eks")
+def _service(name: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(name)
 
 
-def steps(plan: Plan) -> list[tuple[str, dict[str, Any], dict[str, tuple[Any, Any]]]]:
+def steps(plan: Plan, service: str = "eks") -> list[tuple[str, dict[str, Any], dict[str, tuple[Any, Any]]]]:
     """Each call: its operation, its request, and the fields that it changes with their values before and after."""
     for step in plan:
-        shape = _service().operation_model(step.operation).input_shape
+        shape = _service(service).operation_model(step.operation).input_shape
         report = ParamValidator().validate(dict(step.request), shape)
         assert not report.has_errors(), f"{step.operation}: {report.generate_report()}"
         assert not step.request.keys() - shape.members.keys(), step.operation

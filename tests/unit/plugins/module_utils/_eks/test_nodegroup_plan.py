@@ -243,6 +243,23 @@ def test_creation_needs_a_role_subnets_and_the_clusters_version() -> None:
         plan({"node_role_arn": ROLE, "subnet_ids": ["a"], "version": "1.35"}, None)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"disk_size": 30}, "disk_size together"),
+        ({"remote_access": {"ec2_ssh_key": "k", "source_security_groups": ["sh", "sg"]}}, "remote_access together"),
+        ({"remote_access": {"ec2_ssh_key": "k"}, "disk_size": 30}, "disk_size and remote_access together"),
+    ],
+)
+def test_what_a_launch_template_excludes(more: dict[str, Any], words: str) -> None:
+    new = {"node_role_arn": ROLE, "subnet_ids": ["a"], **more}
+    (step,) = plan(new, None)
+    remote = step.request.get("remoteAccess", {})
+    assert remote.get("sourceSecurityGroups") in (None, ["sg", "sh"])
+    with pytest.raises(EksError, match=f"EKS does not take {words} with launch_template.*Nothing was changed"):
+        plan({**new, "launch_template": {"name": "t"}}, None)
+
+
 def test_deletion() -> None:
     (step,) = plan_absent("one", "workers", GROUP)
     assert (step.operation, step.ends) == ("DeleteNodegroup", "gone")
@@ -285,13 +302,11 @@ def test_what_is_sent_and_shown_of_a_new_group() -> None:
         "instance_types": ["z.large", "a.large"],
         "capacity_type": "SPOT",
         "ami_type": "BOTTLEROCKET_x86_64",
-        "disk_size": 30,
         "labels": {"a": "b"},
         "taints": [{"key": "x", "value": "v", "effect": "PreferNoSchedule"}],
         "min_size": 1,
         "max_size": 3,
         "desired_size": 2,
-        "remote_access": {"ec2_ssh_key": "k", "source_security_groups": ["sh", "sg"]},
         "launch_template": {"name": "t", "version": "3"},
         "update_config": {"max_unavailable": 1},
         "node_repair_config": {"enabled": True},
@@ -312,11 +327,9 @@ def test_what_is_sent_and_shown_of_a_new_group() -> None:
             "instanceTypes": ["z.large", "a.large"],
             "capacityType": "SPOT",
             "amiType": "BOTTLEROCKET_x86_64",
-            "diskSize": 30,
             "labels": {"a": "b"},
             "taints": [{"key": "x", "value": "v", "effect": "PREFER_NO_SCHEDULE"}],
             "scalingConfig": {"minSize": 1, "maxSize": 3, "desiredSize": 2},
-            "remoteAccess": {"ec2SshKey": "k", "sourceSecurityGroups": ["sg", "sh"]},
             "launchTemplate": {"name": "t", "version": "3"},
             "updateConfig": {"maxUnavailable": 1},
             "nodeRepairConfig": {"enabled": True},

@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module eks_launch_template: from the options to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import api
+from .aliases import Client, Document, Value
+from .errors import ApiError
+from .launch_template_plan import plan_absent, plan_present, tags_of, template_data, template_name
+from .plan import Plan
+from .runner import Runner, Target, outcome
+
+_MOVE = (
+    "To set it, create a node group of another name, move the workloads there "
+    "(kubectl drain --selector eks.amazonaws.com/nodegroup={name}), then delete this one."
+)
+
+
+def reconcile(
+    options: Mapping[str, Any], runner: Runner, clients: Callable[[str], Client], *, check_mode: bool
+) -> dict[str, Value]:
+    """Make the launch template of a node group what *options* say. Raises EksError."""
+    cluster, nodegroup = options["cluster_name"], options["name"]
+    name = template_name(cluster, nodegroup)
+    ec2 = clients("ec2")
+    group = api.describe_nodegroup(runner.client, cluster, nodegroup)
+    if group and group.get("status") == "DELETING":
+        group = None
+    if options["state"] == "present" and group is not None and _template_of(group) != name:
+        runner.warnings.append(_not_its_own(cluster, nodegroup, _template_of(group)))
+        return outcome(Plan(f"launch template {name}"), runner, launch_template={})
+    found = api.launch_template(ec2, {"name": name})
+    target = Target(f"launch template {name}", lambda: found, cluster, nodegroup=nodegroup)
+    runner.refuse_foreign({**found, "tags": tags_of(found)} if found else None, target, options)
+    versions = api.launch_template_versions(ec2, found["LaunchTemplateId"]) if found else []
+    if options["state"] == "absent":
+        plan = plan_absent(name, found, versions)
+        if not check_mode:
+            _apply(plan, ec2, runner)
+        return outcome(plan, runner, launch_template={})
+    ami_type = options.get("ami_type") or (group or {}).get("amiType")
+    plan, version = plan_present(
+        name,
+        found,
+        versions,
+        template_data(options["metadata_hop_limit"], options.get("disk_size"), ami_type),
+        options.get("tags"),
+        in_use=[int(group["launchTemplate"]["version"])] if group else [],
+        purge_tags=options["purge_tags"],
+        purge_versions=(group or {}).get("status") != "UPDATING",
+    )
+    if not check_mode:
+        version = _apply(plan, ec2, runner) or version
+    return outcome(plan, runner, launch_template={"name": name, "version": str(version)})
+
+
+def _template_of(group: Document) -> str:
+    """The name of the launch template with which a node group was made, if any."""
+    name: str = (group.get("launchTemplate") or {}).get("name") or ""
+    return name
+
+
+def _not_its_own(cluster: str, nodegroup: str, other: str) -> str:
+    group = f"node group {cluster}/{nodegroup}"
+    if other:
+        return (
+            f"{group} was made with the launch template {other}, and EKS takes no other one: its MetadataOptions say "
+            "how far answers of the instance metadata service travel."
+        )
+    return (
+        f"{group} was made without a launch template, and EKS cannot add one: pods on its nodes can reach the instance "
+        "metadata service, and with it the IAM role of the nodes. The node group is left as it is. "
+        + _MOVE.format(name=nodegroup)
+    )
+
+
+def _apply(plan: Plan, ec2: Client, runner: Runner) -> int | None:
+    """Do what *plan* says; tells the number of the version that was made, which EC2 chooses."""
+    made: int | None = None
+    for step in plan:
+        request = dict(step.request)
+        if step.operation == "ModifyLaunchTemplate" and made is not None:
+            request["DefaultVersion"] = str(made)
+        try:
+            answer = api.send(ec2, step.operation, request, plan.resource)
+        except ApiError as error:
+            if step.operation != "DeleteLaunchTemplate" or error.code not in api.NO_TEMPLATE:
+                raise
+            answer = {}
+        runner.done.append(step.as_dict())
+        if step.operation == "CreateLaunchTemplateVersion":
+            made = answer["LaunchTemplateVersion"]["VersionNumber"]
+        for failed in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions") or []:
+            if failed["ResponseError"]["Code"] != "launchTemplateVersionDoesNotExist":
+                text = f"{plan.resource}: version {failed['VersionNumber']} could not be deleted"
+                runner.warnings.append(f"{text}: {failed['ResponseError'].get('Message', '')}")
+    return made
