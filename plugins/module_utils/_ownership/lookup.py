@@ -25,6 +25,7 @@ KINDS = (
     "iam_policy",
     "iam_role",
     "kms_key",
+    "launch_template",
     "log_group",
     "s3_bucket",
     "ssm_parameter",

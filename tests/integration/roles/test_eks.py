@@ -34,6 +34,11 @@ def network(local_cloud: Any, run_role: RunRole) -> str:
         ({"eks_nodegroups": {"one": {"min_szie": 1}}}, "eks_nodegroups.one.min_szie (did you mean min_size?)"),
         ({"eks_compute": "fargate"}, "value of eks_compute must be one of"),
         ({"eks_public_access_cidrs": []}, "eks_public_access_cidrs is empty"),
+        (
+            {"eks_nodegroups": {"one": {"launch_template": {"name": "theirs"}, "metadata_hop_limit": 2}}},
+            "eks_nodegroups.one has a launch_template, and with it metadata_hop_limit, disk_size or remote_access",
+        ),
+        ({"eks_nodegroups": {"one": {"metadata_hop_limit": 65}}}, "eks_nodegroups.one.metadata_hop_limit is 65"),
         ({"eks_vpc_name": "nowhere"}, "private subnets in at least two zones, named nowhere-private-*. There are 0"),
         ({"eks_log_retention_days": 100}, "value of eks_log_retention_days must be one of"),
     ],

@@ -52,6 +52,9 @@ def drift(cloud: Any, principal: str) -> None:
     cluster = eks.describe_cluster(name=NAME)["cluster"]
     eks.untag_resource(resourceArn=cluster["arn"], tagKeys=["dataplatform.fleet/purpose"])
     eks.delete_addon(clusterName=NAME, addonName="kube-proxy")
+    template = cloud.client("ec2").describe_launch_templates(LaunchTemplateNames=[f"{NAME}/general"])
+    tag = {"Key": "dataplatform.fleet/purpose", "Value": "theirs"}
+    cloud.client("ec2").create_tags(Resources=[template["LaunchTemplates"][0]["LaunchTemplateId"]], Tags=[tag])
     iam.detach_role_policy(RoleName=f"{NAME}-node", PolicyArn="arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy")
     logs.put_retention_policy(logGroupName=f"/aws/eks/{NAME}/cluster", retentionInDays=1)
     kms.disable_key_rotation(KeyId=cluster["encryptionConfig"][0]["provider"]["keyArn"])
@@ -84,6 +87,7 @@ def test_announces_what_it_does(local_cloud: Any, run_role: RunRole, principal: 
         ("cluster | Create the log group of the control plane", None),
         ("cluster | Create the cluster", None),
         ("access | Let principals use the cluster", "viewers"),
+        ("nodegroups | Create the launch templates", "general"),
         ("nodegroups | Create the node groups", "general"),
         ("addons | Install the add-ons", "kube-proxy"),
     }

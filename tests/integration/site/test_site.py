@@ -60,6 +60,7 @@ def test_destroy_leaves_nothing(playbook: Playbook, local_cloud: Any) -> None:
     assert ec2.describe_subnets(Filters=tag)["Subnets"] == []
     assert ec2.describe_addresses(Filters=tag)["Addresses"] == []
     assert ec2.describe_security_groups(Filters=tag)["SecurityGroups"] == []
+    assert ec2.describe_launch_templates(Filters=tag)["LaunchTemplates"] == []
     roles = [
         r["RoleName"]
         for page in local_cloud.client("iam").get_paginator("list_roles").paginate()
