@@ -143,7 +143,7 @@ def _tag_steps(template: Document, tags: Mapping[str, str] | None, *, purge: boo
     identity = template["LaunchTemplateId"]
     steps = []
     for step in tag_steps(identity, tags_of(template), tags, purge=purge):
-        if step.operation == "TagResource":
+        if "tags" in step.request:
             request = {"Resources": [identity], "Tags": _pairs(step.request["tags"])}
             steps.append(Step("CreateTags", request, step.changes))
         else:
