@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the generated files into the checkout; with `--check` only say which differ."""
+"""Write what follows from the definitions into the runbook's pages and index; what is written by hand stays."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ import sys
 from pathlib import Path
 
 from observability.alarms import ALARMS, TOPICS
-from observability.alarms.generate import files, severities, stale
+from observability.alarms.pages import FOLDER, INDEX, PageError, index, refreshed
 
 ROOT = Path(__file__).parents[2]
 
 
-def main(arguments: list[str]) -> int:
-    wanted = files(TOPICS)
-    old = stale(ROOT, wanted)
-    different = [
-        ROOT / path
-        for path, text in wanted.items()
-        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != text
-    ]
-    if "--check" in arguments:
-        for path in [*different, *old]:
-            print(f"{path.relative_to(ROOT)} differs from the definitions: run python -m observability.alarms")
-        return 1 if different or old else 0
-    for path in different:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted[path.relative_to(ROOT)], encoding="utf-8")
-    for path in old:
-        path.unlink()
-    counts = ", ".join(f"{count} {level.value}" for level, count in severities(TOPICS).items())
-    print(f"{len(ALARMS)} alarms ({counts}); {len(different)} files written, {len(old)} removed")
+def main() -> int:
+    wanted = {}
+    for alarm in ALARMS:
+        path = ROOT / FOLDER / f"{alarm.name}.md"
+        try:
+            wanted[path] = refreshed(path.read_text(encoding="utf-8"), alarm)
+        except (OSError, PageError) as error:
+            print(f"{path.relative_to(ROOT)}: {error}", file=sys.stderr)
+            return 1
+    wanted[ROOT / INDEX] = index((ROOT / INDEX).read_text(encoding="utf-8"), TOPICS)
+    for path, text in wanted.items():
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

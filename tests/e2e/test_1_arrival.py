@@ -17,9 +17,7 @@ from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
 
 from localcloud.controllers import nodespec
-from observability.alarms import ALARMS
-from observability.alarms.kafka import TOPIC as KAFKA
-from observability.alarms.model import Where
+from observability.alarms import ALARMS, TOPICS, Where
 
 pytestmark = pytest.mark.exhaustive
 
@@ -159,7 +157,8 @@ def test_numbers_of_all_samples_agree(fleet: Fleet, reader: Reader) -> None:
 
 def test_no_alarm_is_raised_where_all_is_well(fleet: Fleet, reader: Reader) -> None:
     """Neither one that fires nor one that waits: a condition that is true of every cluster wakes people for nothing."""
-    kafka = {alarm.name: alarm.expression for alarm in KAFKA.alarms if alarm.where is Where.PROMETHEUS}
+    (topic,) = (topic for topic in TOPICS if topic.name == "kafka")
+    kafka = {alarm.name: alarm.expression for alarm in topic.alarms if alarm.where is Where.PROMETHEUS}
 
     def raised() -> set[str]:
         found = {name for member in (fleet.controlplane, fleet.workload) for name in member.alerts()}

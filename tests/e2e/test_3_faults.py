@@ -22,9 +22,7 @@ from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
 
 from localcloud.nodes import requirements
-from observability.alarms.fleet import TOPIC as FLEET
-from observability.alarms.kafka import TOPIC as KAFKA
-from observability.alarms.model import Alarm
+from observability.alarms import alarm_of
 
 pytestmark = pytest.mark.exhaustive
 
@@ -154,11 +152,6 @@ class Trial:
                 if true_of(self.fleet, name):
                     alarms[name] = "its condition is true"
             self.wait(max(min(until - time.monotonic(), 10), 0))
-
-
-def alarm_of(name: str) -> Alarm:
-    (alarm,) = (one for topic in (FLEET, KAFKA) for one in topic.alarms if one.name == name)
-    return alarm
 
 
 def true_of(fleet: Fleet, name: str) -> bool:

@@ -39,6 +39,8 @@ OPTIONS: Mapping[str, Rule] = {
 }
 OTHERS = (
     "fleet_access_key",
+    "fleet_alarms_extra",
+    "fleet_alarms_overrides",
     "fleet_connection",
     "fleet_member",
     "fleet_members",

@@ -21,6 +21,8 @@ ROLES = Path(__file__).parents[3] / "roles"
 # What an inventory's fleet.yml gives to all roles.
 FLEET: Mapping[str, Mapping[str, Any]] = {
     "fleet_adopt": {"type": "list", "elements": "str"},
+    "fleet_alarms_extra": {"type": "raw"},
+    "fleet_alarms_overrides": {"type": "dict"},
     "fleet_api_server_cidrs": {"type": "list", "elements": "str"},
     "fleet_ingress_namespaces": {"type": "list", "elements": "str"},
     "fleet_members": {"type": "dict"},

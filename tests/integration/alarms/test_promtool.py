@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
 
 from localcloud.software import go_program
-from observability.alarms import ALARMS, TOPICS
-from observability.alarms.generate import RULES, as_rule, promtool_tests
-from observability.alarms.model import Alarm, Topic, Where
+from observability.alarms import ALARMS, TOPICS, Alarm, Topic, Where
+from observability.alarms.fixtures import as_rule, promtool_tests
 
-CHECKOUT = Path(__file__).parents[3]
 pytestmark = pytest.mark.integration
 EVALUATED = [alarm for alarm in ALARMS if alarm.where is not Where.LOGS]
 EDGE = [topic for topic in TOPICS if any(alarm.where is Where.EDGE for alarm in topic.alarms)]
@@ -35,25 +34,32 @@ def write(path: Path, document: Any) -> Path:
     return path
 
 
-def in_the_checkout(alarm: Alarm) -> dict[str, Any]:
+def shipped() -> dict[str, str]:
+    """Return the rule files of edge alarms as the role prometheus ships them."""
+    data: dict[str, str] = only(rendered_role("prometheus"), "ConfigMap", "prometheus-rules")["data"]
+    return {name: text for name, text in data.items() if name.startswith("alerts_")}
+
+
+def deployed(alarm: Alarm) -> dict[str, Any]:
     """Return the rule of an edge alarm as the role prometheus ships it."""
-    (topic,) = (topic for topic in TOPICS if alarm in topic.alarms)
-    document = yaml.safe_load((CHECKOUT / RULES / f"alerts_{topic.name}.yml").read_text(encoding="utf-8"))
-    (found,) = (rule for group in document["groups"] for rule in group["rules"] if rule["alert"] == alarm.name)
+    rules = [rule for text in shipped().values() for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    (found,) = (rule for rule in rules if rule["alert"] == alarm.name)
     return dict(found)
 
 
 @pytest.mark.parametrize("topic", EDGE, ids=lambda topic: topic.name)
-def test_rule_files_are_accepted(topic: Topic) -> None:
+def test_rule_files_are_accepted(topic: Topic, tmp_path: Path) -> None:
     number = sum(alarm.where is Where.EDGE for alarm in topic.alarms)
-    output = promtool("check", "rules", "--lint=all", "--lint-fatal", CHECKOUT / RULES / f"alerts_{topic.name}.yml")
+    path = tmp_path / "rules.yml"
+    path.write_text(shipped()[f"alerts_{topic.name}.yml"], encoding="utf-8")
+    output = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
     assert f"{number} rules found" in output
 
 
 @pytest.mark.parametrize("alarm", EVALUATED, ids=lambda alarm: alarm.name)
 def test_it_fires_and_is_silent(alarm: Alarm, tmp_path: Path) -> None:
     # Each by itself: some fixtures are days long, and all rules of a file would be evaluated for each minute of them.
-    rule = in_the_checkout(alarm) if alarm.where is Where.EDGE else as_rule(alarm)
+    rule = deployed(alarm) if alarm.where is Where.EDGE else as_rule(alarm)
     write(tmp_path / "rules.yml", {"groups": [{"name": "alarm", "rules": [rule]}]})
     output = promtool("test", "rules", write(tmp_path / "test.yml", promtool_tests([alarm], "rules.yml")))
     assert "SUCCESS" in output

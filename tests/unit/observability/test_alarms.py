@@ -1,45 +1,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The definitions of the alarms, and that what is generated from them is what is in the checkout."""
+"""The definitions of the alarms, the runbook pages beside them, and the rules that are made of them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.alarm import NAME, grafana_query
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import number
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule, rule
 
-from observability.alarms import ALARMS, TOPICS
+from observability.alarms import ALARMS, TOPICS, Alarm, Severity, Where, alarm_of
 from observability.alarms.__main__ import main
-from observability.alarms.generate import files, grafana_rule, page, rule, stale
-from observability.alarms.model import Alarm, Severity, Where, number
+from observability.alarms.fixtures import fixtures
+from observability.alarms.pages import FOLDER, INDEX, Page, PageError, facts, index, page, read
 from observability.dashboards.promql import limits
 
 CHECKOUT = Path(__file__).parents[3]
-WANTED = files(TOPICS)
 every_alarm = pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
 
 
-@pytest.mark.parametrize("path", sorted(WANTED), ids=str)
-def test_generating_changes_nothing(path: Path) -> None:
-    assert (CHECKOUT / path).read_text(encoding="utf-8") == WANTED[path], "run: python -m observability.alarms"
-
-
-def test_nothing_generated_is_left_over() -> None:
-    assert stale(CHECKOUT, WANTED) == []
-
-
-def test_the_command_says_so_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--check"]) == 0
-    assert capsys.readouterr().out == ""
+def of_grafana(alarm: Alarm, *, direct: bool = False) -> dict[str, Any]:
+    cluster = "staging" if alarm.per_member else "controlplane"
+    return grafana_rule(alarm, cluster, "preproduction", direct=direct)
 
 
 def test_there_are_enough_and_the_first_is_the_first() -> None:
     assert len(ALARMS) >= 40
     first = ALARMS[0]
     assert first.name == "AverageCpuHigh"
+    assert (first.threshold, first.unit) == (80, "percent")
     assert first.expression == '100 * (1 - avg by (cluster) (rate(node_cpu_seconds_total{mode="idle"}[5m]))) > 80'
     assert first.hold == "5m"
     assert first.where is Where.EDGE
@@ -65,40 +59,83 @@ def test_is_written_as_the_others(alarm: Alarm) -> None:
 
 @every_alarm
 def test_its_texts_name_labels_that_the_alarm_has(alarm: Alarm) -> None:
-    assert alarm.firing is not None
-    for labels in alarm.firing.alerts:
+    for labels in fixtures()[alarm.name].firing.alerts:
         known = {"cluster", "environment", "severity", "component"} | set(labels)
         assert set(re.findall(r"\$labels\.([a-z_]+)", alarm.summary + alarm.description)) <= known
 
 
 @every_alarm
 def test_has_a_fixture_in_which_it_fires_and_one_in_which_it_is_silent(alarm: Alarm) -> None:
-    assert alarm.firing is not None
-    assert alarm.firing.alerts
+    both = fixtures()[alarm.name]
+    assert both.firing.alerts
     # Of what it looks at.
-    assert bool(alarm.firing.series) is (alarm.where is not Where.LOGS)
-    assert bool(alarm.firing.documents) is (alarm.where is Where.LOGS)
-    assert alarm.always or alarm.silent is not None
-    assert alarm.always or alarm.silent is None or not alarm.silent.alerts
+    assert bool(both.firing.series) is (alarm.where is not Where.LOGS)
+    assert bool(both.firing.documents) is (alarm.where is Where.LOGS)
+    assert (both.silent is None) is alarm.always
+    assert both.silent is None or not both.silent.alerts
+
+
+def test_every_fixture_is_an_alarms() -> None:
+    assert list(fixtures()) == [alarm.name for alarm in ALARMS]
+
+
+# --- Pages --------------------------------------------------------------------------------------------------------
+
+
+@every_alarm
+def test_the_page_says_what_the_alarm_is(alarm: Alarm) -> None:
+    found = read(CHECKOUT, alarm)
+    assert found.name == alarm.name
+    assert found.facts == facts(alarm), "run: python -m observability.alarms"
+
+
+def test_every_page_has_its_alarm_and_every_alarm_its_page() -> None:
+    assert {path.stem for path in (CHECKOUT / FOLDER).glob("*.md")} == {alarm.name for alarm in ALARMS} | {INDEX.stem}
+
+
+def test_the_index_lists_all_alarms() -> None:
+    text = (CHECKOUT / INDEX).read_text(encoding="utf-8")
+    assert text == index(text, TOPICS), "run: python -m observability.alarms"
+
+
+def test_the_command_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("## Impact", "## Consequences"),
+        ("\n## How to look\n", "\n"),
+        ("# AverageCpuHigh\n\n", ""),
+        ("```promql", "```"),
+    ],
+)
+def test_a_page_that_is_written_otherwise_is_refused(change: tuple[str, str]) -> None:
+    text = (CHECKOUT / FOLDER / "AverageCpuHigh.md").read_text(encoding="utf-8")
+    assert isinstance(page(text), Page)
+    with pytest.raises(PageError):
+        page(text.replace(*change))
 
 
 @every_alarm
 def test_the_runbook_helps(alarm: Alarm) -> None:
-    book = alarm.runbook
-    assert book.look
-    assert book.fix
+    found = read(CHECKOUT, alarm)
     # A command, a request or a page to open: no advice to "look into it".
-    assert re.search(r"^\$ |`|ashboard|Kibana|\]\(", "\n".join(book.look), re.MULTILINE)
-    for line in (book.meaning, book.impact, *book.look, *book.fix):
-        assert line.strip() == line
-        # A command stands on its own line.
-        assert "\n" not in line
+    assert re.search(r"^ *\$ |`|ashboard|Kibana|\]\(", found.look, re.MULTILINE)
+    for part in (found.meaning, found.impact, found.look, found.fix):
+        assert part.strip() == part
 
 
 @every_alarm
 def test_runbook_links_lead_to_pages(alarm: Alarm) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page(alarm)):
+    text = (CHECKOUT / FOLDER / f"{alarm.name}.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or target.removesuffix(".md") in {other.name for other in ALARMS}, target
+
+
+# --- Rules --------------------------------------------------------------------------------------------------------
 
 
 @every_alarm
@@ -109,7 +146,7 @@ def test_severities_ask_for_what_they_say(alarm: Alarm) -> None:
 
 @every_alarm
 def test_grafana_compares_what_the_definition_compares(alarm: Alarm) -> None:
-    found = grafana_rule(alarm)
+    found = of_grafana(alarm)
     query, *_, threshold = found["data"]
     (condition,) = threshold["model"]["conditions"]
     if alarm.where is Where.EDGE:
@@ -127,21 +164,21 @@ def test_grafana_compares_what_the_definition_compares(alarm: Alarm) -> None:
 
 @every_alarm
 def test_what_elasticsearch_is_asked_is_within_its_limits(alarm: Alarm) -> None:
-    query = grafana_rule(alarm)["data"][0]
+    query = of_grafana(alarm)["data"][0]
     if query["datasourceUid"] == "metrics":
-        assert limits(query["model"]["expr"].replace("@", "")) == []
+        assert limits(query["model"]["expr"]) == []
 
 
 def test_what_verify_asks_of_elasticsearch_is_within_its_limits() -> None:
     run = Canary("canary0abc", "staging", 0.0)
     assert limits(run.selector()) == []
-    (cpu,) = (alarm for alarm in ALARMS if alarm.name == NAME)
-    assert limits(grafana_query(grafana_rule(cpu)["data"][0]["model"]["expr"], run)) == []
+    cpu = alarm_of(NAME)
+    assert limits(grafana_query(of_grafana(cpu)["data"][0]["model"]["expr"], run)) == []
 
 
 @every_alarm
 def test_silence_is_an_alarm_where_data_must_exist(alarm: Alarm) -> None:
-    found = grafana_rule(alarm)
+    found = of_grafana(alarm)
     if alarm.must_exist:
         assert alarm.where is not Where.EDGE
         assert (found["noDataState"], found["execErrState"]) == ("Alerting", "Alerting")
@@ -153,23 +190,23 @@ def test_alarms_about_the_way_do_not_take_it() -> None:
     for alarm in ALARMS:
         if alarm.component == "bridge":
             assert alarm.direct
-            direct = grafana_rule(alarm, direct=True)
+            direct = of_grafana(alarm, direct=True)
             assert direct["data"][0]["datasourceUid"] == "prometheus"
-            assert direct["labels"]["cluster"] == "@cluster@"
+            assert direct["labels"]["cluster"] == "controlplane"
 
 
 @every_alarm
 def test_grafana_can_fill_in_its_texts(alarm: Alarm) -> None:
     # A rule's own labels are not among those that its annotations may name.
     for direct in (False, True) if alarm.direct else (False,):
-        found = grafana_rule(alarm, direct=direct)
+        found = of_grafana(alarm, direct=direct)
         texts = " ".join(found["annotations"].values())
         assert ("cluster" in found["labels"]) is ("$labels.cluster" not in texts)
 
 
 @pytest.mark.parametrize(("size", "there_is_one"), [(0, False), (1, False), (15, True)])
 def test_an_empty_dead_letter_queue_has_a_byte(size: int, there_is_one: bool) -> None:
-    (alarm,) = (alarm for alarm in ALARMS if alarm.name == "LogstashDeadLetters")
+    alarm = alarm_of("LogstashDeadLetters")
     assert alarm.query == "max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)"
     assert alarm.op == ">"
     assert (size > alarm.threshold) is there_is_one
@@ -177,15 +214,15 @@ def test_an_empty_dead_letter_queue_has_a_byte(size: int, there_is_one: bool) ->
 
 def test_the_watchdog_takes_the_whole_way_of_the_controlplane() -> None:
     (watchdog,) = (alarm for alarm in ALARMS if alarm.always)
-    found = grafana_rule(watchdog)
+    found = of_grafana(watchdog)
     assert watchdog.name == "Watchdog"
     assert found["data"][0]["datasourceUid"] == "metrics"
-    assert 'cluster="@cluster@"' in found["data"][0]["model"]["expr"]
+    assert 'cluster="controlplane"' in found["data"][0]["model"]["expr"]
 
 
 def test_every_rule_carries_its_severity_component_and_page() -> None:
     for alarm in ALARMS:
-        for found in (rule(alarm), grafana_rule(alarm)):
+        for found in (rule(alarm), of_grafana(alarm)):
             assert {"severity", "component"} <= set(found["labels"])
             assert found["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{alarm.name}.md")
 

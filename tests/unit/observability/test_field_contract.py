@@ -21,12 +21,13 @@ import kubernetes.client as kubernetes_types
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule
 from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role
 
-from observability.alarms import ALARMS
-from observability.alarms.generate import grafana_rule
-from observability.alarms.model import Where
+from observability.alarms import ALARMS, Where
+from observability.alarms.fixtures import fixtures
+from observability.alarms.pages import read
 
 CHECKOUT = Path(__file__).parents[3]
 DASHBOARDS = CHECKOUT / "roles" / "grafana" / "files" / "dashboards"
@@ -225,14 +226,17 @@ def of_dashboards() -> Iterator[Use]:
 def of_alarms() -> Iterator[Use]:
     for alarm in ALARMS:
         if alarm.where is Where.LOGS:
-            yield from _grafana_target(grafana_rule(alarm)["data"][0]["model"], f"alarm {alarm.name}")
-            for fixture in (alarm.firing, alarm.silent):
+            yield from _grafana_target(
+                grafana_rule(alarm, "controlplane", "controlplane")["data"][0]["model"], f"alarm {alarm.name}"
+            )
+            both = fixtures()[alarm.name]
+            for fixture in (both.firing, both.silent):
                 for document in fixture.documents if fixture else ():
                     for field in document:
                         if field != "@age":
                             yield Use(field, "shown", f"alarm {alarm.name}, a fixture")
         # A page tells what to type in Kibana in code; a request for its console is not a query.
-        for line in (*alarm.runbook.look, *alarm.runbook.fix):
+        for line in read(CHECKOUT, alarm).lines:
             if "Kibana" in line:
                 for text in re.findall(r"`([^`]+)`", line):
                     for field in in_query(text) if not re.match(r"(GET|POST|PUT) ", text) else ():

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule
 
-from observability.alarms import ALARMS
-from observability.alarms.generate import grafana_rule
-from observability.alarms.model import Alarm, Where
+from observability.alarms import ALARMS, Alarm, Where, alarm_of
+from observability.alarms.fixtures import fixtures
 
 LOG_ALARMS = [alarm for alarm in ALARMS if alarm.where is Where.LOGS]
 COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
@@ -37,7 +37,7 @@ def found(query: str, document: Document) -> bool:
     return document.get(name.group(1)) not in (None, [], "")
 
 
-def fires(rule: dict[str, Any], documents: tuple[Document, ...]) -> bool:
+def fires(rule: dict[str, Any], documents: Sequence[Document]) -> bool:
     """Return whether a rule's condition holds: a query A, reduced to one number B, compared by C."""
     query, reduction, threshold = rule["data"]
     model = query["model"]
@@ -61,18 +61,18 @@ def test_there_is_one() -> None:
 
 @pytest.mark.parametrize("alarm", LOG_ALARMS, ids=lambda alarm: alarm.name)
 def test_it_fires_and_is_silent(alarm: Alarm) -> None:
-    assert alarm.firing is not None
-    assert alarm.silent is not None
-    assert fires(grafana_rule(alarm), alarm.firing.documents)
-    assert not fires(grafana_rule(alarm), alarm.silent.documents)
-    assert not fires(grafana_rule(alarm), ())
+    rule, both = grafana_rule(alarm, "controlplane", "controlplane"), fixtures()[alarm.name]
+    assert both.silent is not None
+    assert fires(rule, both.firing.documents)
+    assert not fires(rule, both.silent.documents)
+    assert not fires(rule, ())
 
 
 def test_an_ignored_field_of_a_quarter_of_an_hour_ago_does_not_count() -> None:
-    (alarm,) = (alarm for alarm in ALARMS if alarm.name == "FieldsIgnored")
+    rule = grafana_rule(alarm_of("FieldsIgnored"), "controlplane", "controlplane")
     for age, expected in ((0, True), (15, True), (15.1, False)):
         document = {"@age": age, "_ignored": ["a"]}
-        assert fires(grafana_rule(alarm), (document,)) is expected
+        assert fires(rule, (document,)) is expected
 
 
 def test_what_is_not_known_is_refused() -> None:

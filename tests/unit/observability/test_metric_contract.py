@@ -17,9 +17,9 @@ from typing import Any
 import promql_parser as promql
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import rule as prometheus_rule
 
-from observability.alarms import ALARMS
-from observability.alarms.model import Where
+from observability.alarms import ALARMS, Where
 from observability.dashboards.promql import without_variables
 
 CHECKOUT = Path(__file__).parents[3]
@@ -170,7 +170,10 @@ def rule_expressions() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(RULES.glob("*.yml")):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
-                yield f"{path.stem}: {rule.get('alert') or rule['record']}", rule
+                yield f"{path.stem}: {rule['record']}", rule
+    for alarm in ALARMS:
+        if alarm.where is Where.EDGE:
+            yield f"alerts: {alarm.name}", prometheus_rule(alarm)
 
 
 def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,12 +7,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from observability.alarms import ALARMS
+from observability.alarms.pages import read
 from observability.dashboards import DASHBOARDS
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 class Line(NamedTuple):
@@ -186,7 +190,7 @@ NAMES = {item.title for board in DASHBOARDS for item in (board, *board.rows, *bo
 def filters() -> Iterator[tuple[str, str, tuple[Line, ...], list[re.Pattern[str]], bool]]:
     """Each command with grep: its page, itself, the lines it is given, what they must match, whether inverted."""
     for alarm in ALARMS:
-        for text in (*alarm.runbook.look, *alarm.runbook.fix):
+        for text in read(CHECKOUT, alarm).lines:
             shown, *rest = text.split(" | ")
             greps = [shlex.split(part)[1:] for part in rest if part.startswith("grep ")]
             if not text.startswith("$ ") or not greps:
@@ -227,7 +231,7 @@ def test_what_pages_quote_is_known_and_every_quotation_is_used() -> None:
     quoted = {
         found
         for alarm in ALARMS
-        for line in (*alarm.runbook.look, *alarm.runbook.fix)
+        for line in read(CHECKOUT, alarm).lines
         if not line.startswith("$ ")
         for found in re.findall(r"\*([^*]+)\*", re.sub(r"`[^`]*`", "", line))
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.plugins.filter.prometheus_alarms import prometheus_alarms
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     Objects,
     evaluate,
@@ -276,7 +277,9 @@ def test_bounds_that_are_left_out_leave_enough_for_a_quantile() -> None:
 
 def test_all_rules_are_mounted_and_a_sites_are_added() -> None:
     folder = catalogue.CHECKOUT / "roles" / "prometheus" / "files" / "rules"
-    own = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yml")}
+    own = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yml")} | prometheus_alarms(
+        {}, cluster="staging"
+    )
     ours = {"groups": [{"name": "x", "rules": [{"record": "a:b", "expr": "up{job=~'{{ not a template }}'}"}]}]}
     data = only(rendered(prometheus_rules={"ours": ours}), "ConfigMap", "prometheus-rules")["data"]
     assert {name: text for name, text in data.items() if name != "ours.yml"} == own

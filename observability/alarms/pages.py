@@ -1,0 +1,105 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbook: a page for each alarm, written by hand, with what follows from its definition; and the index."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms import texts
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import Alarm, Topic, Where, number
+
+FOLDER = Path("docs/runbooks")
+INDEX = FOLDER / "README.md"
+HEADINGS = ("Impact", "How to look", "How to fix")
+_PAGE = re.compile(
+    r"# (?P<name>\w+)\n\n(?P<meaning>.+?)\n\n(?P<facts>\| \| \|\n.+?```promql\n.+?\n```)\n\n"
+    + "".join(rf"## {heading}\n\n(?P<{heading.split()[-1].lower()}>.+?)\n" + "\n?" for heading in HEADINGS)
+    + r"\Z",
+    re.DOTALL,
+)
+_WHERE = {
+    Where.EDGE: "In each cluster's Prometheus; Grafana reads the result from Elasticsearch",
+    Where.METRICS: "In Grafana, on Elasticsearch",
+    Where.PROMETHEUS: "In Grafana, on the controlplane's own Prometheus",
+    Where.LOGS: "In Grafana, on the logs in Elasticsearch",
+}
+
+
+class PageError(ValueError):
+    """A page that is not written as the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The parts of a runbook page, as Markdown; ``facts`` are the table and the condition."""
+
+    name: str
+    meaning: str
+    facts: str
+    impact: str
+    look: str
+    fix: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What to look at and what to do, a line or a command each; a command begins with ``$ ``."""
+        found = [line.strip().removeprefix("- ") for line in f"{self.look}\n{self.fix}".splitlines()]
+        return [line for line in found if line and not line.startswith("```")]
+
+
+def page(text: str) -> Page:
+    """Return the parts of a page. Raises PageError."""
+    found = _PAGE.match(text)
+    if found is None:
+        raise PageError(f"a page has a title, its meaning, a table, a condition, and {', '.join(HEADINGS)}")
+    return Page(**found.groupdict())
+
+
+def read(root: Path, alarm: Alarm) -> Page:
+    """Return the page of an alarm. Raises PageError."""
+    return page((root / FOLDER / f"{alarm.name}.md").read_text(encoding="utf-8"))
+
+
+def facts(alarm: Alarm) -> str:
+    """Return what a page says of its alarm's definition."""
+    rows = {
+        "Severity": alarm.severity.value,
+        "Component": alarm.component,
+        "Evaluated": _WHERE[alarm.where]
+        + ("; also straight from the controlplane's Prometheus" if alarm.direct else ""),
+        "Fires after": alarm.hold,
+    }
+    if alarm.must_exist:
+        rows["No data"] = "fires too"
+    condition = (
+        f"count({alarm.query}) {alarm.op} {number(alarm.threshold)}" if alarm.where is Where.LOGS else alarm.expression
+    )
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return f"| | |\n| --- | --- |\n{table}\n\n```promql\n{condition}\n```"
+
+
+def refreshed(text: str, alarm: Alarm) -> str:
+    """Return a page with the facts of its alarm. Raises PageError."""
+    return text.replace(page(text).facts, facts(alarm))
+
+
+def index(text: str, topics: tuple[Topic, ...]) -> str:
+    """Return the index with the tables of all alarms below what is written by hand."""
+    parts = [text.split("\n## ", maxsplit=1)[0].rstrip("\n") + "\n"]
+    for topic in topics:
+        rows = "\n".join(
+            f"| [{alarm.name}]({alarm.name}.md) | {alarm.severity.value} | {_described(alarm)} |"
+            for alarm in topic.alarms
+        )
+        parts.append(f"\n## {topic.title}\n\n| Alarm | Severity | When |\n| --- | --- | --- |\n{rows}\n")
+    return "".join(parts)
+
+
+def _described(alarm: Alarm) -> str:
+    text = re.sub(r"{{ \$labels\.(\w+) }}", r"`\1`", alarm.description)
+    return text.replace("@threshold@", texts.threshold(alarm.threshold, alarm.unit)).replace(
+        "@hold@", texts.duration(alarm.hold)
+    )

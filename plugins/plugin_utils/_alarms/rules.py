@@ -1,0 +1,211 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From alarms to alerting rules of Prometheus and to rules that Grafana is provisioned with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms import texts
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import (
+    LONGEST_MEMBER,
+    RUNBOOKS,
+    Alarm,
+    Topic,
+    Where,
+    selected,
+)
+
+FOLDER = "Alarms"
+# Rules that are read from the controlplane's own Prometheus as well have a name of their own there.
+DIRECT_SUFFIX = " (direct)"
+MEMBER = "@member@"
+
+_EVALUATORS = {">": "gt", "<": "lt", ">=": "gte", "<=": "lte", "==": "eq", "!=": "ne"}
+_SOURCES = {Where.EDGE: "metrics", Where.METRICS: "metrics", Where.PROMETHEUS: "prometheus", Where.LOGS: "logs"}
+
+Rule = dict[str, Any]
+
+
+def runbook_url(alarm: Alarm, runbooks: str = RUNBOOKS, *, own: bool = False) -> str:
+    """Return the address of an alarm's page; a site's ``own`` alarm has the one that it names, or none."""
+    return alarm.runbook_url if own or alarm.runbook_url else f"{runbooks}/{alarm.name}.md"
+
+
+def _annotations(alarm: Alarm, url: str, fill: Callable[[str], str]) -> dict[str, str]:
+    found = {"summary": fill(alarm.summary), "description": fill(alarm.description)}
+    return found | ({"runbook_url": url} if url else {})
+
+
+def _numbers(alarm: Alarm) -> dict[str, str]:
+    """Return what a text has for each of its placeholders."""
+    return {
+        "threshold": texts.threshold(alarm.threshold, alarm.unit),
+        "hold": texts.duration(alarm.hold),
+    }
+
+
+def _filled(text: str, numbers: Mapping[str, str]) -> str:
+    for name, value in numbers.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+# --- Prometheus ---------------------------------------------------------------------------------------------------
+
+
+def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) -> Rule:
+    """Return the Prometheus alerting rule of an alarm, wherever it is evaluated.
+
+    A number of its texts that is not that of ``default`` becomes a label too: ALERTS carries it to Grafana, whose rule
+    is one for all clusters.
+    """
+    numbers = _numbers(alarm)
+    used = {name for name in numbers if f"@{name}@" in alarm.summary + alarm.description}
+    usual = _numbers(default or alarm)
+    return {
+        "alert": alarm.name,
+        "expr": alarm.expression,
+        "for": alarm.hold,
+        "labels": {
+            "severity": alarm.severity.value,
+            "component": alarm.component,
+            **alarm.labels,
+            **{name: numbers[name] for name in sorted(used) if numbers[name] != usual[name]},
+        },
+        "annotations": _annotations(
+            alarm, runbook_url(alarm) if url is None else url, lambda text: _filled(text, numbers)
+        ),
+    }
+
+
+# --- Grafana ------------------------------------------------------------------------------------------------------
+
+
+def _about(text: str, cluster: str) -> str:
+    """Write the cluster's name where Grafana could not: a rule's own labels are not among ``$labels``."""
+    return text if not cluster else text.replace("{{ $labels.cluster }}", cluster)
+
+
+def _query(alarm: Alarm, source: str, expression: str) -> Rule:
+    kind = "elasticsearch" if alarm.where is Where.LOGS else "prometheus"
+    model: Rule = {"refId": "A", "datasource": {"type": kind, "uid": source}}
+    if alarm.where is Where.LOGS:
+        model |= {
+            "query": expression,
+            "timeField": "@timestamp",
+            "metrics": [{"id": "1", "type": "count"}],
+            "bucketAggs": [
+                {"id": "2", "type": "date_histogram", "field": "@timestamp", "settings": {"interval": "auto"}}
+            ],
+        }
+    else:
+        model |= {"expr": expression, "instant": True, "range": False, "intervalMs": 60000, "maxDataPoints": 1000}
+    return {
+        "refId": "A",
+        "datasourceUid": source,
+        "relativeTimeRange": {"from": 900 if alarm.where is Where.LOGS else 600, "to": 0},
+        "model": model,
+    }
+
+
+def _expression(ref: str, model: Rule) -> Rule:
+    return {
+        "refId": ref,
+        "datasourceUid": "__expr__",
+        "relativeTimeRange": {"from": 600, "to": 0},
+        "model": {"refId": ref, "datasource": {"type": "__expr__", "uid": "__expr__"}, **model},
+    }
+
+
+def _threshold(on: str, op: str, value: float) -> Rule:
+    condition = {"evaluator": {"type": _EVALUATORS[op], "params": [value]}}
+    return _expression("C", {"type": "threshold", "expression": on, "conditions": [condition]})
+
+
+def _of_the_series(label: str, otherwise: str) -> str:
+    """Return a template of a label that comes with a series. No dollar sign: in labels Grafana reads a variable."""
+    return f'{{{{ or (index .Labels "{label}") "{otherwise}" }}}}'
+
+
+def member_id(member: str) -> str:
+    """Return a member's part of an identifier, which has room for 40 characters: a long name comes in as a hash."""
+    return member if len(member) <= LONGEST_MEMBER else hashlib.sha256(member.encode()).hexdigest()[:LONGEST_MEMBER]
+
+
+def uid(alarm: Alarm, *, direct: bool = False, member: str = "") -> str:
+    """Return the identifier of an alarm's rule in Grafana, of at most 40 characters."""
+    return alarm.uid + ("-direct" if direct else f"-{member_id(member)}" if alarm.per_member else "")
+
+
+def grafana_rule(
+    alarm: Alarm, cluster: str, environment: str, *, direct: bool = False, runbooks: str = RUNBOOKS, own: bool = False
+) -> Rule:
+    """Return Grafana's rule for an alarm.
+
+    ``cluster`` is the controlplane, or the member that an alarm with ``per_member`` is about. An edge alarm's rule
+    reads the ALERTS series, and takes the severity and the numbers of its texts from there, so that it is the same
+    whatever a cluster overrides: from Elasticsearch, or (``direct``) from the controlplane's own Prometheus, whose
+    series carry no external labels. Models must not hold a dollar sign: Grafana's file provisioning passes them on as
+    they are, so it could not even be escaped.
+    """
+    edge = alarm.where is Where.EDGE
+    source = "prometheus" if direct else _SOURCES[alarm.where]
+    # The watchdog proves one whole way, from the controlplane's own edge to the receiver.
+    only = f',cluster="{cluster}"' if alarm.always else ""
+    expression = f'ALERTS{{alertname="{alarm.name}",alertstate="firing"{only}}}' if edge else selected(alarm.query)
+    data = [_query(alarm, source, expression.replace(MEMBER, cluster))]
+    on = "A"
+    if alarm.where is Where.LOGS:
+        data.append(_expression("B", {"type": "reduce", "expression": "A", "reducer": "sum"}))
+        on = "B"
+    data.append(_threshold(on, ">", 0) if edge else _threshold(on, alarm.op, alarm.threshold))
+    # An error of a data source has no series, and goes by the usual severity.
+    severity = _of_the_series("severity", alarm.severity.value) if edge else alarm.severity.value
+    labels = {"severity": severity, "component": alarm.component, **alarm.labels}
+    if alarm.per_member or direct or alarm.where in (Where.PROMETHEUS, Where.LOGS):
+        labels |= {"cluster": cluster, "environment": environment}
+    numbers = _numbers(alarm)
+    if edge:
+        numbers = {name: _of_the_series(name, value) for name, value in numbers.items()}
+    return {
+        "uid": uid(alarm, direct=direct, member=cluster),
+        "title": alarm.name + (DIRECT_SUFFIX if direct else f" {cluster}" if alarm.per_member else ""),
+        "condition": "C",
+        "data": data,
+        # An edge alarm has waited at the edge already.
+        "for": "0s" if edge else alarm.hold,
+        # No ALERTS series is what one hopes for. Where data must be, silence is an alarm.
+        "noDataState": "Alerting" if alarm.must_exist else "OK",
+        # Rules that read ALERTS fail together: one DatasourceError says it, not each of them by its own name.
+        "execErrState": "Alerting" if alarm.must_exist else "Error",
+        "annotations": _annotations(
+            alarm,
+            runbook_url(alarm, runbooks, own=own),
+            lambda text: _about(_filled(text, numbers), labels.get("cluster", "")),
+        ),
+        "labels": labels,
+    }
+
+
+def group(name: str, rules: list[Rule]) -> Rule:
+    """Return a group of Grafana's rules."""
+    return {"orgId": 1, "name": name, "folder": FOLDER, "interval": "1m", "rules": rules}
+
+
+def grafana_groups(topics: Iterable[Topic], make: Callable[..., Rule], *, member: str = "") -> list[Rule]:
+    """Return the groups of topics: of the controlplane's rules, or of those of one ``member``.
+
+    ``make`` returns the rule of an alarm, with ``direct`` the one that is read from the controlplane's Prometheus.
+    """
+    found = []
+    for topic in topics:
+        mine = [alarm for alarm in topic.alarms if alarm.per_member is bool(member)]
+        plain = [make(alarm) for alarm in mine]
+        direct = [make(alarm, direct=True) for alarm in mine if alarm.direct]
+        for name, rules in ((topic.name, plain), (f"{topic.name}-direct", direct)):
+            if rules:
+                found.append(group(f"{name}-{member}" if member else name, rules))
+    return found

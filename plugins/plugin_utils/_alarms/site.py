@@ -1,0 +1,266 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A site's alarms: the collection's and its own, each as a cluster's overrides make it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.built_in import built_in, load
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import (
+    NAMESPACES,
+    Alarm,
+    AlarmError,
+    Reader,
+    Topic,
+    alarm,
+    fields,
+    nearest,
+    read_boolean,
+    read_duration,
+    read_namespaces,
+    read_number,
+    read_severity,
+    selected,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import uid
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
+
+Value = Any  # whatever a YAML file holds
+OVERRIDES, EXTRA = "alarms_overrides", "alarms_extra"
+OWN = Topic(name="extra", title="The site's own", alarms=())
+_FIELDS: Mapping[str, Reader] = {
+    "threshold": read_number,
+    "hold": read_duration,
+    "severity": read_severity,
+    "enabled": read_boolean,
+    "namespaces": read_namespaces,
+    "exclude_namespaces": read_namespaces,
+}
+_ENDS = (".yml", ".yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """What a site changes of one alarm: in all clusters, and on top of that by cluster."""
+
+    everywhere: Mapping[str, Value]
+    clusters: Mapping[str, Mapping[str, Value]]
+
+    def of(self, cluster: str) -> Mapping[str, Value]:
+        return {**self.everywhere, **self.clusters.get(cluster, {})}
+
+
+_NONE = Override(everywhere={}, clusters={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """All alarms with the values that they have without overrides, and the overrides by their names."""
+
+    topics: tuple[Topic, ...]
+    overrides: Mapping[str, Override]
+
+    @functools.cached_property
+    def usual(self) -> Mapping[str, Alarm]:
+        """Each alarm as it is without overrides, by its name."""
+        return {each.name: each for topic in self.topics for each in topic.alarms}
+
+    @functools.cached_property
+    def own(self) -> frozenset[str]:
+        """Names of the alarms that are not the collection's."""
+        return frozenset(each.name for topic in self.topics if topic.name == OWN.name for each in topic.alarms)
+
+    def tuned(self, each: Alarm, cluster: str) -> Alarm | None:
+        """Return an alarm as it is in a cluster, or None where it is disabled."""
+        given = dict(self.overrides.get(each.name, _NONE).of(cluster))
+        if not given.pop("enabled", True):
+            return None
+        only, without = given.pop("namespaces", ()), given.pop("exclude_namespaces", ())
+        return dataclasses.replace(each, query=selected(each.query, only, without), **given)
+
+    def of(self, cluster: str) -> tuple[Topic, ...]:
+        """Return the topics with the alarms that a cluster has, as it has them."""
+        found = []
+        for topic in self.topics:
+            alarms = [self.tuned(each, cluster) for each in topic.alarms]
+            found.append(dataclasses.replace(topic, alarms=tuple(each for each in alarms if each is not None)))
+        return tuple(found)
+
+
+def site(overrides: Value, extra: Value, *, folder: str | None = None, clusters: Collection[str] = ()) -> Site:
+    """Return a site's alarms by its options ``alarms_overrides`` and ``alarms_extra``.
+
+    ``folder`` is where a relative path starts, the inventory's directory. ``clusters`` are the members that an
+    override may name; without any, it may name all. Raises AlarmError with every fault.
+    """
+    faults: list[str] = []
+    own = _own(extra, folder, faults)
+    known = {each.name: each for topic in built_in() for each in topic.alarms}
+    faults += _doubles(known, own)
+    topics = (*built_in(), dataclasses.replace(OWN, alarms=tuple(own))) if own else built_in()
+    given = _overrides(overrides, known | {each.name: each for each in own}, clusters, faults)
+    if faults:
+        raise AlarmError(faults)
+    return Site(topics=topics, overrides=given)
+
+
+# --- The site's own alarms ----------------------------------------------------------------------------------------
+
+
+def _own(extra: Value, folder: str | None, faults: list[str]) -> list[Alarm]:
+    try:
+        definitions = list(_definitions(_plain(extra), folder))
+    except AlarmError as error:
+        faults += error.faults
+        return []
+    found = []
+    for place, value in definitions:
+        try:
+            found.append(alarm(value, place))
+        except AlarmError as error:
+            faults += error.faults
+    return found
+
+
+def _definitions(extra: Value, folder: str | None) -> Iterator[tuple[str, Value]]:
+    """Yield each definition with where it is."""
+    value = _parsed(extra, EXTRA) if isinstance(extra, str) and extra.lstrip().startswith("[") else extra
+    if not value:
+        return
+    if isinstance(value, str):
+        for path in _files(Path(value), folder):
+            yield from ((f"{EXTRA}: {path}, alarm {index}", each) for index, each in enumerate(_listed(path), start=1))
+    elif isinstance(value, list):
+        yield from ((f"{EXTRA}[{index}]", each) for index, each in enumerate(value))
+    else:
+        raise AlarmError(
+            [f"{EXTRA} is {shown(value)}, and takes a list of alarms, or a path to a file or a directory."]
+        )
+
+
+def _files(path: Path, folder: str | None) -> list[Path]:
+    if not path.is_absolute():
+        if not folder:
+            raise AlarmError([f"{EXTRA} is the path {path}, and the inventory has no directory: give the whole path."])
+        path = Path(folder) / path
+    if path.is_dir():
+        found = sorted(each for each in path.iterdir() if each.suffix in _ENDS)
+        if not found:
+            raise AlarmError([f"{EXTRA} is the directory {path}, in which there is no {' or '.join(_ENDS)} file."])
+        return found
+    if not path.is_file():
+        raise AlarmError([f"{EXTRA} is {path}, which is not there: relative paths start at the inventory's directory."])
+    return [path]
+
+
+def _listed(path: Path) -> list[Value]:
+    try:
+        found = load(path)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AlarmError([f"{EXTRA}: {path} cannot be read: {error}."]) from error
+    if not isinstance(found, list):
+        raise AlarmError([f"{EXTRA}: {path} has no list of alarms: begin each with a dash."])
+    return found
+
+
+def _doubles(known: Mapping[str, Alarm], own: Sequence[Alarm]) -> Iterator[str]:
+    for name, count in Counter(each.name for each in own).items():
+        if name in known:
+            yield f"{EXTRA} has {name}, an alarm of the collection: tune it with {OVERRIDES}, or rename yours."
+        elif count > 1:
+            yield f"{EXTRA} has {count} alarms of the name {name}: give each another name."
+    names: dict[str, str] = {}
+    for each in [*known.values(), *own]:
+        for direct in (False, True) if each.direct else (False,):
+            other = names.setdefault(uid(each, direct=direct), each.name)
+            if other != each.name:
+                yield f"{EXTRA}: Grafana would know {each.name} by the same identifier as {other}: name it otherwise."
+
+
+# --- Overrides ----------------------------------------------------------------------------------------------------
+
+
+def _overrides(
+    overrides: Value, known: Mapping[str, Alarm], clusters: Collection[str], faults: list[str]
+) -> dict[str, Override]:
+    value = _plain(overrides)
+    try:
+        value = _parsed(value, OVERRIDES) if isinstance(value, str) else value
+    except AlarmError as error:
+        faults += error.faults
+        return {}
+    if not value:
+        return {}
+    if not isinstance(value, Mapping):
+        faults.append(f"{OVERRIDES} is {shown(value)}, and takes a dictionary of alarms by name.")
+        return {}
+    found = {}
+    for name, given in value.items():
+        place = f"{OVERRIDES}.{name}"
+        if name not in known:
+            near = nearest(name, known) if nearest(name, known).startswith(": did") else ": docs/runbooks lists them."
+            faults.append(f"{OVERRIDES} has {shown(name, plain=True)}, which is no alarm{near}")
+        elif not isinstance(given, Mapping):
+            faults.append(
+                f"{place} is {shown(given)}, and takes a dictionary with {', '.join([*_FIELDS, 'clusters'])}."
+            )
+        else:
+            found[name] = _override(given, known[name], place, clusters, faults)
+    return found
+
+
+def _override(
+    given: Mapping[str, Value], each: Alarm, place: str, clusters: Collection[str], faults: list[str]
+) -> Override:
+    rest = {key: value for key, value in given.items() if key != "clusters"}
+    everywhere = fields(rest, _FIELDS, place, faults, others=("clusters",))
+    by_cluster = given.get("clusters") or {}
+    if not isinstance(by_cluster, Mapping):
+        faults.append(f"{place}.clusters is {shown(by_cluster)}, and takes a dictionary of overrides by cluster.")
+        by_cluster = {}
+    found = {}
+    for cluster, value in by_cluster.items():
+        inner = f"{place}.clusters.{cluster}"
+        if clusters and cluster not in clusters:
+            faults.append(
+                f"{place}.clusters has {shown(cluster, plain=True)}, which is no member{nearest(cluster, clusters)}"
+            )
+        elif not isinstance(value, Mapping):
+            faults.append(f"{inner} is {shown(value)}, and takes a dictionary with {', '.join(_FIELDS)}.")
+        else:
+            found[cluster] = fields(value, _FIELDS, inner, faults)
+    faults += _unfit(everywhere, each, place)
+    for cluster, values in found.items():
+        faults += _unfit(values, each, f"{place}.clusters.{cluster}")
+    return Override(everywhere=everywhere, clusters=found)
+
+
+def _unfit(values: Mapping[str, Value], each: Alarm, place: str) -> Iterator[str]:
+    """Yield each field that the alarm has no place for."""
+    if "threshold" in values and not each.op:
+        yield f"{place} has a threshold, and {each.name} compares with none: take it out."
+    for name in ("namespaces", "exclude_namespaces"):
+        if name in values and not NAMESPACES.search(each.query):
+            yield f"{place} has {name}, and {each.name} is not about namespaces: take it out."
+
+
+def _parsed(text: str, name: str) -> Value:
+    """Return the value that a text of the command line or of a survey holds."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise AlarmError([f"{name} is a text that is no YAML: {error}."]) from error
+
+
+def _plain(value: Value) -> Value:
+    """Return a value of Ansible's without what Ansible marks it with."""
+    return json.loads(json.dumps(value, default=str))
