@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -28,30 +29,32 @@ def grafana_alarms(
     member: str,
     members: Members,
     former: Collection[str] = (),
+    withdrawn: Collection[str] = (),
     extra: Value = None,
     folder: str | None = None,
     declared: Collection[str] = (),
     runbooks: str = RUNBOOKS,
 ) -> dict[str, Any]:
-    """Return Grafana's provisioning of rules, as ``rules``, ``members`` and ``retired``.
+    """Return Grafana's provisioning ``files`` of rules, by their names, and ``retired``, what it shall delete.
 
-    ``member`` is the controlplane, ``members`` those that are watched, with their environments. Raises
-    AnsibleFilterError.
+    ``member`` is the controlplane, ``members`` those that are watched, with their environments. ``withdrawn`` are
+    identifiers of rules that belong to no alarm any more. Raises AnsibleFilterError.
     """
     try:
         alarms = site(overrides, extra, folder=folder, clusters=declared)
     except AlarmError as error:
         raise AnsibleFilterError(f"grafana_alarms: {error}") from error
     name = str(member)
-    documents = {"": _document(_shown(alarms, name), _maker(alarms, name, members, runbooks))}
+    documents = {"rules.yaml": _document(_shown(alarms, name), _maker(alarms, name, members, runbooks))}
     for each in sorted(map(str, members)):
-        documents[each] = _document(alarms.of(each), _maker(alarms, each, members, runbooks), member=each)
+        make = _maker(alarms, each, members, runbooks)
+        documents[f"rules_of_{each}.yaml"] = _document(alarms.of(each), make, member=each)
     kept = {rule["uid"] for document in documents.values() for group in document["groups"] for rule in group["rules"]}
+    known = _known(alarms, {*map(str, members), *map(str, former)})
     return {
-        "rules": documents.pop(""),
-        "members": documents,
-        "retired": sorted(_known(alarms, {*map(str, members), *map(str, former)}) - kept),
-        "provided": sorted(kept),
+        # JSON is YAML. Lines, so that a diff shows what changes.
+        "files": {name: json.dumps(document, indent=1, ensure_ascii=False) for name, document in documents.items()},
+        "retired": sorted((known | set(map(str, withdrawn))) - kept),
     }
 
 

@@ -47,5 +47,5 @@ def threshold(value: float, unit: Unit) -> str:
         for word, size in _SIZES:
             if value and value % size == 0:
                 return f"{number(value / size)} {word}"
-        return f"{number(value)} bytes"
+        return f"{number(value)} byte{'' if value == 1 else 's'}"
     return number(value)

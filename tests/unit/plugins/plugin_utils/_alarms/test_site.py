@@ -30,26 +30,28 @@ EXTRA: dict[str, Any] = {
     "description": "More than @threshold@ errors for @hold@.",
 }
 EDGE = [alarm for topic in built_in() for alarm in topic.alarms if alarm.where is Where.EDGE]
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Rules = dict[str, dict[str, Any]]
 
 
 def edge(overrides: Any = None, cluster: str = "staging", **options: Any) -> Rules:
     """Return the alerting rules of a cluster, by alarm."""
     files = prometheus_alarms(overrides, cluster=cluster, members=MEMBERS, **options)
-    groups = [group for text in files.values() for group in yaml.safe_load(text)["groups"]]
+    groups = [group for text in files.values() for group in yaml.load(text, LOADER)["groups"]]  # noqa: S506
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
 def grafana(overrides: Any = None, **options: Any) -> Rules:
     """Return Grafana's rules by title."""
     found = grafana_alarms(overrides, member="controlplane", members=MEMBERS, declared=MEMBERS, **options)
-    documents = [found["rules"], *found["members"].values()]
+    documents = [json.loads(text) for text in found["files"].values()]
     return {rule["title"]: rule for item in documents for group in item["groups"] for rule in group["rules"]}
 
 
 def retired(overrides: Any = None, **options: Any) -> list[str]:
     found = grafana_alarms(overrides, member="controlplane", members=MEMBERS, **options)
-    assert not set(found["retired"]) & set(found["provided"])
+    provided = {rule["uid"] for rule in grafana(overrides, **options).values()}
+    assert not set(found["retired"]) & provided
     return list(found["retired"])
 
 
