@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.plugins.action.check_alarms import refused_by_promtool
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
 
 from localcloud.software import go_program
@@ -54,6 +56,35 @@ def test_rule_files_are_accepted(topic: Topic, tmp_path: Path) -> None:
     path.write_text(shipped()[f"alerts_{topic.name}.yml"], encoding="utf-8")
     output = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
     assert f"{number} rules found" in output
+
+
+EXTRA = {
+    "name": "CheckoutErrors",
+    "severity": "warning",
+    "component": "checkout",
+    "query": 'sum(rate(checkout_errors_total{code=~"5..",@namespaces@}[5m]))',
+    "op": ">",
+    "threshold": 2,
+    "summary": "Checkout of {{ $labels.cluster }} fails",
+    "description": "More than @threshold@ errors for @hold@.",
+}
+
+
+def test_what_a_site_tunes_and_adds_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the check that the roles make, with the real promtool on the path."""
+    monkeypatch.setenv("PATH", str(Path(go_program("promtool")).parent), prepend=":")
+    names = [alarm.name for alarm in ALARMS if "@namespaces" in alarm.query]
+    overrides = {name: {"namespaces": ["shop"], "exclude_namespaces": ["forum"]} for name in names}
+    overrides["AverageCpuHigh"] = {"threshold": 0.5, "hold": "1h30m", "severity": "critical"}
+    assert refused_by_promtool(site(overrides, [EXTRA]), "staging") is None
+
+
+def test_a_query_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(go_program("promtool")).parent), prepend=":")
+    refused = refused_by_promtool(site({}, [{**EXTRA, "query": "sum(rate("}]), "staging")
+    assert refused is not None
+    assert "CheckoutErrors" in refused
+    assert "parse" in refused
 
 
 @pytest.mark.parametrize("alarm", EVALUATED, ids=lambda alarm: alarm.name)

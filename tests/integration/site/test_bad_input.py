@@ -137,6 +137,25 @@ def test_a_misspelt_option_is_found_first(
     assert f"roles/{tag}/meta/argument_specs.yml" in failure
 
 
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"alarms_overrides": {"AverageCpuHihg": {"threshold": 85}}}, "no alarm: did you mean AverageCpuHigh?"),
+        ({"alarms_overrides": {"AverageCpuHigh": {"clusters": {"stagign": {}}}}}, "no member: did you mean staging?"),
+        (
+            {"alarms_extra": "../no-alarms.yml"},
+            "which is not there: relative paths start at the inventory's directory.",
+        ),
+    ],
+    ids=["name", "cluster", "path"],
+)
+def test_an_alarm_that_cannot_be_tuned(playbook: Playbook, unchanged: Any, variables: Any, words: str) -> None:
+    with unchanged():
+        failure = one_failure(playbook("site.yml", "staging", *extra(**variables), succeed=False))
+    assert words in failure
+    assert "It is set in the variables of staging" in failure
+
+
 def test_a_team_that_would_take_over_an_access_entry(playbook: Playbook, unchanged: Any) -> None:
     team = {"name": "team-a", "principals": ["arn:aws:iam::111122223333:role/dataplatform-viewers"]}
     with unchanged():

@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.action.check_alarms import refused_by_promtool
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+FAKE = """#!/bin/sh
+cp "$3" "{folder}/given.json"
+echo "$@" >"{folder}/called"
+echo "  FAILED:" >&2
+echo "$3: 3:1: group \\"alarms\\", rule 1, \\"X\\": could not parse expression" >&2
+exit {code}
+"""
+
+
+def promtool(folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    program = folder / "promtool"
+    program.write_text(FAKE.format(folder=folder, code=code), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def test_promtool_is_given_the_alarms_as_a_cluster_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promtool(tmp_path, monkeypatch, 0)
+    overrides = {"NodeCpuHigh": {"clusters": {"staging": {"threshold": 42}}}, "NodeClockSkew": {"enabled": False}}
+    assert refused_by_promtool(site(overrides, []), "staging") is None
+    assert (tmp_path / "called").read_text().startswith("check rules ")
+    (group,) = json.loads((tmp_path / "given.json").read_text())["groups"]
+    rules = {rule["alert"]: rule for rule in group["rules"]}
+    assert rules["NodeCpuHigh"]["expr"].endswith("> 42")
+    assert "NodeClockSkew" not in rules
+    # Also what Grafana evaluates, but for Lucene.
+    assert "KafkaBrokersMissing" in rules
+    assert "FieldsIgnored" not in rules
+
+
+def test_what_promtool_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promtool(tmp_path, monkeypatch, 1)
+    assert refused_by_promtool(site({}, []), "staging") == (
+        '3:1: group "alarms", rule 1, "X": could not parse expression'
+    )
+
+
+def test_without_promtool_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert refused_by_promtool(site({}, []), "staging") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ({}, 1, "failed=0"),  # promtool is not asked about the collection's own
+        ({"overrides": {"AverageCpuHigh": {"threshold": "85"}}}, 0, "failed=0"),
+        ({"overrides": {"AverageCpuHigh": {"threshold": "85"}}}, 1, "promtool refuses what alarms_overrides and"),
+        (
+            {"overrides": {"AverageCpuHihg": {}}},
+            0,
+            "no alarm: did you mean AverageCpuHigh? It is set in the variables of",
+        ),
+        ({"extra": "ours.yml"}, 0, "failed=0"),
+        ({"extra": "theirs.yml"}, 0, "which is not there"),
+    ],
+)
+def test_in_a_play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], code: int, said: str
+) -> None:
+    promtool(tmp_path, monkeypatch, code)
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n", encoding="utf-8")
+    ours = [{"name": "Ours", "severity": "info", "component": "x", "query": "up", "summary": "s", "description": "d"}]
+    (tmp_path / "ours.yml").write_text(json.dumps(ours), encoding="utf-8")
+    task = {"dataplatform.fleet.check_alarms": {"cluster": "staging", "members": ["staging"], **arguments}}
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = " ".join((done.stdout + done.stderr).split())
+    assert said in output
+    assert (done.returncode == 0) is (said == "failed=0")
