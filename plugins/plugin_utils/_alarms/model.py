@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _texts
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
 
@@ -219,7 +220,7 @@ def _labels(value: Value) -> dict[str, str]:
     for name, text in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-zA-Z_]\w*", name) or isinstance(text, Mapping | list):
             raise ValueError(words)
-    return {name: str(text) for name, text in value.items()}
+    return {name: _texts.text(text) for name, text in value.items()}
 
 
 read_severity: Reader = _one_of(Severity)

@@ -31,9 +31,22 @@ NAMESPACE = {
     "pod_security_reason": "Own",
 }
 SEVERITIES = ["critical", "warning"]
+TUNED = {"AverageCpuHigh": {"threshold": 85.5, "enabled": True, "clusters": {"staging": {"threshold": "85"}}}}
+OWN_ALARM = {
+    "name": "Own",
+    "severity": "info",
+    "component": "own",
+    "query": "up",
+    "summary": "Own",
+    "description": "Own",
+    "labels": SCALARS,
+    "direct": True,
+}
 # Options whose entries have a form of their own, or name what there is. Of the others the declared type says it.
 FORMED: dict[str, Value] = {
     "alarms_environments": {"staging": {"email_addresses": ["a@example.com"], "severities": SEVERITIES}},
+    "alarms_extra": [OWN_ALARM],
+    "alarms_overrides": TUNED,
     "alarms_email_severities": SEVERITIES,
     "alarms_slack_severities": SEVERITIES,
     "alarms_group_by": ["alertname", True],
@@ -56,6 +69,8 @@ FORMED: dict[str, Value] = {
     "kube_state_metrics_kinds": ["pods"],
     "logstash_elasticsearch_hosts": ["https://es.example.com:9200"],
     "logstash_pipelines": {"metrics": {"workers": 2}},
+    "prometheus_alarms_extra": [OWN_ALARM],
+    "prometheus_alarms_overrides": TUNED,
     "prometheus_rules": {
         "own": {"groups": [{"name": "own", "rules": [{"alert": "A", "expr": "up", "labels": SCALARS}]}]}
     },
