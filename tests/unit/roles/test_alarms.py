@@ -27,6 +27,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     render_role,
 )
 
+CHECKSUM_KEY = "controlplane/passwords/checksum-key"
 HOOK = "https://hooks.slack.example/services/T/B/secret"
 REACHED = {
     "alarms_email_addresses": ["oncall@example.com"],
@@ -308,7 +309,7 @@ def test_members_that_are_built_are_watched_and_all_others_forgotten(
     monkeypatch.setattr(fleet_members, "read_tags", lambda *_arguments: found)
     read = staticmethod(lambda _connection, _name: parameter or None)
     monkeypatch.setattr(fleet_parameter.LookupModule, "read", read)
-    data = only(render_role("alarms", fleet_values={}), "ConfigMap", "grafana-alerting")["data"]
+    data = only(render_role("alarms", fleet_values={CHECKSUM_KEY: "k" * 16}), "ConfigMap", "grafana-alerting")["data"]
     assert {name for name in data if name.startswith("rules_of_")} == {f"rules_of_{name}.yaml" for name in watched}
     retired = [each["uid"] for each in yaml.safe_load(data["retired.yaml"])["deleteRules"]]
     assert retired == sorted([*(f"{kind}-{name}" for kind in PER_MEMBER for name in gone), *WITHDRAWN])
@@ -366,13 +367,16 @@ def test_the_secret_is_there_without_receivers() -> None:
 
 
 def test_the_hook_comes_from_secrets_manager() -> None:
-    values = {"fleet_values": {"controlplane/slack/url": HOOK}, "alarms_slack_secret": "controlplane/slack/url"}
+    values = {
+        "fleet_values": {"controlplane/slack/url": HOOK, CHECKSUM_KEY: "k" * 16},
+        "alarms_slack_secret": "controlplane/slack/url",
+    }
     assert only(objects_of(**values), "Secret")["stringData"]["ALARMS_SLACK_URL"] == HOOK
 
 
 def test_the_hook_of_an_environment_comes_from_secrets_manager() -> None:
     values = {
-        "fleet_values": {"controlplane/slack/test": HOOK},
+        "fleet_values": {"controlplane/slack/test": HOOK, CHECKSUM_KEY: "k" * 16},
         "alarms_environments": {"testing": {"slack_secret": "controlplane/slack/test"}},
     }
     objects = objects_of(**values)
