@@ -70,17 +70,23 @@ EXTRA = {
 }
 
 
-def test_what_a_site_tunes_and_adds_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "promtool").symlink_to(go_program("promtool"))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+@pytest.mark.usefixtures("on_the_path")
+def test_what_a_site_tunes_and_adds_is_accepted() -> None:
     """By the check that the roles make, with the real promtool on the path."""
-    monkeypatch.setenv("PATH", str(Path(go_program("promtool")).parent), prepend=":")
     names = [alarm.name for alarm in ALARMS if "@namespaces" in alarm.query]
     overrides = {name: {"namespaces": ["shop"], "exclude_namespaces": ["forum"]} for name in names}
     overrides["AverageCpuHigh"] = {"threshold": 0.5, "hold": "1h30m", "severity": "critical"}
     assert refused_by_promtool(site(overrides, [EXTRA]), "staging") is None
 
 
-def test_a_query_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(Path(go_program("promtool")).parent), prepend=":")
+@pytest.mark.usefixtures("on_the_path")
+def test_a_query_that_is_none_is_refused() -> None:
     refused = refused_by_promtool(site({}, [{**EXTRA, "query": "sum(rate("}]), "staging")
     assert refused is not None
     assert "CheckoutErrors" in refused
