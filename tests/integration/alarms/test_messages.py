@@ -79,7 +79,10 @@ def rendered(web_port: int) -> tuple[dict[str, Any], dict[str, str]]:
         | {
             "alarms_slack_url": f"http://{HOST}:{web_port}/slack",
             "alarms_heartbeat_url": f"http://{HOST}:{web_port}/beat",
-            "fleet_values": {"controlplane/alarm-test/webhook": f"http://{HOST}:{web_port}/rehearsal"},
+            "fleet_values": {
+                "controlplane/alarm-test/webhook": f"http://{HOST}:{web_port}/rehearsal",
+                "controlplane/passwords/checksum-key": "k" * 16,
+            },
         },
     )
     data = only(objects, "ConfigMap", "grafana-alerting")["data"]

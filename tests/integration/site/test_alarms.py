@@ -28,9 +28,7 @@ def changed(run: Run) -> set[str]:
 
 
 def rules(kubectl: Kubectl) -> dict[str, dict[str, Any]]:
-    shown = kubectl(
-        "--context", "staging", "--namespace", "agents", "get", "configmap", "prometheus-rules", "-o", "json"
-    )
+    shown = kubectl("--namespace", "agents", "get", "configmap", "prometheus-rules", "-o", "json")
     groups = [group for text in json.loads(shown.stdout)["data"].values() for group in yaml.safe_load(text)["groups"]]
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
@@ -40,7 +38,7 @@ def test_a_threshold_changes_the_rules_of_the_clusters_and_nothing_else(
 ) -> None:
     before = rules(kubectl)
     options = ("--diff", *tuned({"AverageCpuHigh": {"threshold": 85}}))
-    wanted = {f"{host} update ConfigMap {RULES}" for host in ("controlplane", "staging")}
+    wanted = {f"{host} patched ConfigMap {RULES}" for host in ("controlplane", "staging")}
 
     announced = playbook("site.yml", "controlplane staging", "--check", *options)
     assert changed(announced) == wanted
