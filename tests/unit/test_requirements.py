@@ -84,3 +84,17 @@ def test_what_pip_installs_from_pypi_is_known_by_its_hash() -> None:
     files = [file for package in packages for file in (*package.get("wheels", ()), package.get("sdist", {})) if file]
     assert len(files) > 1000
     assert [file for file in files if not str(file.get("hash", "")).startswith("sha256:")] == []
+
+
+def test_renovate_finds_the_image_of_every_role() -> None:
+    (manager,) = json.loads((ROOT / "renovate.json").read_text())["customManagers"]
+    pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
+    for path in sorted(ROOT.glob("roles/*/defaults/main.yml")):
+        text = path.read_text()
+        options = yaml.safe_load(text) or {}
+        images = {name.removesuffix("_image_mirror") for name in options if name.endswith("_image_mirror")}
+        declared = {
+            (options[f"{one}_image_mirror"], options[f"{one}_image"], options[f"{one}_version"]) for one in images
+        }
+        found = {(match["mirror"], match["depName"], match["currentValue"]) for match in pattern.finditer(text)}
+        assert found == declared, path
