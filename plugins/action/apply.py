@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.template import generate_ansible_template_vars, trust_as_template
 from ansible.utils.display import Display
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
     connection,
@@ -26,6 +25,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
 
 display = Display()
 # RFC 1123 label: what namespaces are called, and what a set may be called for its parent's name to be one.
@@ -106,18 +106,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return base / "templates" if role or (base / "templates").is_dir() else base
 
     def _template(self, file: Path, text: str, task_vars: dict[str, Any]) -> str:
-        """As ansible.builtin.template does: includes are searched beside the file and along the task's search path."""
-        places = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), str(file.parent)]
-        searchpath = [path for place in places for path in (str(Path(place) / "templates"), str(place))]
-        variables = {
-            **generate_ansible_template_vars(str(file), str(file)),
-            **task_vars,
-        }
-        templar = self._templar.copy_with_new_env(searchpath=searchpath, available_variables=variables)
-        rendered = templar.template(
-            trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
-        )
-        return "" if rendered is None else str(rendered)
+        places = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir()]
+        return render_text(self._templar, file, text, task_vars, places)
 
 
 def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:

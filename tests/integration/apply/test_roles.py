@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import variables
 
 from .conftest import Cluster
@@ -32,16 +33,10 @@ def rendered(role: str) -> list[tuple[Json, Source]]:
     """A role's objects with its defaults, as for a member on which it runs, each with its place in the template."""
     root = CHECKOUT / "roles" / role
     values = variables(role)
-    templar = Templar(loader=DataLoader(), variables=values)
-    templar = templar.copy_with_new_env(searchpath=[str(root / "templates"), str(root)], available_variables=values)
     found: list[tuple[Json, Source]] = []
     for path in render.select(root / "templates", ["."]):
-        text = templar.template(
-            trust_as_template(path.read_text()),
-            escape_backslashes=False,
-            overrides={"trim_blocks": True, "lstrip_blocks": True},
-        )
-        found += render.parse(str(text), path.name, path.read_text())
+        text = render_text(Templar(DataLoader()), path, path.read_text(), values, [str(root)])
+        found += render.parse(text, path.name, path.read_text())
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -121,9 +122,9 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
 
 
 def render_template(path: Path, **options: Any) -> Objects:
-    templar = Templar(DataLoader(), variables=variables(path.relative_to(ROLES).parts[0], **options))
-    text = templar.template(trust_as_template(path.read_text(encoding="utf-8")), convert_data=False)
-    return [document for document in yaml.safe_load_all(text or "") if document]
+    values = variables(path.relative_to(ROLES).parts[0], **options)
+    text = render_text(Templar(DataLoader()), path, path.read_text(encoding="utf-8"), values, [values["role_path"]])
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
 def render_role(role: str, **options: Any) -> Objects:
