@@ -9,6 +9,7 @@ the cluster's. Only where a route of its own is declared for it does a rule of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -114,7 +115,9 @@ class Notification:
     def begin(self) -> None:
         """Make the rule. Raises AskError, also if there is no such route."""
         rule = _rule(self._pods, self._place, self._user)
-        severity = (rule.get("labels") or {}).get("severity", "warning")
+        labels = rule.get("labels") or {}
+        # The rule takes the severity from its series, and without one the last word of the template.
+        severity = re.sub(r'^.*"(\w+)" *}}$', r"\1", labels.get("severity", "warning"))
         self._receivers = {self._receiver(severity)}
         self.end()
         body = {
@@ -124,7 +127,7 @@ class Notification:
             "ruleGroup": RULE,
             "for": "0s",
             "data": _data(rule, self._canary),
-            "labels": {**(rule.get("labels") or {}), "environment": self._environment, "run": self._canary.run},
+            "labels": {**labels, "severity": severity, "environment": self._environment, "run": self._canary.run},
             "annotations": {"summary": f"Test alarm {self._canary.run} of verify: nothing is wrong."},
         }
         answer = self._ask("POST", _RULES, body)

@@ -164,7 +164,6 @@ def test_a_placeholder_of_the_key_lets_nothing_through() -> None:
 
 # What is hashed without a key has no secret in it.
 PLAIN = {
-    "alarms/vars/main.yml": 1,  # a member's name, shortened
     "kube_state_metrics/templates/deployments.yaml.j2": 1,  # settings of its web server, which a ConfigMap shows
     "node_exporter/templates/daemonset.yaml.j2": 1,  # likewise
 }

@@ -75,19 +75,32 @@ def test_in_a_play(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], code: int, said: str
 ) -> None:
     promtool(tmp_path, monkeypatch, code)
+    done = play(tmp_path, arguments)
+    assert said in " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode == 0) is (said == "failed=0")
+
+
+def test_check_mode_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promtool(tmp_path, monkeypatch, 1)
+    overrides = {"overrides": {"AverageCpuHigh": {"threshold": 85}}}
+    run, check = (play(tmp_path, overrides, *options) for options in ((), ("--check",)))
+    assert "promtool refuses" in check.stdout
+    assert (check.returncode, check.stdout) == (run.returncode, run.stdout)
+
+
+def play(tmp_path: Path, arguments: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the action on one host, with the files that the cases of test_in_a_play name beside its inventory."""
     (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n", encoding="utf-8")
     ours = [{"name": "Ours", "severity": "info", "component": "x", "query": "up", "summary": "s", "description": "d"}]
     (tmp_path / "ours.yml").write_text(json.dumps(ours), encoding="utf-8")
     task = {"dataplatform.fleet.check_alarms": {"cluster": "staging", "members": ["staging"], **arguments}}
     (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"],
+    command = [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"]
+    return subprocess.run(
+        [*command, *options],
         env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
         check=False,
     )
-    output = " ".join((done.stdout + done.stderr).split())
-    assert said in output
-    assert (done.returncode == 0) is (said == "failed=0")

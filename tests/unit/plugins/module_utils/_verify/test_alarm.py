@@ -124,7 +124,7 @@ def test_the_canarys_rule_is_that_of_the_fleet_for_the_canary_alone() -> None:
     fleet = grafana_rule()
     for key in ("orgID", "folderUID", "condition", "noDataState", "execErrState"):
         assert made[key] == fleet[key]
-    assert made["labels"] == {**fleet["labels"], "environment": "test", "run": CANARY.run}
+    assert made["labels"] == {**fleet["labels"], "severity": "warning", "environment": "test", "run": CANARY.run}
     assert CANARY.run in made["annotations"]["summary"]
     assert "nothing is wrong" in made["annotations"]["summary"]
     assert [rule["uid"] for rule in grafana.rules] == [alarm.UID, alarm.RULE], "one of a run before is replaced"
@@ -148,7 +148,7 @@ def test_the_route_is_that_of_the_rules_severity_and_of_nothing_else() -> None:
     unlabelled = Grafana([OWN], [SENT])
     unlabelled.rules[0]["labels"] = None
     notification(unlabelled).begin()
-    assert unlabelled.rules[-1]["labels"] == {"environment": "test", "run": CANARY.run}
+    assert unlabelled.rules[-1]["labels"] == {"severity": "warning", "environment": "test", "run": CANARY.run}
 
 
 @pytest.mark.parametrize(

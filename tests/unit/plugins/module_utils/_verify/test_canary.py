@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.filter.grafana_alarms import grafana_alarms
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import alarm, canary
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import Answer, AskError, Place, Ran, User
@@ -178,8 +177,8 @@ def test_a_rule_that_is_not_there_or_cannot_be_evaluated_is_an_error() -> None:
 
 def grafana_rule() -> dict[str, Any]:
     """The rule that the role alarms provisions, as Grafana's API shows it."""
-    text = (Path(__file__).parents[5] / "roles" / "alarms" / "files" / "rules.yaml").read_text(encoding="utf-8")
-    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    text = grafana_alarms({}, member="controlplane", members={})["files"]["rules.yaml"]
+    rules = [rule for group in json.loads(text)["groups"] for rule in group["rules"]]
     (rule,) = (rule for rule in rules if rule["uid"] == alarm.UID)
     return {**rule, "orgID": 1, "folderUID": "folder"}
 
