@@ -22,6 +22,13 @@ RUNBOOKS = "https://github.com/dataplatform-fleet/dataplatform.fleet/blob/main/d
 LONGEST_MEMBER = 20
 # Where a selector takes a matcher of namespaces, with the label's name if it is another one than namespace.
 NAMESPACES = re.compile(r"@namespaces(?::(?P<label>\w+))?@")
+_MARK = NAMESPACES.pattern.replace("?P<label>", "?:")
+_UNUSED = re.compile(rf"{{\s*{_MARK}\s*,?\s*}}|\s*,\s*{_MARK}|{_MARK}\s*,\s*")
+# Of PromQL: what a quote or a comment hides, brackets without others in them, and the operators that bind more loosely
+# than a comparison.
+_HIDDEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|#[^\n]*')
+_BRACKETS = re.compile(r"[({\[][^(){}\[\]]*[)}\]]")
+_SET_OPERATOR = re.compile(r"(?<![\w:])(and|or|unless)(?![\w:])", re.IGNORECASE)
 
 
 class Severity(StrEnum):
@@ -91,7 +98,7 @@ class Alarm:
     @property
     def condition(self) -> str:
         """The whole condition, with the place for a matcher of namespaces."""
-        return f"{self.query} {self.op} {number(self.threshold)}" if self.op else self.query
+        return f"{_operand(self.query)} {self.op} {number(self.threshold)}" if self.op else self.query
 
     @property
     def expression(self) -> str:
@@ -126,6 +133,16 @@ def number(value: float) -> str:
     return f"{value:.10f}".rstrip("0").rstrip(".")
 
 
+def _operand(query: str) -> str:
+    """Return a query as the left side of a comparison: in parentheses where only a part of it would be compared."""
+    if any(hidden.startswith("#") for hidden in _HIDDEN.findall(query)):
+        return f"({query}\n)"
+    bare, before = _HIDDEN.sub(" ", query), ""
+    while bare != before:
+        bare, before = _BRACKETS.sub(" ", bare), bare
+    return f"({query})" if _SET_OPERATOR.search(bare) else query
+
+
 def selected(query: str, only: Sequence[str] = (), without: Sequence[str] = ()) -> str:
     """Return a query whose marked selectors have matchers of the namespaces ``only`` and of those ``without``."""
 
@@ -137,8 +154,10 @@ def selected(query: str, only: Sequence[str] = (), without: Sequence[str] = ()) 
 
     if only or without:
         return NAMESPACES.sub(matchers, query)
-    mark = NAMESPACES.pattern
-    return re.sub(rf"\{{{mark.replace('?P<label>', '?:')}\}}|,{mark.replace('?P<label>', '?:')}", "", query)
+    # Of two marks side by side, one goes at a time.
+    while (less := _UNUSED.sub("", query)) != query:
+        query = less
+    return query
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------
@@ -301,8 +320,13 @@ def _unfit(found: Alarm) -> Iterator[str]:
         yield "direct and always are for alarms that a cluster's Prometheus evaluates: leave them out."
     if not found.op and "@threshold@" in found.summary + found.description:
         yield "summary or description has @threshold@, and there is no op and no threshold: give them."
-    if found.where is Where.LOGS and NAMESPACES.search(found.query):
+    if found.where is Where.LOGS and "@namespaces" in found.query:
         yield "query has @namespaces@, which is for PromQL: take it out."
+    elif "@namespaces" in selected(found.query):
+        yield (
+            "query has @namespaces where no matcher can be: write @namespaces@ between the braces of a selector, with"
+            ' commas between it and the others, as in {code="500",@namespaces@}.'
+        )
     if found.where is not Where.EDGE and "$" in found.query:
         yield "query has a dollar sign, which Grafana cannot be given: take it out."
     if len(found.uid) > _LONGEST_UID - (len("-") + LONGEST_MEMBER if found.per_member else len("-direct")):

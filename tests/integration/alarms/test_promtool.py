@@ -93,6 +93,29 @@ def test_a_query_that_is_none_is_refused() -> None:
     assert "parse" in refused
 
 
+def test_a_threshold_is_for_each_part_of_a_query(tmp_path: Path) -> None:
+    """FluentBitLinesCut joins two counters with `or`: either of them alone fires above the threshold only."""
+    counters = {"cut": "fluentbit_lines_cut_total", "skipped": "fluentbit_input_long_line_skipped_total"}
+    series = [
+        {"series": f'{metric}{{pod="{name}-{kind}",instance="{name}-{kind}"}}', "values": f"0+{step}x60"}
+        for name, metric in counters.items()
+        for kind, step in (("rare", 1), ("often", 10))
+    ]
+    (tuned,) = (
+        alarm
+        for topic in site({"FluentBitLinesCut": {"threshold": 50}}, []).of("staging")
+        for alarm in topic.alarms
+        if alarm.name == "FluentBitLinesCut"
+    )
+    expected = [{"labels": f'{{pod="{name}-often"}}', "value": 150} for name in counters]
+    case = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{"expr": tuned.expression, "eval_time": "30m", "exp_samples": expected}],
+    }
+    assert "SUCCESS" in promtool("test", "rules", write(tmp_path / "test.yml", {"tests": [case]}))
+
+
 @pytest.mark.parametrize("alarm", EVALUATED, ids=lambda alarm: alarm.name)
 def test_it_fires_and_is_silent(alarm: Alarm, tmp_path: Path) -> None:
     # Each by itself: some fixtures are days long, and all rules of a file would be evaluated for each minute of them.

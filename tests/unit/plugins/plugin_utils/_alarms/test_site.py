@@ -130,6 +130,67 @@ def test_namespaces_go_where_the_definition_has_room_for_them() -> None:
     assert nginx.count('resource_namespace=~"shop"') == 2
 
 
+@pytest.mark.parametrize(
+    ("selector", "plain", "matched"),
+    [
+        ("{@namespaces@}", "", '{namespace=~"shop"}'),
+        ("{ @namespaces@ }", "", '{ namespace=~"shop" }'),
+        ('{code="5", @namespaces@}', '{code="5"}', '{code="5", namespace=~"shop"}'),
+        ('{code="5" , @namespaces@ }', '{code="5" }', '{code="5" , namespace=~"shop" }'),
+        ('{@namespaces@,code="5"}', '{code="5"}', '{namespace=~"shop",code="5"}'),
+        ('{ @namespaces@, code="5"}', '{ code="5"}', '{ namespace=~"shop", code="5"}'),
+        ('{a="1",@namespaces@,b="2"}', '{a="1",b="2"}', '{a="1",namespace=~"shop",b="2"}'),
+        ("{@namespaces:exported@,}", "", '{exported=~"shop",}'),
+        (
+            "{@namespaces@,@namespaces:exported@}",
+            "",
+            '{namespace=~"shop",exported=~"shop"}',
+        ),
+    ],
+)
+def test_the_mark_may_be_anywhere_in_a_selector(selector: str, plain: str, matched: str) -> None:
+    extra = [{**EXTRA, "query": f"sum(rate(checkout_errors_total{selector}[5m]))"}]
+    tuned = {"CheckoutErrors": {"namespaces": ["shop"]}}
+    assert edge(extra=extra)["CheckoutErrors"]["expr"] == f"sum(rate(checkout_errors_total{plain}[5m])) > 2"
+    assert edge(tuned, extra=extra)["CheckoutErrors"]["expr"] == f"sum(rate(checkout_errors_total{matched}[5m])) > 2"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sum(errors_total) @namespaces@",
+        'errors_total{code="@namespaces@"}',
+        'errors_total{code="5" @namespaces@}',
+        'errors_total{code="5",@namespaces:a-label@}',
+        'errors_total{code="5",@namespaces}',
+    ],
+)
+def test_a_mark_elsewhere_is_refused(query: str) -> None:
+    (said,) = faults(extra=[{**EXTRA, "query": query}])
+    assert said.startswith("alarms_extra[0]: query has @namespaces where no matcher can be:")
+
+
+# --- Conditions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        ("sum(a) or vector(0)", "(sum(a) or vector(0)) < 1"),
+        ("a and on (x) b", "(a and on (x) b) < 1"),
+        ("a{x=~'y'} UNLESS b", "(a{x=~'y'} UNLESS b) < 1"),
+        ("max_over_time((a or b)[5m:])", "max_over_time((a or b)[5m:]) < 1"),
+        ('a{x="b or c)"} + b', 'a{x="b or c)"} + b < 1'),
+        ("a:or:b / b:and", "a:or:b / b:and < 1"),
+        ("sum by (or) (a)", "sum by (or) (a) < 1"),
+        ("a # or b", "(a # or b\n) < 1"),
+    ],
+)
+def test_the_comparison_is_with_the_whole_query(query: str, condition: str) -> None:
+    extra = [{**EXTRA, "query": query, "op": "<", "threshold": 1}]
+    assert edge(extra=extra)["CheckoutErrors"]["expr"] == condition
+
+
 def test_no_mark_is_left() -> None:
     marked = {alarm.name: {"namespaces": ["shop"]} for alarm in EDGE if "@namespaces" in alarm.query}
     assert len(marked) > 15
