@@ -27,7 +27,7 @@ def in_words(amount: float) -> str:
     for word, size in _WORDS:
         if amount and amount % size == 0 and (amount >= 2 * 86400 or size < 86400):
             count = int(amount // size)
-            said = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+            said = _NUMBERS[count] if 0 < count < len(_NUMBERS) else str(count)
             return f"{said} {word}{'' if count == 1 else 's'}"
     return f"{number(amount)} seconds"
 

@@ -106,11 +106,24 @@ def test_a_duration_in_words(duration: str, text: str) -> None:
         (1, Unit.BYTES, "1 byte"),
         (50 * 2**20, Unit.BYTES, "50 MiB"),
         (1536, Unit.BYTES, "1536 bytes"),
+        (-7, Unit.SECONDS, "-7 seconds"),
+        (-60, Unit.SECONDS, "-1 minutes"),
+        (-720000, Unit.SECONDS, "-200 hours"),
+        (0, Unit.SECONDS, "0 seconds"),
         (100000, Unit.NUMBER, "100000"),
     ],
 )
 def test_a_threshold_has_its_unit(value: float, unit: Unit, text: str) -> None:
     assert texts.threshold(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    "alarm", [each for each in ALARMS if each.component == "certificates"], ids=lambda each: each.name
+)
+def test_texts_about_certificates_hold_for_any_threshold(alarm: Alarm) -> None:
+    """What a run ought to have done is said only of a certificate that has less left than a run waits for."""
+    assert ("less than 30 days" in alarm.description) is (alarm.name in ("CertificateNotRenewed", "CertificateExpires"))
+    assert bool(re.search(r"\d+ days|three years", alarm.description)) is ("Below that, " in alarm.description)
 
 
 def test_every_file_of_definitions_is_read() -> None:
