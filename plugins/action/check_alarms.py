@@ -20,7 +20,10 @@ _TIMEOUT = 60
 
 
 def refused_by_promtool(alarms: Site, cluster: str) -> str | None:
-    """Return what promtool says against the alarms of ``cluster``; None if nothing, or if there is no promtool."""
+    """Return what promtool says against the alarms of ``cluster``; None if nothing, or if there is no promtool.
+
+    Raises AlarmError if promtool cannot be run.
+    """
     program = shutil.which("promtool")
     if program is None:
         return None
@@ -33,9 +36,16 @@ def refused_by_promtool(alarms: Site, cluster: str) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "alarms.yml"
         path.write_text(json.dumps({"groups": [{"name": "alarms", "rules": rules}]}), encoding="utf-8")
-        done = subprocess.run(
-            [program, "check", "rules", path], capture_output=True, text=True, check=False, timeout=_TIMEOUT
-        )
+        try:
+            done = subprocess.run(
+                [program, "check", "rules", path], capture_output=True, text=True, check=False, timeout=_TIMEOUT
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AlarmError(
+                [f"promtool has not answered within {_TIMEOUT} seconds: {program} check rules."]
+            ) from error
+        except OSError as error:
+            raise AlarmError([f"promtool cannot be run: {error}."]) from error
     if done.returncode == 0:
         return None
     said = [line.strip().replace(f"{path}: ", "") for line in done.stderr.splitlines() if line.strip()]
@@ -64,9 +74,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             alarms = site(
                 args["overrides"], args["extra"], folder=variables.get("inventory_dir"), clusters=args["members"]
             )
+            refused = refused_by_promtool(alarms, args["cluster"]) if alarms.overrides or alarms.own else None
         except AlarmError as error:
             return _refused(error.faults, host)
-        refused = refused_by_promtool(alarms, args["cluster"]) if alarms.overrides or alarms.own else None
         if refused:
             said = f"promtool refuses what {OVERRIDES} and {EXTRA} make of the alarms: {refused}. Correct the query."
             return _refused([said], host)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms import rules
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import (
+    LONGEST_UID,
     RUNBOOKS,
     Alarm,
     AlarmError,
@@ -92,6 +94,11 @@ def _known(alarms: Site, members: Collection[str]) -> set[str]:
         found |= {rules.uid(each, member=name) for name in members} if each.per_member else {rules.uid(each)}
         if each.direct:
             found.add(rules.uid(each, direct=True))
+        if each.name in alarms.own:
+            # It may have been about members, or direct, in an earlier run; longer ones Grafana does not take.
+            before = dataclasses.replace(each, per_member=True)
+            former = {each.uid, rules.uid(each, direct=True), *(rules.uid(before, member=name) for name in members)}
+            found |= {identifier for identifier in former if len(identifier) <= LONGEST_UID}
     return found
 
 

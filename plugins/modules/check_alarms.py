@@ -66,5 +66,5 @@ faults:
   returned: always
   type: list
   elements: str
-  sample: ["alarms_overrides has AverageCpuHihg, which is no alarm: did you mean AverageCpuHigh?"]
+  sample: ["alarms_overrides has the unknown alarm AverageCpuHihg: did you mean AverageCpuHigh?"]
 """

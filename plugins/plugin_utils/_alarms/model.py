@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -193,6 +194,8 @@ def _one_of(kind: type[StrEnum]) -> Reader:
 def read_number(value: Value) -> float:
     """Return a number, also of its text. Raises ValueError with the words that say what is taken."""
     words = "a number such as 85 or 0.5"
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(words)
     if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\s*", value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):  # noqa: PLR0124 - not a number
@@ -263,7 +266,10 @@ _FIELDS: Mapping[str, Reader] = {
     "runbook_url": _matching(r"https?://\S+", "an address such as https://wiki.example.com/checkout"),
 }
 _REQUIRED = ("name", "severity", "component", "query", "summary", "description")
-_LONGEST_UID = 40
+# Of Grafana's rules.
+LONGEST_UID = 40
+# Labels that a rule has of itself.
+_RESERVED = ("alertname", "severity", "component", "cluster", "environment", "threshold", "hold")
 
 
 def fields(
@@ -276,9 +282,7 @@ def fields(
     found = {}
     for name, given in value.items():
         if name not in readers:
-            faults.append(
-                f"{place} has the field {shown(name)}, which there is not{nearest(str(name), [*readers, *others])}"
-            )
+            faults.append(f"{place} has the unknown field {shown(name)}{nearest(str(name), [*readers, *others])}")
             continue
         try:
             found[str(name)] = readers[name](given)
@@ -304,6 +308,8 @@ def alarm(value: Value, place: str) -> Alarm:
     if faults:
         raise AlarmError(faults)
     found = Alarm(**read)
+    if "threshold" in read and not found.op:
+        faults.append(f"{place} has a threshold and no op: give op, or take the threshold out.")
     faults += [f"{place}: {fault}" for fault in _unfit(found)]
     if faults:
         raise AlarmError(faults)
@@ -329,5 +335,10 @@ def _unfit(found: Alarm) -> Iterator[str]:
         )
     if found.where is not Where.EDGE and "$" in found.query:
         yield "query has a dollar sign, which Grafana cannot be given: take it out."
-    if len(found.uid) > _LONGEST_UID - (len("-") + LONGEST_MEMBER if found.per_member else len("-direct")):
+    for name, text in found.labels.items():
+        if name in _RESERVED:
+            yield f"labels has {name}, which the rule sets itself: give it another name."
+        if "$" in text:
+            yield f"labels has a dollar sign in {name}, where Grafana reads an environment variable: take it out."
+    if len(found.uid) > LONGEST_UID - (len("-") + LONGEST_MEMBER if found.per_member else len("-direct")):
         yield f"its identifier in Grafana, {found.uid}, is too long: give it a shorter name."

@@ -21,6 +21,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model i
     AlarmError,
     Reader,
     Topic,
+    Where,
     alarm,
     fields,
     nearest,
@@ -46,6 +47,8 @@ _FIELDS: Mapping[str, Reader] = {
     "exclude_namespaces": read_namespaces,
 }
 _ENDS = (".yml", ".yaml")
+# How a list or a dictionary begins in a text of one line.
+_BEGINS = ("[", "{", "- ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +108,9 @@ def site(overrides: Value, extra: Value, *, folder: str | None = None, clusters:
     faults: list[str] = []
     own = _own(extra, folder, faults)
     known = {each.name: each for topic in built_in() for each in topic.alarms}
-    faults += _doubles(known, own)
+    faults += _doubles(known, own, clusters)
     topics = (*built_in(), dataclasses.replace(OWN, alarms=tuple(own))) if own else built_in()
-    given = _overrides(overrides, known | {each.name: each for each in own}, clusters, faults)
+    given = _overrides(overrides, known, {each.name: each for each in own}, clusters, faults)
     if faults:
         raise AlarmError(faults)
     return Site(topics=topics, overrides=given)
@@ -133,18 +136,22 @@ def _own(extra: Value, folder: str | None, faults: list[str]) -> list[Alarm]:
 
 def _definitions(extra: Value, folder: str | None) -> Iterator[tuple[str, Value]]:
     """Yield each definition with where it is."""
-    value = _parsed(extra, EXTRA) if isinstance(extra, str) and extra.lstrip().startswith("[") else extra
+    value = extra
+    if isinstance(extra, str):
+        text = extra.strip()
+        if text and not text.startswith(_BEGINS) and "\n" not in text:
+            for path in _files(Path(text), folder):
+                alarms = enumerate(_listed(path), start=1)
+                yield from ((f"{EXTRA}: {path}, alarm {index}", each) for index, each in alarms)
+            return
+        value = _parsed(text, EXTRA)
     if not value:
         return
-    if isinstance(value, str):
-        for path in _files(Path(value), folder):
-            yield from ((f"{EXTRA}: {path}, alarm {index}", each) for index, each in enumerate(_listed(path), start=1))
-    elif isinstance(value, list):
-        yield from ((f"{EXTRA}[{index}]", each) for index, each in enumerate(value))
-    else:
+    if not isinstance(value, list):
         raise AlarmError(
-            [f"{EXTRA} is {shown(value)}, and takes a list of alarms, or a path to a file or a directory."]
+            [f"{EXTRA} is {shown(extra)}, and takes a list of alarms, or a path to a file or a directory."]
         )
+    yield from ((f"{EXTRA}[{index}]", each) for index, each in enumerate(value))
 
 
 def _files(path: Path, folder: str | None) -> list[Path]:
@@ -152,27 +159,36 @@ def _files(path: Path, folder: str | None) -> list[Path]:
         if not folder:
             raise AlarmError([f"{EXTRA} is the path {path}, and the inventory has no directory: give the whole path."])
         path = Path(folder) / path
-    if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.suffix in _ENDS)
-        if not found:
-            raise AlarmError([f"{EXTRA} is the directory {path}, in which there is no {' or '.join(_ENDS)} file."])
-        return found
-    if not path.is_file():
-        raise AlarmError([f"{EXTRA} is {path}, which is not there: relative paths start at the inventory's directory."])
-    return [path]
+    try:
+        if path.is_file():
+            return [path]
+        if path.is_dir():
+            found = sorted(each for each in path.iterdir() if each.suffix in _ENDS)
+            if not found:
+                raise AlarmError([f"{EXTRA} is the directory {path}, in which there is no {' or '.join(_ENDS)} file."])
+            return found
+    except OSError as error:
+        raise AlarmError([f"{EXTRA}: {path} cannot be read: {error}."]) from error
+    raise AlarmError(
+        [
+            f"{EXTRA} is {path}, which is not there: relative paths start at the inventory's directory, and under AWX"
+            " this is the job's own. Give the whole path, such as {{ playbook_dir | dirname }}/alarms.yml, or a list"
+            " of alarms."
+        ]
+    )
 
 
 def _listed(path: Path) -> list[Value]:
     try:
         found = load(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: of a date that there is not
         raise AlarmError([f"{EXTRA}: {path} cannot be read: {error}."]) from error
     if not isinstance(found, list):
         raise AlarmError([f"{EXTRA}: {path} has no list of alarms: begin each with a dash."])
     return found
 
 
-def _doubles(known: Mapping[str, Alarm], own: Sequence[Alarm]) -> Iterator[str]:
+def _doubles(known: Mapping[str, Alarm], own: Sequence[Alarm], clusters: Collection[str]) -> Iterator[str]:
     for name, count in Counter(each.name for each in own).items():
         if name in known:
             yield f"{EXTRA} has {name}, an alarm of the collection: tune it with {OVERRIDES}, or rename yours."
@@ -180,17 +196,23 @@ def _doubles(known: Mapping[str, Alarm], own: Sequence[Alarm]) -> Iterator[str]:
             yield f"{EXTRA} has {count} alarms of the name {name}: give each another name."
     names: dict[str, str] = {}
     for each in [*known.values(), *own]:
-        for direct in (False, True) if each.direct else (False,):
-            other = names.setdefault(uid(each, direct=direct), each.name)
-            if other != each.name:
-                yield f"{EXTRA}: Grafana would know {each.name} by the same identifier as {other}: name it otherwise."
+        found = {uid(each, member=member) for member in clusters or [""]} if each.per_member else {uid(each)}
+        if each.direct:
+            found.add(uid(each, direct=True))
+        others = {names.setdefault(identifier, each.name) for identifier in found} - {each.name}
+        for other in sorted(others):
+            yield (f"{EXTRA}: Grafana would know {each.name} by the same identifier as {other}: give it another name.")
 
 
 # --- Overrides ----------------------------------------------------------------------------------------------------
 
 
 def _overrides(
-    overrides: Value, known: Mapping[str, Alarm], clusters: Collection[str], faults: list[str]
+    overrides: Value,
+    known: Mapping[str, Alarm],
+    own: Mapping[str, Alarm],
+    clusters: Collection[str],
+    faults: list[str],
 ) -> dict[str, Override]:
     value = _plain(overrides)
     try:
@@ -204,22 +226,29 @@ def _overrides(
         faults.append(f"{OVERRIDES} is {shown(value)}, and takes a dictionary of alarms by name.")
         return {}
     found = {}
+    every = {**known, **own}
     for name, given in value.items():
         place = f"{OVERRIDES}.{name}"
-        if name not in known:
-            near = nearest(name, known) if nearest(name, known).startswith(": did") else ": docs/runbooks lists them."
-            faults.append(f"{OVERRIDES} has {shown(name, plain=True)}, which is no alarm{near}")
+        if name not in every:
+            near = nearest(name, every) if nearest(name, every).startswith(": did") else ": docs/runbooks lists them."
+            faults.append(f"{OVERRIDES} has the unknown alarm {shown(name, plain=True)}{near}")
         elif not isinstance(given, Mapping):
             faults.append(
                 f"{place} is {shown(given)}, and takes a dictionary with {', '.join([*_FIELDS, 'clusters'])}."
             )
         else:
-            found[name] = _override(given, known[name], place, clusters, faults)
+            found[name] = _override(given, every[name], place, clusters, faults, own=name in own)
     return found
 
 
 def _override(
-    given: Mapping[str, Value], each: Alarm, place: str, clusters: Collection[str], faults: list[str]
+    given: Mapping[str, Value],
+    each: Alarm,
+    place: str,
+    clusters: Collection[str],
+    faults: list[str],
+    *,
+    own: bool,
 ) -> Override:
     rest = {key: value for key, value in given.items() if key != "clusters"}
     everywhere = fields(rest, _FIELDS, place, faults, others=("clusters",))
@@ -227,27 +256,38 @@ def _override(
     if not isinstance(by_cluster, Mapping):
         faults.append(f"{place}.clusters is {shown(by_cluster)}, and takes a dictionary of overrides by cluster.")
         by_cluster = {}
+    if by_cluster and each.where is not Where.EDGE and not each.per_member:
+        faults.append(
+            f"{place} has clusters, and Grafana evaluates {each.name} once, on the controlplane: set its fields without"
+            " clusters."
+        )
+        by_cluster = {}
     found = {}
     for cluster, value in by_cluster.items():
         inner = f"{place}.clusters.{cluster}"
         if clusters and cluster not in clusters:
             faults.append(
-                f"{place}.clusters has {shown(cluster, plain=True)}, which is no member{nearest(cluster, clusters)}"
+                f"{place}.clusters has the unknown member {shown(cluster, plain=True)}{nearest(cluster, clusters)}"
             )
         elif not isinstance(value, Mapping):
             faults.append(f"{inner} is {shown(value)}, and takes a dictionary with {', '.join(_FIELDS)}.")
         else:
             found[cluster] = fields(value, _FIELDS, inner, faults)
-    faults += _unfit(everywhere, each, place)
+    faults += _unfit(everywhere, each, place, own=own)
     for cluster, values in found.items():
-        faults += _unfit(values, each, f"{place}.clusters.{cluster}")
+        faults += _unfit(values, each, f"{place}.clusters.{cluster}", own=own)
     return Override(everywhere=everywhere, clusters=found)
 
 
-def _unfit(values: Mapping[str, Value], each: Alarm, place: str) -> Iterator[str]:
+def _unfit(values: Mapping[str, Value], each: Alarm, place: str, *, own: bool) -> Iterator[str]:
     """Yield each field that the alarm has no place for."""
     if "threshold" in values and not each.op:
-        yield f"{place} has a threshold, and {each.name} compares with none: take it out."
+        yield f"{place} sets a threshold, and {each.name} has no threshold: take it out."
+    if each.always and not values.get("enabled", True) and not own:
+        yield (
+            f"{place} disables {each.name}, whose absence means that a cluster is silent: ClusterSilent would fire as"
+            " long as it is missing. Leave it enabled."
+        )
     for name in ("namespaces", "exclude_namespaces"):
         if name in values and not NAMESPACES.search(each.query):
             yield f"{place} has {name}, and {each.name} is not about namespaces: take it out."
@@ -256,11 +296,19 @@ def _unfit(values: Mapping[str, Value], each: Alarm, place: str) -> Iterator[str
 def _parsed(text: str, name: str) -> Value:
     """Return the value that a text of the command line or of a survey holds."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise AlarmError([f"{name} is a text that is no YAML: {error}."]) from error
+        return _plain(yaml.safe_load(text))
+    except RecursionError as error:
+        raise AlarmError([f"{name} is not valid YAML: it contains itself."]) from error
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: of a date that there is not
+        raise AlarmError([f"{name} is not valid YAML: {error}."]) from error
 
 
 def _plain(value: Value) -> Value:
-    """Return a value of Ansible's without what Ansible marks it with."""
-    return json.loads(json.dumps(value, default=str))
+    """Return a value of Ansible's or of YAML without what it is marked with, and with text as keys."""
+
+    def keyed(inner: Value) -> Value:
+        if isinstance(inner, Mapping):
+            return {str(key): keyed(each) for key, each in inner.items()}
+        return [keyed(each) for each in inner] if isinstance(inner, list | tuple) else inner
+
+    return json.loads(json.dumps(keyed(value), default=str))

@@ -140,11 +140,17 @@ def test_a_misspelt_option_is_found_first(
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"alarms_overrides": {"AverageCpuHihg": {"threshold": 85}}}, "no alarm: did you mean AverageCpuHigh?"),
-        ({"alarms_overrides": {"AverageCpuHigh": {"clusters": {"stagign": {}}}}}, "no member: did you mean staging?"),
+        (
+            {"alarms_overrides": {"AverageCpuHihg": {"threshold": 85}}},
+            "unknown alarm AverageCpuHihg: did you mean AverageCpuHigh?",
+        ),
+        (
+            {"alarms_overrides": {"AverageCpuHigh": {"clusters": {"stagign": {}}}}},
+            "unknown member stagign: did you mean staging?",
+        ),
         (
             {"alarms_extra": "../no-alarms.yml"},
-            "which is not there: relative paths start at the inventory's directory.",
+            "which is not there: relative paths start at the inventory's directory",
         ),
     ],
     ids=["name", "cluster", "path"],

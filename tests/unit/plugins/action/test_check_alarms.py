@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.action import check_alarms
 from ansible_collections.dataplatform.fleet.plugins.action.check_alarms import refused_by_promtool
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -56,6 +58,21 @@ def test_without_promtool_nothing_is_refused(tmp_path: Path, monkeypatch: pytest
     assert refused_by_promtool(site({}, []), "staging") is None
 
 
+def test_a_promtool_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promtool(tmp_path, monkeypatch, 0)
+    (tmp_path / "promtool").write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    monkeypatch.setattr(check_alarms, "_TIMEOUT", 0.1)
+    with pytest.raises(AlarmError, match=r"^promtool has not answered within 0.1 seconds: .*/promtool check rules\.$"):
+        refused_by_promtool(site({}, []), "staging")
+
+
+def test_a_promtool_that_does_not_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promtool(tmp_path, monkeypatch, 0)
+    (tmp_path / "promtool").write_bytes(b"\0")
+    with pytest.raises(AlarmError, match=r"^promtool cannot be run: .*Exec format error"):
+        refused_by_promtool(site({}, []), "staging")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -65,7 +82,7 @@ def test_without_promtool_nothing_is_refused(tmp_path: Path, monkeypatch: pytest
         (
             {"overrides": {"AverageCpuHihg": {}}},
             0,
-            "no alarm: did you mean AverageCpuHigh? It is set in the variables of",
+            "the unknown alarm AverageCpuHihg: did you mean AverageCpuHigh? It is set in the variables of",
         ),
         ({"extra": "ours.yml"}, 0, "failed=0"),
         ({"extra": "theirs.yml"}, 0, "which is not there"),

@@ -224,8 +224,6 @@ def test_an_alarm_about_a_member_takes_the_members() -> None:
 
 def test_a_disabled_alarm_of_grafana_is_deleted_from_it() -> None:
     assert retired({"SnapshotOld": {"enabled": False}}) == ["snapshot-old"]
-    elsewhere = {"SnapshotOld": {"clusters": {"staging": {"enabled": False}}}}
-    assert retired(elsewhere) == []
 
 
 # --- The site's own -----------------------------------------------------------------------------------------------
@@ -254,7 +252,8 @@ def test_an_own_alarm_may_have_a_page_and_be_tuned() -> None:
     assert rule["annotations"]["runbook_url"] == "https://wiki.example/checkout"
     assert "more than 0.5 times" in rule["annotations"]["summary"]
     assert 'namespace=~"shop"' in rule["data"][0]["model"]["expr"]
-    assert retired({"CheckoutErrors": {"enabled": False}}, extra=extra) == ["checkout-errors"]
+    disabled = retired({"CheckoutErrors": {"enabled": False}}, extra=extra)
+    assert set(disabled) - set(retired(extra=extra)) == {"checkout-errors"}
 
 
 def test_own_alarms_come_from_files(tmp_path: Path) -> None:
@@ -264,6 +263,7 @@ def test_own_alarms_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "alarms" / "notes.txt").write_text("no alarm", encoding="utf-8")
     folder = str(tmp_path)
     assert changed(edge(), edge(extra="alarms", folder=folder)) == {"CheckoutErrors", "Other"}
+    assert changed(edge(), edge(extra="alarms/a.yml\n", folder=folder)) == {"CheckoutErrors"}
     assert changed(edge(), edge(extra="alarms/a.yml", folder=folder)) == {"CheckoutErrors"}
     assert changed(edge(), edge(extra=str(tmp_path / "alarms/a.yml"))) == {"CheckoutErrors"}
 
@@ -278,7 +278,8 @@ def test_text_of_a_survey_is_what_it_says() -> None:
     assert edge(json.dumps({"AverageCpuHigh": values})) == wanted
     assert edge({"AverageCpuHigh": {"clusters": {"staging": values}}}) == wanted
     assert "NodeCpuHigh" not in edge({"NodeCpuHigh": {"enabled": "false"}})
-    assert changed(edge(), edge(extra=json.dumps([EXTRA]))) == {"CheckoutErrors"}
+    for text in (json.dumps([EXTRA]), yaml.safe_dump([EXTRA]), f"# Ours\n{yaml.safe_dump([EXTRA])}"):
+        assert changed(edge(), edge(extra=text)) == {"CheckoutErrors"}
     for nothing in ("", None, {}, "{}"):
         assert edge(nothing, extra="") == edge()
 
@@ -291,16 +292,16 @@ def test_text_of_a_survey_is_what_it_says() -> None:
     [
         (
             {"AverageCpuHihg": {}},
-            "alarms_overrides has AverageCpuHihg, which is no alarm: did you mean AverageCpuHigh?",
+            "alarms_overrides has the unknown alarm AverageCpuHihg: did you mean AverageCpuHigh?",
         ),
-        ({"Zzz": {}}, "alarms_overrides has Zzz, which is no alarm: docs/runbooks lists them."),
+        ({"Zzz": {}}, "alarms_overrides has the unknown alarm Zzz: docs/runbooks lists them."),
         (
             {"NodeCpuHigh": {"treshold": 1}},
-            "alarms_overrides.NodeCpuHigh has the field 'treshold', which there is not: did you mean threshold?",
+            "alarms_overrides.NodeCpuHigh has the unknown field 'treshold': did you mean threshold?",
         ),
         (
             {"NodeCpuHigh": {"zzz": 1}},
-            "alarms_overrides.NodeCpuHigh has the field 'zzz', which there is not: there are clusters, enabled, "
+            "alarms_overrides.NodeCpuHigh has the unknown field 'zzz': there are clusters, enabled, "
             "exclude_namespaces, hold, namespaces, severity, threshold.",
         ),
         (
@@ -339,15 +340,15 @@ def test_text_of_a_survey_is_what_it_says() -> None:
         ),
         (
             {"NginxDown": {"threshold": 1}},
-            "alarms_overrides.NginxDown has a threshold, and NginxDown compares with none: take it out.",
+            "alarms_overrides.NginxDown sets a threshold, and NginxDown has no threshold: take it out.",
         ),
         (
             {"NodeCpuHigh": {"clusters": {"stagign": {"threshold": 1}}}},
-            "alarms_overrides.NodeCpuHigh.clusters has stagign, which is no member: did you mean staging?",
+            "alarms_overrides.NodeCpuHigh.clusters has the unknown member stagign: did you mean staging?",
         ),
         (
             {"NodeCpuHigh": {"clusters": {"staging": {"clusters": {}}}}},
-            "alarms_overrides.NodeCpuHigh.clusters.staging has the field 'clusters', which there is not: there are "
+            "alarms_overrides.NodeCpuHigh.clusters.staging has the unknown field 'clusters': there are "
             "enabled, exclude_namespaces, hold, namespaces, severity, threshold.",
         ),
         (
@@ -360,11 +361,52 @@ def test_text_of_a_survey_is_what_it_says() -> None:
             "alarms_overrides.NodeCpuHigh is 90, and takes a dictionary with threshold, hold, severity, enabled, "
             "namespaces, exclude_namespaces, clusters.",
         ),
+        (
+            {"SnapshotOld": {"clusters": {"staging": {"threshold": 1}}}},
+            "alarms_overrides.SnapshotOld has clusters, and Grafana evaluates SnapshotOld once, on the controlplane: "
+            "set its fields without clusters.",
+        ),
+        *(
+            (
+                {"Watchdog": given},
+                f"alarms_overrides.Watchdog{place} disables Watchdog, whose absence means that a cluster is silent: "
+                "ClusterSilent would fire as long as it is missing. Leave it enabled.",
+            )
+            for given, place in (
+                ({"enabled": "false"}, ""),
+                ({"clusters": {"staging": {"enabled": False}}}, ".clusters.staging"),
+            )
+        ),
+        ("5: {threshold: 1}", "alarms_overrides has the unknown alarm 5: docs/runbooks lists them."),
+        ({None: {}}, "alarms_overrides has the unknown alarm None: docs/runbooks lists them."),
+        ("2026-01-01: {}", "alarms_overrides has the unknown alarm 2026-01-01: docs/runbooks lists them."),
+        (
+            "NodeCpuHigh: {1: 2, clusters: {7: {threshold: 1}}}",
+            None,
+        ),
+        ("a: [", "alarms_overrides is not valid YAML: "),
+        ("a: 2026-13-01", "alarms_overrides is not valid YAML: month must be in 1..12"),
+        ("&a {b: *a}", "alarms_overrides is not valid YAML: "),
         (["NodeCpuHigh"], "alarms_overrides is ['NodeCpuHigh'], and takes a dictionary of alarms by name."),
     ],
 )
 def test_an_override_that_cannot_be_used_is_refused(overrides: Any, said: str) -> None:
-    assert faults(overrides) == [said]
+    found = faults(overrides)
+    if said is None:
+        assert [text.split(":")[0] for text in found] == [
+            "alarms_overrides.NodeCpuHigh has the unknown field '1'",
+            "alarms_overrides.NodeCpuHigh.clusters has the unknown member 7",
+        ]
+    elif said.startswith("alarms_overrides is not valid YAML"):
+        assert found[0].startswith(said)
+    else:
+        assert found == [said]
+
+
+def test_an_own_alarm_that_always_fires_can_be_removed() -> None:
+    extra = [{**EXTRA, "always": True}]
+    assert retired({"CheckoutErrors": {"enabled": False, "clusters": {}}}, extra=extra) != []
+    assert "CheckoutErrors" not in edge({"CheckoutErrors": {"enabled": False}}, extra=extra)
 
 
 @pytest.mark.parametrize(
@@ -376,11 +418,17 @@ def test_an_override_that_cannot_be_used_is_refused(overrides: Any, said: str) -
         ),
         ({"name": "checkout errors"}, "alarms_extra[0]: name is 'checkout errors', and takes a name such as"),
         ({"name": "NODECpuHigh"}, None),
-        ({"querry": "up"}, "alarms_extra[0] has the field 'querry', which there is not: did you mean query?"),
+        ({"querry": "up"}, "alarms_extra[0] has the unknown field 'querry': did you mean query?"),
         ({"op": "=>"}, "alarms_extra[0]: op is '=>', and takes one of >, <, >=, <=, ==, !=."),
         ({"where": "grafana"}, "alarms_extra[0]: where is 'grafana', and takes 'edge', 'grafana-elasticsearch'"),
         ({"must_exist": True}, "alarms_extra[0]: must_exist and per_member are for alarms that Grafana evaluates"),
         ({"where": "grafana-logs", "direct": True}, "alarms_extra[0]: direct and always are for alarms that a cluster"),
+        ({"labels": {"team": "$TEAM"}}, "alarms_extra[0]: labels has a dollar sign in team, where Grafana reads"),
+        *(
+            ({"labels": {"team": "shop", name: "x"}}, f"alarms_extra[0]: labels has {name}, which the rule sets itself")
+            for name in ("alertname", "severity", "component", "cluster", "environment", "threshold", "hold")
+        ),
+        ({"threshold": 10**400}, "alarms_extra[0]: threshold is 1000"),
         ({"name": "A" * 41}, "alarms_extra[0]: its identifier in Grafana"),
     ],
 )
@@ -402,6 +450,9 @@ def test_an_own_alarm_without_a_comparison_has_no_threshold_in_its_text() -> Non
     assert faults(extra=[extra]) == [
         "alarms_extra[0]: summary or description has @threshold@, and there is no op and no threshold: give them."
     ]
+    assert faults(extra=[{**extra, "threshold": 2, "summary": "s", "description": "d"}]) == [
+        "alarms_extra[0] has a threshold and no op: give op, or take the threshold out."
+    ]
     assert "give op and threshold" in faults(extra=[{**extra, "where": "grafana-prometheus"}])[0]
 
 
@@ -413,6 +464,39 @@ def test_two_own_alarms_of_one_name_are_refused() -> None:
         extra=[EXTRA, {**EXTRA, "name": "CHECKOUTErrors", "query": "up"}, {**EXTRA, "name": "CHECKOUTERrors"}]
     )
     assert "by the same identifier" in said
+    assert said.endswith("give it another name.")
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({"name": "ClusterSilentStaging"}, "ClusterSilent"),
+        ({"name": "BridgeDownDirect"}, "BridgeDown"),
+        ({"name": "ClusterSilentElsewhere"}, None),
+    ],
+)
+def test_an_own_alarm_with_the_identifier_of_a_members_rule_is_refused(
+    change: dict[str, Any], taken: str | None
+) -> None:
+    if taken is None:
+        assert site({}, [{**EXTRA, **change}], clusters=MEMBERS).own == {change["name"]}
+    else:
+        assert faults(extra=[{**EXTRA, **change}]) == [
+            f"alarms_extra: Grafana would know {change['name']} by the same identifier as {taken}: "
+            "give it another name."
+        ]
+
+
+def test_rules_that_an_own_alarm_had_in_another_form_are_deleted() -> None:
+    metric = {**EXTRA, "where": "grafana-prometheus"}
+    by_member = [f"checkout-errors-{name}" for name in MEMBERS]
+    assert retired(extra=[metric]) == sorted([*by_member, "checkout-errors-direct"])
+    assert retired(extra=[{**metric, "per_member": True}]) == ["checkout-errors", "checkout-errors-direct"]
+    assert retired(extra=[{**EXTRA, "direct": True}]) == sorted(by_member)
+    # Grafana takes no identifier of more than 40 characters, so it has none of those.
+    long = {**EXTRA, "name": "CheckoutOfTheShopOfTheForum"}
+    assert retired(extra=[long]) == ["checkout-of-the-shop-of-the-forum-direct"]
+    assert retired() == []
 
 
 @pytest.mark.parametrize(
@@ -420,7 +504,9 @@ def test_two_own_alarms_of_one_name_are_refused() -> None:
     [
         (
             "missing.yml",
-            "alarms_extra is {folder}/missing.yml, which is not there: relative paths start at the inventory",
+            "alarms_extra is {folder}/missing.yml, which is not there: relative paths start at the inventory's "
+            "directory, and under AWX this is the job's own. Give the whole path, such as "
+            "{{{{ playbook_dir | dirname }}}}/alarms.yml, or a list of alarms.",
         ),
         ("empty", "alarms_extra is the directory {folder}/empty, in which there is no .yml or .yaml file."),
         ("broken.yml", "alarms_extra: {folder}/broken.yml cannot be read: "),
@@ -429,16 +515,28 @@ def test_two_own_alarms_of_one_name_are_refused() -> None:
             "partial.yml",
             "alarms_extra: {folder}/partial.yml, alarm 2 is 'x', and takes a dictionary with the fields of",
         ),
+        ("date.yml", "alarms_extra: {folder}/date.yml cannot be read: month must be in 1..12"),
+        ("a: 1\nb: 2", "alarms_extra is 'a: 1\\nb: 2', and takes a list of alarms, or a path"),
+        ("- a: [", "alarms_extra is not valid YAML: "),
         (7, "alarms_extra is 7, and takes a list of alarms, or a path to a file or a directory."),
     ],
 )
 def test_a_path_that_cannot_be_used_is_refused(extra: Any, said: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.yml").write_text("a: [", encoding="utf-8")
+    (tmp_path / "date.yml").write_text("- since: 2026-13-01", encoding="utf-8")
     (tmp_path / "mapping.yml").write_text("alarms: []", encoding="utf-8")
     (tmp_path / "partial.yml").write_text(yaml.safe_dump([EXTRA, "x"]), encoding="utf-8")
     (found,) = faults(extra=extra, folder=str(tmp_path))
     assert found.startswith(said.format(folder=tmp_path))
+
+
+def test_a_directory_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert faults(extra=str(tmp_path)) == [f"alarms_extra: {tmp_path} cannot be read: [Errno 13] Permission denied."]
 
 
 def test_a_relative_path_needs_the_inventorys_directory() -> None:
