@@ -7,11 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned, preferred
 
 
-def own(found: Iterable[Mapping[str, Any]], tags: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """Return those of ``found`` that belong to whoever gives ``tags``; all, where none do."""
+def own(
+    found: Iterable[Mapping[str, Any]], tags: Mapping[str, Any] | None, *, strict: bool = False
+) -> list[Mapping[str, Any]]:
+    """Return those of ``found`` that belong to whoever gives ``tags``; where none do, all, or with ``strict`` none."""
+    if strict:
+        return [one for one in found if owned(one.get("tags") or {}, tags)]
     return preferred(found, tags, lambda one: one.get("tags") or {})
 
 

@@ -35,7 +35,8 @@ options:
     default: 60
   adopt:
     description:
-      - Names of records that others have made and that are replaced. V(dns_record/<name>) is the same.
+      - Names of records that others have made and that are replaced, or deleted where O(records) does not have them.
+        V(dns_record/<name>) is the same.
     type: list
     elements: str
     default: []

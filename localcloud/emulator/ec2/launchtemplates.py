@@ -128,7 +128,7 @@ def _numbered(original: Handler) -> Handler:
         source = text(params, "SourceVersion")
         if not source:
             _check_data(params)
-        elif source:
+        else:
             params = {**params, "SourceVersion": [str(_version(template, source)["VersionNumber"])]}
         # ministack numbers from the latest version, which may have been deleted.
         template["LatestVersionNumber"] = template.get("_last", template["LatestVersionNumber"])

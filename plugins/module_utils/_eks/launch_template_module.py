@@ -34,6 +34,9 @@ def reconcile(
         runner.warnings.append(_not_its_own(cluster, nodegroup, _template_of(group)))
         return outcome(Plan(f"launch template {name}"), runner, launch_template={})
     found = api.launch_template(ec2, {"name": name})
+    if options["state"] == "present" and group is not None and not _is_of(found, group):
+        runner.warnings.append(_gone(name, f"{cluster}/{nodegroup}", nodegroup))
+        return outcome(Plan(f"launch template {name}"), runner, launch_template={})
     target = Target(f"launch template {name}", lambda: found, cluster, nodegroup=nodegroup)
     runner.refuse_foreign({**found, "tags": tags_of(found)} if found else None, target, options)
     versions = api.launch_template_versions(ec2, found["LaunchTemplateId"]) if found else []
@@ -62,6 +65,19 @@ def _template_of(group: Document) -> str:
     """The name of the launch template with which a node group was made, if any."""
     name: str = (group.get("launchTemplate") or {}).get("name") or ""
     return name
+
+
+def _is_of(found: Document | None, group: Document) -> bool:
+    """Whether the template is the one that the node group was made with: names are used again, ids are not."""
+    wanted = group["launchTemplate"].get("id")
+    return (found or {}).get("LaunchTemplateId") == wanted
+
+
+def _gone(name: str, group: str, nodegroup: str) -> str:
+    return (
+        f"the launch template {name} with which node group {group} was made is gone, and EKS takes no other one. The "
+        "node group is left as it is. " + _MOVE.format(name=nodegroup)
+    )
 
 
 def _not_its_own(cluster: str, nodegroup: str, other: str) -> str:

@@ -31,10 +31,12 @@ def plan(
 ) -> tuple[list[Change], dict[str, str], dict[str, str]]:
     """Return the changes, for one batch, and the records that they change, before and after.
 
-    ``wanted`` has a host name by each record's name. Records that the owner has and does not want go. Others stay.
+    ``wanted`` has a host name by each record's name. Records that the owner has, or that are in ``adopt``, and that are
+    not wanted go. Others stay.
 
     :raises ForeignRecordError: if a wanted name belongs to others, unless it is in ``adopt`` or leads where it should
     """
+    adopt = [name(one) for one in adopt]
     live: dict[tuple[str, str], RecordSet] = {(name(one["Name"]), one["Type"]): one for one in found}
     marked = {key[0].removeprefix(MARK_PREFIX) for key, one in live.items() if _values(one) == [mark(owner)]}
     changes: list[Change] = []
@@ -55,7 +57,8 @@ def plan(
                 changes.append({"Action": "UPSERT", "ResourceRecordSet": one})
                 after |= _line(one)
                 before |= _line(there) if there else {}
-    for key in sorted(marked - wanted.keys()):
+    named = {key for key, kind in live if kind == "CNAME" and adopts(adopt, "dns_record", key)}
+    for key in sorted((marked | named) - wanted.keys()):
         for gone in ((key, "CNAME"), (MARK_PREFIX + key, "TXT")):
             if gone in live:
                 changes.append({"Action": "DELETE", "ResourceRecordSet": live[gone]})
@@ -80,13 +83,19 @@ def _refuse(live: Live, key: str, target: RecordSet, *, owned: bool) -> None:
         raise ForeignRecordError(
             f"{key} has records of the type {', '.join(others)}, and a CNAME record must be alone. Delete them."
         )
-    if there is None or owned:
-        return
-    if any(part in there for part in _ROUTING) or _values(there) != _values(target):
-        raise ForeignRecordError(
-            f"{key} is a record that others have made: {_shown(there)}. Nothing was changed. Delete it; or, if it is "
-            f"to be replaced, run with -e fleet_adopt=dns_record/{key} (a module: with adopt)."
-        )
+    if there and any(part in there for part in _ROUTING):
+        raise ForeignRecordError(f"{key} has a routing policy or is an alias. Delete it.")
+    beside = live.get((MARK_PREFIX + key, "TXT"))
+    for one, foreign in ((there, not _leads(there, target)), (beside, True)):
+        if one and foreign and not owned:
+            raise ForeignRecordError(
+                f"{name(one['Name'])} is a record that others have made: {_shown(one)}. Nothing was changed. "
+                f"Delete it; or, if it is to be replaced, run with -e fleet_adopt=dns_record/{key} (a module: adopt)."
+            )
+
+
+def _leads(there: RecordSet | None, target: RecordSet) -> bool:
+    return there is not None and [name(one) for one in _values(there)] == [name(one) for one in _values(target)]
 
 
 def _values(one: RecordSet) -> list[str]:

@@ -162,6 +162,24 @@ def test_a_node_group_with_another_launch_template_stays(group: Callable[..., Gr
     assert not one.exists
 
 
+def test_a_node_group_whose_launch_template_is_gone_stays(group: Callable[..., Group]) -> None:
+    """EKS takes no other template, and one of the same name is another one."""
+    one = group()
+    one.make()
+    for again in (False, True):
+        if again:
+            data = {"MetadataOptions": {"HttpPutResponseHopLimit": 3}}
+            one.ec2.create_launch_template(LaunchTemplateName=one.path, LaunchTemplateData=data)
+        else:
+            one.ec2.delete_launch_template(LaunchTemplateName=one.path)
+        left = one.run("eks_launch_template", **one.place, tags=FLEET)
+        assert (left["changed"], left["launch_template"]) == (False, {})
+        assert (
+            f"the launch template {one.path} with which node group {one.path} was made is gone" in left["warnings"][0]
+        )
+        assert one.exists is again
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -142,3 +142,29 @@ def test_the_creators_entry_is_its_own_to_declare(caller: str, entry: dict[str, 
     entries = {"access_entries": [{"type": "STANDARD", **entry}]}
     found = evaluate("eks", "__eks_creators_principals", __eks_caller={"arn": caller}, __eks_entries=entries)
     assert found == ([entry["principal_arn"]] if own else [])
+
+
+def test_launch_templates_that_only_have_a_name_of_ours_are_left() -> None:
+    tags = {"dataplatform.fleet/fleet": "one"}
+
+    def template(group: str, **more: Any) -> dict[str, Any]:
+        return {"launch_template_name": f"c/{group}", "launch_template_id": f"lt-{group}", "tags": tags, **more}
+
+    found = [template(name) for name in ("kept", "gone", "named", "known")]
+    found += [template("theirs", tags={}), template("others", tags={"dataplatform.fleet/fleet": "two"})]
+    groups = {
+        "kept": {},
+        "a": {"launch_template": {"name": "c/named"}},
+        "b": {"launch_template": {"id": "lt-known", "version": "1"}},
+        "c": {"launch_template": {}},
+    }
+    left = evaluate(
+        "eks",
+        "__eks_templates_left",
+        eks_name="c",
+        eks_tags=tags,
+        eks_nodegroups=groups,
+        __eks_found={"clusters": []},
+        __eks_found_templates={"launch_templates": found},
+    )
+    assert left == ["gone"]

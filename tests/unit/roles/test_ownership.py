@@ -92,9 +92,6 @@ def test_modules_of_the_fleet_are_told_by_which_tags_to_go(role: str) -> None:
             options = task.get(f"dataplatform.fleet.{module}")
             if options is None or any(part in task["name"] for part in NEXT_TO_IT):
                 continue
-            # A VPC enters and leaves the zone of another member.
-            if module == "private_zone" and "create" not in options:
-                continue
             assert "tags" in options, f"{role}: {task['name']}"
             assert "adopt" in options or role == "guardrails", f"{role}: {task['name']}"
 

@@ -99,8 +99,9 @@ def test_a_record_of_others_is_refused_unless_it_leads_where_it_should() -> None
         plan([record("kafka-0.example.internal", "CNAME", "x")], WANTED, OWNER, 60)
     same = [record("kafka-0.example.internal", "CNAME", "A.elb.amazonaws.com.")]
     carried_out(same[:1], {"kafka-0.example.internal": "a.elb.amazonaws.com."}, adopt=["kafka-0.example.internal"])
-    known = [record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com")]
-    assert names(carried_out(known, WANTED)) >= {("_owner.kafka-0.example.internal", "TXT")}
+    for value in ("a.elb.amazonaws.com", "A.elb.amazonaws.com."):
+        known = [record("kafka-0.example.internal", "CNAME", value)]
+        assert names(carried_out(known, WANTED)) >= {("_owner.kafka-0.example.internal", "TXT")}
     foreign = [record("kafka-0.example.internal", "CNAME", "x")]
     assert names(carried_out(foreign, WANTED, adopt=["kafka-0.example.internal"])) == names(carried_out([], WANTED))
 
@@ -109,3 +110,37 @@ def test_a_name_with_records_of_another_type_is_refused() -> None:
     for adopt in ([], list(WANTED)):
         with pytest.raises(ForeignRecordError, match="has records of the type A"):
             plan([record("kafka-0.example.internal", "A", "10.0.0.1")], WANTED, OWNER, 60, adopt)
+
+
+@pytest.mark.parametrize("cname", [[], [record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com")]])
+def test_the_mark_of_others_is_refused_unless_it_is_adopted(cname: list[dict[str, Any]]) -> None:
+    live = [*cname, record("_owner.kafka-0.example.internal", "TXT", mark("kafka/two"))]
+    with pytest.raises(
+        ForeignRecordError, match=r"_owner\.kafka-0\.example\.internal is a record that others have made"
+    ):
+        plan(live, WANTED, OWNER, 60)
+    assert names(carried_out(live, WANTED, adopt=["dns_record/kafka-0.example.internal"])) == names(
+        carried_out([], WANTED)
+    )
+
+
+@pytest.mark.parametrize("routing", [{"SetIdentifier": "one", "Weight": 1}, {"AliasTarget": {"DNSName": "x."}}])
+def test_a_routed_record_is_refused_in_any_case(routing: dict[str, Any]) -> None:
+    """Route 53 takes no simple record beside it, so adopting it cannot help."""
+    live = [{**record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com"), **routing}]
+    for adopt in ([], ["kafka-0.example.internal"]):
+        with pytest.raises(ForeignRecordError, match="has a routing policy or is an alias") as refused:
+            plan(live, WANTED, OWNER, 60, adopt)
+        assert "adopt" not in str(refused.value)
+
+
+def test_names_to_adopt_are_read_as_names_of_records_are() -> None:
+    live = [record("kafka-0.example.internal", "CNAME", "x")]
+    carried_out(live, WANTED, adopt=["Kafka-0.example.internal.", "dns_record/Kafka-1.example.internal."])
+
+
+def test_records_without_a_mark_go_where_they_are_named() -> None:
+    """As the roles of before marks made them."""
+    live = [record(key, "CNAME", value) for key, value in WANTED.items()]
+    others = [record("kafka-9.example.internal", "CNAME", "theirs"), record("kafka-1.example.internal", "MX", "1 x")]
+    assert names(carried_out([*live, *others], {}, adopt=[f"dns_record/{key}" for key in WANTED])) == names(others)
