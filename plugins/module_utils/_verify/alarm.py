@@ -52,7 +52,10 @@ def at_edge(pods: Pods, place: Place, canary: Canary) -> float | None:
     groups = (pods.https(place, "GET", path).json().get("data") or {}).get("groups") or []
     rules = [rule for group in groups for rule in group["rules"] if rule["name"] == NAME]
     if not rules:
-        raise AskError(f"Prometheus has no alerting rule {NAME}.")
+        raise AskError(
+            f"Prometheus has no alerting rule {NAME}, with which verify tries the alarms. If alarms_overrides disables"
+            " it for this cluster, enable it there; then run playbooks/agents.yml."
+        )
     for rule in rules:
         if rule.get("health") == "err":
             raise AskError(f"Prometheus cannot evaluate {NAME}: {rule.get('lastError')}")
