@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.filter.prometheus_alarms import prometheus_alarms
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     Objects,
@@ -22,6 +24,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     rendered_role,
     role_names,
     shared_values,
+    variables,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
 
@@ -51,6 +54,19 @@ def jobs(**options: Any) -> dict[str, dict[str, Any]]:
 
 def bridge(**options: Any) -> dict[str, Any]:
     return tomllib.loads(only(rendered(**options), "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "nothing"),
+    [("alarms_overrides", {"NodeCpuHigh": {"threshold": 42}}, {}), ("alarms_extra", ["../alarms.yml"], [])],
+)
+def test_a_fleet_file_of_an_earlier_version_passes_alarms_on(option: str, value: Any, nothing: Any) -> None:
+    """One that has no fleet_alarms_overrides and no fleet_alarms_extra yet."""
+    for given, wanted in (({option: value}, value), ({}, nothing)):
+        values = variables("prometheus", **given)
+        del values[f"fleet_{option}"]
+        templar = Templar(DataLoader(), variables=values)
+        assert templar.template(trust_as_template(f"{{{{ prometheus_{option} }}}}")) == wanted
 
 
 def kafka(**options: Any) -> dict[str, Any]:

@@ -116,6 +116,10 @@ def test_internals_are_private(role: str) -> None:
         assert name.startswith(f"__{role}_")
 
 
+# What a site sets once for both roles that make its alarms; fleet.yml of an earlier version does not pass it on.
+OF_THE_SITE = ("alarms_extra", "alarms_overrides")
+
+
 @every_role
 def test_no_role_reads_another_roles_variables(role: str) -> None:
     foreign = re.compile(r"(?<![\w.])_*(" + "|".join(other for other in role_names() if other != role) + r")_[a-z]\w*")
@@ -123,7 +127,8 @@ def test_no_role_reads_another_roles_variables(role: str) -> None:
         if path.suffix in (".yml", ".j2") and path.parent.name != "meta":
             text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
             for expression in re.findall(r"{{.*?}}|{%.*?%}|when: .*|that: .*", text, re.DOTALL):
-                assert not foreign.search(re.sub(r"'[^']*'", "''", expression)), f"{path}: {expression}"
+                read = re.sub(rf"'[^']*'|\b({'|'.join(OF_THE_SITE)})\b", "''", expression)
+                assert not foreign.search(read), f"{path}: {expression}"
 
 
 @every_template
