@@ -70,7 +70,7 @@ def _template_of(group: Document) -> str:
 def _is_of(found: Document | None, group: Document) -> bool:
     """Whether the template is the one that the node group was made with: names are used again, ids are not."""
     wanted = group["launchTemplate"].get("id")
-    return (found or {}).get("LaunchTemplateId") == wanted
+    return bool((found or {}).get("LaunchTemplateId") == wanted)
 
 
 def _gone(name: str, group: str, nodegroup: str) -> str:
