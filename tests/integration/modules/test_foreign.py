@@ -94,7 +94,7 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
 
 
 # What is called otherwise than its module.
-KINDS = {"eks_launch_template": "launch_template", "fleet_documents": "secret"}
+KINDS = {"eks_launch_template": "launch_template", "fleet_documents": "secret", "versioned_bucket": "s3_bucket"}
 MODULES = (
     "eks_launch_template",
     "eks_nodegroup",

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 TAGS = {"cost-centre": 4711, "keep": True, "spot": False, "note": None}
 MODULES = ("eks_access_entry", "eks_addon", "eks_cluster", "eks_nodegroup", "eks_pod_identity_association")
-OTHERS = ("log_group", "vpc", "private_zone", "fleet_documents")
+OTHERS = ("eks_launch_template", "log_group", "vpc", "private_zone", "fleet_documents", "versioned_bucket")
 # The first needs two networks: its tags go the same way as those of private_zone. The others only compare tags.
 ELSEWHERE = {"vpc_peering", "check_ownership", "former_peerings"}
 
@@ -31,10 +31,12 @@ def options(network: Any, new_cluster: Any, make_role: Any, cluster: str, accoun
         "eks_nodegroup": place | {"name": "tagged", "node_role_arn": principal, "subnet_ids": network.subnet_ids[:1]},
         "eks_pod_identity_association": place
         | {"namespace": "tagged", "service_account": "tagged", "role_arn": make_role("pods.eks.amazonaws.com")},
+        "eks_launch_template": place | {"name": "of-the-template"},
         "log_group": {"name": "/tagged"},
         "vpc": {"name": "tagged", "cidr": "10.91.0.0/16", "subnets": []},
         "private_zone": {"name": "tagged.internal", "vpc": "of-the-zone", "create": True},
         "fleet_documents": {"fleet": "tagged", "documents": [{"name": "a/b", "secret": {"c": "d"}}], "kms_key": key},
+        "versioned_bucket": {"name": "tagged-bucket"},
     }
 
 
