@@ -241,6 +241,11 @@ def _segment(part: str, service: str) -> str:
     return f"(?P<{re.sub(r'[^A-Za-z0-9_]', '_', part[1:-1].rstrip('+'))}>{'.+?' if greedy else '[^/]+'})"
 
 
+def _has_no_body(answer: Mapping[str, Any]) -> bool:
+    """Tell whether the client has the whole answer with its headers."""
+    return answer.get("status") == 204 or answer.get("headers", {}).get(b"content-length") == b"0"
+
+
 class CallLog:
     """ASGI middleware. ``principal`` names the caller of an access key."""
 
@@ -273,7 +278,8 @@ class CallLog:
                 answer["headers"] = {name.lower(): value for name, value in message.get("headers", [])}
             elif len(text) < MAXIMUM_ANSWER:
                 text.extend(message.get("body", b"")[:MAXIMUM_ANSWER])
-            if message["type"] == "http.response.body" and not message.get("more_body"):
+            last = message["type"] == "http.response.body" and not message.get("more_body")
+            if last or _has_no_body(answer):
                 # Who has the answer may look here next.
                 record()
             await send(message)

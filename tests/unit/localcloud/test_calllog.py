@@ -247,6 +247,31 @@ def test_who_has_the_answer_finds_the_line(tmp_path: Path) -> None:
     assert there == [True]
 
 
+@pytest.mark.parametrize(("status", "headers"), [(200, [(b"Content-Length", b"0")]), (204, [])])
+def test_an_answer_without_a_body_is_there_with_its_headers(
+    tmp_path: Path, status: int, headers: list[tuple[bytes, bytes]]
+) -> None:
+    file = tmp_path / "calls"
+    there: list[bool] = []
+
+    async def empty(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(_: Any) -> None:
+        there.append(file.exists())
+
+    raw = [(key.encode(), value.encode()) for key, value in signed("eks").items()]
+    scope = {"type": "http", "method": "POST", "path": "/clusters", "query_string": b"", "headers": raw}
+    asyncio.run(CallLog(empty, file, lambda _: ("", ""))(scope, receive, send))
+    assert there == [True, True]
+    assert len(file.read_text().splitlines()) == 1
+
+
 def test_a_call_that_breaks_off_is_a_line_without_a_status(tmp_path: Path) -> None:
     async def broken(_: Any, receive: Any, __: Any) -> None:
         await receive()
