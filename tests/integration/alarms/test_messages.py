@@ -324,7 +324,7 @@ def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_take
     assert "Firing" in text
     assert "The nodes of staging use more than 80 % of their processors on average" in text
     assert "Cluster staging, severity warning, since 20" in text
-    assert "Averaged over all processors of the cluster, less than 20 % of the time has been idle" in text
+    assert "Averaged over all processors of the cluster, more than 80 % of the time has been busy" in text
     assert f"What to do: {RUNBOOK}" in text
     assert f"Silence: {SILENCE}" in text
 
