@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
@@ -93,3 +94,9 @@ def wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> 
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"the emulator did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def run_role(tmp_path: Path) -> RunRole:
+    """``run_role(cloud, "vpc", "--check", variables={...})``: a role on its own against an AWS API."""
+    return role_runner(tmp_path)

@@ -4,20 +4,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole
 
 pytestmark = pytest.mark.integration
 
 NETWORK = {"vpc_name": "auto", "vpc_az_count": 2, "vpc_nat": "none", "vpc_endpoints": []}
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 @pytest.fixture

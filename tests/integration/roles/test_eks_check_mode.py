@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RoleRun, RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RoleRun, RunRole
 
 pytestmark = pytest.mark.integration
 
@@ -25,11 +24,6 @@ OPTIONS: dict[str, Any] = {
         "general": {"instance_types": ["m7i.large"], "min_size": 1, "max_size": 2, "labels": {"team": "data"}}
     },
 }
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 @pytest.fixture

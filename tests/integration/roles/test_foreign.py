@@ -5,18 +5,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 def test_a_foreign_network_is_neither_taken_over_nor_removed(emulator: Any, run_role: RunRole) -> None:

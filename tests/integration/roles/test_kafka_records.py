@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.modules.conftest import REGION, quick_account
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole
 
 pytestmark = pytest.mark.integration
 
@@ -25,11 +24,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         vpc = ec2.create_vpc(CidrBlock="10.96.0.0/16")["Vpc"]["VpcId"]
         ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "brokers"}])
         yield account
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 def records(cloud: Any) -> dict[str, str]:

@@ -11,13 +11,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.modules.conftest import REGION, quick_account
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT, RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT, RunRole
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
 from botocore.exceptions import ClientError
 
@@ -50,11 +49,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         eks.create_cluster(name=CLUSTER, roleArn=role, resourcesVpcConfig={"subnetIds": subnet_ids})
         eks.get_waiter("cluster_active").wait(name=CLUSTER, WaiterConfig={"Delay": 1})
         yield account
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 def there(cloud: Any) -> dict[str, int]:

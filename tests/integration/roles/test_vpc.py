@@ -4,18 +4,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 def describe(ec2: Any, name: str) -> dict[str, list[dict[str, Any]]]:

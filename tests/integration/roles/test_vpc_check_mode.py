@@ -5,18 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole, role_runner
+from ansible_collections.dataplatform.fleet.tests.integration.roles.running import RunRole
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def run_role(tmp_path: Path) -> RunRole:
-    return role_runner(tmp_path)
 
 
 OPTIONS = {"vpc_flow_logs": True, "vpc_az_count": 2, "vpc_nat": "single"}
