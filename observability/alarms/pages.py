@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms import texts
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import Alarm, Topic, Where, number
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import numbers_of, with_numbers
 
 FOLDER = Path("docs/runbooks")
 INDEX = FOLDER / "README.md"
@@ -99,7 +99,4 @@ def index(text: str, topics: tuple[Topic, ...]) -> str:
 
 
 def _described(alarm: Alarm) -> str:
-    text = re.sub(r"{{ \$labels\.(\w+) }}", r"`\1`", alarm.description)
-    return text.replace("@threshold@", texts.threshold(alarm.threshold, alarm.unit)).replace(
-        "@hold@", texts.duration(alarm.hold)
-    )
+    return with_numbers(re.sub(r"{{ \$labels\.(\w+) }}", r"`\1`", alarm.description), numbers_of(alarm))

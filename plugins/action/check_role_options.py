@@ -30,9 +30,9 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
     vaulted,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOOKS_UP = re.compile(r"\b(lookup|query|q)\(")
 COLLECTION = Path(__file__).parents[2]
 TASK = "dataplatform.fleet.check_role_options"
@@ -272,6 +272,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 def _load(path: Path) -> Value:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
+        return load(path)
     except (OSError, yaml.YAMLError) as error:
         raise AnsibleActionFail(f"cannot read {path}: {error}") from error

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError, Topic, alarm
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 FOLDER = Path(__file__).parent / "definitions"
 # In the order of the runbooks' index.
@@ -26,12 +26,6 @@ TOPICS = (
     "elasticsearch",
     "fleet",
 )
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def load(path: Path) -> Any:  # noqa: ANN401 - whatever a YAML file holds
-    """Return what a YAML file holds. Raises OSError or yaml.YAMLError."""
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
 
 
 def topic(name: str, document: Mapping[str, Any]) -> Topic:

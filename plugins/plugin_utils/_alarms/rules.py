@@ -39,7 +39,7 @@ def _annotations(alarm: Alarm, url: str, fill: Callable[[str], str]) -> dict[str
     return found | ({"runbook_url": url} if url else {})
 
 
-def _numbers(alarm: Alarm) -> dict[str, str]:
+def numbers_of(alarm: Alarm) -> dict[str, str]:
     """Return what a text has for each of its placeholders."""
     return {
         "threshold": texts.threshold(alarm.threshold, alarm.unit),
@@ -47,7 +47,8 @@ def _numbers(alarm: Alarm) -> dict[str, str]:
     }
 
 
-def _filled(text: str, numbers: Mapping[str, str]) -> str:
+def with_numbers(text: str, numbers: Mapping[str, str]) -> str:
+    """Return a text with its placeholders filled in."""
     for name, value in numbers.items():
         text = text.replace(f"@{name}@", value)
     return text
@@ -62,9 +63,9 @@ def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) 
     A number of its texts that is not that of ``default`` becomes a label too: ALERTS carries it to Grafana, whose rule
     is one for all clusters.
     """
-    numbers = _numbers(alarm)
+    numbers = numbers_of(alarm)
     used = {name for name in numbers if f"@{name}@" in alarm.summary + alarm.description}
-    usual = _numbers(default or alarm)
+    usual = numbers_of(default or alarm)
     return {
         "alert": alarm.name,
         "expr": alarm.expression,
@@ -76,7 +77,7 @@ def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) 
             **{name: numbers[name] for name in sorted(used) if numbers[name] != usual[name]},
         },
         "annotations": _annotations(
-            alarm, runbook_url(alarm) if url is None else url, lambda text: _filled(text, numbers)
+            alarm, runbook_url(alarm) if url is None else url, lambda text: with_numbers(text, numbers)
         ),
     }
 
@@ -84,7 +85,7 @@ def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) 
 # --- Grafana ------------------------------------------------------------------------------------------------------
 
 
-def _about(text: str, cluster: str) -> str:
+def about(text: str, cluster: str) -> str:
     """Write the cluster's name where Grafana could not: a rule's own labels are not among ``$labels``."""
     return text if not cluster else text.replace("{{ $labels.cluster }}", cluster)
 
@@ -167,7 +168,7 @@ def grafana_rule(
     labels = {"severity": severity, "component": alarm.component, **alarm.labels}
     if alarm.per_member or direct or alarm.where in (Where.PROMETHEUS, Where.LOGS):
         labels |= {"cluster": cluster, "environment": environment}
-    numbers = _numbers(alarm)
+    numbers = numbers_of(alarm)
     if edge:
         numbers = {name: _of_the_series(name, value) for name, value in numbers.items()}
     return {
@@ -184,7 +185,7 @@ def grafana_rule(
         "annotations": _annotations(
             alarm,
             runbook_url(alarm, runbooks, own=own),
-            lambda text: _about(_filled(text, numbers), labels.get("cluster", "")),
+            lambda text: about(with_numbers(text, numbers), labels.get("cluster", "")),
         ),
         "labels": labels,
     }

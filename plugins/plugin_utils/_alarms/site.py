@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.built_in import built_in, load
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.built_in import built_in
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import (
     NAMESPACES,
     Alarm,
@@ -34,6 +34,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model i
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import uid
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
 OVERRIDES, EXTRA = "alarms_overrides", "alarms_extra"
@@ -230,7 +231,8 @@ def _overrides(
     for name, given in value.items():
         place = f"{OVERRIDES}.{name}"
         if name not in every:
-            near = nearest(name, every) if nearest(name, every).startswith(": did") else ": docs/runbooks lists them."
+            near = nearest(name, every)
+            near = near if near.startswith(": did") else ": docs/runbooks lists them."
             faults.append(f"{OVERRIDES} has the unknown alarm {shown(name, plain=True)}{near}")
         elif not isinstance(given, Mapping):
             faults.append(

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import (
     UNSHOWN,
@@ -23,9 +22,9 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
     typed,
     vaulted,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _USED = ("type", "elements", "choices", "options", "required")
 # The first that fits the whole name behind the role's counts.
 BY_END: Mapping[str, Rule] = {
@@ -66,7 +65,7 @@ def own_rules(role: Path) -> Mapping[str, Rule]:
     Raises yaml.YAMLError where it cannot be read.
     """
     path = role / "meta" / "limits.yml"
-    rules: Mapping[str, Rule] = yaml.load(path.read_text(encoding="utf-8"), _LOADER) if path.exists() else {}  # noqa: S506
+    rules: Mapping[str, Rule] = load(path) if path.exists() else {}
     return rules
 
 

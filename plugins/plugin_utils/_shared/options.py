@@ -14,9 +14,9 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.vault import EncryptedString
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load, parse
 
 Value = Any  # whatever a YAML file holds
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROLES = Path(__file__).parents[3] / "roles"
 # What an inventory's fleet.yml gives to all roles.
 FLEET: Mapping[str, Mapping[str, Any]] = {
@@ -40,7 +40,7 @@ def specifications(role: Path) -> Mapping[str, Mapping[str, Any]]:
 
     Raises OSError or yaml.YAMLError where the specification cannot be read.
     """
-    document = yaml.load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"), _LOADER)  # noqa: S506
+    document = load(role / "meta" / "argument_specs.yml")
     entry_points = document["argument_specs"].values()
     return {name: option for entry in entry_points for name, option in (entry.get("options") or {}).items()}
 
@@ -97,7 +97,7 @@ def _read(given: str, kind: str) -> Value:
         return [] if kind == "list" else {}
     if lines[0][0] in "[{" and not _as_it_is(given):
         with contextlib.suppress(yaml.YAMLError):
-            return yaml.load(given.encode(), _LOADER)  # noqa: S506 - a safe loader; bytes, because text carries tags
+            return parse(given.encode())  # bytes, because text carries tags
     if kind == "dict" or _as_it_is(given):
         return given
     return lines if len(lines) > 1 else [part.strip() for part in lines[0].split(",")]
