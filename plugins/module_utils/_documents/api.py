@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import Call, Live
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
 
 try:  # noqa: SIM105
     from botocore.exceptions import ClientError
@@ -18,7 +19,6 @@ except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
 Client = Any  # of boto3
-WORKERS = 8
 _retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
 
 
@@ -40,7 +40,7 @@ def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
     # AWS compares beginnings; what else it may find is not the fleet's.
     listed = [one["Name"] for one in _retried(read)() if one["Name"].startswith(f"{fleet}/")]
     found = _each(sorted(listed), lambda name: _described(client, name))
-    return {name: _tags(secret) for name, secret in found if secret and "DeletedDate" not in secret}
+    return {name: tags_of(secret) for name, secret in found if secret and "DeletedDate" not in secret}
 
 
 def contents(client: Client, wanted: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -88,7 +88,7 @@ def _live(client: Client, name: str) -> Live | None:
         return None
     deleted = bool(secret.get("DeletedDate"))
     content = {} if deleted else _content(client, name) or {}
-    return Live(name, content, _tags(secret), secret.get("KmsKeyId", ""), deleted)
+    return Live(name, content, tags_of(secret), secret.get("KmsKeyId", ""), deleted)
 
 
 def _content(client: Client, name: str) -> dict[str, Any] | None:
@@ -109,10 +109,5 @@ def _content(client: Client, name: str) -> dict[str, Any] | None:
     return content
 
 
-def _tags(secret: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or []}
-
-
 def _each(wanted: Sequence[str], call: Callable[[str], Any]) -> list[tuple[str, Any]]:
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return list(zip(wanted, pool.map(call, wanted), strict=True))
+    return list(zip(wanted, at_once(call, wanted), strict=True))

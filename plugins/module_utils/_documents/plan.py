@@ -9,7 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, adopts, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
+    ForeignError,
+    adopts,
+    owned,
+    pairs_of,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._redaction import mark
 
 # An operation of the API and its arguments.
@@ -89,7 +94,7 @@ def same_key(live: str, wanted: tuple[str, ...]) -> bool:
 def present(want: Want, live: Live | None, kms_key: tuple[str, ...]) -> Plan:
     """Plan one document. ``kms_key`` is its key's ARN, id and alias; empty where the key does not exist yet."""
     arn = {"KmsKeyId": kms_key[0]} if kms_key else {}
-    tags = [{"Key": key, "Value": value} for key, value in sorted(want.tags.items())]
+    tags = pairs_of(want.tags)
     content = want.content
     had = live.content if live and not live.deleted else {}
     had_tags = live.tags if live and not live.deleted else {}

@@ -28,7 +28,7 @@ def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: b
     """Make the access entry what *options* say. Raises EksError."""
     cluster, principal = options["cluster_name"], options["principal_arn"]
     read = partial(api.describe_access_entry, runner.client, cluster, principal)
-    target = Target(f"access entry {cluster}/{principal}", read, cluster)
+    target = Target("eks_access_entry", f"{cluster}/{principal}", read, cluster)
     found = read()
     runner.refuse_foreign(found, target, options)
     policies = api.list_associated_access_policies(runner.client, cluster, principal) if found else []
@@ -70,7 +70,7 @@ def reconcile_association(options: Mapping[str, Any], runner: Runner, *, check_m
     """Make the pod identity association what *options* say. Raises EksError."""
     cluster, namespace, account = options["cluster_name"], options["namespace"], options["service_account"]
     read = partial(find_association, runner.client, cluster, namespace, account)
-    target = Target(f"pod identity association {cluster}/{namespace}/{account}", read, cluster)
+    target = Target("eks_pod_identity_association", f"{cluster}/{namespace}/{account}", read, cluster)
     found = read()
     runner.refuse_foreign(found, target, options)
     if options["state"] == "absent":

@@ -21,7 +21,7 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
     """Make the add-on what *options* say. Raises EksError."""
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
-        f"add-on {cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name
+        "eks_addon", f"{cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name
     )
     found = target.read()
     runner.refuse_foreign(found, target, options)

@@ -19,7 +19,7 @@ from .transformations import result
 def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
     """Make the cluster what *options* say. Raises EksError."""
     name = options["name"]
-    target = Target(f"cluster {name}", partial(api.describe_cluster, runner.client, name), name)
+    target = Target("eks_cluster", name, partial(api.describe_cluster, runner.client, name), name)
     found = target.read()
     runner.refuse_foreign(found, target, options)
     if options["state"] == "absent":
@@ -69,7 +69,7 @@ def _dependents(name: str, runner: Runner, *, check_mode: bool) -> list[str]:
         if (read() or {"status": "DELETING"})["status"] != "DELETING":
             staying.append(f"node group {nodegroup}")
         elif not check_mode:
-            runner.wait_gone(Target(f"node group {name}/{nodegroup}", read, name, nodegroup))
+            runner.wait_gone(Target("eks_nodegroup", f"{name}/{nodegroup}", read, name, nodegroup))
     return staying + [f"Fargate profile {p}" for p in api.list_fargate_profiles(runner.client, name) or []]
 
 

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .._at_once import at_once
 from . import api
 from .access_module import described_entry
 from .addon_module import associations_of, described
@@ -15,13 +15,6 @@ from .aliases import Client, Document, Value
 from .transformations import result
 
 Documents = list[dict[str, Value]]
-WORKERS = 8
-
-
-def at_once[Item, Answer](read: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
-    """Return what is read of each item, in their order, with several calls at the same time."""
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return list(pool.map(read, items))
 
 
 def clusters(options: Mapping[str, Any], client: Client) -> Documents:

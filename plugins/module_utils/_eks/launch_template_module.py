@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._ownership.tags import tags_of
 from . import api
 from .aliases import Client, Document, Value
 from .errors import ApiError
-from .launch_template_plan import plan_absent, plan_present, tags_of, template_data, template_name
+from .launch_template_plan import plan_absent, plan_present, template_data, template_name
 from .plan import Plan
 from .runner import Runner, Target, outcome
 
@@ -37,7 +38,7 @@ def reconcile(
     if options["state"] == "present" and group is not None and not _is_of(found, group):
         runner.warnings.append(_gone(name, f"{cluster}/{nodegroup}", nodegroup))
         return outcome(Plan(f"launch template {name}"), runner, launch_template={})
-    target = Target(f"launch template {name}", lambda: found, cluster, nodegroup=nodegroup)
+    target = Target("launch_template", name, lambda: found, cluster, nodegroup=nodegroup)
     runner.refuse_foreign({**found, "tags": tags_of(found)} if found else None, target, options)
     versions = api.launch_template_versions(ec2, found["LaunchTemplateId"]) if found else []
     if options["state"] == "absent":

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from .._ownership.tags import pairs_of, tags_of
 from .aliases import Document, State
 from .errors import EksError
 from .plan import Change, Changes, Plan, Step, creation, deletion, tag_steps
@@ -75,7 +76,7 @@ def plan_present(
         changes = creation({**data_state(data), **({"tags": dict(tags)} if tags else {})})
         request: Document = {"LaunchTemplateName": name, "LaunchTemplateData": data}
         if tags:
-            request["TagSpecifications"] = [{"ResourceType": "launch-template", "Tags": _pairs(tags)}]
+            request["TagSpecifications"] = [{"ResourceType": "launch-template", "Tags": pairs_of(tags)}]
         return Plan(resource, (Step("CreateLaunchTemplate", request, changes),)), 1
     identity = {"LaunchTemplateId": template["LaunchTemplateId"]}
     steps = _tag_steps(template, tags, purge=purge_tags)
@@ -109,11 +110,6 @@ def plan_absent(name: str, template: Document | None, versions: Sequence[Documen
     return Plan(resource, (Step("DeleteLaunchTemplate", request, deletion(state)),))
 
 
-def tags_of(template: Mapping[str, Any] | None) -> dict[str, str]:
-    """The tags of a launch template, as DescribeLaunchTemplates shows it."""
-    return {tag["Key"]: tag["Value"] for tag in (template or {}).get("Tags") or []}
-
-
 def data_state(data: Mapping[str, Any]) -> State:
     """The data of a launch template, flattened, without what EC2 adds in its answers."""
     state: State = {}
@@ -144,13 +140,9 @@ def _tag_steps(template: Document, tags: Mapping[str, str] | None, *, purge: boo
     steps = []
     for step in tag_steps(identity, tags_of(template), tags, purge=purge):
         if "tags" in step.request:
-            request = {"Resources": [identity], "Tags": _pairs(step.request["tags"])}
+            request = {"Resources": [identity], "Tags": pairs_of(step.request["tags"])}
             steps.append(Step("CreateTags", request, step.changes))
         else:
             keys = [{"Key": key} for key in step.request["tagKeys"]]
             steps.append(Step("DeleteTags", {"Resources": [identity], "Tags": keys}, step.changes))
     return steps
-
-
-def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

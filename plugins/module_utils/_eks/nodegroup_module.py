@@ -44,7 +44,8 @@ def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, c
     """Make the node group what *options* say. Raises EksError."""
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
-        f"node group {cluster}/{name}",
+        "eks_nodegroup",
+        f"{cluster}/{name}",
         partial(api.describe_nodegroup, runner.client, cluster, name),
         cluster,
         nodegroup=name,

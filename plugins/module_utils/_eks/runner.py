@@ -27,13 +27,19 @@ BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateExcept
 
 @dataclass
 class Target:
-    """The resource a module is about: its words, its place in EKS, and how to read it."""
+    """The resource a module is about: its kind and name, its place in EKS, and how to read it."""
 
-    label: str
+    kind: str
+    name: str
     read: Callable[[], Document | None]
     cluster: str
     nodegroup: str | None = None
     addon: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it: node group one/general."""
+        return f"{KINDS[self.kind].removeprefix('The ')} {self.name}"
 
     def deletion(self, region: str) -> str:
         """The command of AWS' own tool that deletes it."""
@@ -42,10 +48,6 @@ class Target:
             if name:
                 kind, scope = other, f"--cluster-name {self.cluster} --{other}-name {name}"
         return f"aws eks delete-{kind} --region {region} {scope}"
-
-
-# Kinds by what targets call them.
-_KINDS = {text: kind for kind, text in KINDS.items()}
 
 
 class Runner:
@@ -66,14 +68,13 @@ class Runner:
         """Raise EksError for what has the name and lacks the tags that say whose it is."""
         had, tags = (found or {}).get("tags") or {}, options.get("tags") or {}
         if found is not None and found.get("status") != "DELETING" and not options["adopt"] and not owned(had, tags):
-            called, _space, name = target.label.rpartition(" ")
-            raise EksError(refusal(_KINDS[f"The {called}"], name, had, tags))
+            raise EksError(refusal(target.kind, target.name, had, tags))
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""
         busy = False
         if target.nodegroup or target.addon:
-            busy = self._settle_one(Target("cluster " + target.cluster, self._read_cluster(target), target.cluster))
+            busy = self._settle_one(Target("eks_cluster", target.cluster, self._read_cluster(target), target.cluster))
         return self._settle_one(target) or busy
 
     def _read_cluster(self, target: Target) -> Callable[[], Document | None]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import Server, Target
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says so
@@ -25,8 +25,7 @@ class DescribeError(Exception):
 
 def describe_all(targets: Sequence[Target], verify: bool | str | None) -> list[tuple[Target, Server | str]]:
     """Per target its server, or in words why it has none yet. Raises DescribeError."""
-    with ThreadPoolExecutor(max_workers=10) as pool:
-        return list(zip(targets, pool.map(lambda target: describe(target, verify), targets), strict=True))
+    return list(zip(targets, at_once(lambda target: describe(target, verify), targets, workers=10), strict=True))
 
 
 def describe(target: Target, verify: bool | str | None) -> Server | str:

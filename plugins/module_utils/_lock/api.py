@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import Client, skew
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import KEY, Lock
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, owned, refusal
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import marks, owned, pairs_of, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 with contextlib.suppress(ImportError):  # said when a client is made
@@ -61,7 +61,7 @@ class Table:
             AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
-            Tags=_pairs(tags),
+            Tags=pairs_of(texts(tags)),
         )
         deadline = time.monotonic() + CREATE_SECONDS
         while not self.exists():
@@ -79,7 +79,7 @@ class Table:
             pages = self._client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
             had = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
             if adopt and not owned(had, tags):
-                self._client.tag_resource(ResourceArn=arn, Tags=_pairs(tags))
+                self._client.tag_resource(ResourceArn=arn, Tags=pairs_of(texts(tags)))
         except (BotoCoreError, ClientError) as error:
             raise LockError(f"The tags of the lock table {self._name} could not be managed: {error}") from error
         if not adopt and not owned(had, tags):
@@ -140,10 +140,6 @@ class Table:
             raise LockError(f"The lock table {self._name} could not be reached: {error}") from error
         self.skew = skew(answer)
         return answer
-
-
-def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(texts(tags).items())]
 
 
 def _exactly(lock: Lock) -> dict[str, Any]:

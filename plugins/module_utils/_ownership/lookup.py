@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED
+from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED, tags_of
 
 try:  # noqa: SIM105
     from botocore.exceptions import ClientError
@@ -31,7 +31,6 @@ KINDS = (
     "ssm_parameter",
 )
 Tags = dict[str, str]
-WORKERS = 8
 _ABSENT = frozenset(
     {
         "404",
@@ -59,8 +58,7 @@ class Lookup:
         keys = [(kind, name) for kind, names in wanted.items() for name in dict.fromkeys(names) if name]
         # Clients are made one by one: a session of boto3 is not to be shared by threads, clients are.
         readers = {kind: getattr(self, f"_{kind}")() for kind, _name in keys}
-        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            found = list(pool.map(lambda key: _present(readers[key[0]], key[1]), keys))
+        found = at_once(lambda key: _present(readers[key[0]], key[1]), keys)
         return {key: tags for key, tags in zip(keys, found, strict=True) if tags is not None}
 
     def _eks_cluster(self) -> Callable[[str], Tags]:
@@ -92,11 +90,11 @@ class Lookup:
 
     def _iam_role(self) -> Callable[[str], Tags]:
         iam = self._client("iam")
-        return lambda name: _pairs(iam.get_role(RoleName=name)["Role"])
+        return lambda name: tags_of(iam.get_role(RoleName=name)["Role"])
 
     def _iam_policy(self) -> Callable[[str], Tags]:
         iam, place = self._client("iam"), f"arn:{self._partition}:iam::{self._account}:policy"
-        return lambda name: _pairs(iam.get_policy(PolicyArn=f"{place}/{name}")["Policy"])
+        return lambda name: tags_of(iam.get_policy(PolicyArn=f"{place}/{name}")["Policy"])
 
     def _kms_key(self) -> Callable[[str], Tags]:
         kms = self._client("kms")
@@ -111,7 +109,7 @@ class Lookup:
 
     def _launch_template(self) -> Callable[[str], Tags]:
         ec2 = self._client("ec2")
-        return lambda name: _pairs(ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"][0])
+        return lambda name: tags_of(ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"][0])
 
     def _log_group(self) -> Callable[[str], Tags]:
         logs = self._client("logs")
@@ -127,7 +125,7 @@ class Lookup:
 
         def read(name: str) -> Tags:
             ssm.get_parameter(Name=name)
-            return _pairs({"Tags": ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]})
+            return tags_of({"Tags": ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]})
 
         return read
 
@@ -140,7 +138,7 @@ def bucket_tags(s3: Client, name: str) -> Tags | None:
 def _bucket_tags(s3: Client, name: str) -> Tags:
     s3.head_bucket(Bucket=name)
     try:
-        return _pairs({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]})
+        return tags_of({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]})
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchTagSet":
             raise
@@ -157,7 +155,3 @@ def _present(read: Callable[[str], Tags | None], name: str) -> Tags | None:
             return None
         raise
     return found
-
-
-def _pairs(item: Mapping[str, Any]) -> Tags:
-    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or []}

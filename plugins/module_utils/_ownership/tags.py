@@ -61,12 +61,22 @@ def owned(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
     return live == UNFINISHED or all(live.get(key) == value for key, value in marks(wanted).items())
 
 
+def tags_of(item: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the tags of a resource that AWS shows with a list ``Tags`` of keys and values."""
+    return {tag["Key"]: tag["Value"] for tag in (item or {}).get("Tags") or []}
+
+
+def pairs_of(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as AWS takes such a list, in the order of their keys."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
 def preferred[Found](
-    found: Iterable[Found], wanted: Mapping[Any, Any] | None, tags_of: Callable[[Found], Mapping[str, str]]
+    found: Iterable[Found], wanted: Mapping[Any, Any] | None, read: Callable[[Found], Mapping[str, str]]
 ) -> list[Found]:
     """Return those of several resources that belong to whoever gives the tags ``wanted``; all, if none do."""
     everything = list(found)
-    return [one for one in everything if owned(tags_of(one), wanted)] or everything
+    return [one for one in everything if owned(read(one), wanted)] or everything
 
 
 def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:

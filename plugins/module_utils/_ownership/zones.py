@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED, ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
+    UNFINISHED,
+    ForeignError,
+    owned,
+    tags_of,
+)
 
 Client = Any  # of boto3
 _retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
@@ -42,8 +47,7 @@ def zones(route53: Client, name: str) -> list[HostedZone]:
             if one["Name"] == dotted and one["Config"].get("PrivateZone"):
                 zone_id = one["Id"].removeprefix("/hostedzone/")
                 asked = {"ResourceType": "hostedzone", "ResourceId": zone_id}
-                pairs = _retried(route53.list_tags_for_resource)(**asked)["ResourceTagSet"]["Tags"]
-                tags = {tag["Key"]: tag["Value"] for tag in pairs}
+                tags = tags_of(_retried(route53.list_tags_for_resource)(**asked)["ResourceTagSet"])
                 if not tags and one["CallerReference"].startswith(_REFERENCE):
                     tags = dict(UNFINISHED)
                 found.append(HostedZone(zone_id, tags))

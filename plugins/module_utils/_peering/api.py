@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side, tags_of
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred, tags_of
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
 
 Client = Any  # of boto3
 NOT_YET_KNOWN = ["InvalidVpcPeeringConnectionID.NotFound", "InvalidVpcPeeringConnectionId.NotFound"]
@@ -112,7 +112,7 @@ def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -
 
     def tags_of_zone(one: str) -> dict[str, str]:
         answer = call(route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=one)
-        return {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
+        return tags_of(answer["ResourceTagSet"])
 
     own = preferred(ids, {key: value for key, value in (tags or {}).items() if key == MARKS[0]}, tags_of_zone)
     if len(own) > 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned, tags_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
@@ -59,8 +59,7 @@ def left(
 def _foreign(connection: Item, tags: Mapping[str, Any] | None) -> bool:
     """Tell whether a live connection is others'. An account does not see the tags that another one gives to it."""
     owners = {connection.get(f"{side}VpcInfo", {}).get("OwnerId") for side in ("Requester", "Accepter")}
-    live = {tag["Key"]: tag["Value"] for tag in connection.get("Tags") or []}
-    return len(owners) == 1 and connection["Status"]["Code"] in plan.LIVE and not owned(live, tags)
+    return len(owners) == 1 and connection["Status"]["Code"] in plan.LIVE and not owned(tags_of(connection), tags)
 
 
 class Former(Changes):

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned, refusal
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
+    owned,
+    pairs_of,
+    refusal,
+    tags_of,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
@@ -78,7 +83,7 @@ class Manager(Changes):
         return {"id": connection_id, "status": "deleted", "commands": []}
 
     def _refuse_foreign(self, live: Mapping[str, Any] | None) -> None:
-        tags, had = self.module.params["tags"], plan.tags_of(live)
+        tags, had = self.module.params["tags"], tags_of(live)
         if live is not None and not self.module.params["adopt"] and not owned(had, tags):
             shown = f"The peering connection {live['VpcPeeringConnectionId']} of {self._name}"
             raise PeeringError(refusal("vpc_peering", self._name, had, tags, shown))
@@ -106,7 +111,7 @@ class Manager(Changes):
             arguments["PeerOwnerId"] = self._peer.account_id
         if self._peer.region != self._own.region:
             arguments["PeerRegion"] = self._peer.region
-        tags = [{"Key": key, "Value": value} for key, value in wanted.items()]
+        tags = pairs_of(wanted)
         specification = {"ResourceType": "vpc-peering-connection", "Tags": tags}
         answer = self._do(self._ec2, "create_vpc_peering_connection", TagSpecifications=[specification], **arguments)
         return str(answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]) if answer else ""
@@ -129,7 +134,7 @@ class Manager(Changes):
         return "active"
 
     def _tags(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
-        had = plan.tags_of(live)
+        had = tags_of(live)
         wanted = texts(self.module.params["tags"])
         new = {key: value for key, value in wanted.items() if had.get(key) != value}
         for key, value in new.items():
@@ -137,7 +142,7 @@ class Manager(Changes):
             if key in had:
                 self.before[f"peering {self._name}.tags.{key}"] = had[key]
         if new and live is not None:
-            tags = [{"Key": key, "Value": value} for key, value in new.items()]
+            tags = pairs_of(new)
             self._do(self._ec2, "create_tags", Resources=[connection_id], Tags=tags)
 
     def _routes(self, ec2: Any, side: Side, cidr: str, connection_id: str) -> None:  # noqa: ANN401

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred, tags_of
 
 Item = Mapping[str, Any]
 # https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
@@ -69,10 +69,6 @@ def find(connections: Iterable[Item], own: Side, peer: Side) -> Item | None:
     return max(found, key=lambda one: LIVE.index(one["Status"]["Code"]), default=None)
 
 
-def tags_of(item: Mapping[str, Any] | None) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in (item or {}).get("Tags") or []}
-
-
 def named(connections: Iterable[Item], name: str, tags: Mapping[Any, Any] | None = None) -> Item | None:
     """Return the live connection of that name; of several, one with those of ``tags`` that say whose it is."""
     live = [one for one in connections if tags_of(one).get("Name") == name and one["Status"]["Code"] in LIVE]
@@ -110,8 +106,7 @@ def routes(tables: Sequence[Item], cidr: str, connection_id: str, others: Collec
     found = Routes(cidr)
     for table in private_tables(tables):
         one = table["RouteTableId"]
-        tags = {tag["Key"]: tag["Value"] for tag in table.get("Tags") or []}
-        found.names[one] = tags.get("Name") or one
+        found.names[one] = tags_of(table).get("Name") or one
         route = next((route for route in table["Routes"] if route.get("DestinationCidrBlock") == cidr), None)
         target = next((str(route[key]) for key in TARGETS if route.get(key)), "") if route else ""
         if route is None:

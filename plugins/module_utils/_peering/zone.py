@@ -7,7 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
+    ForeignError,
+    owned,
+    pairs_of,
+    tags_of,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone, reference, zones
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
@@ -130,7 +135,7 @@ class Zone(Changes):
 
     def _tag(self, zone_id: str) -> None:
         answer = api.call(self._route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone_id)
-        had = {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"]["Tags"]}
+        had = tags_of(answer["ResourceTagSet"])
         wanted = texts(self.module.params["tags"])
         if not self.module.params["adopt"] and not owned(had, wanted) and self._find(self._route53) != zone_id:
             raise ForeignError("private_zone", self._name, had, wanted)
@@ -151,9 +156,8 @@ class Zone(Changes):
 
     def _put_tags(self, zone_id: str, tags: dict[str, str]) -> None:
         if tags:
-            new = [{"Key": key, "Value": value} for key, value in tags.items()]
             place = {"ResourceType": "hostedzone", "ResourceId": zone_id}
-            self._do(self._route53, "change_tags_for_resource", AddTags=new, **place)
+            self._do(self._route53, "change_tags_for_resource", AddTags=pairs_of(tags), **place)
 
     def _delete(self, zone_id: str) -> None:
         records = api.pages(self._route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)

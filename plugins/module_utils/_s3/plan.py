@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import pairs_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 Fields = dict[str, Any]
@@ -98,8 +99,7 @@ def _tagging(_found: Mapping[str, Any], live: Fields, want: Fields, after: Field
     if not any(key.startswith("tags.") for key in after):
         return []
     tags = {key.removeprefix("tags."): value for key, value in {**live, **want}.items() if key.startswith("tags.")}
-    pairs = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-    return [("put_bucket_tagging", {"Tagging": {"TagSet": pairs}})]
+    return [("put_bucket_tagging", {"Tagging": {"TagSet": pairs_of(tags)}})]
 
 
 def _public_access(_found: Mapping[str, Any], _live: Fields, _want: Fields, after: Fields) -> list[Call]:

@@ -87,7 +87,3 @@ def filters(**values: str | list[str]) -> list[dict[str, Any]]:
         }
         for key, value in values.items()
     ]
-
-
-def tags_of(item: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or []}

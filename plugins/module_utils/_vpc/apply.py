@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._ownership.tags import pairs_of
 from .api import Ec2, filters
 from .plan import Change, Fields, Network, service_name
 from .read import Live, rules
@@ -174,8 +175,7 @@ class Applier:
         self._set(change)
 
     def _tag(self, resource_id: str, tags: dict[str, str]) -> None:
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        self.ec2.call("create_tags", Resources=[resource_id], Tags=pairs)
+        self.ec2.call("create_tags", Resources=[resource_id], Tags=pairs_of(tags))
 
     def _set(self, change: Change) -> None:
         setter = getattr(self, f"_set_{change.kind}", None)

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .api import Ec2, filters, tags_of
+from .._ownership.tags import tags_of
+from .api import Ec2, filters
 from .plan import DEFAULT_GROUP, GONE_NAT, Fields, Key, Network, PlanError, State, foreign_text
 
 Item = dict[str, Any]

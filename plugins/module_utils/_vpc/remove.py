@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .api import Ec2, filters, tags_of
+from .._ownership.tags import tags_of
+from .api import Ec2, filters
 
 try:  # noqa: SIM105
     from botocore.exceptions import ClientError

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import aws_options
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import way_to_aws
 
 # Documents that were found, by process: a worker that Ansible forks reads anew, for a role before may have written.
@@ -70,11 +71,7 @@ def read_tags(
         listed = {secret["Name"] for page in pages for secret in page["SecretList"]}
         names = {name for name in listed if name.startswith(prefix) and name.endswith(suffix)} | set(surely)
         found = {name: describe(client, name) for name in sorted(names)}
-        return {
-            name: {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
-            for name, secret in found.items()
-            if secret
-        }
+        return {name: tags_of(secret) for name, secret in found.items() if secret}
 
     found: dict[str, dict[str, str]] = _read(connection, "secretsmanager", f"{prefix}*{suffix}", ask) or {}
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api, info
 
 CALLS = 4
@@ -54,4 +55,4 @@ def test_an_error_of_one_is_an_error_of_all() -> None:
         return name
 
     with pytest.raises(ValueError, match=NAMES[2]):
-        info.at_once(read, NAMES)
+        at_once(read, NAMES)

@@ -87,13 +87,13 @@ def steps(*operations: str) -> Plan:
 
 def test_one_update_after_the_other(played: Played) -> None:
     running = runner()
-    running.apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    running.apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
     assert played.events == ["A", "update-0 ended", "B", "update-1 ended"]
     assert running.poller.report()[0]["on"] == "A update-0 of cluster one"
 
 
 def test_only_the_last_is_not_waited_for(played: Played) -> None:
-    runner(wait=False).apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+    runner(wait=False).apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
     assert played.events == ["A", "update-0 ended", "B"]
 
 
@@ -104,7 +104,7 @@ def test_somebody_elses_update_is_waited_for(played: Played) -> None:
         # The status follows the update with a delay.
         return {"status": "ACTIVE"}
 
-    runner().apply(steps("A"), Target("cluster one", settling, "one"))
+    runner().apply(steps("A"), Target("eks_cluster", "one", settling, "one"))
     assert played.events == ["refused A", "theirs ended", "A", "update-1 ended"]
 
 
@@ -115,7 +115,7 @@ def test_a_refusal_without_anything_going_on_is_final(played: Played, monkeypatc
 
     monkeypatch.setattr(api, "send", refuse)
     with pytest.raises(ApiError, match="Cluster has nodegroups attached"):
-        runner().apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+        runner().apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
     assert played.events == ["A"]
 
 
@@ -130,22 +130,22 @@ def test_what_is_gone_already_need_not_be_deleted(
     planned = Plan("x", (Step(operation, {}, {}),))
     if final:
         with pytest.raises(ApiError, match="gone"):
-            runner().apply(planned, Target("x", dict, "one"))
+            runner().apply(planned, Target("eks_cluster", "x", dict, "one"))
     else:
-        runner().apply(planned, Target("x", dict, "one"))
+        runner().apply(planned, Target("eks_cluster", "x", dict, "one"))
 
 
 def test_a_failed_update_stops_everything(played: Played) -> None:
     played.failing = "update-0"
     with pytest.raises(FailedError, match="SubnetNotFound: x"):
-        runner().apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+        runner().apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
     assert played.events == ["A"]
 
 
 TARGETS = [
-    Target("cluster c", dict, "c"),
-    Target("node group c/n", dict, "c", nodegroup="n"),
-    Target("add-on c/a", dict, "c", addon="a"),
+    Target("eks_cluster", "c", dict, "c"),
+    Target("eks_nodegroup", "c/n", dict, "c", nodegroup="n"),
+    Target("eks_addon", "c/a", dict, "c", addon="a"),
 ]
 
 
@@ -250,7 +250,7 @@ def test_an_error_tells_what_was_done_and_why_it_ended(played: Played) -> None:
 
     def work(running: Runner) -> dict[str, Any]:
         running.poller.sleep = lambda _: None
-        running.apply(steps("A", "B"), Target("cluster one", played.describe, "one"))
+        running.apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
         return {}
 
     with pytest.raises(SystemExit):
