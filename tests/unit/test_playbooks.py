@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from ansible.template import Templar, trust_as_template
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
 CONNECTIONS = {
-    "group/aws": "{{ aws_connection }}",
     "group/dataplatform.fleet.all": "{{ aws_connection }}",
     "dataplatform.fleet.apply": "{{ kube_connection }}",
 }
@@ -37,6 +38,27 @@ PLAYS = [
 @pytest.mark.parametrize("play", PLAYS)
 def test_connects_as_the_inventory_says(play: dict[str, Any]) -> None:
     assert play["module_defaults"] == CONNECTIONS
+
+
+def used_modules(value: Any) -> Iterator[str]:
+    """The modules of AWS collections in a file's tasks, at any depth."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if re.fullmatch(r"(amazon|community)\.aws\.\w+", key):
+                yield key
+            yield from used_modules(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from used_modules(item)
+
+
+def test_the_modules_of_other_collections_get_the_connection_too() -> None:
+    group = set(yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["all"])
+    folders = ("playbooks/tasks", "roles/*/tasks", "extensions/molecule/*")
+    tasks = [*FILES, *(path for folder in folders for path in ROOT.glob(f"{folder}/*.yml"))]
+    used = {module for path in tasks for module in used_modules(yaml.safe_load(path.read_text()))}
+    assert used
+    assert used == {module for module in group if "." in module}
 
 
 # A fleet, beside what an inventory may find: another account's cluster, and the machine that runs Ansible.

@@ -65,7 +65,7 @@ def role_runner(folder: Path) -> RunRole:
             for role in roles.split()
             for tasks in tasks_from.split()
         ]
-        defaults = {f"group/{group}": "{{ aws_connection }}" for group in ("aws", "dataplatform.fleet.all")}
+        defaults = {"group/dataplatform.fleet.all": "{{ aws_connection }}"}
         play = {"hosts": "managed", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
         playbook.write_text(yaml.safe_dump([play]))
         connection = {

@@ -52,7 +52,7 @@ class Network:
             }
             for role in roles
         ]
-        defaults = {f"group/{group}": "{{ aws_connection }}" for group in ("aws", "dataplatform.fleet.all")}
+        defaults = {"group/dataplatform.fleet.all": "{{ aws_connection }}"}
         play = {"hosts": "managed", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
         playbook.write_text(yaml.safe_dump([play]))
         variables = {
