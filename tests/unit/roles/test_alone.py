@@ -1,0 +1,113 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role in a play of a user's own, which has no inventories/fleet.yml."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import OPTIONS, OTHERS
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    CHECKOUT,
+    CONTROLPLANE,
+    ROLES,
+    role_names,
+    shared_values,
+)
+
+every_role = pytest.mark.parametrize("role", role_names())
+REFUSAL = re.compile(r"fleet_(name|region|members|tags) is not set\. .* roles/fleet/README\.md")
+INPUTS = ("fleet_name", "fleet_region", "fleet_members")
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = DataLoader().load_from_file(str(path), trusted_as_template=True)
+    return found
+
+
+def fleet_yml() -> dict[str, Any]:
+    return load(CHECKOUT / "inventories" / "fleet.yml")
+
+
+def seen(role: str, **given: Any) -> dict[str, Any]:
+    """What a role has with what a play gives it and nothing else; its dependencies' defaults come with it."""
+    found: dict[str, Any] = {"inventory_hostname": "controlplane" if role in CONTROLPLANE else "staging"}
+    for needed in (*load(ROLES / role / "meta" / "main.yml")["dependencies"], f"dataplatform.fleet.{role}"):
+        found |= load(ROLES / needed.removeprefix("dataplatform.fleet.") / "defaults" / "main.yml")
+    constants = ROLES / role / "vars" / "main.yml"
+    return found | {"role_path": str(ROLES / role)} | (load(constants) if constants.exists() else {}) | given
+
+
+def value(name: str, variables: dict[str, Any]) -> Any:
+    return Templar(DataLoader(), variables=variables).template(variables[name])
+
+
+@every_role
+def test_it_says_what_is_missing_and_where_it_is_described(role: str) -> None:
+    variables = seen(role)
+    refusals = {}
+    for name in load(ROLES / role / "defaults" / "main.yml"):
+        try:
+            value(name, variables)
+        except AnsibleError as error:
+            refusals[name] = str(error)
+    assert refusals
+    assert {name: text for name, text in refusals.items() if not REFUSAL.search(text)} == {}
+
+
+@every_role
+def test_three_variables_are_enough(role: str) -> None:
+    inputs = {name: fleet_yml()[name] for name in INPUTS}
+    variables = seen(role, **inputs, fleet_values=shared_values())
+    for name in load(ROLES / role / "defaults" / "main.yml"):
+        value(name, variables)
+
+
+def test_what_follows_from_them_is_what_fleet_yml_says() -> None:
+    host = {"inventory_hostname": "staging", "aws_connection": {"region": "eu-central-1"}}
+    role, inventory = load(ROLES / "fleet" / "defaults" / "main.yml"), fleet_yml()
+    follows = [name for name in role if name in inventory and name not in INPUTS]
+    assert {"fleet_cluster", "fleet_member", "fleet_connection"} <= set(follows)
+    given = {name: inventory[name] for name in INPUTS}
+    for name in follows:
+        assert value(name, role | given | host) == value(name, inventory | host), name
+
+
+def test_a_host_that_is_no_member_is_named() -> None:
+    inputs = {name: fleet_yml()[name] for name in INPUTS}
+    with pytest.raises(AnsibleError, match="other is not in fleet_members. Add it"):
+        value("vpc_cidr", seen("vpc", **inputs, inventory_hostname="other"))
+
+
+def test_the_readme_describes_every_variable() -> None:
+    table = (ROLES / "fleet" / "README.md").read_text(encoding="utf-8")
+    described = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert described == {*OPTIONS, *OTHERS}
+
+
+@every_role
+def test_no_specification_has_a_template(role: str) -> None:
+    """Ansible evaluates it in every run, the default of an option that is given too."""
+    assert not re.search(r"{{|{%", (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+
+
+def test_what_is_optional_stays_so() -> None:
+    assert value("vpc_tags", seen("vpc")) == {}
+
+
+def test_a_play_ends_with_that_error(tmp_path: Path) -> None:
+    include = {"name": "dataplatform.fleet.vpc", "tasks_from": "absent"}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": include}]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    command = ["ansible-playbook", "-i", "localhost,", str(tmp_path / "play.yml")]
+    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert REFUSAL.search(run.stdout + run.stderr)
