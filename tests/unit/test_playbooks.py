@@ -13,7 +13,6 @@ import pytest
 import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
@@ -73,17 +72,13 @@ ungrouped: {hosts: {laptop: , localhost: }}
 DECLARED = {"controlplane", "staging", "testing"}
 
 
-def touched(tmp_path: Path, play: dict[str, Any], *checked: str) -> set[str]:
-    """The hosts that Ansible selects for a play, after some clusters' plans have been checked."""
+def touched(tmp_path: Path, play: dict[str, Any]) -> set[str]:
+    """The hosts that Ansible selects for a play."""
     file = tmp_path / "hosts.yml"
     file.write_text(INVENTORY)
     loader = DataLoader()
     inventory = InventoryManager(loader, sources=[str(file)])
-    for name in checked:
-        inventory.add_group("__plan_checked")
-        inventory.add_host(name, group="__plan_checked")
-    templar = Templar(loader, variables={"groups": inventory.get_groups_dict()})
-    return {host.name for host in inventory.get_hosts(templar.template(trust_as_template(play["hosts"])))}
+    return {host.name for host in inventory.get_hosts(play["hosts"])}
 
 
 @pytest.mark.parametrize("play", PLAYS)
@@ -95,10 +90,33 @@ def test_touches_only_declared_clusters(play: dict[str, Any], tmp_path: Path) ->
         assert found in ({"controlplane"}, {"staging", "testing"}), "of one purpose"
 
 
-def test_each_clusters_plan_is_checked_once_in_a_run(tmp_path: Path) -> None:
-    (preflight,) = [param.values[0] for param in PLAYS if "__plan_checked" in str(param.values[0]["hosts"])]
-    assert touched(tmp_path, preflight) == DECLARED
-    assert touched(tmp_path, preflight, "staging") == DECLARED - {"staging"}
+def plays_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The plays of a playbook and of those that it imports, in their order."""
+    for play in yaml.safe_load(path.read_text()):
+        imported = play.get("import_playbook")
+        yield from plays_of(path.parent / imported) if imported else [play]
+
+
+def roles_of(path: Path) -> list[str]:
+    plays = [play for play in plays_of(path) if play["name"] != "Check the plan"]
+    included = [task.get("ansible.builtin.include_role") for play in plays for task in play.get("tasks", [])]
+    static = [role["role"] for play in plays for role in play.get("roles", [])]
+    return sorted({*static, *(role["name"] for role in included if role)})
+
+
+LAYERS = ("clusters", "ingress", "controlplane", "agents")
+
+
+@pytest.mark.parametrize("name", ["site.yml", "destroy.yml", *(f"playbooks/{layer}.yml" for layer in LAYERS)])
+def test_each_clusters_plan_is_checked_once_in_a_run(name: str) -> None:
+    assert [play["name"] for play in plays_of(ROOT / name)].count("Check the plan") == 1
+
+
+def test_the_layers_together_are_the_site() -> None:
+    site = roles_of(ROOT / "site.yml")
+    assert site == sorted({role for layer in LAYERS for role in roles_of(ROOT / "playbooks" / f"{layer}.yml")})
+    components = {path.parents[1].name for path in ROOT.glob("roles/*/tasks/main.yml")} - {"verify"}
+    assert site == sorted(f"dataplatform.fleet.{name}" for name in components)
 
 
 def test_found_the_plays() -> None:
@@ -108,8 +126,9 @@ def test_found_the_plays() -> None:
 @pytest.mark.parametrize("name", ["site.yml", "destroy.yml"])
 def test_locks_are_given_back_at_the_very_end(name: str) -> None:
     """Where ansible-playbook is the first process of a container, nothing outlives it that could do so."""
-    assert yaml.safe_load((ROOT / name).read_text())[-1]["import_playbook"] == "playbooks/release.yml"
-    assert all("always" in play["tags"] for play in yaml.safe_load((ROOT / "playbooks" / "release.yml").read_text()))
+    release = list(plays_of(ROOT / "playbooks" / "release.yml"))
+    assert list(plays_of(ROOT / name))[-len(release) :] == release
+    assert all("always" in play["tags"] for play in release)
 
 
 HELD = "{{ lookup('dataplatform.fleet.held_lock', fleet_cluster) }}"
@@ -130,4 +149,4 @@ def test_a_playbook_that_takes_locks_ends_with_their_confirmation(path: Path) ->
     if any(name.endswith("preflight.yml") for name in imported):
         # After its verdict, verify.yml does nothing more.
         last = imported[-2 if path.stem == "verify" else -1]
-        assert last in ("confirm.yml", "release.yml", "playbooks/release.yml")
+        assert last in ("confirm.yml", "release.yml")

@@ -174,7 +174,7 @@ class Notification:
                 return str(route["receiver"])
         raise AskError(
             f"Grafana has no route for severity {severity} of the environment {self._environment}. Give it test"
-            f" receivers of its own, in alarms_environments, and run playbooks/dashboards.yml."
+            f" receivers of its own, in alarms_environments, and run playbooks/controlplane.yml."
         )
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401

@@ -38,8 +38,8 @@ def names(local_cloud: Any) -> Any:
     ("run", "missing"),
     [
         (("site.yml",), "gone, sold"),
-        (("playbooks/streaming.yml", "--check"), "gone, sold"),
-        (("playbooks/trust.yml", "-e", "remove=sold"), "gone"),
+        (("playbooks/controlplane.yml", "--check"), "gone, sold"),
+        (("playbooks/controlplane.yml", "--tags", "pki", "-e", "remove=sold"), "gone"),
     ],
 )
 @pytest.mark.usefixtures("names")
@@ -58,12 +58,12 @@ def test_is_refused_before_the_first_change(
 def test_what_was_stepped_over_deletes_nothing(playbook: Playbook, names: Any) -> None:
     before = names()
     start = ("--start-at-task", "dataplatform.fleet.pki : fleet | Check what is to be rotated")
-    playbook("playbooks/trust.yml", "controlplane", *FLEET, *start, succeed=False)
+    playbook("playbooks/controlplane.yml", "controlplane", "--tags", "pki", *FLEET, *start, succeed=False)
     assert names() >= before
 
 
 def test_a_run_of_another_member_is_not_concerned(playbook: Playbook, names: Any) -> None:
-    playbook("playbooks/trust.yml", "staging", *FLEET, "--tags", "none")
+    playbook("playbooks/controlplane.yml", "staging", *FLEET, "--tags", "none")
 
 
 def test_the_typed_names_leave(playbook: Playbook, names: Any) -> None:
@@ -71,11 +71,12 @@ def test_the_typed_names_leave(playbook: Playbook, names: Any) -> None:
     before = names()
     only = {"controlplane": {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}}
     typed = ("-e", json.dumps({"fleet_name": "leavers", "fleet_members": only, "remove": "gone, sold,staging"}))
-    announced = playbook("playbooks/trust.yml", "controlplane", *typed, "--check", "--diff").announced
+    command = ("playbooks/controlplane.yml", "controlplane", "--tags", "pki", *typed)
+    announced = playbook(*command, "--check", "--diff").announced
     fields = {field.split(".")[0] for *_, field in announced}
     members = ("gone", "sold", "staging")
     gone = {f"{member}/{document}" for member in members for document in ("issuer", "kafka", "tls")}
     assert {f"leavers/{name}" for name in gone} <= fields
     assert names() == before
-    playbook("playbooks/trust.yml", "controlplane", *typed)
+    playbook(*command)
     assert before - names() == gone | {"never/issuer"}

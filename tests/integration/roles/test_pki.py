@@ -63,9 +63,12 @@ class Watch:
                 continue  # gone in the meantime
 
 
+PLAYBOOK = ("playbooks/controlplane.yml", "--tags", "pki")
+
+
 @dataclass
 class Trust:
-    """Runs playbooks/trust.yml on the controlplane and staging."""
+    """Runs the role pki of playbooks/controlplane.yml on the controlplane and staging."""
 
     cloud: Any
     folder: Path
@@ -89,7 +92,7 @@ class Trust:
         inventories = [part for host in hosts.split() for part in ("-i", f"inventories/{host}")]
         with Watch(home) as watch:
             done = subprocess.run(
-                ["ansible-playbook", *inventories, "playbooks/trust.yml", "-e", json.dumps(variables), *arguments],
+                ["ansible-playbook", *inventories, *PLAYBOOK, "-e", json.dumps(variables), *arguments],
                 cwd=CHECKOUT,
                 env={
                     **self.cloud.env,

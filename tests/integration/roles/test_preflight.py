@@ -87,7 +87,7 @@ def test_settings_that_nginx_would_ignore() -> None:
     ],
 )
 def test_downsampling_before_kafka_forgets(options: dict[str, Any], hours: int) -> None:
-    said = refused("playbooks/streaming.yml", "controlplane", **options)
+    said = refused("playbooks/controlplane.yml", "controlplane", **options)
     assert (
         "controlplane: the first round of elasticsearch_metrics_downsampling comes after 5d, but a metric can be"
         in said
@@ -143,5 +143,5 @@ def test_more_brokers_than_certificates_name() -> None:
 
 
 def test_texts_that_stand_in_for_secrets() -> None:
-    said = refused("playbooks/trust.yml", "controlplane", fleet_stand_ins=True)
+    said = refused("playbooks/controlplane.yml", "controlplane", fleet_stand_ins=True)
     assert "fleet_stand_ins is not an option of the fleet" in said

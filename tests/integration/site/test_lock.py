@@ -54,7 +54,7 @@ def test_unlocking_is_no_run(playbook: Playbook) -> None:
         ("playbooks/clusters.yml", "testing", [*ROLE, "--start-at-task", "network | Create the VPC and what is in it"]),
         ("playbooks/clusters.yml", "testing", ["--start-at-task", "Assume the roles and take the lock"]),
         ("playbooks/clusters.yml", "testing", ["--skip-tags", "always"]),
-        ("playbooks/trust.yml", "controlplane", ["--tags", "unlock,pki"]),
+        ("playbooks/controlplane.yml", "controlplane", ["--tags", "unlock,pki"]),
         ("destroy.yml", "testing", ["-e", "destroy=testing", "--start-at-task", "Remove each layer of the workload*"]),
     ],
     ids=["into a role", "past the checks", "skipped", "unlocked", "into destroy"],
