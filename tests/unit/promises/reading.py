@@ -78,7 +78,10 @@ def written(source: str) -> Iterator[str]:
     """Every sentence of a source, which is a plugin, a role's argument specs or a role's page."""
     path = ROOT / source
     if source.endswith(".md"):
-        without_code = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+        # The table of a role's options repeats its argument specs.
+        without_code = re.sub(
+            r"```.*?```|<!-- options: .*?<!-- end of options -->", "", path.read_text(), flags=re.DOTALL
+        )
         for paragraph in PARAGRAPH.split(without_code):
             if not paragraph.startswith("#"):
                 yield from sentences(paragraph.removeprefix("- "))

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
+    CHECKOUT,
     ROLES,
     Objects,
     render_role,
@@ -64,6 +67,17 @@ def test_specification_and_defaults_name_the_same_options(role: str) -> None:
     defaults = load(ROLES / role / "defaults" / "main.yml") or {}
     required = {name for name, option in options.items() if option.get("required")}
     assert set(options) - required == set(defaults)
+
+
+@every_role
+def test_the_readme_has_the_table_of_options(role: str) -> None:
+    path = str(CHECKOUT / "tools" / "role-options")
+    tool = SourceFileLoader("role_options", path)
+    module = module_from_spec(spec_from_loader("role_options", tool))
+    tool.exec_module(module)
+    assert (ROLES / role / "README.md").read_text(encoding="utf-8") == module.with_table(ROLES / role), (
+        "run tools/role-options"
+    )
 
 
 @every_role
