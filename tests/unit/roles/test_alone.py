@@ -83,7 +83,7 @@ def test_what_follows_from_them_is_what_fleet_yml_says() -> None:
 
 def test_a_host_that_is_no_member_is_named() -> None:
     inputs = {name: fleet_yml()[name] for name in INPUTS}
-    with pytest.raises(AnsibleError, match="other is not in fleet_members. Add it"):
+    with pytest.raises(AnsibleError, match=r"other is not in fleet_members\. Add it"):
         value("vpc_cidr", seen("vpc", **inputs, inventory_hostname="other"))
 
 
