@@ -21,7 +21,7 @@ pytest := pytest -q --numprocesses 2 --durations 25
 integration := $(pytest) --dist loadfile tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
-.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench
+.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench new-role
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -87,6 +87,10 @@ lint: ## Run the linters and type checkers
 sanity: ## Run ansible-test sanity on a built copy of the collection
 	@tools/setup --python-only
 	@tools/sanity
+
+new-role: ## Write a role that passes lint and tests as it is (NAME=my_exporter, LAYER=agents)
+	@tools/setup --python-only
+	@tools/new-role "$(NAME)" $(LAYER)
 
 bench: setup ## Measure against peers; writes build/bench.json
 	@python -m tests.benchmarks
