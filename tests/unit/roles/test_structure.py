@@ -106,6 +106,18 @@ def test_main_is_a_table_of_contents(role: str) -> None:
 
 
 @every_role
+def test_every_task_has_the_roles_tag(role: str) -> None:
+    assert {tuple(task.get("tags", ())) for task in load(ROLES / role / "tasks" / "main.yml")} == {(role,)}
+
+
+@every_role
+def test_the_removal_is_an_entry_point(role: str) -> None:
+    entries = load(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]
+    assert ("absent" in entries) == (ROLES / role / "tasks" / "absent.yml").is_file()
+    assert "short_description" in entries["absent"]
+
+
+@every_role
 def test_component_tasks_are_prefixed_by_their_file(role: str) -> None:
     def names(tasks: list[dict[str, Any]]) -> list[str]:
         return [
