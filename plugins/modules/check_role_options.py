@@ -17,7 +17,7 @@ description:
     values before.
   - Fails too when a value is not of the option's type, none of its choices, null, has a control character in it, or
     breaks the option's rule, such as a range, a duration, a quantity of Kubernetes, a name or a network. The rules are
-    in the role's C(meta/limits.yml); those of options that many roles have, such as C(<role>_storage_gib), are in the
+    in the role's C(meta/limits.yml); those of options that many roles have, such as C(<role>_storage_size), are in the
     collection.
   - With O(roles) it looks at several roles at once, so that a run finds a mistake before it has changed anything.
   - With O(fleet) it looks at what the clusters share, so that no member is reached by another way than the one that was

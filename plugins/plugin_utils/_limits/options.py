@@ -41,7 +41,6 @@ BY_END: Mapping[str, Rule] = {
     "(.*_)?tolerations": "tolerations",
     "(.*_)?priority_class": "dns_subdomain",
     "(.*_)?storage_class": "dns_subdomain?",
-    "(.*_)?storage_gib": "1 .. 65536",
     "(.*_)?storage_size": "volume",
     "(.*_)?cidrs|source_ranges": "cidr",
     "(.*_)?timeout": "1 .. 86400",

@@ -270,13 +270,13 @@ def test_a_claim_of_the_set_itself_does_not_shrink(cluster: Cluster, namespace: 
 
 # The option for the size of each volume that a role keeps, by role and the StatefulSet's or the claim's name.
 SIZES = {
-    ("elasticsearch", "elasticsearch"): ("elasticsearch_storage_size", "Gi"),
-    ("fluent_bit", "fluent-bit-events"): ("fluent_bit_events_storage_gib", ""),
-    ("grafana", "grafana-data"): ("grafana_storage_gib", ""),
-    ("kafka", "kafka"): ("kafka_storage_size", "Gi"),
-    ("kafka", "kafka-controller"): ("kafka_controllers_storage_size", "Gi"),
-    ("logstash", "logstash"): ("logstash_storage_gib", ""),
-    ("prometheus", "prometheus"): ("prometheus_storage_gib", ""),
+    ("elasticsearch", "elasticsearch"): "elasticsearch_storage_size",
+    ("fluent_bit", "fluent-bit-events"): "fluent_bit_events_storage_size",
+    ("grafana", "grafana-data"): "grafana_storage_size",
+    ("kafka", "kafka"): "kafka_storage_size",
+    ("kafka", "kafka-controller"): "kafka_controllers_storage_size",
+    ("logstash", "logstash"): "logstash_storage_size",
+    ("prometheus", "prometheus"): "prometheus_storage_size",
 }
 MORE = {"kafka": {"kafka_controllers": 3}}
 
@@ -295,11 +295,8 @@ def test_every_volume_of_a_role_is_looked_at() -> None:
 
 @pytest.mark.parametrize(("role", "name"), SIZES)
 def test_the_volumes_of_a_role_grow_and_do_not_shrink(cluster: Cluster, namespace: str, role: str, name: str) -> None:
-    option, unit = SIZES[role, name]
-
     def sized(number: int) -> Objects:
-        size = {option: f"{number}{unit}" if unit else number}
-        item = keeping(role, **MORE.get(role, {}), **size)[name]
+        item = keeping(role, **MORE.get(role, {}), **{SIZES[role, name]: f"{number}Gi"})[name]
         return [{**item, "metadata": {**item["metadata"], "namespace": namespace}}]
 
     there, before = Namespace(cluster, namespace), sized(200)

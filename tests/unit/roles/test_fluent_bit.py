@@ -142,7 +142,7 @@ def test_what_waits_and_where_it_was_read_to_is_on_the_node() -> None:
         assert item["storage.type"] == "filesystem"
         assert item["db"].startswith(mount["mountPath"])
     assert settings()["service"]["storage.path"].startswith(mount["mountPath"])
-    assert kafka(fluent_bit_buffer_gib=9)["storage.total_limit_size"] == 9 * 1024**3
+    assert kafka(fluent_bit_buffer_size="9Gi")["storage.total_limit_size"] == 9 * 1024**3
 
 
 def test_events_wait_on_a_volume_and_are_read_by_one() -> None:
@@ -328,10 +328,10 @@ def test_a_pod_lives_while_the_thread_that_moves_the_data_answers(name: str) -> 
 def test_sizes_are_bytes() -> None:
     # Fluent Bit's K, M and G are of 1000, but for some that are of 1024.
     for name in (NODES, EVENTS):
-        found = settings(name, fluent_bit_events_storage_gib=10)
+        found = settings(name, fluent_bit_events_storage_size="10Gi")
         for item in [found["service"], *(item for part in found["pipeline"].values() for item in part)]:
             assert not [key for key, value in item.items() if re.fullmatch(r"[0-9.]+ *[KMGT]i?B?", str(value))], item
-    assert kafka(EVENTS, fluent_bit_events_storage_gib=10)["storage.total_limit_size"] == 8 * 1024**3
+    assert kafka(EVENTS, fluent_bit_events_storage_size="10Gi")["storage.total_limit_size"] == 8 * 1024**3
 
 
 def test_events_are_known_by_their_version_and_not_by_their_uid() -> None:

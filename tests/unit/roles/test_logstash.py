@@ -316,16 +316,20 @@ def test_consumers_and_partitions(options: dict[str, Any], fits: bool) -> None:
 
 @pytest.mark.parametrize(
     ("options", "fits"),
-    [({}, True), ({"logstash_queue_gib": 8}, False), ({"logstash_queue_gib": 8, "logstash_storage_gib": 40}, True)],
+    [
+        ({}, True),
+        ({"logstash_queue_size": "8Gi"}, False),
+        ({"logstash_queue_size": "8Gi", "logstash_storage_size": "40Gi"}, True),
+    ],
 )
 def test_queues_and_the_volume(options: dict[str, Any], fits: bool) -> None:
-    condition = "__logstash_used_gib | int <= 0.9 * logstash_storage_gib | int"
+    condition = "__logstash_used_gib | float <= 0.9 * logstash_storage_size | dataplatform.fleet.amount / 1024**3"
     assert condition in (CHECKOUT / "roles/logstash/tasks/check.yml").read_text(encoding="utf-8")
     assert evaluate("logstash", condition, **options) is fits
 
 
 def test_the_claim_and_what_a_site_may_choose_of_it() -> None:
-    (claim,) = stateful_set(logstash_storage_gib=50)["volumeClaimTemplates"]
+    (claim,) = stateful_set(logstash_storage_size="50Gi")["volumeClaimTemplates"]
     assert claim["spec"]["resources"] == {"requests": {"storage": "50Gi"}}
     assert "storageClassName" not in claim["spec"]
     (claim,) = stateful_set(logstash_storage_class="gp3-fast")["volumeClaimTemplates"]

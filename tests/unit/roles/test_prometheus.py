@@ -316,10 +316,10 @@ def test_a_sites_jobs_are_taken_as_they_are() -> None:
 
 
 def test_the_volume_bounds_what_is_kept() -> None:
-    args = containers(prometheus_storage_gib=100, prometheus_retention="6h")["prometheus"]["args"]
+    args = containers(prometheus_storage_size="100Gi", prometheus_retention="6h")["prometheus"]["args"]
     assert "--storage.tsdb.retention.time=6h" in args
     assert "--storage.tsdb.retention.size=81920MB" in args
-    (claim,) = only(rendered(prometheus_storage_gib=100), "StatefulSet")["spec"]["volumeClaimTemplates"]
+    (claim,) = only(rendered(prometheus_storage_size="100Gi"), "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "100Gi"
 
 
