@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller side of dataplatform.fleet.apply: templating and results; the rest is module_utils/_apply."""
+"""Controller side of dataplatform.fleet.apply: templating and results; the rest is plugin_utils/_apply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import (
     connection,
     engine,
     fieldpath,
@@ -19,10 +19,10 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (
     preview,
     render,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError, ClusterMissingError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text

@@ -13,13 +13,14 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection, options
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.cluster import Cluster
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.follow import Follower, Look, Settings
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, options
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.cluster import Cluster
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.follow import Follower, Look, Settings
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import (
     EMAIL,
     PATH,
     SLACK,
@@ -27,15 +28,14 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops im
     Status,
     table,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import ClusterPods, User
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.received import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import ClusterPods, User
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.received import (
     IMPLICIT,
     SLACK_API,
     STARTTLS,
     Channel,
     Mailbox,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 
 display = Display()
 

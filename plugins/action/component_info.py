@@ -8,12 +8,12 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection, options
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError, ClusterMissingError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import table
-from ansible_collections.dataplatform.fleet.plugins.module_utils._status.read import read
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, options
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError, ClusterMissingError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.components import table
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.read import read
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -24,9 +24,10 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_region
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat, held
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.api import Table
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError, LostError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock import (
+from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.api import Table
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.lock import (
     acquire,
     confirm,
     lost_text,
@@ -35,7 +36,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.lock impo
     release,
     remove,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import (
     in_environment,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.normalise import quantity
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.normalise import quantity
 
 
 def amount(value: str | float) -> float:

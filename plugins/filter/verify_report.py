@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import (
     Finding,
     Readiness,
     Status,

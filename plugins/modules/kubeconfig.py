@@ -147,7 +147,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.doc
 )
 
 try:
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.yamltext import TextError, documents, dump
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import TextError, documents, dump
 except ImportError:
     HAS_YAML = False
 else:

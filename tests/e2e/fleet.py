@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client, Response
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.connection import server_for
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import promql
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import ClusterPods, Place, Ran
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client, Response
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.connection import server_for
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import promql
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import ClusterPods, Place, Ran
 from ansible_collections.dataplatform.fleet.tests.e2e.workloads import Images
 
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY

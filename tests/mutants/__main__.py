@@ -27,14 +27,15 @@ ROOT: Final = Path(__file__).parents[2]
 SURVIVORS: Final = Path(__file__).with_name("survivors.yml")
 COLLECTION: Final = "ansible_collections/dataplatform/fleet"
 LEAST_KILLED: Final = 0.9
-_LOGIC: Final = "plugins/module_utils"
 # What is changed, and the tests that are asked.
 FILES: Final = {
-    f"{_LOGIC}/_apply/plan.py": f"{_LOGIC}/_apply",
-    f"{_LOGIC}/_apply/drift.py": f"{_LOGIC}/_apply",
-    f"{_LOGIC}/_vpc/plan.py": f"{_LOGIC}/_vpc/test_plan.py",
-    f"{_LOGIC}/_eks/access_plan.py": f"{_LOGIC}/_eks/test_access_plan.py",
-    f"{_LOGIC}/_eks/addon_plan.py": f"{_LOGIC}/_eks/test_addon_plan.py",
+    "plugins/plugin_utils/_apply/plan.py": "plugins/plugin_utils/_apply",
+    "plugins/plugin_utils/_apply/drift.py": "plugins/plugin_utils/_apply",
+    "plugins/module_utils/_vpc/plan.py": "plugins/module_utils/_vpc/test_plan.py",
+    **{
+        f"plugins/module_utils/_eks/{name}.py": f"plugins/module_utils/_eks/test_{name}.py"
+        for name in ("access_plan", "addon_plan", "cluster_plan", "launch_template_plan", "nodegroup_plan")
+    },
     "plugins/filter/alarm_routing.py": "plugins/filter/test_alarm_routing.py",
 }
 _CONFTEST: Final = """\

@@ -1,4 +1,4 @@
-// kstatus, pinned: whether an object is ready; module_utils/_apply/readiness.py follows it.
+// kstatus, pinned: whether an object is ready; plugin_utils/_apply/readiness.py follows it.
 module dataplatform.fleet/localcloud/software/kstatus
 
 go 1.26.0

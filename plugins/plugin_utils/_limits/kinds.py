@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.normalise import quantity
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.normalise import quantity
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import kinds_aws
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kind import Kind, Value, network
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.times import cron, lasts, quartz

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._verify.receivers import serving
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._verify.receivers import serving
 
 HOST = "127.0.0.1"
 

@@ -29,9 +29,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import alarm
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.received import Channel, Mailbox
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import alarm
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.received import Channel, Mailbox
 from ansible_collections.dataplatform.fleet.tests.integration.alarms.receivers import (
     HOST,
     Mail,
@@ -40,7 +40,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.alarms.receivers i
     receivers,
 )
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
-from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._verify.receivers import (
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._verify.receivers import (
     ImapMailbox,
     SlackHistory,
     certificate,
@@ -373,7 +373,7 @@ def test_an_alarm_reaches_its_severitys_and_environments_receivers(
 
 
 def test_verify_finds_its_own_alarm_in_both(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sent here, looked for where verify looks for it: see tests/unit/plugins/module_utils/_verify."""
+    """What was sent here, looked for where verify looks for it: see tests/unit/plugins/plugin_utils/_verify."""
     run = "canary0123456789abcdef"
     canary = Canary(run, "staging", time.time() - 1)
     labels = {"alertname": "Canary of verify", "environment": "rehearsal", "severity": "warning", "run": run}

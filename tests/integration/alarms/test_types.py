@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import Answer, Place, User
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import Answer, Place, User
 from ansible_collections.dataplatform.fleet.tests.integration.typescript import mistyped
 from ansible_collections.dataplatform.fleet.tests.unit.roles import test_alarms
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Engine, Result, Settings
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Result, Settings
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 
 from localcloud import cache
 from localcloud.controlplane import ControlPlane

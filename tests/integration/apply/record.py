@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Record what a real API server makes of objects that a set applies and people edit, for the unit tests of the plan.
 
-``python -m tests.integration.apply.record`` writes ``tests/unit/plugins/module_utils/_apply/recorded.json``.
+``python -m tests.integration.apply.record`` writes ``tests/unit/plugins/plugin_utils/_apply/recorded.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ansible.plugins.loader import init_plugin_loader
 from localcloud.controlplane import ControlPlane
 
 ROOT: Final = Path(__file__).parents[3]
-FILE: Final = ROOT / "tests/unit/plugins/module_utils/_apply/recorded.json"
+FILE: Final = ROOT / "tests/unit/plugins/plugin_utils/_apply/recorded.json"
 SOURCE: Final = """
 apiVersion: v1
 kind: ConfigMap
@@ -140,14 +140,14 @@ def _text(value: Any, depth: int = 0) -> str:
 
 def main() -> None:
     init_plugin_loader([str(ROOT / "collections")])
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import (  # noqa: PLC0415 - needs the loader
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import (  # noqa: PLC0415 - needs the loader
         connection,
         drift,
         render,
         schema,
     )
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client  # noqa: PLC0415
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import (  # noqa: PLC0415
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client  # noqa: PLC0415
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import (  # noqa: PLC0415
         Engine,
         Settings,
     )

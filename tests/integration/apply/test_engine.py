@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import applyset, preview, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Settings
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError, RenderError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Ignore
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import applyset, preview, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Settings
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError, RenderError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 
 from .conftest import Actions, Cluster
 from .objects import curated

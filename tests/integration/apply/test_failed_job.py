@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import wait
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import WaitError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import wait
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import WaitError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects
 
 from .conftest import Actions, Cluster

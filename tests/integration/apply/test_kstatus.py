@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import key_of
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.readiness import State, state_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import key_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.readiness import State, state_of
 
 from localcloud.software import go_program
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import fields, yamltext
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _yamltext as yamltext
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import fields
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

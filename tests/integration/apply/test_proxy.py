@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import UnreachableError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import UnreachableError
 
 from localcloud.controlplane import ControlPlane
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.discovery import Discovery
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Engine, Settings
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Settings
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 
 from tests.integration.apply.conftest import Cluster
 

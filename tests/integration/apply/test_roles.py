@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Source
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import plan, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import variables
 

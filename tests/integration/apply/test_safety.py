@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import Result
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import PlanError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Result
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, Objects, render_template
 
 from .conftest import Cluster

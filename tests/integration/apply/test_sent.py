@@ -8,7 +8,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import RenderError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import RenderError
 
 from .conftest import Actions, Cluster, eventually
 

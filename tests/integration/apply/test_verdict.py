@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import plan, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.applyset import PART_OF
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, PlanError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.fields import MANAGER
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.objects import Json, Member
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import plan, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applyset import PART_OF
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError, PlanError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Member
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

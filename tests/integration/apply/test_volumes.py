@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection, render
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError, PlanError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.plan import Action, Ignore
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError, PlanError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Action, Ignore
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     Objects,
     render_template,

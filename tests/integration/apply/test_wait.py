@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import WaitError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._status.read import read
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import WaitError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.read import read
 
 from localcloud.controlplane import EXTRAS, ControlPlane
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.discovery import Discovery
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApiError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects, rendered_role, role_names
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.discovery import cache_home
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import cache_home
 
 from tests.integration.site.conftest import Playbook, Run
 

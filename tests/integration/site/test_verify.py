@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import PATH
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import PATH
 
 from tests.integration.site.conftest import Playbook, Run
 from tests.integration.site.test_secrets import leaked, secrets

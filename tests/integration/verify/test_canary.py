@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import alarm, canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.pods import Answer, AskError, Place, Ran, User
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import alarm, canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import Answer, AskError, Place, Ran, User
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import (

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.alarm import NAME, grafana_query
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import number
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule, rule
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.alarm import NAME, grafana_query
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
 
 from observability.alarms import ALARMS, TOPICS, Alarm, Severity, Where, alarm_of
 from observability.alarms.__main__ import main

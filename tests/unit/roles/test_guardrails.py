@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.engine import CONFIRMATION
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import CONFIRMATION
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     evaluate,

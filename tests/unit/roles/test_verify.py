@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify import alarm, canary
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import CANARY
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import alarm, canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import CANARY
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role, rendered_role
 
 RUN = "canary0123456789abcdef"

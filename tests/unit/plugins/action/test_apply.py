@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.action import apply
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import ApplyError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import argument_spec
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import argument_spec
 
 ARGS: dict[str, Any] = {
     **{name: option.get("default") for name, option in argument_spec().items()},

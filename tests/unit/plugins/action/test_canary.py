@@ -15,8 +15,8 @@ import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.dataplatform.fleet.plugins.action.canary import argument_spec
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._verify.hops import Finding, Status
 from ansible_collections.dataplatform.fleet.plugins.modules import canary
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import Finding, Status
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 

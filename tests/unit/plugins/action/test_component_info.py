@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 from ansible_collections.amazon.aws.plugins.doc_fragments import common, region
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.options import cluster_options
-from ansible_collections.dataplatform.fleet.plugins.module_utils._status.components import Component
 from ansible_collections.dataplatform.fleet.plugins.modules import component_info
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import cluster_options
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.components import Component
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.client import Client, Server
-from ansible_collections.dataplatform.fleet.plugins.module_utils._apply.errors import LockLostError, UnreachableError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import VARIABLE, clock, started
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client, Server
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import LockLostError, UnreachableError
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
 
 PLUGINS = Path(__file__).parents[5] / "plugins"

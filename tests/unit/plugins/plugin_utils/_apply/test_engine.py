@@ -1,0 +1,569 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole applies: what a set's objects become, what is sent for it, and what is refused with nothing changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import replacement, wait
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applyset import GROUP_KINDS, ID, PART_OF, Parent
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import (
+    CONFIRMATION,
+    Engine,
+    Result,
+    Settings,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import (
+    ApiError,
+    ApplyError,
+    PlanError,
+    RenderError,
+    WaitError,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.render import parse
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply import recorded
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply.server import FakeServer
+
+SET = Parent("metrics", "n")
+PARENT = "/api/v1/namespaces/n/configmaps/metrics-applyset"
+DATABASE = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: web
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: "db:1"}]}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}
+"""
+DATABASE_PATH = "/apis/apps/v1/namespaces/n/statefulsets/db"
+
+
+def config(name: str, value: str = "1", namespace: str = "n") -> str:
+    metadata = f'{{name: {name}, namespace: "{namespace}"}}'
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{a: '{value}'}}\n"
+
+
+def maps(*names: str) -> str:
+    return "---\n".join(config(name) for name in names)
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer("n")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits end at once; what is waited for is there, or never will be."""
+    monkeypatch.setattr(wait.time, "sleep", lambda _: None)
+    monkeypatch.setattr(replacement, "_GONE_SECONDS", 0)
+
+
+@pytest.fixture
+def apply(server: FakeServer, tmp_path: Path) -> Any:
+    def call(text: str, name: str = "metrics", **settings: Any) -> Result:
+        wanted = Settings(name, "n", **{"cluster": "one", "wait_timeout": 0, **settings})
+        return Engine(server, wanted, discovery=Discovery(server, tmp_path)).present(parse(text, "set.yaml"))  # type: ignore[arg-type]
+
+    return call
+
+
+@pytest.fixture
+def absent(server: FakeServer, tmp_path: Path) -> Any:
+    def call(**settings: Any) -> Result:
+        wanted = Settings("metrics", "n", **{"cluster": "one", "wait_timeout": 0, **settings})
+        return Engine(server, wanted, discovery=Discovery(server, tmp_path)).absent()  # type: ignore[arg-type]
+
+    return call
+
+
+def actions(result: Result) -> dict[str, str]:
+    """What happened to which object, without what is unchanged."""
+    return {str(action.key): action.action for action in result.actions if action.action != "unchanged"}
+
+
+def refused(server: FakeServer, call: Any, error: type[ApplyError] = PlanError) -> list[str]:
+    """What is said when nothing is done."""
+    before, sent = server.objects, len(server.sent)
+    with pytest.raises(error) as said:
+        call()
+    assert server.objects == before
+    assert server.sent[sent:] == [], "nothing was sent"
+    return list(said.value.findings)
+
+
+# -- create, change, prune
+
+
+def test_a_set_is_made_and_then_left_as_it_is(server: FakeServer, apply: Any) -> None:
+    made = apply(maps("a", "b"))
+    assert actions(made) == {
+        "ConfigMap n/metrics-applyset": "created",
+        "ConfigMap n/a": "created",
+        "ConfigMap n/b": "created",
+    }
+    assert server.objects["/api/v1/namespaces/n/configmaps/a"]["metadata"]["labels"] == {PART_OF: SET.id}
+    assert server.objects[PARENT]["metadata"]["labels"] == {ID: SET.id}
+    assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
+    sent = len(server.sent)
+    again = apply(maps("a", "b"))
+    assert (again.changed, actions(again), server.sent[sent:]) == (False, {}, [])
+
+
+def test_check_mode_says_the_same_and_sends_nothing(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c"))
+    text = config("a", "2") + "---\n" + config("b") + "---\n" + config("new")
+    sent = len(server.sent)
+    announced = apply(text, check=True)
+    assert server.sent[sent:] == []
+    done = apply(text)
+    assert (
+        actions(announced)
+        == actions(done)
+        == {
+            "ConfigMap n/a": "patched",
+            "ConfigMap n/c": "pruned",
+            "ConfigMap n/new": "created",
+        }
+    )
+    assert [action.fields for action in done.actions if action.key.name == "a"] == [["data.a"]]
+    assert [action.fields for action in announced.actions if action.key.name == "a"] == [["data.a"]]
+    assert server.names() == ["ConfigMap n/a", "ConfigMap n/b", "ConfigMap n/new"]
+
+
+def test_what_others_depend_on_is_made_first_and_removed_last(server: FakeServer, apply: Any, absent: Any) -> None:
+    kinds = {
+        "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
+        "Deployment": "apps/v1",
+        "Secret": "v1",
+        "Namespace": "v1",
+        "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    }
+    established = {"status": {"conditions": [{"type": "Established", "status": "True"}]}}
+    text = "---\n".join(
+        f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\n" for kind, version in kinds.items()
+    )
+    server.put(
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "x"}}
+        | established
+    )
+    apply(text, allow_namespaces=True, wait=False)
+    order = ["customresourcedefinitions", "namespaces", "secrets", "deployments", "mutators"]
+    assert [path.split("/")[-2] for _, path in server.sent if path.endswith("/x")] == order
+    del server.sent[:]
+    absent(confirm="one", wait=False)
+    assert [path.split("/")[-2] for method, path in server.sent if method == "DELETE"] == [
+        *reversed(order),
+        "configmaps",
+    ]
+    assert server.sent[-1] == ("DELETE", PARENT), "an interrupted removal can be taken up again"
+
+
+@pytest.mark.parametrize(("confirm", "given"), [("", ""), ("metric", ", not 'metric'")])
+def test_a_database_is_not_pruned_without_the_typed_name(
+    server: FakeServer, apply: Any, confirm: str, given: str
+) -> None:
+    apply(DATABASE + "---\n" + maps("a", "b"), wait=False)
+    for call in (
+        lambda: apply(maps("a", "b"), confirm=confirm),
+        lambda: apply(maps("a", "b"), confirm=confirm, check=True),
+    ):
+        assert refused(server, call) == [
+            "StatefulSet.apps n/db would be removed, and data with it.",
+            f"If that is meant, type the name: confirm='one' or 'metrics'{given}. Nothing was changed.",
+        ]
+    assert DATABASE_PATH in server.objects
+
+
+@pytest.mark.parametrize("confirm", ["one", "metrics"])
+def test_with_the_typed_name_a_database_is_signed_and_pruned(server: FakeServer, apply: Any, confirm: str) -> None:
+    apply(DATABASE + "---\n" + maps("a", "b"), wait=False)
+    del server.sent[:], server.bodies[:]
+    uid = server.objects[DATABASE_PATH]["metadata"]["uid"]
+    assert actions(apply(maps("a", "b"), confirm=confirm))["StatefulSet.apps n/db"] == "pruned"
+    assert server.sent[:2] == [("PATCH", DATABASE_PATH), ("DELETE", DATABASE_PATH)]
+    assert server.bodies[:2] == [
+        {"metadata": {"annotations": {CONFIRMATION: "db"}}},
+        {"propagationPolicy": "Background", "preconditions": {"uid": uid}},
+    ]
+
+
+def test_a_claim_template_that_was_read_is_what_counts(server: FakeServer, apply: Any) -> None:
+    """A set whose StatefulSet has no claims is pruned as any workload is."""
+    stateless = DATABASE.partition("  volumeClaimTemplates")[0]
+    apply(stateless + "---\n" + maps("a", "b"), wait=False)
+    assert actions(apply(maps("a", "b")))["StatefulSet.apps n/db"] == "pruned"
+
+
+def test_a_whole_set_with_data_is_not_removed_without_the_typed_name(
+    server: FakeServer, apply: Any, absent: Any
+) -> None:
+    apply(DATABASE + "---\n" + config("a"), wait=False)
+    assert refused(server, absent)[0] == "StatefulSet.apps n/db would be removed, and data with it."
+    checked = absent(confirm="one", check=True)
+    assert server.names() == ["ConfigMap n/a", "StatefulSet.apps n/db"]
+    assert actions(checked) == actions(absent(confirm="one"))
+    assert list(actions(checked).values()) == ["pruned"] * 3
+    assert server.names() == []
+    assert PARENT not in server.objects
+    assert absent(confirm="one").actions == []
+
+
+def test_too_large_a_part_of_a_set_is_not_pruned(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c", "d"))
+    (said,) = refused(server, lambda: apply(maps("a")))
+    assert said.startswith(
+        "3 of the set's 4 objects are no longer rendered (ConfigMap n/b, ConfigMap n/c, ConfigMap n/d)"
+    )
+    assert len(actions(apply(maps("a"), prune_limit=1))) == 3
+
+
+def test_without_pruning_objects_stay_members(server: FakeServer, apply: Any) -> None:
+    apply(DATABASE + "---\n" + maps("a", "b"), wait=False)
+    assert actions(apply(maps("a"), prune=False)) == {}
+    assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap,StatefulSet.apps"
+    assert actions(apply(maps("a"), confirm="one", prune_limit=1)) == {
+        "ConfigMap n/metrics-applyset": "patched",
+        "ConfigMap n/b": "pruned",
+        "StatefulSet.apps n/db": "pruned",
+    }
+    assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
+
+
+def test_what_another_object_owns_is_its_owners_to_remove(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c"))
+    server.objects["/api/v1/namespaces/n/configmaps/b"]["metadata"]["ownerReferences"] = [{"uid": "x"}]
+    assert actions(apply(maps("a", "c"))) == {}
+
+
+def test_an_object_that_was_replaced_since_it_was_read_is_not_removed(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c"))
+    path = "/api/v1/namespaces/n/configmaps/b"
+
+    def replaced(method: str, where: str) -> None:
+        if (method, where) == ("DELETE", path):
+            server.objects[path]["metadata"]["uid"] = "of another one"
+
+    server.refuse = replaced
+    apply(maps("a", "c"), wait=False)
+    assert path in server.objects
+
+
+def test_nothing_rendered_is_not_everything_removed(server: FakeServer, apply: Any) -> None:
+    apply(maps("a"))
+    (said,) = refused(server, lambda: apply(""), RenderError)
+    assert said == "Nothing was rendered: an empty set would remove all its objects. Use state=absent if that is meant."
+
+
+# -- others
+
+
+def test_objects_of_another_set_or_tool_are_refused(server: FakeServer, apply: Any) -> None:
+    apply(maps("a"), name="logs")
+    server.put(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "b", "namespace": "n", "annotations": {"meta.helm.sh/release-name": "r"}},
+        }
+    )
+    said = refused(server, lambda: apply(maps("a", "b")))
+    assert said == [
+        "set.yaml:1: ConfigMap n/a belongs to the ApplySet n/logs-applyset (dataplatform.fleet.apply/v1);"
+        " take it out there first.",
+        "set.yaml:6: ConfigMap n/b belongs to Helm release r; take it out there first.",
+        "Nothing was changed.",
+    ]
+
+
+def test_an_unmanaged_object_becomes_a_member(server: FakeServer, apply: Any) -> None:
+    entry = {"manager": "kubectl-create", "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}}
+    metadata = {"name": "a", "namespace": "n", "managedFields": [entry]}
+    server.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "other"}})
+    result = apply(config("a"), check=True)
+    (action,) = [action for action in result.actions if action.key.name == "a"]
+    assert (action.action, action.fields) == ("patched", ["data.a", "metadata.labels"])
+    assert action.taken_from == [{"manager": "kubectl-create", "fields": ["data.a"]}]
+    assert actions(apply(config("a")))["ConfigMap n/a"] == "patched"
+    assert server.objects["/api/v1/namespaces/n/configmaps/a"]["data"] == {"a": "1"}
+
+
+def edited(server: FakeServer) -> None:
+    """What a person makes of a ConfigMap."""
+    live = server.objects["/api/v1/namespaces/n/configmaps/a"]
+    live["data"]["mine"] = "x"
+    live["metadata"]["managedFields"].append(
+        {"manager": "kubectl-edit", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:mine": {}}}}
+    )
+
+
+def test_what_was_added_by_hand_is_shown_and_removed(server: FakeServer, apply: Any) -> None:
+    apply(config("a"))
+    edited(server)
+    for check in (True, False):
+        (action,) = [action for action in apply(config("a"), check=check).actions if action.key.name == "a"]
+        assert (action.action, action.fields) == ("patched", ["data.mine"])
+        assert action.taken_from == [{"manager": "kubectl-edit", "fields": ["data.mine"]}]
+    assert server.objects["/api/v1/namespaces/n/configmaps/a"]["data"] == {"a": "1"}
+    assert actions(apply(config("a"))) == {}
+
+
+def test_additions_stay_where_a_task_leaves_them(server: FakeServer, apply: Any) -> None:
+    apply(config("a"))
+    edited(server)
+    left = [Ignore("ConfigMap", "", "", [("f:data", "f:mine")])]
+    assert actions(apply(config("a"), ignore=left)) == {}
+
+
+def test_without_force_additions_are_refused(server: FakeServer, apply: Any) -> None:
+    apply(config("a"))
+    edited(server)
+    assert refused(server, lambda: apply(config("a"), force=False)) == [
+        "set.yaml:1: ConfigMap n/a has additions by kubectl-edit (data.mine); force=true removes them."
+        " Nothing was changed."
+    ]
+
+
+def test_without_force_fields_of_others_are_not_taken_over(server: FakeServer, apply: Any) -> None:
+    apply(config("a"))
+    live = server.objects["/api/v1/namespaces/n/configmaps/a"]
+    live["data"]["a"] = "theirs"
+    live["metadata"]["managedFields"] = [
+        {"manager": "controller", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:a": {}}}}
+    ]
+    assert refused(server, lambda: apply(config("a"), force=False)) == [
+        "set.yaml:1: ConfigMap n/a: conflict: data.a (force=true takes the fields over)"
+    ]
+    assert actions(apply(config("a")))["ConfigMap n/a"] == "patched"
+
+
+# -- errors
+
+
+def test_a_namespace_that_is_missing_is_named(server: FakeServer, apply: Any) -> None:
+    with pytest.raises(PlanError) as said:
+        apply(config("a") + "---\n" + config("b", namespace="other"))
+    assert list(said.value.findings) == [
+        "set.yaml:6: ConfigMap other/b: the namespace 'other' does not exist;"
+        " declare it for the guardrails role and run that first."
+    ]
+
+
+def test_the_sets_own_namespace_is_named(apply: Any, server: FakeServer) -> None:
+    server.objects.clear()
+    with pytest.raises(ApplyError) as said:
+        apply(config("a"))
+    assert str(said.value) == (
+        "The namespace 'n' of the set 'metrics' does not exist; declare it for the guardrails role and run that first."
+    )
+
+
+def test_in_check_mode_a_namespace_may_be_one_that_is_yet_to_come(apply: Any, server: FakeServer) -> None:
+    server.objects.clear()
+    assert actions(apply(config("a"), check=True))["ConfigMap n/a"] == "created"
+
+
+def test_errors_of_the_server_are_told_with_file_line_and_object_all_at_once(apply: Any, server: FakeServer) -> None:
+    def refuse(method: str, path: str) -> ApiError | None:
+        if method == "PATCH" and "Secret" not in path and path.rpartition("/")[2] in {"a", "s"}:
+            return ApiError('admission denied: data.a: Invalid value: "hunter22"', 403, "Forbidden")
+        return None
+
+    server.refuse = refuse
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter22}\n"
+    with pytest.raises(PlanError) as said:
+        apply(maps("a", "b") + "---\n" + secret)
+    assert list(said.value.findings) == [
+        'set.yaml:1: ConfigMap n/a: admission denied: data.a: Invalid value: "<redacted>"',
+        'set.yaml:11: Secret n/s: admission denied: data.a: Invalid value: "<redacted>"',
+    ]
+    assert "ConfigMap n/b" in server.names(), "what can be applied is"
+
+
+def test_everything_that_is_wrong_with_a_set_is_named_at_once(apply: Any, server: FakeServer) -> None:
+    text = (
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n---\n"
+        "apiVersion: v1\nkind: ConfigMapp\nmetadata: {name: x}\n---\n"
+        "apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: x}\n---\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x, namespace: other}\n---\n"
+        "apiVersion: example.com/v1\nkind: Strange\nmetadata: {name: x}\n---\n"
+        + config("metrics-applyset")
+        + "---\n"
+        + maps("a", "a")
+    )
+    assert refused(server, lambda: apply(text), RenderError) == [
+        "set.yaml:1: namespaces belong to the guardrails role alone; declare 'x' there"
+        " (allow_namespaces is for that role).",
+        "set.yaml:5: the server knows no kind ConfigMapp (v1); did you mean ConfigMap?",
+        "set.yaml:9: the server has no Deployment in apps/v1beta1, but in apps/v1.",
+        "set.yaml:13: ClusterRole x has a namespace, but its kind has none.",
+        "set.yaml:17: the server knows no kind Strange (example.com/v1); is its CustomResourceDefinition installed?",
+        "set.yaml:21: ConfigMap n/metrics-applyset is the set's own parent object: choose another name.",
+        "set.yaml:31: ConfigMap n/a was already rendered at set.yaml:26.",
+    ]
+
+
+def test_fields_that_no_schema_has_are_refused_with_their_line(apply: Any, server: FakeServer) -> None:
+    text = config("a") + "dat: {b: '2'}\n"
+    assert refused(server, lambda: apply(text), RenderError) == ["set.yaml:5: ConfigMap n/a: unknown field dat."]
+
+
+def test_another_tools_set_of_the_same_name_is_refused(apply: Any, server: FakeServer) -> None:
+    apply(config("a"))
+    server.objects[PARENT]["metadata"]["annotations"]["applyset.kubernetes.io/tooling"] = "kubectl/v1.30"
+    assert refused(server, lambda: apply(config("a"))) == [
+        "ConfigMap n/metrics-applyset is the parent of an ApplySet of kubectl/v1.30: choose another name."
+    ]
+
+
+# -- volumes, Jobs, waits
+
+
+def claim(server: FakeServer, size: str, name: str = "data-db-0", phase: str = "Bound") -> str:
+    obj = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "n"},
+        "spec": {"resources": {"requests": {"storage": size}}},
+        "status": {"phase": phase},
+    }
+    return server.path_of(server.put(obj))
+
+
+def size_of(claim_: Json) -> str:
+    found: str = claim_["spec"]["resources"]["requests"]["storage"]
+    return found
+
+
+def test_volumes_grow_and_their_statefulset_is_replaced_around_its_pods(server: FakeServer, apply: Any) -> None:
+    apply(DATABASE, wait=False)
+    first, second = claim(server, "10Gi"), claim(server, "10Gi", "data-db-1")
+    pending, other = claim(server, "10Gi", "data-db-2", "Pending"), claim(server, "10Gi", "data-dbx-0")
+    text = DATABASE.replace("10Gi", "20Gi")
+    expected = {
+        "StatefulSet.apps n/db": "replaced",
+        "PersistentVolumeClaim n/data-db-0": "patched",
+        "PersistentVolumeClaim n/data-db-1": "patched",
+    }
+    assert actions(apply(text, wait=False, check=True)) == expected
+    assert size_of(server.objects[first]) == "10Gi"
+    del server.sent[:], server.bodies[:]
+    assert actions(apply(text, wait=False)) == expected
+    assert [size_of(server.objects[path]) for path in (first, second, pending, other)] == [
+        "20Gi",
+        "20Gi",
+        "10Gi",
+        "10Gi",
+    ]
+    deleted = server.bodies[server.sent.index(("DELETE", DATABASE_PATH))]
+    assert deleted["propagationPolicy"] == "Orphan"
+    assert size_of(server.objects[DATABASE_PATH]["spec"]["volumeClaimTemplates"][0]) == "20Gi"
+
+
+def test_volumes_do_not_shrink(server: FakeServer, apply: Any) -> None:
+    apply(DATABASE, wait=False)
+    claim(server, "30Gi")
+    assert refused(server, lambda: apply(DATABASE.replace("10Gi", "20Gi"), wait=False)) == [
+        "set.yaml:1: StatefulSet.apps n/db: the volume 'data' has 30Gi and cannot become 20Gi: volumes do not shrink."
+        " Set its size to at least 30Gi.",
+        "Nothing was changed.",
+    ]
+
+
+def test_a_volume_that_may_not_grow_is_said_before_anything_is_changed(server: FakeServer, apply: Any) -> None:
+    apply(DATABASE, wait=False)
+    path = claim(server, "10Gi")
+    server.refuse = lambda method, where: (
+        ApiError("its class does not allow it", 403, "Forbidden") if (method, where) == ("PATCH", path) else None
+    )
+    assert refused(server, lambda: apply(DATABASE.replace("10Gi", "20Gi"), wait=False)) == [
+        "PersistentVolumeClaim n/data-db-0: it cannot grow to 20Gi: its class does not allow it"
+    ]
+
+
+JOB = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {ttlSecondsAfterFinished: 60, template: {x: '1'}}\n"
+JOB_PATH = "/apis/batch/v1/namespaces/n/jobs/j"
+
+
+def finish(server: FakeServer, kind: str) -> None:
+    condition = {"type": kind, "status": "True", "message": "for a reason"}
+    server.objects[JOB_PATH]["status"] = {"conditions": [condition]}
+
+
+def test_a_job_that_has_succeeded_does_not_run_again_until_it_changes(server: FakeServer, apply: Any) -> None:
+    apply(JOB, wait=False)
+    finish(server, "Complete")
+    apply(JOB)
+    del server.objects[JOB_PATH]
+    assert actions(apply(JOB, check=True)) == actions(apply(JOB)) == {}
+    assert actions(apply(JOB.replace("'1'", "'2'"), wait=False))["Job.batch n/j"] == "created"
+
+
+def test_a_job_that_failed_runs_again(server: FakeServer, apply: Any) -> None:
+    apply(JOB, wait=False)
+    finish(server, "Failed")
+    (action,) = [action for action in apply(JOB, check=True).actions if action.key.kind == "Job"]
+    assert (action.action, action.shown) == ("replaced", ({"failed": "for a reason"}, {"failed": ""}))
+    uid = server.objects[JOB_PATH]["metadata"]["uid"]
+    assert actions(apply(JOB, wait=False))["Job.batch n/j"] == "replaced"
+    assert server.objects[JOB_PATH]["metadata"]["uid"] != uid
+    assert "status" not in server.objects[JOB_PATH]
+
+
+def test_a_replaced_object_that_stays_is_named_with_what_holds_it(server: FakeServer, apply: Any) -> None:
+    apply(JOB, wait=False)
+    finish(server, "Failed")
+    server.objects[JOB_PATH]["metadata"]["finalizers"] = ["example.com/hold"]
+    with pytest.raises(PlanError, match=r"still there, held by example\.com/hold"):
+        apply(JOB, wait=False)
+
+
+def test_what_is_not_ready_is_an_error_with_its_reason(server: FakeServer, apply: Any) -> None:
+    with pytest.raises(WaitError) as said:
+        apply(JOB)
+    assert list(said.value.findings) == [
+        "1 of 1 objects were not ready after 0 s:",
+        "Job.batch n/j: 0 of 1 completions, 0 pods failed",
+    ]
+
+
+def test_what_does_not_go_is_named_with_what_holds_it(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c"))
+    server.objects["/api/v1/namespaces/n/configmaps/b"]["metadata"]["finalizers"] = ["example.com/hold"]
+    with pytest.raises(WaitError) as said:
+        apply(maps("a", "c"))
+    assert list(said.value.findings) == [
+        "1 of 1 objects were not gone after 0 s:",
+        "ConfigMap n/b: held by finalizer example.com/hold",
+    ]
+
+
+def test_replicas_that_an_autoscaler_wrote_stay(server: FakeServer, apply: Any) -> None:
+    """The recorded Deployment: what a person changed is restored, what the programs wrote is reported."""
+    rendered, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "edited")
+    for obj in (rendered, live):
+        obj["metadata"]["namespace"] = "n"
+        obj["metadata"]["labels"][PART_OF] = SET.id
+    server.put(live)
+    left = [Ignore("Deployment", "", "", [("f:spec", "f:replicas")])]
+    result = apply(json.dumps(rendered), ignore=left, wait=False)
+    (action,) = [action for action in result.actions if action.key.kind == "Deployment"]
+    after = server.objects[server.path_of(live)]
+    assert after["spec"]["replicas"] == 5
+    names = [container["name"] for container in after["spec"]["template"]["spec"]["containers"]]
+    assert names == ["proxy", "web"]
+    assert {taken["manager"] for taken in action.taken_from} == {"kubectl-edit"}
+    assert MANAGER in {entry["manager"] for entry in after["metadata"]["managedFields"]}
