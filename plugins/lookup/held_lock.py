@@ -33,7 +33,7 @@ EXAMPLES = r"""
   gather_facts: false
   environment: "{{ lookup('dataplatform.fleet.held_lock', fleet_cluster) }}"
   roles:
-    - dataplatform.fleet.vpc
+    - dataplatform.fleet.ec2_network
 """
 
 RETURN = r"""

@@ -29,7 +29,7 @@ TASKS = """
     parameter: "{{ lookup('dataplatform.fleet.fleet_parameter', 'who', default='nobody') }}"
   tasks:
     - name: A module writes where the lookups read
-      dataplatform.fleet.fleet_documents:
+      dataplatform.fleet.secretsmanager_documents:
         fleet: example
         kms_key: alias/example
         documents: [{name: staging/tls, public: {a: 'other 🚀'}}]

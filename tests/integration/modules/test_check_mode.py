@@ -28,33 +28,36 @@ def _vpc(account: Any, name: str, cidr: str) -> str:
 
 def _options(account: Any, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A module's options for something to make, and those with which it goes."""
-    if module == "log_group":
+    if module == "cloudwatchlogs_group":
         made = {"name": "/checked", "retention_days": 30}
         return made, {"name": "/checked", "state": "absent"}
-    if module == "fleet_documents":
+    if module == "secretsmanager_documents":
         key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
         document = {"name": "one/tls", "secret": {"key": "a"}, "public": {"made": "today"}}
         return {"fleet": "checked", "kms_key": key, "documents": [document]}, {
             "fleet": "checked",
             "absent": ["one/tls"],
         }
-    if module == "private_zone":
+    if module == "route53_private_zone":
         _vpc(account, "checked-zone", "10.80.0.0/16")
         made = {"name": "checked.internal", "vpc": "checked-zone", "create": True}
         return made, {**made, "state": "absent"}
-    if module == "vpc_peering":
+    if module == "ec2_network_peering":
         _vpc(account, "checked-own", "10.81.0.0/16")
         peer = {"vpc_id": _vpc(account, "checked-hub", "10.82.0.0/16"), "cidr": "10.82.0.0/16", "region": REGION}
         name = {"name": "checked", "vpc": "checked-own"}
         return {**name, "cidr": "10.81.0.0/16", "peer": peer}, {**name, "state": "absent"}
-    assert module == "vpc"
+    assert module == "ec2_network"
     subnet = {"name": "checked-private-a", "cidr": "10.84.0.0/19", "az": "eu-central-1a", "tier": "private"}
     public = {"name": "checked-public-a", "cidr": "10.84.32.0/24", "az": "eu-central-1a", "tier": "public"}
     made = {"name": "checked", "cidr": "10.84.0.0/16", "subnets": [subnet, public], "endpoints": ["s3", "sts"]}
     return made, {"name": "checked", "state": "absent"}
 
 
-@pytest.mark.parametrize("module", ["log_group", "fleet_documents", "private_zone", "vpc_peering", "vpc"])
+@pytest.mark.parametrize(
+    "module",
+    ["cloudwatchlogs_group", "secretsmanager_documents", "route53_private_zone", "ec2_network_peering", "ec2_network"],
+)
 def test_announces_what_it_does_and_does_it_once(run: Any, account: Any, module: str) -> None:
     present, absent = _options(account, module)
     for options in (present, absent):
@@ -81,27 +84,27 @@ def _calls(account: Any) -> list[dict[str, Any]]:
 def test_what_is_not_there_yet_may_be_missing_in_check_mode_only(run: Any) -> None:
     peer = {"vpc_id": "", "cidr": "10.82.0.0/16", "region": REGION}
     peering = {"name": "early", "vpc": "early", "cidr": "10.85.0.0/16", "peer": peer}
-    announced = run("vpc_peering", **peering, check=True)
+    announced = run("ec2_network_peering", **peering, check=True)
     assert announced["changed"]
     assert announced["vpc_peering"]["id"] == ""
     assert {"routes to 10.82.0.0/16", "routes to 10.85.0.0/16"} <= announced["diff"]["after"].keys()
-    assert "Run the role vpc first" in run.fails("vpc_peering", **peering)["msg"]
+    assert "Run the role vpc first" in run.fails("ec2_network_peering", **peering)["msg"]
 
     zone = {"name": "early.internal", "vpc": "early", "create": True}
-    announced = run("private_zone", **zone, check=True)
+    announced = run("route53_private_zone", **zone, check=True)
     assert (announced["changed"], announced["private_zone"]["id"]) == (True, "")
-    assert "Run the role vpc first" in run.fails("private_zone", **zone)["msg"]
+    assert "Run the role vpc first" in run.fails("route53_private_zone", **zone)["msg"]
 
     former = {"vpc": "early", "networks": {"gone": FORMER}, "zone": "early.internal"}
-    assert not run("former_peerings", **former, check=True)["changed"]
-    assert "There is no VPC early" in run.fails("former_peerings", **former)["msg"]
+    assert not run("ec2_undeclared_peerings", **former, check=True)["changed"]
+    assert "There is no VPC early" in run.fails("ec2_undeclared_peerings", **former)["msg"]
 
     documents = {"fleet": "early", "documents": [{"name": "ca", "secret": {"a": "b"}}], "kms_key": "alias/early"}
-    assert run("fleet_documents", **documents, check=True)["changed"]
-    assert "There is no key alias/early" in run.fails("fleet_documents", **documents)["msg"]
+    assert run("secretsmanager_documents", **documents, check=True)["changed"]
+    assert "There is no key alias/early" in run.fails("secretsmanager_documents", **documents)["msg"]
 
     subnet = {"name": "early-private-a", "cidr": "10.86.0.0/19", "az": "eu-central-1a", "tier": "private"}
-    announced = run("vpc", name="early", cidr="10.86.0.0/16", subnets=[subnet], nat="none", check=True)["vpc"]
+    announced = run("ec2_network", name="early", cidr="10.86.0.0/16", subnets=[subnet], nat="none", check=True)["vpc"]
     assert (announced["id"], [one["id"] for one in announced["subnets"]]) == (None, [None])
 
 
@@ -111,7 +114,7 @@ INFO: dict[str, dict[str, Any]] = {
     "eks_addon_info": {"cluster_name": "nowhere"},
     "eks_access_entry_info": {"cluster_name": "nowhere"},
     "eks_pod_identity_association_info": {"cluster_name": "nowhere"},
-    "fleet_documents_info": {"fleet": "read", "listed": True, "names": ["none"]},
+    "secretsmanager_documents_info": {"fleet": "read", "listed": True, "names": ["none"]},
     "check_ownership": {"resources": {"iam_role": ["none"], "s3_bucket": ["none"], "log_group": ["/none"]}},
 }
 
@@ -126,11 +129,11 @@ def test_what_only_reads_changes_nothing(run: Any, account: Any, module: str) ->
 
 
 def test_a_retention_that_cloudwatch_does_not_know_is_refused_and_the_log_group_stays(run: Any, account: Any) -> None:
-    run("log_group", name="/unknown-days", retention_days=30)
+    run("cloudwatchlogs_group", name="/unknown-days", retention_days=30)
     before = _calls(account)
     assert (
         "value of retention_days must be one of"
-        in run.fails("log_group", name="/unknown-days", retention_days=31)["msg"]
+        in run.fails("cloudwatchlogs_group", name="/unknown-days", retention_days=31)["msg"]
     )
     assert _calls(account) == before
 
@@ -140,13 +143,13 @@ def test_nothing_is_written_where_one_of_several_secrets_is_of_others(run: Any, 
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
     documents = [{"name": name, "secret": {"ours": "one-secret"}} for name in ("one", "two")]
     before = _calls(account)
-    refused = run.fails("fleet_documents", fleet="several", kms_key=key, documents=documents, tags=TAGS)
+    refused = run.fails("secretsmanager_documents", fleet="several", kms_key=key, documents=documents, tags=TAGS)
     assert "-e fleet_adopt=secret/several/two" in refused["msg"]
     assert _calls(account) == before
-    one = run("fleet_documents", fleet="several", kms_key=key, documents=documents[:1], tags=TAGS)
-    assert one["fleet_documents"]["changed"] == ["several/one"]
+    one = run("secretsmanager_documents", fleet="several", kms_key=key, documents=documents[:1], tags=TAGS)
+    assert one["documents"]["changed"] == ["several/one"]
 
 
 def test_documents_that_do_not_exist_are_left_out(run: Any, account: Any) -> None:
     account.client("secretsmanager").create_secret(Name="some/ca", SecretString='{"a": "b"}')
-    assert run("fleet_documents_info", fleet="some", names=["ca", "none"])["fleet_documents"] == {"ca": {"a": "b"}}
+    assert run("secretsmanager_documents_info", fleet="some", names=["ca", "none"])["documents"] == {"ca": {"a": "b"}}

@@ -70,23 +70,23 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
         one = {"namespace": "foreign", "serviceAccount": "foreign", "roleArn": there["pod_role"]}
         eks.create_pod_identity_association(clusterName=there["cluster"], **one)
         return inside | {"namespace": "foreign", "service_account": "foreign", "role_arn": there["pod_role"]}
-    if module == "log_group":
+    if module == "cloudwatchlogs_group":
         account.client("logs").create_log_group(logGroupName="/foreign", tags={"team": "theirs"})
         return {"name": "/foreign"}
-    if module == "versioned_bucket":
+    if module == "s3_versioned_bucket":
         place = {"LocationConstraint": "eu-central-1"}
         account.client("s3").create_bucket(Bucket="foreign-versioned", CreateBucketConfiguration=place)
         account.client("s3").put_object(Bucket="foreign-versioned", Key="theirs", Body=b"")
         return {"name": "foreign-versioned"}
-    if module == "private_zone":
+    if module == "route53_private_zone":
         vpc = {"VPCId": network.vpc_id, "VPCRegion": "eu-central-1"}
         account.client("route53").create_hosted_zone(Name="foreign.internal", CallerReference="theirs", VPC=vpc)
         return {"name": "foreign.internal", "vpc": "foreign-zone", "create": True}
-    if module == "fleet_documents":
+    if module == "secretsmanager_documents":
         account.client("secretsmanager").create_secret(Name="foreign/ca", SecretString='{"theirs": "secret"}')
         documents = [{"name": "ca", "secret": {"ours": "other"}}]
         return {"fleet": "foreign", "documents": documents, "kms_key": there["key"]}
-    assert module == "vpc"
+    assert module == "ec2_network"
     vpc = ec2.create_vpc(CidrBlock="10.93.0.0/16")["Vpc"]["VpcId"]
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "foreign"}])
     ec2.create_subnet(VpcId=vpc, CidrBlock="10.93.1.0/24", AvailabilityZone="eu-central-1a")
@@ -94,7 +94,11 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
 
 
 # What is called otherwise than its module.
-KINDS = {"eks_launch_template": "launch_template", "fleet_documents": "secret", "versioned_bucket": "s3_bucket"}
+KINDS = {
+    "eks_launch_template": "launch_template",
+    "secretsmanager_documents": "secret",
+    "s3_versioned_bucket": "s3_bucket",
+}
 MODULES = (
     "eks_launch_template",
     "eks_nodegroup",
@@ -102,11 +106,11 @@ MODULES = (
     "eks_access_entry",
     "eks_pod_identity_association",
     "eks_cluster",
-    "log_group",
-    "private_zone",
-    "versioned_bucket",
-    "fleet_documents",
-    "vpc",
+    "cloudwatchlogs_group",
+    "route53_private_zone",
+    "s3_versioned_bucket",
+    "secretsmanager_documents",
+    "ec2_network",
 )
 
 
@@ -116,7 +120,7 @@ def test_what_others_have_made_is_refused_until_it_is_adopted(
 ) -> None:
     options = _made(account, module, place)
     gone = {key: value for key, value in options.items() if key not in ("documents", "kms_key")}
-    gone |= {"absent": ["ca"]} if module == "fleet_documents" else {"state": "absent"}
+    gone |= {"absent": ["ca"]} if module == "secretsmanager_documents" else {"state": "absent"}
     calls = account.state.aws_calls
     before = calls.read_text() if calls.exists() else ""
     for check in (True, False):
@@ -127,7 +131,7 @@ def test_what_others_have_made_is_refused_until_it_is_adopted(
     made = (calls.read_text() if calls.exists() else "")[len(before) :]
     assert [json.loads(line)["action"] for line in made.splitlines()] == []
 
-    adopt: Any = ["secret/foreign/ca"] if module == "fleet_documents" else True
+    adopt: Any = ["secret/foreign/ca"] if module == "secretsmanager_documents" else True
     assert run(module, **options, tags=TAGS, adopt=adopt)["changed"]
     assert not run(module, **options, tags=TAGS)["changed"]
     # Another tag that the fleet wants now, and a new value of one that it had, make nothing foreign.
@@ -136,10 +140,10 @@ def test_what_others_have_made_is_refused_until_it_is_adopted(
 
 
 def test_marks_of_another_cluster_are_foreign(run: Any) -> None:
-    run("log_group", name="/marked", tags=TAGS)
-    refused = run.fails("log_group", name="/marked", tags={**TAGS, "dataplatform.fleet/cluster": "testing"})
+    run("cloudwatchlogs_group", name="/marked", tags=TAGS)
+    refused = run.fails("cloudwatchlogs_group", name="/marked", tags={**TAGS, "dataplatform.fleet/cluster": "testing"})
     assert "found dataplatform.fleet/fleet=ours, dataplatform.fleet/cluster=staging" in refused["msg"]
-    assert run("log_group", name="/marked", state="absent", tags={"team": "without marks"})["changed"]
+    assert run("cloudwatchlogs_group", name="/marked", state="absent", tags={"team": "without marks"})["changed"]
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +205,8 @@ def test_an_empty_bucket_without_tags_is_of_a_run_that_has_ended(run: Any, accou
 
 def test_a_zone_that_a_run_has_left_without_tags_is_tagged(run: Any, account: Any, place: dict[str, Any]) -> None:
     options = {"name": "unfinished.internal", "vpc": "foreign-zone", "create": True}
-    zone = run("private_zone", **options, tags={})["private_zone"]["id"]
-    assert run("private_zone", **options, tags=TAGS)["changed"]
+    zone = run("route53_private_zone", **options, tags={})["private_zone"]["id"]
+    assert run("route53_private_zone", **options, tags=TAGS)["changed"]
     found = account.client("route53").list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)
     assert {tag["Key"]: tag["Value"] for tag in found["ResourceTagSet"]["Tags"]} == TAGS
-    assert run("private_zone", **options, state="absent", tags=TAGS)["changed"]
+    assert run("route53_private_zone", **options, state="absent", tags=TAGS)["changed"]

@@ -13,9 +13,16 @@ pytestmark = pytest.mark.integration
 
 TAGS = {"cost-centre": 4711, "keep": True, "spot": False, "note": None}
 MODULES = ("eks_access_entry", "eks_addon", "eks_cluster", "eks_nodegroup", "eks_pod_identity_association")
-OTHERS = ("eks_launch_template", "log_group", "vpc", "private_zone", "fleet_documents", "versioned_bucket")
-# The first needs two networks: its tags go the same way as those of private_zone. The others only compare tags.
-ELSEWHERE = {"vpc_peering", "check_ownership", "former_peerings"}
+OTHERS = (
+    "eks_launch_template",
+    "cloudwatchlogs_group",
+    "ec2_network",
+    "route53_private_zone",
+    "secretsmanager_documents",
+    "s3_versioned_bucket",
+)
+# The first needs two networks: its tags go the same way as those of route53_private_zone. The others only compare tags.
+ELSEWHERE = {"ec2_network_peering", "check_ownership", "ec2_undeclared_peerings"}
 
 
 @pytest.fixture
@@ -32,11 +39,15 @@ def options(network: Any, new_cluster: Any, make_role: Any, cluster: str, accoun
         "eks_pod_identity_association": place
         | {"namespace": "tagged", "service_account": "tagged", "role_arn": make_role("pods.eks.amazonaws.com")},
         "eks_launch_template": place | {"name": "of-the-template"},
-        "log_group": {"name": "/tagged"},
-        "vpc": {"name": "tagged", "cidr": "10.91.0.0/16", "subnets": []},
-        "private_zone": {"name": "tagged.internal", "vpc": "of-the-zone", "create": True},
-        "fleet_documents": {"fleet": "tagged", "documents": [{"name": "a/b", "secret": {"c": "d"}}], "kms_key": key},
-        "versioned_bucket": {"name": "tagged-bucket"},
+        "cloudwatchlogs_group": {"name": "/tagged"},
+        "ec2_network": {"name": "tagged", "cidr": "10.91.0.0/16", "subnets": []},
+        "route53_private_zone": {"name": "tagged.internal", "vpc": "of-the-zone", "create": True},
+        "secretsmanager_documents": {
+            "fleet": "tagged",
+            "documents": [{"name": "a/b", "secret": {"c": "d"}}],
+            "kms_key": key,
+        },
+        "s3_versioned_bucket": {"name": "tagged-bucket"},
     }
 
 

@@ -73,7 +73,7 @@ def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
 ) -> None:
     name, number = ("grows", 101) if marks is FLEET else ("grows-too", 102)
     whole = {"nat": "per_az", "endpoints": ["s3", "sts"], "flow_log": flow_log}
-    vpc = run("vpc", **_options(account, name, number, **whole), tags=marks)["vpc"]["id"]
+    vpc = run("ec2_network", **_options(account, name, number, **whole), tags=marks)["vpc"]["id"]
     theirs = account.client("ec2").allocate_address(
         Domain="vpc",
         TagSpecifications=[
@@ -84,16 +84,16 @@ def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
     assert (len(before["nats"]), len(before["endpoints"]), len(before["logs"])) == (2, 2, 1)
 
     less = _options(account, name, number, nat="none", endpoints=[])
-    announced = run("vpc", **less, tags={**marks, "cost": 4711}, check=True)
-    done = run("vpc", **less, tags={**marks, "cost": 4711})
+    announced = run("ec2_network", **less, tags={**marks, "cost": 4711}, check=True)
+    done = run("ec2_network", **less, tags={**marks, "cost": 4711})
     assert announced["changes"] == done["changes"]
     after = _inside(account, vpc)
     assert (after["nats"], after["endpoints"], after["logs"]) == (set(), set(), [])
     addresses = account.client("ec2").describe_addresses()["Addresses"]
     named = [one["AllocationId"] for one in addresses if any(t["Value"].startswith(f"{name}-nat") for t in one["Tags"])]
     assert named == [theirs], "what somebody else has named alike is released, or what is the network's own is not"
-    assert not run("vpc", **less, tags={**marks, "cost": 4711})["changed"]
-    assert run("vpc", name=name, state="absent", tags=marks)["changed"]
+    assert not run("ec2_network", **less, tags={**marks, "cost": 4711})["changed"]
+    assert run("ec2_network", name=name, state="absent", tags=marks)["changed"]
     account.client("ec2").release_address(AllocationId=theirs)
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
 def test_routes_that_it_did_not_make_stay(run: Any, account: Any, nat: str) -> None:
     name, number = f"routed-{nat}", 103 if nat == "none" else 104
     ec2, options = account.client("ec2"), _options(account, name, number, nat=nat)
-    vpc = run("vpc", **options, tags=FLEET)["vpc"]
+    vpc = run("ec2_network", **options, tags=FLEET)["vpc"]
     private = next(subnet["id"] for subnet in vpc["subnets"] if subnet["tier"] == "private")
     public = next(subnet["id"] for subnet in vpc["subnets"] if subnet["tier"] == "public")
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
@@ -116,57 +116,57 @@ def test_routes_that_it_did_not_make_stay(run: Any, account: Any, nat: str) -> N
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=theirs)
     before = _routes(account, table)
 
-    again = run("vpc", **options, tags={**FLEET, "new": "tag"})
+    again = run("ec2_network", **options, tags={**FLEET, "new": "tag"})
     assert all("routes" not in field for change in again["changes"] for field in change["fields"])
     assert _routes(account, table) == before
     assert theirs in _inside(account, vpc["id"])["nats"]
-    assert not run("vpc", **options, tags={**FLEET, "new": "tag"})["changed"]
+    assert not run("ec2_network", **options, tags={**FLEET, "new": "tag"})["changed"]
 
     # What leads to the internet gateway past the declared routes is the network's own affair.
     gateway = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc["id"]]}])
     bypass = gateway["InternetGateways"][0]["InternetGatewayId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="8.8.8.8/32", GatewayId=bypass)
-    assert run("vpc", **options, tags={**FLEET, "new": "tag"})["changed"]
+    assert run("ec2_network", **options, tags={**FLEET, "new": "tag"})["changed"]
     assert _routes(account, table) == before
 
 
 def test_a_default_route_is_replaced_where_a_nat_gateway_is_declared(run: Any, account: Any) -> None:
     options = _options(account, "rerouted", 105, nat="none")
-    vpc = run("vpc", **options, tags=FLEET)["vpc"]
+    vpc = run("ec2_network", **options, tags=FLEET)["vpc"]
     ec2, table = account.client("ec2"), _table(account, "rerouted-private")
     private = next(subnet["id"] for subnet in vpc["subnets"] if subnet["tier"] == "private")
     interface = ec2.create_network_interface(SubnetId=private)["NetworkInterface"]["NetworkInterfaceId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NetworkInterfaceId=interface)
-    assert not run("vpc", **options, tags=FLEET)["changed"]
-    assert run("vpc", **{**options, "nat": "single"}, tags=FLEET)["changed"]
+    assert not run("ec2_network", **options, tags=FLEET)["changed"]
+    assert run("ec2_network", **{**options, "nat": "single"}, tags=FLEET)["changed"]
     assert _routes(account, table)["0.0.0.0/0"].startswith("nat-")
     # Its own route goes with its own gateway.
-    run("vpc", **options, tags=FLEET)
+    run("ec2_network", **options, tags=FLEET)
     assert _routes(account, table) == {}
 
 
 def test_a_part_that_others_have_made_is_refused_before_anything_is_changed(run: Any, account: Any) -> None:
     options = _options(account, "partly", 106, nat="none")
     first = {**options, "subnets": options["subnets"][:2]}
-    vpc = run("vpc", **first, tags=FLEET)["vpc"]["id"]
+    vpc = run("ec2_network", **first, tags=FLEET)["vpc"]["id"]
     ec2 = account.client("ec2")
     theirs = ec2.create_subnet(VpcId=vpc, CidrBlock="10.106.8.0/24", AvailabilityZone="eu-central-1a")["Subnet"][
         "SubnetId"
     ]
-    refused = run.fails("vpc", **options, tags={**FLEET, "new": "tag"})
+    refused = run.fails("ec2_network", **options, tags={**FLEET, "new": "tag"})
     assert f"The subnet partly-private-eu-central-1a ({theirs}) has a name of this fleet's" in refused["msg"]
     assert "-e fleet_adopt=vpc/partly " in refused["msg"]
     assert not ec2.describe_subnets(SubnetIds=[theirs])["Subnets"][0].get("Tags")
     assert all("new" not in {tag["Key"] for tag in one["Tags"]} for one in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"])
-    assert run("vpc", **options, tags=FLEET, adopt=True)["changed"]
-    assert not run("vpc", **options, tags=FLEET)["changed"]
+    assert run("ec2_network", **options, tags=FLEET, adopt=True)["changed"]
+    assert not run("ec2_network", **options, tags=FLEET)["changed"]
 
 
 def test_subnets_and_tags_that_it_does_not_declare_stay(run: Any, account: Any) -> None:
     options, ec2 = _options(account, "fewer", 107, nat="none"), account.client("ec2")
-    made = run("vpc", **options, tags=FLEET)["vpc"]
+    made = run("ec2_network", **options, tags=FLEET)["vpc"]
     ec2.create_tags(Resources=[made["id"]], Tags=[{"Key": "karpenter.sh/discovery", "Value": "theirs"}])
-    run("vpc", **{**options, "subnets": options["subnets"][:3]}, tags={**FLEET, "new": "tag"})
+    run("ec2_network", **{**options, "subnets": options["subnets"][:3]}, tags={**FLEET, "new": "tag"})
     left = ec2.describe_subnets(SubnetIds=[subnet["id"] for subnet in made["subnets"]])["Subnets"]
     assert len(left) == 4
     (vpc,) = ec2.describe_vpcs(VpcIds=[made["id"]])["Vpcs"]

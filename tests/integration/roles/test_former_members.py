@@ -66,7 +66,7 @@ class Networks:
         """Run the module as the role does."""
         options = {"vpc": f"{FLEET}-controlplane", "networks": networks, "zone": f"{FLEET}.internal"}
         options["tags"] = {TAGS[0]["Key"]: FLEET}
-        module = "dataplatform.fleet.former_peerings"
+        module = "dataplatform.fleet.ec2_undeclared_peerings"
         done = subprocess.run(
             ["ansible", "localhost", "-m", module, "-a", json.dumps(options), "--diff", *arguments],
             cwd=CHECKOUT,
@@ -95,7 +95,7 @@ def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
     networks.ec2.create_tags(**marked)
 
     announced = networks.revoke(former, "--check")
-    assert (announced["changed"], announced["former_peerings"]) == (True, ["gone"])
+    assert (announced["changed"], announced["undeclared_peerings"]) == (True, ["gone"])
     for words in ("peering of gone", FORMER, f"zone {FLEET}.internal.vpc of gone"):
         assert words in announced["shown"]
     assert networks.state() == before

@@ -32,14 +32,14 @@ OWN = (
     "eks_addon",
     "eks_access_entry",
     "eks_pod_identity_association",
-    "fleet_documents",
+    "secretsmanager_documents",
 )
-OWN += ("log_group", "private_zone", "versioned_bucket", "vpc", "vpc_peering")
+OWN += ("cloudwatchlogs_group", "route53_private_zone", "s3_versioned_bucket", "ec2_network", "ec2_network_peering")
 # Those of the fleet whose kinds check_ownership looks at.
 LOOKED_AT = {
     "dataplatform.fleet.eks_pod_identity_association": ("", "eks_pod_identity_association"),
-    "dataplatform.fleet.log_group": ("name", "log_group"),
-    "dataplatform.fleet.versioned_bucket": ("name", "s3_bucket"),
+    "dataplatform.fleet.cloudwatchlogs_group": ("name", "log_group"),
+    "dataplatform.fleet.s3_versioned_bucket": ("name", "s3_bucket"),
 }
 
 
@@ -132,8 +132,8 @@ def test_every_module_that_can_adopt_is_tried() -> None:
         if '"adopt": {"type"' in text or "eks.tags" in text:
             importlib.import_module(f"ansible_collections.dataplatform.fleet.plugins.modules.{path.stem}")
             found.add(path.stem)
-    # Records have no tags, and a test of their own: tests/integration/modules/test_dns_records.py
-    assert found == {*OWN, "dns_records"}
+    # Records have no tags, and a test of their own: tests/integration/modules/test_route53_records.py
+    assert found == {*OWN, "route53_records"}
 
 
 ADOPTING = sorted(

@@ -89,7 +89,7 @@ def test_remembers_the_networks_of_all_members_that_there_ever_were() -> None:
     ],
 )
 def test_says_that_the_controlplane_does_not_know_a_new_member(documents: Any, groups: Any, seen: bool) -> None:
-    found = {"fleet_documents": documents}
+    found = {"documents": documents}
     assert internal("seen", host="staging", groups=groups, __pki_found=found) is seen
 
 

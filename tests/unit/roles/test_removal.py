@@ -105,7 +105,9 @@ def test_a_removal_removes_a_roles_own_and_nothing_else(role: str, changed: set[
 
 @pytest.mark.parametrize(("delete", "typed"), [(False, True), (True, False), (True, True)])
 def test_snapshots_go_only_if_that_is_asked_for(delete: bool, typed: bool) -> None:
-    (task,) = (task for task in tasks("elasticsearch", "no_snapshots") if "dataplatform.fleet.versioned_bucket" in task)
+    (task,) = (
+        task for task in tasks("elasticsearch", "no_snapshots") if "dataplatform.fleet.s3_versioned_bucket" in task
+    )
     options = {
         "elasticsearch_delete_snapshots": delete,
         "elasticsearch_cluster": "staging",

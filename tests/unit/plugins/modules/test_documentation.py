@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dataplatform.fleet.plugins.modules import dns_records, log_group, versioned_bucket
+from ansible_collections.dataplatform.fleet.plugins.modules import (
+    cloudwatchlogs_group,
+    route53_records,
+    s3_versioned_bucket,
+)
 
-MODULES = [dns_records, log_group, versioned_bucket]
+MODULES = [cloudwatchlogs_group, route53_records, s3_versioned_bucket]
 
 
 def described(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,13 @@ import pytest
 pytestmark = pytest.mark.integration
 
 TAGS = {"dataplatform.fleet/fleet": "ours"}
-MODULE = "versioned_bucket"
+MODULE = "s3_versioned_bucket"
 CHECKOUT = Path(__file__).resolve().parents[3]
 # The module as a process that can be killed; its argument has the options.
 ALONE = """
 import json, sys
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.dataplatform.fleet.plugins.modules.versioned_bucket import main
+from ansible_collections.dataplatform.fleet.plugins.modules.s3_versioned_bucket import main
 with patch_module_args(json.loads(sys.argv[1])):
     main()
 """
@@ -98,10 +98,10 @@ def test_a_bucket_goes_with_all_that_it_ever_held(run: Any, s3: Any) -> None:
     _fill(s3, "full", 2300)
     held = {"name": "full", "versions": 10, "delete_markers": 2300, "bytes": 25, "uploads": 1}
     planned = run(MODULE, name="full", tags=TAGS, state="absent", check=True)
-    assert planned["versioned_bucket"] == held
+    assert planned["bucket"] == held
     assert s3.list_objects_v2(Bucket="full")["KeyCount"] == 7
     gone = run(MODULE, name="full", tags=TAGS, state="absent")
-    assert (gone["versioned_bucket"], gone["diff"]) == (held, planned["diff"])
+    assert (gone["bucket"], gone["diff"]) == (held, planned["diff"])
     assert "full" not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert not run(MODULE, name="full", tags=TAGS, state="absent")["changed"]
 
@@ -116,9 +116,9 @@ def test_a_deletion_that_was_killed_is_completed_by_the_next_run(run: Any, accou
             assert time.monotonic() < end
         deleting.send_signal(signal.SIGKILL)
     assert deleting.returncode == -signal.SIGKILL
-    left = run(MODULE, name="killed", tags=TAGS, state="absent", check=True)["versioned_bucket"]["delete_markers"]
+    left = run(MODULE, name="killed", tags=TAGS, state="absent", check=True)["bucket"]["delete_markers"]
     assert 0 < left < 3000
-    assert run(MODULE, name="killed", tags=TAGS, state="absent")["versioned_bucket"]["delete_markers"] == left
+    assert run(MODULE, name="killed", tags=TAGS, state="absent")["bucket"]["delete_markers"] == left
     assert "killed" not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: private_zone
+module: route53_private_zone
 short_description: Let a VPC see a private zone of Route 53
 version_added: 0.1.0
 description:
@@ -73,13 +73,13 @@ author:
 
 EXAMPLES = r"""
 - name: Create the fleet's zone
-  dataplatform.fleet.private_zone:
+  dataplatform.fleet.route53_private_zone:
     name: example.internal
     vpc: example-controlplane
     create: true
 
 - name: Let staging see it
-  dataplatform.fleet.private_zone:
+  dataplatform.fleet.route53_private_zone:
     name: example.internal
     vpc: example-staging
 """

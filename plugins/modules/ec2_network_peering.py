@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: vpc_peering
+module: ec2_network_peering
 short_description: Connect a VPC with that of another member
 version_added: 0.1.0
 description:
@@ -97,7 +97,7 @@ author:
 
 EXAMPLES = r"""
 - name: Connect staging with the controlplane
-  dataplatform.fleet.vpc_peering:
+  dataplatform.fleet.ec2_network_peering:
     name: example-staging
     vpc: example-staging
     cidr: 10.42.0.0/16

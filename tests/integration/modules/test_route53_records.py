@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.integration
 
-MODULE = "dns_records"
+MODULE = "route53_records"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_records_follow_the_brokers(run: Any, route53: Any, zone: str) -> None:
         assert len(found) == 2 * len(numbers)
     # Another owner's, of the same zone.
     run(MODULE, zone_id=zone, owner="kafka/two", records=brokers(5))
-    assert run(MODULE, **options, records={})["dns_records"]["deleted"][-1] == "kafka-1.records.internal"
+    assert run(MODULE, **options, records={})["records"]["deleted"][-1] == "kafka-1.records.internal"
     assert set(there(route53, zone)) == {"kafka-5", "_owner.kafka-5", "kafka-8"}
 
 

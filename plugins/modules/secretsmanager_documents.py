@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: fleet_documents
+module: secretsmanager_documents
 short_description: Manage the secrets that the members of a fleet share
 version_added: 0.1.0
 description:
@@ -81,7 +81,7 @@ author:
 
 EXAMPLES = r"""
 - name: Give staging its credential
-  dataplatform.fleet.fleet_documents:
+  dataplatform.fleet.secretsmanager_documents:
     fleet: example
     kms_key: alias/example-secrets
     documents:
@@ -94,13 +94,13 @@ EXAMPLES = r"""
           dataplatform.fleet/member: staging
 
 - name: Take it back
-  dataplatform.fleet.fleet_documents:
+  dataplatform.fleet.secretsmanager_documents:
     fleet: example
     absent: [staging/kafka]
 """
 
 RETURN = r"""
-fleet_documents:
+documents:
   description: The documents that were changed, or would be.
   returned: always
   type: dict
@@ -201,7 +201,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changed),
         diff={"before": whole.before, "after": whole.after},
-        fleet_documents={
+        documents={
             "changed": [name for name in changed if name not in gone],
             "deleted": [name for name in changed if name in gone],
         },

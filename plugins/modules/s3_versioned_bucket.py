@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: versioned_bucket
+module: s3_versioned_bucket
 short_description: Manage a private, versioned S3 bucket
 version_added: 0.1.0
 description:
@@ -61,18 +61,18 @@ author:
 
 EXAMPLES = r"""
 - name: Keep what was deleted for a month
-  dataplatform.fleet.versioned_bucket:
+  dataplatform.fleet.s3_versioned_bucket:
     name: example-snapshots
     noncurrent_days: 30
 
 - name: Delete the bucket with everything in it
-  dataplatform.fleet.versioned_bucket:
+  dataplatform.fleet.s3_versioned_bucket:
     name: example-snapshots
     state: absent
 """
 
 RETURN = r"""
-versioned_bucket:
+bucket:
   description:
     - The bucket. With O(state=absent) it tells what the bucket held, or in check mode, what would be deleted.
   returned: success
@@ -215,7 +215,7 @@ def main() -> None:
     module.exit_json(
         changed=changed,
         diff={"before": before, "after": after, "before_header": header, "after_header": header},
-        versioned_bucket={"name": name, **held},
+        bucket={"name": name, **held},
     )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: log_group
+module: cloudwatchlogs_group
 short_description: Manage a CloudWatch log group
 version_added: 0.1.0
 description:
@@ -47,12 +47,12 @@ author:
 
 EXAMPLES = r"""
 - name: Keep the logs of the control plane for three months
-  dataplatform.fleet.log_group:
+  dataplatform.fleet.cloudwatchlogs_group:
     name: /aws/eks/example/cluster
     retention_days: 90
 
 - name: Delete them
-  dataplatform.fleet.log_group:
+  dataplatform.fleet.cloudwatchlogs_group:
     name: /aws/eks/example/cluster
     state: absent
 """

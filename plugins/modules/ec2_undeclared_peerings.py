@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: former_peerings
+module: ec2_undeclared_peerings
 short_description: Take away what former members of a fleet could reach
 version_added: 0.1.0
 description:
@@ -41,14 +41,14 @@ extends_documentation_fragment:
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
 seealso:
-  - module: dataplatform.fleet.vpc_peering
+  - module: dataplatform.fleet.ec2_network_peering
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
 
 EXAMPLES = r"""
 - name: Take away what testing could reach
-  dataplatform.fleet.former_peerings:
+  dataplatform.fleet.ec2_undeclared_peerings:
     vpc: example-controlplane
     networks:
       testing: 10.43.0.0/16
@@ -58,7 +58,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-former_peerings:
+undeclared_peerings:
   description: The members whose connections were taken away, or would be.
   returned: always
   type: list
@@ -91,7 +91,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg="Could not take away the peering connections of former members")
-    module.exit_json(changed=bool(members), diff={"before": former.before, "after": {}}, former_peerings=members)
+    module.exit_json(changed=bool(members), diff={"before": former.before, "after": {}}, undeclared_peerings=members)
 
 
 if __name__ == "__main__":

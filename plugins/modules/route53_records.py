@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: dns_records
+module: route53_records
 short_description: Manage all CNAME records of one owner in a zone of Route 53
 version_added: 0.1.0
 description:
@@ -51,7 +51,7 @@ author:
 
 EXAMPLES = r"""
 - name: Point two names at their load balancers
-  dataplatform.fleet.dns_records:
+  dataplatform.fleet.route53_records:
     zone_id: Z0123456789ABCDEFGHIJ
     owner: kafka/example
     records:
@@ -59,14 +59,14 @@ EXAMPLES = r"""
       kafka-1.example.internal: two.elb.eu-central-1.amazonaws.com
 
 - name: Delete both
-  dataplatform.fleet.dns_records:
+  dataplatform.fleet.route53_records:
     zone_id: Z0123456789ABCDEFGHIJ
     owner: kafka/example
     records: {}
 """
 
 RETURN = r"""
-dns_records:
+records:
   description: The names of the records that were made or changed, and of those that were deleted.
   returned: success
   type: dict
@@ -134,7 +134,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(changes),
         diff={"before": before, "after": after, "before_header": header, "after_header": header},
-        dns_records={"changed": sorted(after), "deleted": sorted(before.keys() - after.keys())},
+        records={"changed": sorted(after), "deleted": sorted(before.keys() - after.keys())},
     )
 
 

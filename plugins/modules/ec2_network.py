@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: vpc
+module: ec2_network
 short_description: Manage a VPC with its subnets, gateways, routes and endpoints
 version_added: 0.1.0
 description:
@@ -123,7 +123,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Create a network of two zones
-  dataplatform.fleet.vpc:
+  dataplatform.fleet.ec2_network:
     name: example
     cidr: 10.42.0.0/16
     subnets: "{{ '10.42.0.0/16' | dataplatform.fleet.subnet_plan(zones, tiers, prefix='example-') }}"
@@ -136,7 +136,7 @@ EXAMPLES = r"""
     tiers: {public: 24, private: 19}
 
 - name: Remove it
-  dataplatform.fleet.vpc:
+  dataplatform.fleet.ec2_network:
     name: example
     state: absent
 """

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: fleet_documents_info
+module: secretsmanager_documents_info
 short_description: Read the secrets that the members of a fleet share
 version_added: 0.1.0
 description:
@@ -43,14 +43,14 @@ author:
 
 EXAMPLES = r"""
 - name: Read what was made for staging
-  dataplatform.fleet.fleet_documents_info:
+  dataplatform.fleet.secretsmanager_documents_info:
     fleet: example
     names: [staging/issuer, staging/kafka]
   register: found
   no_log: true
 
 - name: Find all secrets of the fleet, and read the issuers
-  dataplatform.fleet.fleet_documents_info:
+  dataplatform.fleet.secretsmanager_documents_info:
     fleet: example
     listed: true
     contents: [issuer]
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-fleet_documents:
+documents:
   description: The contents by the documents' names after the fleet's.
   returned: always
   type: dict
@@ -106,7 +106,7 @@ def main() -> None:
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"Could not read the secrets of the fleet {fleet}")
     short = len(fleet) + 1
-    result: dict[str, Any] = {"fleet_documents": {name[short:]: content for name, content in found.items()}}
+    result: dict[str, Any] = {"documents": {name[short:]: content for name, content in found.items()}}
     if module.params["listed"]:
         result["names"] = {name[short:]: tags for name, tags in listed.items()}
     module.exit_json(changed=False, **result)
