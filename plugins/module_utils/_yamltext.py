@@ -19,12 +19,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-import yaml
+try:
+    import yaml
+except ImportError:  # where a module runs; the controller has PyYAML
+    yaml = None  # type: ignore[assignment]
 
 Value = Any  # whatever JSON or YAML can hold
 
 Node = Any  # of PyYAML
-_SafeLoader: Value = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+HAS_YAML: Final = yaml is not None
+_SafeLoader: Value = getattr(yaml, "CSafeLoader", getattr(yaml, "SafeLoader", object))
+_SafeDumper: Value = getattr(yaml, "SafeDumper", object)
 
 _YAML: Final = "tag:yaml.org,2002:"
 _BINARY, _MERGE, _STR, _TIMESTAMP = (_YAML + name for name in ("binary", "merge", "str", "timestamp"))
@@ -216,7 +221,7 @@ def encode(value: Value) -> bytes:
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_SafeDumper):  # type: ignore[misc]
     """Texts of several lines stay readable."""
 
     def ignore_aliases(self, data: Value) -> bool:  # noqa: ARG002 - the base class' signature
@@ -232,7 +237,8 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar(_STR, value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+if HAS_YAML:
+    _Dumper.add_representer(str, _text)
 
 
 def dump(value: Value) -> str:

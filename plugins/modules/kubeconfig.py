@@ -145,13 +145,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.doc
     document,
     redacted,
 )
-
-try:
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import TextError, documents, dump
-except ImportError:
-    HAS_YAML = False
-else:
-    HAS_YAML = True
+from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import HAS_YAML, TextError, documents, dump
 
 MODE = 0o600
 # https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/

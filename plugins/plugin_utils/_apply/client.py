@@ -10,6 +10,7 @@ import os
 import random
 import re
 import ssl
+import sys
 import tempfile
 import threading
 import time
@@ -20,15 +21,19 @@ from functools import partial
 from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote, urlencode, urlsplit
 
-import urllib3
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import encode
-from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
 
 from .errors import ApiError, LockLostError, UnreachableError
 from .objects import Json, Value
+
+try:
+    import urllib3
+    from urllib3.connection import HTTPSConnection
+    from urllib3.exceptions import HTTPError, LocationParseError
+except ImportError:
+    urllib3 = None  # type: ignore[assignment]
 
 WORKERS: Final = 16
 ATTEMPTS: Final = 6
@@ -94,6 +99,11 @@ class Client:
     """Requests to one API server. Safe to use from several threads."""
 
     def __init__(self, server: Server, *, workers: int = WORKERS, timeout: float = 60) -> None:
+        if urllib3 is None:
+            raise UnreachableError(
+                f"The Python package urllib3 is not installed for {sys.executable}. Install it: "
+                f"{sys.executable} -m pip install urllib3."
+            )
         self.server = server
         self._requests = 0
         self._lock = threading.Lock()

@@ -8,11 +8,12 @@ import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.modules import (
     cloudwatchlogs_group,
+    ec2_network,
     route53_records,
     s3_versioned_bucket,
 )
 
-MODULES = [cloudwatchlogs_group, route53_records, s3_versioned_bucket]
+MODULES = [cloudwatchlogs_group, ec2_network, route53_records, s3_versioned_bucket]
 
 
 def described(options: dict[str, Any]) -> dict[str, Any]:

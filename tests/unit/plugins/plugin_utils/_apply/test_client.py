@@ -186,6 +186,12 @@ def test_credentials_that_are_refused_twice_are_wrong(script: Script) -> None:
     assert "abc" not in str(caught.value)
 
 
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "urllib3", None)
+    with pytest.raises(UnreachableError, match="urllib3 is not installed for "):
+        Client(Server("http://127.0.0.1:9"))
+
+
 def test_nobody_there() -> None:
     with (
         Client(Server("http://127.0.0.1:9", label="staging")) as client,
