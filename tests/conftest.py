@@ -19,8 +19,24 @@ from localcloud.testing import LocalCloud
 init_plugin_loader([str(Path(__file__).parents[1] / "collections")])
 
 
+# Begun first, so that the workers end together.
+LONGEST = ("integration/site/", "integration/kafka/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((index for index, path in enumerate(LONGEST) if path in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)
+
+
 class OneFleet(LoadScopeScheduling):
     """Keeps a file's tests on one worker, and so all tests of site.yml, whose fleet takes minutes to build."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        """In the order of the collection, and not the files with the most tests first."""
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.split("::", 1)[0])

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.tests.integration import commands
 
 from localcloud.controlplane import ControlPlane
 from localcloud.testing import LocalCloud
@@ -101,23 +101,14 @@ class Project:
             "ansible_python_interpreter": sys.executable,
             **variables,
         }
-        command = [
-            Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            "hosts.yml",
-            "play.yml",
-            "-e",
-            json.dumps(values),
-        ]
+        command = ["ansible-playbook", "-i", "hosts.yml", "play.yml", "-e", json.dumps(values)]
         env = {
             **os.environ,
             "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"),
             **self.env,
         }
-        done = subprocess.run(
-            [*command, *arguments], cwd=self.directory, env=env, capture_output=True, text=True, check=False
-        )
+        done = commands.run(*command, *arguments, cwd=self.directory, env=env)
         return Run(done.returncode, done.stdout + done.stderr)
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dataplatform.fleet.tests.integration import commands
 
 pytestmark = pytest.mark.integration
 
@@ -110,14 +111,10 @@ def inventory(tmp_path: Path, url: str) -> Callable[..., Answer]:
         (tmp_path / file).write_text(yaml.safe_dump({k: v for k, v in settings.items() if v is not None}))
         own = str(tmp_path / file)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
+        files = [*sources, own] if last else [own, *sources]
         return Answer(
-            subprocess.run(
-                [
-                    Path(sys.executable).with_name("ansible-inventory"),
-                    *(part for source in ([*sources, own] if last else [own, *sources]) for part in ("-i", source)),
-                    "--list",
-                ],
-                cwd=CHECKOUT,
+            commands.run(
+                *("ansible-inventory", *(part for file in files for part in ("-i", file)), "--list"),
                 env={
                     **kept,
                     "AWS_CONFIG_FILE": os.devnull,
@@ -126,10 +123,6 @@ def inventory(tmp_path: Path, url: str) -> Callable[..., Answer]:
                     "COLUMNS": "2000",
                     **(env or {}),
                 },
-                check=False,
-                capture_output=True,
-                text=True,
-                timeout=120,
             )
         )
 

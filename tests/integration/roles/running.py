@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.dataplatform.fleet.tests.integration import commands
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 RECORDER = CHECKOUT / "tests" / "integration" / "site" / "callback_plugins"
@@ -75,9 +75,8 @@ def role_runner(folder: Path) -> RunRole:
             "eks_public_access_cidrs": ["203.0.113.0/24"],
         }
         extra = json.dumps({**connection, **(variables or {})})
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "inventories/staging", str(playbook), "-e", extra, *arguments],
-            cwd=CHECKOUT,
+        done = commands.run(
+            *("ansible-playbook", "-i", "inventories/staging", playbook, "-e", extra, *arguments),
             env={
                 **cloud.env,
                 "ANSIBLE_CALLBACK_PLUGINS": str(RECORDER),
@@ -86,9 +85,6 @@ def role_runner(folder: Path) -> RunRole:
                 "ANSIBLE_NOCOLOR": "1",
                 "RECORD_FILE": str(record),
             },
-            capture_output=True,
-            text=True,
-            check=False,
         )
         output = done.stdout + done.stderr
         results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration import commands
 from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT
 
 pytestmark = pytest.mark.integration
@@ -24,13 +24,9 @@ def refused(playbook: str, host: str, **variables: Any) -> str:
     """Run a playbook that is refused, and return what it says."""
     given = {"aws_endpoint_url": NOWHERE, "aws_access_key": "a", "aws_secret_key": "b", **OPEN, **variables}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["ansible-playbook", "-i", f"inventories/{host}", playbook, "-e", json.dumps(given)],
-        cwd=CHECKOUT,
+    done = commands.run(
+        *("ansible-playbook", "-i", f"inventories/{host}", playbook, "-e", json.dumps(given)),
         env={**os.environ, "PATH": path, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0, said
@@ -49,14 +45,14 @@ def test_more_replicas_than_brokers(playbook: str) -> None:
 
 @pytest.mark.parametrize(("host", "version"), [("controlplane", "1.33"), ("testing", 1.3)])
 def test_a_kubernetes_version_that_is_too_old(host: str, version: object) -> None:
-    said = refused("site.yml", host, eks_version=version)
+    said = refused("playbooks/clusters.yml", host, eks_version=version)
     assert f"{host}: eks_version is {version}, and the roles need Kubernetes 1.34 or newer." in said
     assert 'Set eks_version to "1.34" or newer, with quotes' in said
 
 
 @pytest.mark.parametrize("host", ["controlplane", "testing"])
 def test_a_kubernetes_api_that_is_open_to_networks_that_nobody_named(host: str) -> None:
-    said = refused("site.yml", host, eks_public_access_cidrs=[])
+    said = refused("playbooks/clusters.yml", host, eks_public_access_cidrs=[])
     assert f"{host}: eks_public_access_cidrs is empty" in said
     assert f"could reach the Kubernetes API of dataplatform-{host}. Set eks_public_access_cidrs to the networks" in said
     assert "set eks_endpoint_public_access to false" in said
@@ -72,9 +68,8 @@ def test_nodes_whose_ssh_is_open_to_the_internet(access: dict[str, Any]) -> None
 
 
 def test_settings_that_nginx_would_ignore() -> None:
-    said = refused("playbooks/ingress.yml", "testing", ingress_nginx_config={"htp2": False})
-    assert "The role ingress_nginx has no such option: ingress_nginx_config.htp2 (did you mean http2?)." in said
-    said = refused("playbooks/ingress.yml", "testing", ingress_nginx_config={"http2": "off"})
+    said = refused("playbooks/ingress.yml", "testing", ingress_nginx_config={"htp2": False, "http2": "off"})
+    assert "The role ingress_nginx has no such option: ingress_nginx_config.htp2 (did you mean http2?)" in said
     assert "ingress_nginx_config.http2: off (it takes true or false)" in said
 
 
@@ -100,7 +95,8 @@ def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("one.json", "other.json")]
     for path in paths:
         Path(path).write_text(json.dumps({"uid": "jobs", "title": "Jobs"}), encoding="utf-8")
-    said = refused("site.yml", "controlplane", grafana_dashboards=[{"folder": "A", "file": path} for path in paths])
+    dashboards = [{"folder": "A", "file": path} for path in paths]
+    said = refused("playbooks/dashboards.yml", "controlplane", grafana_dashboards=dashboards)
     assert f'controlplane: The uid "jobs" is in {paths[0]} and in {paths[1]}: Grafana would show only one' in said
 
 
@@ -119,7 +115,7 @@ STAGING = {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": "10.42.0
     ],
 )
 def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> None:
-    said = refused("site.yml", "staging", **variables)
+    said = refused("playbooks/clusters.yml", "staging", **variables)
     assert words in said
     assert "It is set in the variables of staging." in said
     assert "Traceback" not in said
@@ -128,7 +124,9 @@ def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> 
 def test_more_brokers_than_certificates_name() -> None:
     """Beside other values that no option takes, which are refused before and together."""
     bad = {"kafka_replicas": 10, "kafka_topic_retention_hours": -1, "prometheus_retention": "forever", "vpc_nat": None}
-    said = refused("site.yml", "controlplane", **bad, guardrails_default_quota={"pods": 0}, elasticsearch_name="a\x00")
+    said = refused(
+        "playbooks/trust.yml", "controlplane", **bad, guardrails_default_quota={"pods": 0}, elasticsearch_name="a\x00"
+    )
     for words in (
         "kafka_topic_retention_hours is -1: it takes 1 to 876000.",
         "prometheus_retention is 'forever': it takes a duration such as 30s, 5m or 1h30m, above 0.",
@@ -138,10 +136,69 @@ def test_more_brokers_than_certificates_name() -> None:
     ):
         assert words in said
     assert "kafka_replicas is" not in said
-    said = refused("site.yml", "controlplane", kafka_replicas=10)
+    said = refused("playbooks/trust.yml", "controlplane", kafka_replicas=10)
     assert "kafka_replicas is 10, and the certificate of the brokers names 9: members" in said
 
 
 def test_texts_that_stand_in_for_secrets() -> None:
     said = refused("playbooks/controlplane.yml", "controlplane", fleet_stand_ins=True)
     assert "fleet_stand_ins is not an option of the fleet" in said
+
+
+def test_overlapping_networks() -> None:
+    members = {
+        "controlplane": {**HUB, "vpc_cidr": "10.40.0.0/16"},
+        "staging": {**STAGING, "vpc_cidr": "10.40.128.0/17"},
+    }
+    said = refused("site.yml", "staging", fleet_members=members)
+    assert "inventories/fleet.yml: controlplane (10.40.0.0/16) and staging (10.40.128.0/17) overlap" in said
+    assert "Give each member a vpc_cidr of its own" in said
+
+
+def test_misspelt_options_are_found_first_and_together() -> None:
+    misspelt: dict[str, Any] = {
+        "vpc_nta": "none",
+        "eks_nodegroups": {"general": {"min_szie": 2}},
+        "guardrails_tennants": [],
+        "ingress_nginx_replcias": 3,
+    }
+    said = refused("site.yml", "staging", **misspelt)
+    for words in (
+        "role vpc has no such option: vpc_nta (did you mean vpc_nat?)",
+        "eks_nodegroups.general.min_szie (did you mean min",
+        "guardrails_tennants (did you mean guardrails_tenants?)",
+        "ingress_nginx_replcias (did you mean ingress_nginx_replica",
+    ):
+        assert words in said
+    for role in ("vpc", "eks", "guardrails", "ingress_nginx"):
+        assert f"roles/{role}/meta/argument_specs.yml" in said
+    assert "Refuse misspelt options of all roles" in said
+    assert "It is set in the variables of staging" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {
+                "alarms_overrides": {
+                    "AverageCpuHihg": {"threshold": 85},
+                    "AverageCpuHigh": {"clusters": {"stagign": {}}},
+                }
+            },
+            [
+                "unknown alarm AverageCpuHihg: did you mean AverageCpuHigh?",
+                "unknown member stagign: did you mean staging?",
+            ],
+        ),
+        (
+            {"alarms_extra": "../no-alarms.yml"},
+            ["which is not there: relative paths start at the inventory's directory"],
+        ),
+    ],
+    ids=["names", "path"],
+)
+def test_an_alarm_that_cannot_be_tuned(variables: dict[str, Any], words: list[str]) -> None:
+    said = refused("playbooks/agents.yml", "staging", **variables)
+    assert [text for text in words if text not in said] == []
+    assert "It is set in the variables of staging" in said

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration import commands
 
 from localcloud.binaries import Binaries
 
@@ -61,9 +62,8 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
         command = ["ansible-playbook", name]
         for inventory in (*inventories.split(), "local"):
             command += ["-i", f"inventories/{inventory}"]
-        done = subprocess.run(
-            [*command, "-e", f"@{Path(__file__).parent / 'viewers.yml'}", *args],
-            cwd=ROOT,
+        done = commands.run(
+            *(*command, "-e", f"@{Path(__file__).parent / 'viewers.yml'}", *args),
             env={
                 **os.environ,
                 **local_cloud.env,
@@ -73,16 +73,12 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
                 "ANSIBLE_NOCOLOR": "1",
                 "RECORD_FILE": str(record),
             },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
         )
+        output = done.stdout + done.stderr
         results = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
-        finished = Run(done.returncode, done.stdout, results)
+        finished = Run(done.returncode, output, results)
         if succeed is not None:
-            assert (done.returncode == 0) is succeed, "\n".join([*finished.failures, done.stdout[-3000:]])
+            assert (done.returncode == 0) is succeed, "\n".join([*finished.failures, output[-3000:]])
         return finished
 
     return run

@@ -14,11 +14,12 @@ import pytest
 import yaml
 
 from tests.integration.site.conftest import Playbook, Run
-from tests.integration.site.test_boundaries import kubernetes_changes
+from tests.integration.site.test_drift import kubernetes_changes
 
 pytestmark = pytest.mark.integration
 
 CLUSTER = "dataplatform-staging"
+GUARDRAILS = ("playbooks/clusters.yml", "staging", "--tags", "guardrails")
 GROUP = {"instance_types": ["m7i.xlarge"], "min_size": 2, "max_size": 6, "desired_size": 2}
 Kubectl = Callable[..., CompletedProcess[str]]
 
@@ -49,19 +50,6 @@ def unchanged(fleet: Run, local_cloud: Any) -> Callable[[], Any]:
         assert changes() == before
 
     return watched
-
-
-def test_overlapping_networks(playbook: Playbook, unchanged: Any, local_cloud: Any) -> None:
-    members = {
-        "controlplane": {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"},
-        "staging": {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": "10.40.128.0/17"},
-    }
-    with unchanged():
-        run = playbook("site.yml", "controlplane staging", *extra(fleet_members=members), succeed=False)
-    assert len(run.failures) == 2
-    for failure in run.failures:
-        assert "inventories/fleet.yml: controlplane (10.40.0.0/16) and staging (10.40.128.0/17) overlap" in failure
-        assert "Give each member a vpc_cidr of its own" in failure
 
 
 def test_subnets_that_do_not_fit(playbook: Playbook, unchanged: Any) -> None:
@@ -116,56 +104,10 @@ def test_a_node_group_smaller_than_its_minimum(playbook: Playbook, unchanged: An
     assert "Nothing was changed" in failure
 
 
-@pytest.mark.parametrize(
-    ("tag", "variables", "words"),
-    [
-        ("vpc", {"vpc_nta": "none"}, "role vpc has no such option: vpc_nta (did you mean vpc_nat?)"),
-        ("eks", {"eks_nodegroups": {"general": {"min_szie": 2}}}, "eks_nodegroups.general.min_szie (did you mean min"),
-        ("guardrails", {"guardrails_tennants": []}, "guardrails_tennants (did you mean guardrails_tenants?)"),
-        ("ingress_nginx", {"ingress_nginx_replcias": 3}, "ingress_nginx_replcias (did you mean ingress_nginx_replica"),
-    ],
-    ids=["vpc", "eks", "guardrails", "ingress_nginx"],
-)
-def test_a_misspelt_option_is_found_first(
-    playbook: Playbook, unchanged: Any, tag: str, variables: Any, words: str
-) -> None:
-    with unchanged():
-        failure = one_failure(playbook("site.yml", "staging", *extra(**variables), succeed=False))
-    assert words in failure
-    assert "Refuse misspelt options of all roles" in failure
-    assert "It is set in the variables of staging" in failure
-    assert f"roles/{tag}/meta/argument_specs.yml" in failure
-
-
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        (
-            {"alarms_overrides": {"AverageCpuHihg": {"threshold": 85}}},
-            "unknown alarm AverageCpuHihg: did you mean AverageCpuHigh?",
-        ),
-        (
-            {"alarms_overrides": {"AverageCpuHigh": {"clusters": {"stagign": {}}}}},
-            "unknown member stagign: did you mean staging?",
-        ),
-        (
-            {"alarms_extra": "../no-alarms.yml"},
-            "which is not there: relative paths start at the inventory's directory",
-        ),
-    ],
-    ids=["name", "cluster", "path"],
-)
-def test_an_alarm_that_cannot_be_tuned(playbook: Playbook, unchanged: Any, variables: Any, words: str) -> None:
-    with unchanged():
-        failure = one_failure(playbook("site.yml", "staging", *extra(**variables), succeed=False))
-    assert words in failure
-    assert "It is set in the variables of staging" in failure
-
-
 def test_a_team_that_would_take_over_an_access_entry(playbook: Playbook, unchanged: Any) -> None:
     team = {"name": "team-a", "principals": ["arn:aws:iam::111122223333:role/dataplatform-viewers"]}
     with unchanged():
-        run = playbook("site.yml", "staging", "--tags", "guardrails", *extra(guardrails_tenants=[team]), succeed=False)
+        run = playbook(*GUARDRAILS, *extra(guardrails_tenants=[team]), succeed=False)
         failure = one_failure(run)
     assert "guardrails_tenants of staging" in failure
     assert "role/dataplatform-viewers has an access entry that this role did not make" in failure
@@ -203,11 +145,11 @@ def test_a_template(playbook: Playbook, unchanged: Any, tmp_path: Path, text: st
 def test_an_api_server_that_is_down(playbook: Playbook, unchanged: Any, local_cloud: Any) -> None:
     nowhere = extra(kube_proxy_url="http://127.0.0.1:9")
     with unchanged():
-        failure = one_failure(playbook("site.yml", "staging", "--tags", "guardrails", *nowhere, succeed=False))
+        failure = one_failure(playbook(*GUARDRAILS, *nowhere, succeed=False))
     assert f"The API server {CLUSTER} (https://127.0.0.1:" in failure
     assert "cannot be reached through proxy http://127.0.0.1:9: the connection was refused" in failure
     assert "is it running, and is the address right?" in failure
-    assert playbook("site.yml", "staging", "--tags", "guardrails").announced == set()
+    assert playbook(*GUARDRAILS).announced == set()
 
 
 def test_tokens_that_expire_in_mid_play_are_renewed(
@@ -241,8 +183,9 @@ def test_a_load_balancer_that_never_comes(playbook: Playbook, fleet: Run, kubect
     assert "Service ingress-nginx/ingress-nginx: it has no load balancer yet (SyncLoadBalancerFailed:" in failure
     assert "could not find any suitable subnets for creating the ELB" in failure
 
-    playbook("site.yml", "staging", "--tags", "vpc,ingress_nginx")
-    assert playbook("site.yml", "staging", "--tags", "vpc,ingress_nginx").announced == set()
+    assert playbook("playbooks/clusters.yml", "staging", "--tags", "vpc").announced
+    assert playbook("playbooks/ingress.yml", "staging").announced
+    assert playbook("playbooks/ingress.yml", "staging").announced == set()
     service = json.loads(
         kubectl("--namespace", "ingress-nginx", "get", "service", "ingress-nginx", "-o", "json").stdout
     )
@@ -258,12 +201,12 @@ def test_a_second_run_while_one_holds_the_lock(playbook: Playbook, unchanged: An
     local_cloud.client("dynamodb").put_item(TableName="dataplatform-locks", Item=holder)
     try:
         with unchanged():
-            failure = one_failure(playbook("site.yml", "staging", succeed=False))
+            failure = one_failure(playbook("playbooks/clusters.yml", "staging", succeed=False))
         assert f"The lock on cluster {CLUSTER} is held by ann@laptop (site.yml) " in failure
         assert "last heartbeat " in failure
         assert "Wait until that run has ended" in failure
         assert "remove its lock with --tags unlock" in failure
     finally:
-        unlocked = playbook("site.yml", "staging", "--tags", "unlock")
+        unlocked = playbook("playbooks/clusters.yml", "staging", "--tags", "unlock")
     assert "was taken from ann@laptop" in unlocked.output
-    assert playbook("site.yml", "staging", "--tags", "guardrails").announced == set()
+    assert playbook(*GUARDRAILS).announced == set()

@@ -1,10 +1,11 @@
-"""Hand-made drift: announced exactly, repaired exactly, and nothing else touched."""
+"""Hand-made drift: announced exactly, repaired exactly, and nothing touched of a cluster that the run does not name."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,28 @@ from tests.integration.site.conftest import Playbook, Run
 pytestmark = pytest.mark.integration
 
 CLUSTER = "dataplatform-staging"
+NEIGHBOUR = "controlplane"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def identifiers(local_cloud: Any, member: str) -> set[str]:
+    """Names and ids of everything that belongs to a member."""
+    found = {f"dataplatform-{member}"}
+    ec2 = local_cloud.client("ec2")
+    tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": [member]}]
+    found |= {vpc["VpcId"] for vpc in ec2.describe_vpcs(Filters=tag)["Vpcs"]}
+    found |= {subnet["SubnetId"] for subnet in ec2.describe_subnets(Filters=tag)["Subnets"]}
+    found |= {table["RouteTableId"] for table in ec2.describe_route_tables(Filters=tag)["RouteTables"]}
+    found |= {group["GroupId"] for group in ec2.describe_security_groups(Filters=tag)["SecurityGroups"]}
+    found |= {gateway["NatGatewayId"] for gateway in ec2.describe_nat_gateways(Filters=tag)["NatGateways"]}
+    return found
+
+
+def kubernetes_changes(local_cloud: Any, member: str) -> list[str]:
+    """Mutating requests to a member's API server by IAM principals, not by its own components."""
+    (log,) = Path(local_cloud.state_dir).glob(f"clusters/*-dataplatform-{member}/audit.jsonl")
+    events = (json.loads(line) for line in log.read_text().splitlines())
+    return [event["requestURI"] for event in events if event["user"]["username"].startswith("arn:aws")]
 
 
 def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
@@ -25,6 +47,8 @@ def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
         **drift_in_kubernetes(kubectl),
     }
 
+    calls, requests = len(local_cloud.aws_calls()), len(kubernetes_changes(local_cloud, NEIGHBOUR))
+
     announced = playbook("site.yml", "staging", "--check", "--diff").announced
     repaired = playbook("site.yml", "staging", "--diff").announced
 
@@ -32,7 +56,12 @@ def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
     text = "\n".join(" ".join(map(str, row)) for row in sorted(repaired, key=str))
     for what, needle in expected.items():
         assert needle in text, f"{what} was not repaired:\n{text}"
-    assert playbook("site.yml", "staging", "--diff").announced == set()
+    # What the inventory does not declare stays as it is, whatever else the run can see.
+    since = local_cloud.aws_calls()[calls:]
+    assert {"ec2", "eks"} <= {call["service"] for call in since}
+    theirs = identifiers(local_cloud, NEIGHBOUR)
+    assert [call for call in since if any(name in json.dumps(call) for name in theirs)] == []
+    assert len(kubernetes_changes(local_cloud, NEIGHBOUR)) == requests
 
 
 def drift_in_aws(local_cloud: Any) -> dict[str, str]:

@@ -31,10 +31,6 @@ def test_the_second_run_changes_nothing(fleet: Run, playbook: Playbook) -> None:
     assert again.announced == set()
 
 
-def test_the_converged_check_announces_nothing(fleet: Run, playbook: Playbook) -> None:
-    assert playbook("site.yml", FLEET, "--check", "--diff").announced == set()
-
-
 @pytest.mark.usefixtures("no_testing")
 def test_check_mode_of_an_empty_account_announces_what_the_run_does(playbook: Playbook) -> None:
     announced = playbook("site.yml", "testing", "--check", "--diff").announced
