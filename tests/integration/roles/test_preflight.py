@@ -96,7 +96,7 @@ def test_two_dashboards_with_one_uid(tmp_path: Path) -> None:
     for path in paths:
         Path(path).write_text(json.dumps({"uid": "jobs", "title": "Jobs"}), encoding="utf-8")
     dashboards = [{"folder": "A", "file": path} for path in paths]
-    said = refused("playbooks/dashboards.yml", "controlplane", grafana_dashboards=dashboards)
+    said = refused("playbooks/controlplane.yml", "controlplane", grafana_dashboards=dashboards)
     assert f'controlplane: The uid "jobs" is in {paths[0]} and in {paths[1]}: Grafana would show only one' in said
 
 
@@ -123,10 +123,14 @@ def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> 
 
 def test_more_brokers_than_certificates_name() -> None:
     """Beside other values that no option takes, which are refused before and together."""
-    bad = {"kafka_replicas": 10, "kafka_topic_retention_hours": -1, "prometheus_retention": "forever", "vpc_nat": None}
-    said = refused(
-        "playbooks/trust.yml", "controlplane", **bad, guardrails_default_quota={"pods": 0}, elasticsearch_name="a\x00"
-    )
+    bad: dict[str, Any] = {
+        "kafka_replicas": 10,
+        "kafka_topic_retention_hours": -1,
+        "prometheus_retention": "forever",
+        "vpc_nat": None,
+    }
+    bad |= {"guardrails_default_quota": {"pods": 0}, "elasticsearch_name": "a\x00"}
+    said = refused("playbooks/controlplane.yml", "controlplane", **bad)
     for words in (
         "kafka_topic_retention_hours is -1: it takes 1 to 876000.",
         "prometheus_retention is 'forever': it takes a duration such as 30s, 5m or 1h30m, above 0.",
@@ -136,7 +140,7 @@ def test_more_brokers_than_certificates_name() -> None:
     ):
         assert words in said
     assert "kafka_replicas is" not in said
-    said = refused("playbooks/trust.yml", "controlplane", kafka_replicas=10)
+    said = refused("playbooks/controlplane.yml", "controlplane", kafka_replicas=10)
     assert "kafka_replicas is 10, and the certificate of the brokers names 9: members" in said
 
 
