@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,15 @@ def test_the_layers_together_are_the_site() -> None:
     assert site == sorted({role for layer in LAYERS for role in roles_of(ROOT / "playbooks" / f"{layer}.yml")})
     components = {path.parents[1].name for path in ROOT.glob("roles/*/tasks/main.yml")} - {"verify"}
     assert site == sorted(f"dataplatform.fleet.{name}" for name in components)
+
+
+@pytest.mark.parametrize("name", ["site", "destroy"])
+def test_they_run_from_the_collection(name: str) -> None:
+    command = ["ansible-playbook", "--list-tasks", "-i", "inventories/staging", f"dataplatform.fleet.{name}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found = re.findall(r"play #\d+ \(.*?\): (.*?)\t", run.stdout)
+    assert found == [play["name"] for play in plays_of(ROOT / f"{name}.yml")]
 
 
 def test_found_the_plays() -> None:

@@ -42,7 +42,7 @@ BY_END: Mapping[str, Rule] = {
     "(.*_)?priority_class": "dns_subdomain",
     "(.*_)?storage_class": "dns_subdomain?",
     "(.*_)?storage_size": "volume",
-    "(.*_)?cidrs|source_ranges": "cidr",
+    "(.*_)?cidrs": "cidr",
     "(.*_)?timeout": "1 .. 86400",
     "region": "region",
     "(.*_)?tags": "tags",

@@ -100,7 +100,7 @@ SETTINGS: dict[str, dict[str, Value]] = {
 }
 # Numbers, networks and what other roles tell: nothing of these ends in text.
 ELSEWHERE = re.compile(
-    r".*_(cidrs|ports|resources|connection|source_ranges)|.*_members?|.*_passwords|.*_former_members"
+    r".*_(cidrs|ports|resources|connection)|.*_members?|.*_passwords|.*_former_members"
     r"|kafka_directory_ids|prometheus_certificates|guardrails_default_quota|.*(?<!load_balancer)_tags|.*_adopt"
 )
 PYTHONS = re.compile(r"\b(?:True|False|None)\b")

@@ -59,7 +59,7 @@ def test_applying_again_changes_nothing(installed: Kubectl) -> None:
         ACM,
         {"ingress_nginx_tls_secret": "default-tls"},
         {"ingress_nginx_size": "large", "ingress_nginx_max_replicas": 6},
-        {"ingress_nginx_http": False, "ingress_nginx_source_ranges": ["10.0.0.0/8"]},
+        {"ingress_nginx_http": False, "ingress_nginx_allowed_cidrs": ["10.0.0.0/8"]},
         {
             "ingress_nginx_tolerations": [{"key": "edge", "operator": "Exists"}],
             "ingress_nginx_node_selector": {"role": "edge"},
