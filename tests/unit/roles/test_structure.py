@@ -70,6 +70,12 @@ def test_specification_and_defaults_name_the_same_options(role: str) -> None:
 
 
 @every_role
+def test_has_a_scenario_that_looks_at_the_result(role: str) -> None:
+    scenario = CHECKOUT / "extensions" / "molecule" / role
+    assert [name for name in ("molecule", "converge", "verify") if not (scenario / f"{name}.yml").is_file()] == []
+
+
+@every_role
 def test_the_readme_has_the_table_of_options(role: str) -> None:
     path = str(CHECKOUT / "tools" / "role-options")
     tool = SourceFileLoader("role_options", path)
