@@ -25,7 +25,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
 
 display = Display()
 # RFC 1123 label: what namespaces are called, and what a set may be called for its parent's name to be one.
@@ -93,11 +93,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if args.get("definition") is not None:
             return render.from_definition(args["definition"])
         root = self._template_root()
+        templates = self._templates(task_vars)
         found: list[tuple[Json, Source]] = []
         for file in render.select(root, [str(pattern) for pattern in args["templates"]]):
             text = self._loader.get_text_file_contents(str(file))
-            rendered = self._template(file, text, task_vars)
-            found += render.parse(rendered, render.shown(file), str(text))
+            found += render.parse(templates.render(file, text), render.shown(file), str(text))
         return found
 
     def _template_root(self) -> Path:
@@ -105,9 +105,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         base = Path(role._role_path if role else self._loader.get_basedir())
         return base / "templates" if role or (base / "templates").is_dir() else base
 
-    def _template(self, file: Path, text: str, task_vars: dict[str, Any]) -> str:
-        places = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir()]
-        return render_text(self._templar, file, text, task_vars, places)
+    def _templates(self, variables: dict[str, Any]) -> Templates:
+        places = [*variables.get("ansible_search_path", []), self._loader.get_basedir()]
+        return Templates(self._templar, variables, places)
 
 
 def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:

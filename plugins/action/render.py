@@ -95,10 +95,11 @@ class ActionModule(Apply):
 
     def _objects(self, role: str, variables: dict[str, Any], namespace: str) -> Iterator[Json]:
         root = COLLECTION / "roles" / role / "templates"
+        templates = self._templates(variables)
         found: list[tuple[Json, Source]] = []
         for file in sorted(root.rglob(f"*{render.SUFFIX}")):
             text = self._loader.get_text_file_contents(str(file))
-            found += render.parse(self._template(file, text, variables), render.shown(file), str(text))
+            found += render.parse(templates.render(file, text), render.shown(file), str(text))
         return (placed(body, namespace, found) for body, _ in found)
 
 

@@ -4,49 +4,87 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
-import jinja2
+from ansible._internal._templating._engine import TemplateEngine, TemplateOptions
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
+from ansible._internal._templating._utils import TemplateContext
 from ansible.template import Templar, generate_ansible_template_vars, trust_as_template
-from jinja2.bccache import Bucket
 
 SHARED: Final = Path(__file__).parents[3] / "templates"
 """Macros that every role's templates may import."""
+_compiled: dict[tuple[object, ...], CodeType] = {}
 
 
-class _Compiled(jinja2.BytecodeCache):
-    """Keeps what was imported compiled for the process: each template is rendered in an environment of its own."""
+class _Environment(AnsibleEnvironment):  # type: ignore[misc]
+    """Compiles each text once in a process, also what is imported."""
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], CodeType] = {}
+    def compile(self, source: Any, name: Any = None, filename: Any = None, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - Jinja's
+        if given or more or not isinstance(source, str):
+            return super().compile(source, name, filename, *given, **more)
+        escaped = getattr(_TemplateCompileContext.current(optional=True), "escape_backslashes", False)
+        # Environments with the same delimiters and treatment of white space share a lexer.
+        key = (source, name, filename, escaped, self.lexer)
+        if key not in _compiled:
+            _compiled[key] = super().compile(source, name, filename)
+        return _compiled[key]
 
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._kept.get((bucket.key, bucket.checksum))
 
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        if bucket.code is not None:
-            self._kept[bucket.key, bucket.checksum] = bucket.code
+class _Engine(TemplateEngine):  # type: ignore[misc]
+    def __init__(self, loader: Any) -> None:  # noqa: ANN401 - Ansible's are untyped
+        super().__init__(loader)
+        self._environment: _Environment | None = None
+        self._folders: list[str] = []
+
+    def search(self, folders: list[str]) -> None:
+        """Find what templates import in these folders."""
+        if self._environment is None or folders != self._folders:
+            self._folders = folders
+            # It keeps what was imported by its name.
+            self._environment = _Environment(ansible_basedir=self.basedir)
+            self._environment.loader.searchpath = folders
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Engine:
+        """Return itself: the lookup ``template`` copies the variables, and with them the engine that evaluates them."""
+        return self
 
 
-_COMPILED: Final = _Compiled()
+class Templates:
+    """Renders templates as ansible.builtin.template does with ``lstrip_blocks``, all with the same variables.
+
+    A variable is evaluated at its first use and keeps its value. Ansible evaluates a variable again in each template,
+    and again in each variable that refers to it, so that the work multiplies with each level.
+
+    Imports and includes are searched beside a template, in *places* and their ``templates`` folders, and last in the
+    collection's own ``templates``.
+    """
+
+    def __init__(self, templar: Templar, variables: Mapping[str, Any], places: Iterable[str]) -> None:
+        self._places = tuple(places)
+        self._templar = templar.copy_with_new_env()
+        engine = self._templar._engine = _Engine(self._templar._engine._loader)
+        with TemplateContext(template_value=None, templar=engine, options=TemplateOptions.DEFAULT):
+            self._variables = _AnsibleLazyTemplateMixin._try_create(dict(variables))
+
+    def render(self, file: Path, text: str) -> str:
+        """Return what *text*, the template in *file*, renders to."""
+        places = (*self._places, str(file.parent))
+        folders = [folder for place in places for folder in (str(Path(place) / "templates"), place)]
+        engine = self._templar._engine
+        engine.search([*folders, str(SHARED)])
+        own = generate_ansible_template_vars(str(file), str(file))
+        engine.available_variables = ChainMap(self._variables, own)
+        rendered = self._templar.template(
+            trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
+        )
+        return "" if rendered is None else str(rendered)
 
 
 def render_text(templar: Templar, file: Path, text: str, variables: Mapping[str, Any], places: Iterable[str]) -> str:
-    """Return what a template's text renders to, as ansible.builtin.template does with ``lstrip_blocks``.
-
-    Imports and includes are searched beside *file*, in *places* and their ``templates`` folders, and last in the
-    collection's own ``templates``.
-    """
-    folders = [folder for place in (*places, str(file.parent)) for folder in (str(Path(place) / "templates"), place)]
-    templar = templar.copy_with_new_env(
-        searchpath=[*folders, str(SHARED)],
-        available_variables={**generate_ansible_template_vars(str(file), str(file)), **variables},
-    )
-    templar._engine.environment.bytecode_cache = _COMPILED  # the public attribute warns
-    rendered = templar.template(
-        trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
-    )
-    return "" if rendered is None else str(rendered)
+    """Return what one template's text renders to, as in a set of its own."""
+    return Templates(templar, variables, places).render(file, text)
