@@ -30,7 +30,7 @@ def test_the_role_takes_what_kafka_reads() -> None:
 
 
 def test_the_roles_own_settings_are_kafkas() -> None:
-    config = evaluate("kafka", "__kafka_server_config")
+    config = evaluate("kafka", "__kafka_plan.config")
     assert refused_keys(config, evaluate("kafka", "__kafka_keys.kafka_config")) == {}
     assert refused_keys({"log.retention.hour": 1}, evaluate("kafka", "__kafka_keys.kafka_config")) == {
         "log.retention.hour": "log.retention.hours"

@@ -416,7 +416,7 @@ def test_one_number_is_the_largest_message_from_the_agents_to_elasticsearch() ->
     for options, most in (({}, 2097152), ({"fleet_message_max_bytes": 4194304}, 4194304)):
         broker = only(render_role("kafka", **options), "ConfigMap", "kafka")["data"]["server.properties"].splitlines()
         assert {f"message.max.bytes={most}", f"replica.fetch.max.bytes={most}"} <= set(broker)
-        topics = evaluate("kafka", "__kafka_topic_list", **options)
+        topics = evaluate("kafka", "__kafka_plan.topics", **options)
         assert {topic["config"]["max.message.bytes"] for topic in topics} == {most}
         logstash = only(render_role("logstash", **options), "ConfigMap", "logstash")["data"]
         for pipeline in ("logs.conf", "metrics.conf"):
@@ -427,8 +427,8 @@ def test_one_number_is_the_largest_message_from_the_agents_to_elasticsearch() ->
         # Each byte of a line may be six in JSON, and a quarter is left for what is said about it.
         assert evaluate("fluent_bit", "__fluent_bit_line_bytes", **options) * 6 <= most * 3 / 4
     small = {"kafka_topic_config": {"max.message.bytes": 1000000}}
-    assert evaluate("kafka", "__kafka_undersized", **small)[0] == "logs-controlplane (1000000)"
-    assert evaluate("kafka", "__kafka_undersized") == []
+    assert evaluate("kafka", "__kafka_plan.undersized", **small)[0] == "logs-controlplane (1000000)"
+    assert evaluate("kafka", "__kafka_plan.undersized") == []
 
 
 @pytest.mark.parametrize(

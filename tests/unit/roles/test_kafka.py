@@ -207,7 +207,7 @@ def test_topics_of_members_and_what_differs() -> None:
     ],
 )
 def test_how_old_a_metric_can_be(options: dict[str, Any], hours: int) -> None:
-    assert value("__kafka_oldest_metric_hours", **options) == hours
+    assert value("__kafka_plan.oldest_metric_hours", **options) == hours
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_how_old_a_metric_can_be(options: dict[str, Any], hours: int) -> None:
     ],
 )
 def test_replicas_that_cannot_be(options: dict[str, Any], too_many: list[str], too_few: list[str]) -> None:
-    assert value("__kafka_overreplicated", **options) == too_many
-    assert value("__kafka_unwritable", **options) == too_few
+    assert value("__kafka_plan.overreplicated", **options) == too_many
+    assert value("__kafka_plan.unwritable", **options) == too_few
 
 
 # -- users and rights
@@ -270,7 +270,7 @@ def test_after_a_rotation_both_credentials_of_a_member_are_valid() -> None:
         right for user, right in rights if user == "User:staging"
     ]
     assert "metrics-staging" in "".join(right for user, right in rights if user == "User:staging.2")
-    assert set(value("__kafka_topic_names", **options)) == {
+    assert set(value("__kafka_plan.topics | map(attribute='name')", **options)) == {
         f"{kind}-{member}" for kind in ("metrics", "logs") for member in MEMBERS
     }
 
@@ -331,12 +331,12 @@ def test_a_load_balancer_for_each_broker_and_one_to_begin_with(kind: str) -> Non
 
 
 def test_records_are_the_advertised_names() -> None:
-    assert [record["name"] for record in value("__kafka_records")] == [
+    assert [record["name"] for record in value("__kafka_plan.services")] == [
         "kafka-bootstrap.dataplatform.internal",
         *(f"kafka-{n}.dataplatform.internal" for n in range(3)),
     ]
     assert environment(render())["KAFKA_DOMAIN"] == "dataplatform.internal"
-    assert value("__kafka_published") == "kafka-bootstrap.dataplatform.internal:9094"
+    assert value("__kafka_plan.published") == "kafka-bootstrap.dataplatform.internal:9094"
 
 
 def test_the_zone_is_the_one_that_was_found_or_made() -> None:
@@ -374,7 +374,7 @@ def test_an_existing_kafka_gets_topics_and_rights_and_no_cluster() -> None:
     login = only(objects, "Secret", "kafka-reconciler")["stringData"]["client.properties"]
     assert r'password="a\\"b\\\\c";' in login
     assert only(objects, "Secret", "kafka-tls")["stringData"] == {"ca.pem": "CA"}
-    assert value("__kafka_published", **EXISTING) == EXISTING["kafka_bootstrap_servers"]
+    assert value("__kafka_plan.published", **EXISTING) == EXISTING["kafka_bootstrap_servers"]
     args = container(objects, "Deployment", "kafka-exporter")["args"]
     assert [arg for arg in args if arg.startswith("--kafka.server=")] == [
         "--kafka.server=b-1.example.com:9096",
