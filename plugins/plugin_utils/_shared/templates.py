@@ -49,16 +49,13 @@ class _Engine(TemplateEngine):  # type: ignore[misc]
             self._environment = _Environment(ansible_basedir=self.basedir)
             self._environment.loader.searchpath = folders
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Engine:
-        """Return itself: the lookup ``template`` copies the variables, and with them the engine that evaluates them."""
-        return self
-
 
 class Templates:
     """Renders templates as ansible.builtin.template does with ``lstrip_blocks``, all with the same variables.
 
     A variable is evaluated at its first use and keeps its value. Ansible evaluates a variable again in each template,
-    and again in each variable that refers to it, so that the work multiplies with each level.
+    and again in each variable that refers to it, so that the work multiplies with each level. So variables do not see
+    what a lookup of a template that refers to them is given in ``template_vars``; the template itself does.
 
     Imports and includes are searched beside a template, in *places* and their ``templates`` folders, and last in the
     collection's own ``templates``.
@@ -78,7 +75,9 @@ class Templates:
         engine = self._templar._engine
         engine.search([*folders, str(SHARED)])
         own = generate_ansible_template_vars(str(file), str(file))
-        engine.available_variables = ChainMap(self._variables, own)
+        variables = engine.available_variables = ChainMap({}, self._variables, own)
+        # The lookup `template` copies all variables, to add its own.
+        variables.__deepcopy__ = lambda _: variables.new_child()  # type: ignore[attr-defined]
         rendered = self._templar.template(
             trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
         )
