@@ -75,7 +75,7 @@ def refusals(**options: Any) -> str:
 
 
 def faults(**options: Any) -> str:
-    return " ".join(evaluate("grafana", "__grafana_dashboard_faults", **options))
+    return " ".join(evaluate("grafana", "__grafana_dashboards.faults", **options))
 
 
 # --- Settings ------------------------------------------------------------------------------------------------------
