@@ -7,6 +7,8 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import pickle
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,10 @@ Objects = list[dict[str, Any]]
 
 def role_names() -> list[str]:
     return sorted(path.name for path in ROLES.iterdir() if (path / "tasks").is_dir())
+
+
+def usual_host(role: str) -> str:
+    return "controlplane" if role in CONTROLPLANE else "staging"
 
 
 def template_files(role: str) -> list[Path]:
@@ -92,27 +98,34 @@ def _generated(name: str, kind: str) -> str:
     return f"test-{name}".ljust(32, "x")
 
 
-def variables(role: str, host: str | None = None, **options: Any) -> dict[str, Any]:
-    """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated.
-
-    Without ``host`` it is a member on which the role runs.
-    """
-    loader = DataLoader()
-    found: dict[str, Any] = {
-        "inventory_hostname": host or ("controlplane" if role in CONTROLPLANE else "staging"),
-        "fleet_values": shared_values(),
-        # Where lookups of files and templates look, as in a task of the role.
-        "ansible_search_path": [str(ROLES / role)],
-        "role_path": str(ROLES / role),
-    }
+@functools.cache
+def _files(role: str) -> dict[str, Any]:
+    """Return the fleet's values, the role's defaults and internals, untemplated."""
+    found: dict[str, Any] = {}
     for path in (
         CHECKOUT / "inventories" / "fleet.yml",
         ROLES / role / "defaults" / "main.yml",
         ROLES / role / "vars" / "main.yml",
     ):
         if path.exists():
-            found.update(loader.load_from_file(str(path), trusted_as_template=True) or {})
-    return found | options
+            found.update(DataLoader().load_from_file(str(path), cache="none", trusted_as_template=True) or {})
+    return found
+
+
+def variables(role: str, host: str | None = None, **options: Any) -> dict[str, Any]:
+    """Return the fleet's values, the role's defaults and internals, and ``options`` above them, untemplated.
+
+    Without ``host`` it is a member on which the role runs. Tests share the values: they may not be changed in place.
+    """
+    return {
+        "inventory_hostname": host or usual_host(role),
+        "fleet_values": shared_values(),
+        # Where lookups of files and templates look, as in a task of the role.
+        "ansible_search_path": [str(ROLES / role)],
+        "role_path": str(ROLES / role),
+        **_files(role),
+        **options,
+    }
 
 
 def evaluate(role: str, expression: str, **options: Any) -> Any:
@@ -121,10 +134,32 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
     return templar.template(trust_as_template("{{ " + expression + " }}"))
 
 
-def render_template(path: Path, **options: Any) -> Objects:
-    values = variables(path.relative_to(ROLES).parts[0], **options)
+def rendered(path: Path, host: str | None = None, **options: Any) -> Objects:
+    """Return a template's objects, rendered by this call."""
+    values = variables(path.relative_to(ROLES).parts[0], host, **options)
     text = render_text(Templar(DataLoader()), path, path.read_text(encoding="utf-8"), values, [values["role_path"]])
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+
+
+def _frozen(value: Any) -> Hashable:
+    """Return a key that differs if the values differ, in a type or the order of a dictionary too."""
+    if isinstance(value, Mapping):
+        return type(value), tuple((_frozen(key), _frozen(part)) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return type(value), tuple(_frozen(part) for part in value)
+    return type(value), value
+
+
+_rendered: dict[Hashable, bytes] = {}
+
+
+def render_template(path: Path, host: str | None = None, **options: Any) -> Objects:
+    """Return a template's objects. The same options are rendered once in a process; the objects are the caller's."""
+    key = (path, host or usual_host(path.relative_to(ROLES).parts[0]), _frozen(options))
+    if key not in _rendered:
+        _rendered[key] = pickle.dumps(rendered(path, host, **options))
+    found: Objects = pickle.loads(_rendered[key])  # noqa: S301 - written above
+    return found
 
 
 def render_role(role: str, **options: Any) -> Objects:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.lookup import fleet_members, fleet_parameter
+from ansible_collections.dataplatform.fleet.tests.unit.roles import rendering
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     Objects,
@@ -309,6 +310,7 @@ def test_members_that_are_built_are_watched_and_all_others_forgotten(
     monkeypatch.setattr(fleet_members, "read_tags", lambda *_arguments: found)
     read = staticmethod(lambda _connection, _name: parameter or None)
     monkeypatch.setattr(fleet_parameter.LookupModule, "read", read)
+    monkeypatch.setattr(rendering, "_rendered", {})  # the same options give something else here
     data = only(render_role("alarms", fleet_values={CHECKSUM_KEY: "k" * 16}), "ConfigMap", "grafana-alerting")["data"]
     assert {name for name in data if name.startswith("rules_of_")} == {f"rules_of_{name}.yaml" for name in watched}
     retired = [each["uid"] for each in yaml.safe_load(data["retired.yaml"])["deleteRules"]]
