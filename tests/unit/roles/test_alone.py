@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import OPTIONS, OTHERS
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
     CONTROLPLANE,
@@ -107,7 +107,6 @@ def test_a_play_ends_with_that_error(tmp_path: Path) -> None:
     include = {"name": "dataplatform.fleet.vpc", "tasks_from": "absent"}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": include}]}
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    command = ["ansible-playbook", "-i", "localhost,", str(tmp_path / "play.yml")]
-    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    run = ansible_playbook("-i", "localhost,", tmp_path / "play.yml")
     assert run.returncode == 2
     assert REFUSAL.search(run.stdout + run.stderr)

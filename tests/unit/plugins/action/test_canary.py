@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.action.canary import argumen
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connection
 from ansible_collections.dataplatform.fleet.plugins.modules import canary
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops import Finding, Status
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 
@@ -77,9 +75,7 @@ def run(tmp_path: Path, *arguments: str, **options: Any) -> tuple[int, str]:
     shown = {"ansible.builtin.debug": {"msg": "{{ found.hops | map(attribute='status') | unique | to_json }}"}}
     play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task, shown]}]
     (tmp_path / "play.yml").write_text(json.dumps(play))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml"), *arguments]
-    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"), "COLUMNS": "1000"}
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = ansible_playbook(tmp_path / "play.yml", *arguments)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 

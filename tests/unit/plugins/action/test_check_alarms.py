@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from ansible_collections.dataplatform.fleet.plugins.action import check_alarms
 from ansible_collections.dataplatform.fleet.plugins.action.check_alarms import refused_by_promtool
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 FAKE = """#!/bin/sh
@@ -112,12 +111,4 @@ def play(tmp_path: Path, arguments: dict[str, Any], *options: str) -> subprocess
     (tmp_path / "ours.yml").write_text(json.dumps(ours), encoding="utf-8")
     task = {"dataplatform.fleet.check_alarms": {"cluster": "staging", "members": ["staging"], **arguments}}
     (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
-    command = [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"]
-    return subprocess.run(
-        [*command, *options],
-        env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ansible_playbook("-i", tmp_path / "hosts.yml", tmp_path / "play.yml", *options)

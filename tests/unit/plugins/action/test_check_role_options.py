@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.action.check_role_options im
     unknown_keys,
     unknown_options,
 )
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 
@@ -203,13 +201,5 @@ def test_says_how_it_is_used(tmp_path: Path, options: str, message: str) -> None
 
 def run(playbook: Path, extra: str, *arguments: str) -> tuple[int, str]:
     """Run a playbook; its status and output as one line."""
-    env = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-        "COLUMNS": "1000",
-    }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-e", extra, *arguments]
-    done = subprocess.run(command, env=env, cwd=playbook.parent, capture_output=True, text=True, check=False)
+    done = ansible_playbook(playbook, "-e", extra, *arguments, ANSIBLE_LOCALHOST_WARNING="false")
     return done.returncode, " ".join((done.stdout + done.stderr).split())

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.doc_fragments import connect
 from ansible_collections.dataplatform.fleet.plugins.modules import component_info
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import cluster_options
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.components import Component
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 
@@ -66,9 +64,7 @@ def test_check_mode_says_the_same_and_only_reads(tmp_path: Path) -> None:
         told = {"ansible.builtin.assert": {"that": ["run == checked", "run.exists", "run is not changed"]}}
         play = [{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, told]}]
         (tmp_path / "play.yml").write_text(json.dumps(play))
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), str(tmp_path / "play.yml")]
-        env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections"), "NO_PROXY": "127.0.0.1"}
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = ansible_playbook(tmp_path / "play.yml", NO_PROXY="127.0.0.1")
         server.shutdown()
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(asked) == {"GET"}

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.dataplatform.fleet.plugins.action.render import file_name, placed, roles_of, text_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CONTROLPLANE, render_role, role_names
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -21,17 +20,14 @@ CHECKOUT = Path(__file__).resolve().parents[4]
 def run(dest: Path, inventory: str, playbook: str = "playbooks/render.yml", *arguments: str) -> str:
     """Run the playbook where neither AWS nor anything else can be reached; its output as one line."""
     nobody = "http://127.0.0.1:9"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    env |= {
+    env = {
         "HTTPS_PROXY": nobody,
         "HTTP_PROXY": nobody,
         "AWS_ENDPOINT_URL": nobody,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    env |= {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "COLUMNS": "1000"}
-    program = Path(sys.executable).with_name("ansible-playbook")
-    command = [program, playbook, "-i", f"inventories/{inventory}", "-e", f"render_path={dest}", *arguments]
-    done = subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    options = ["-i", f"inventories/{inventory}", "-e", f"render_path={dest}", *arguments]
+    done = ansible_playbook(playbook, *options, **env)
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join(done.stdout.split())
 
@@ -40,16 +36,28 @@ def files(dest: Path) -> dict[str, str]:
     return {str(path.relative_to(dest)): path.read_text() for path in dest.rglob("*") if path.is_file()}
 
 
+def playbook_with(tmp_path: Path, roles: list[str]) -> str:
+    """The playbook for a site of these roles: all of them take seconds."""
+    folder = tmp_path / "playbooks"
+    folder.mkdir()
+    (folder / "site.yml").write_text(yaml.safe_dump([{"hosts": "managed", "roles": roles}]))
+    playbook = parse((CHECKOUT / "playbooks" / "render.yml").read_text())
+    playbook[0]["tasks"][0]["dataplatform.fleet.render"]["playbook"] = str(folder / "site.yml")
+    (folder / "render.yml").write_text(yaml.safe_dump(playbook))
+    return str(folder / "render.yml")
+
+
 def test_a_second_run_writes_the_same_and_what_is_old_goes(tmp_path: Path) -> None:
-    assert "changed=1 " in run(tmp_path, "staging")
-    first = files(tmp_path)
+    dest, playbook = tmp_path / "dest", playbook_with(tmp_path, ["ingress_nginx"])
+    assert "changed=1 " in run(dest, "staging", playbook)
+    first = files(dest)
     assert "staging/ingress_nginx/Deployment-ingress-nginx-ingress-nginx.yaml" in first
-    (tmp_path / "staging" / "left").mkdir()
-    (tmp_path / "staging" / "left" / "Job-a-b.yaml").write_text("old")
-    assert "changed=1 " in run(tmp_path, "staging")
-    assert files(tmp_path) == first
-    assert not (tmp_path / "staging" / "left").exists()
-    assert "changed=0 " in run(tmp_path, "staging")
+    (dest / "staging" / "left").mkdir()
+    (dest / "staging" / "left" / "Job-a-b.yaml").write_text("old")
+    assert "changed=1 " in run(dest, "staging", playbook)
+    assert files(dest) == first
+    assert not (dest / "staging" / "left").exists()
+    assert "changed=0 " in run(dest, "staging", playbook)
 
 
 def test_files_of_others_stay_and_check_mode_writes_nothing(tmp_path: Path) -> None:
@@ -68,15 +76,11 @@ def test_files_of_others_stay_and_check_mode_writes_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize("member", ["controlplane", "staging"])
 def test_every_role_can_be_rendered_and_shows_no_secret(tmp_path: Path, member: str) -> None:
     roles = [role for role in role_names() if member == "controlplane" or role not in CONTROLPLANE]
-    (tmp_path / "site.yml").write_text(yaml.safe_dump([{"hosts": "managed", "roles": roles}]))
-    playbook = yaml.safe_load((CHECKOUT / "playbooks" / "render.yml").read_text())
-    playbook[0]["tasks"][0]["dataplatform.fleet.render"]["playbook"] = str(tmp_path / "site.yml")
-    (tmp_path / "render.yml").write_text(yaml.safe_dump(playbook))
     dest = tmp_path / "dest"
-    run(dest, member, str(tmp_path / "render.yml"))
+    run(dest, member, playbook_with(tmp_path, roles))
     found = files(dest / member)
     for role in roles:
-        rendered = [yaml.safe_load(text) for name, text in found.items() if name.startswith(f"{role}/")]
+        rendered = [parse(text) for name, text in found.items() if name.startswith(f"{role}/")]
         expected = render_role(role, host=member)
         assert sorted(item["kind"] for item in rendered) == sorted(item["kind"] for item in expected), role
         for item in rendered:
@@ -87,7 +91,7 @@ def test_every_role_can_be_rendered_and_shows_no_secret(tmp_path: Path, member: 
 
 def test_the_data_of_secrets_is_left_out() -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"password": "hidden"}}
-    assert yaml.safe_load(text_of(secret))["stringData"] == {"password": "<redacted>"}
+    assert parse(text_of(secret))["stringData"] == {"password": "<redacted>"}
 
 
 def test_texts_of_several_lines_stay_readable() -> None:

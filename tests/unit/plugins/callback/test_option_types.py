@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,8 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options
     role_of_options,
     specifications,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 # For each type an option can have: what a command line gives, and what the role must see.
@@ -38,7 +37,7 @@ def declared() -> dict[str, dict[str, Any]]:
     """Every option of every role, read without the code that is tested."""
     options: dict[str, dict[str, Any]] = {}
     for path in sorted(CHECKOUT.glob("roles/*/meta/argument_specs.yml")):
-        for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
+        for entry in parse(path.read_text())["argument_specs"].values():
             options.update(entry.get("options") or {})
     return options
 
@@ -57,12 +56,6 @@ def seen(variables: dict[str, str], tmp_path: Path, names: list[str], *, extra: 
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads((tmp_path / "seen.json").read_text())
     return result
-
-
-def ansible_playbook(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("ansible-playbook"), *arguments]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "COLUMNS": "1000", **environment}
-    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("extra", [True, False], ids=["extra variables", "inventory"])
@@ -145,7 +138,7 @@ def test_text_is_refused_where_the_callback_is_not_enabled(tmp_path: Path, given
     arguments = (play, *given.split(" ", 1))
     assert ansible_playbook(*arguments).returncode == 0
     (tmp_path / "other.cfg").write_text(f"[defaults]\ncollections_path = {CHECKOUT / 'collections'}\n")
-    refused = ansible_playbook(*arguments, ANSIBLE_CONFIG=str(tmp_path / "other.cfg"))
+    refused = ansible_playbook(*arguments, config=tmp_path / "other.cfg")
     assert refused.returncode != 0
     assert "and is the text" in refused.stdout + refused.stderr
     assert "dataplatform.fleet.option_types" in refused.stdout + refused.stderr
@@ -169,7 +162,7 @@ def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) 
     arguments = (tmp_path / "play.yml", "-e", "vpc_az_count=3", "-e", "vpc_flow_logs=maybe")
     plain = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_LOCALHOST_WARNING": "false"}
     without, enabled = (
-        ansible_playbook(*arguments, ANSIBLE_CONFIG=str(tmp_path / "without.cfg"), **plain, **more)
+        ansible_playbook(*arguments, config=tmp_path / "without.cfg", **plain, **more)
         for more in ({}, {"ANSIBLE_CALLBACKS_ENABLED": "dataplatform.fleet.option_types"})
     )
     assert (enabled.stdout, enabled.stderr) == (without.stdout, without.stderr)
