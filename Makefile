@@ -17,8 +17,9 @@ inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i invento
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 # What a test takes is shown, so that a slow one is seen when it is written.
-pytest := pytest -q --numprocesses 2 --durations 25
-integration := $(pytest) --dist loadfile tests/integration
+# Files stay whole: their tests share what the first of them makes.
+pytest := pytest -q --numprocesses 2 --dist loadfile --durations 25
+integration := $(pytest) tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench new-role

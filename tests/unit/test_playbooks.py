@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
@@ -30,7 +30,7 @@ def runs_roles(play: dict[str, Any]) -> bool:
 PLAYS = [
     pytest.param(play, id=f"{path.stem}: {play['name']}")
     for path in FILES
-    for play in yaml.safe_load(path.read_text())
+    for play in parse(path.read_text())
     if isinstance(play, dict) and "hosts" in play and runs_roles(play)
 ]
 
@@ -53,10 +53,10 @@ def used_modules(value: Any) -> Iterator[str]:
 
 
 def test_the_modules_of_other_collections_get_the_connection_too() -> None:
-    group = set(yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["all"])
+    group = set(parse((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["all"])
     folders = ("playbooks/tasks", "roles/*/tasks", "extensions/molecule/*")
     tasks = [*FILES, *(path for folder in folders for path in ROOT.glob(f"{folder}/*.yml"))]
-    used = {module for path in tasks for module in used_modules(yaml.safe_load(path.read_text()))}
+    used = {module for path in tasks for module in used_modules(parse(path.read_text()))}
     assert used
     assert used == {module for module in group if "." in module}
 
@@ -93,7 +93,7 @@ def test_touches_only_declared_clusters(play: dict[str, Any], tmp_path: Path) ->
 
 def plays_of(path: Path) -> Iterator[dict[str, Any]]:
     """The plays of a playbook and of those that it imports, in their order."""
-    for play in yaml.safe_load(path.read_text()):
+    for play in parse(path.read_text()):
         imported = play.get("import_playbook")
         yield from plays_of(path.parent / imported) if imported else [play]
 
@@ -154,7 +154,7 @@ def test_what_changes_a_cluster_does_so_under_its_lock(play: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_playbook_that_takes_locks_ends_with_their_confirmation(path: Path) -> None:
-    content = yaml.safe_load(path.read_text())
+    content = parse(path.read_text())
     imported = [play.get("import_playbook", "") for play in content if isinstance(play, dict)]
     if any(name.endswith("preflight.yml") for name in imported):
         # After its verdict, verify.yml does nothing more.

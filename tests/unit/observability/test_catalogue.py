@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 from localcloud.binaries import GO_MOD
 from localcloud.cache import required_version
@@ -97,7 +97,7 @@ def test_a_file_is_as_it_would_be_written(job: str) -> None:
 
 def _ingress_version() -> str:
     path = catalogue.CHECKOUT / "roles" / "ingress_nginx" / "defaults" / "main.yml"
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["ingress_nginx_version"])
+    return str(parse(path.read_text(encoding="utf-8"))["ingress_nginx_version"])
 
 
 @pytest.mark.parametrize(

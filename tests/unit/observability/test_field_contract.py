@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import kubernetes.client as kubernetes_types
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import canary
 from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role
@@ -125,7 +125,7 @@ def _matches(item: Mapping[str, Any], tag: str) -> bool:
 def sent(name: str, tag: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """What an agent sends to Kafka of a record of its input."""
     text = only(rendered_role("fluent_bit"), "ConfigMap", name)["data"]["fluent-bit.yaml"]
-    pipeline = yaml.safe_load(text)["pipeline"]
+    pipeline = parse(text)["pipeline"]
     found = dict(record)
     for item in pipeline["inputs"]:
         if item.get("path_key") and fnmatch.fnmatch(tag, item["tag"]):

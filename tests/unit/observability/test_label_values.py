@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
 
 from observability.alarms import ALARMS, Alarm
@@ -31,12 +31,12 @@ def decided() -> dict[tuple[str, str], frozenset[str]]:
         names = {
             item.get("alias", f"{item['name']}.{at}")
             for name in ("fluent-bit", "fluent-bit-events")
-            for at, item in enumerate(yaml.safe_load(_file("fluent_bit", name, "fluent-bit.yaml"))["pipeline"][part])
+            for at, item in enumerate(parse(_file("fluent_bit", name, "fluent-bit.yaml"))["pipeline"][part])
         }
         found[f"fluentbit_{part.removesuffix('s')}_", "name"] = frozenset(names)
     bridge = _file("prometheus", "prometheus-bridge", "telegraf.conf")
     found["internal_write_", "output"] = frozenset(re.findall(r"^\[\[outputs\.(\w+)\]\]", bridge, re.MULTILINE))
-    prometheus = yaml.safe_load(_file("prometheus", "prometheus", "prometheus.yml"))
+    prometheus = parse(_file("prometheus", "prometheus", "prometheus.yml"))
     found["prometheus_remote_storage_", "remote_name"] = frozenset(item["name"] for item in prometheus["remote_write"])
     pipelines = [_file("logstash", "logstash", f"{name}.conf") for name in ("metrics", "logs")]
     found["kafka_consumergroup_", "consumergroup"] = frozenset(

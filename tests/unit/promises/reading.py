@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import yaml_files
 
 ROOT = Path(__file__).parents[3]
 WORDS = re.compile(
@@ -64,14 +64,14 @@ def texts(documentation: object) -> Iterator[str]:
 def documentation_of(plugin: Path) -> Iterator[Any]:
     """The documentation and the return values of a plugin, wherever they are written."""
     if plugin.suffix == ".yml":
-        written = yaml.safe_load(plugin.read_text())
+        written = yaml_files.parse(plugin.read_text())
         yield from (written[part] for part in ("DOCUMENTATION", "RETURN"))
         return
     for node in ast.walk(ast.parse(plugin.read_text())):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             name = getattr(node.targets[0], "id", "")
             if name in ("DOCUMENTATION", "RETURN") or (plugin.parent.name == "doc_fragments" and name.isupper()):
-                yield yaml.safe_load(str(node.value.value))
+                yield yaml_files.parse(str(node.value.value))
 
 
 def written(source: str) -> Iterator[str]:
@@ -86,7 +86,7 @@ def written(source: str) -> Iterator[str]:
             if not paragraph.startswith("#"):
                 yield from sentences(paragraph.removeprefix("- "))
     elif source.startswith("roles/"):
-        for text in texts(yaml.safe_load(path.read_text())):
+        for text in texts(yaml_files.parse(path.read_text())):
             yield from sentences(text)
     else:
         for documentation in documentation_of(path):

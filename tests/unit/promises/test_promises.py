@@ -24,7 +24,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import yaml_files
 from ansible_collections.dataplatform.fleet.tests.unit.promises import reading
 from botocore import xform_name
 
@@ -39,7 +39,7 @@ READING = re.compile("(batch_?get|describe|get|head|list)_?", re.IGNORECASE)
 def registered() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in ("plugins", "roles", "pages"):
-        found |= yaml.safe_load((HERE / f"{name}.yml").read_text())
+        found |= yaml_files.parse((HERE / f"{name}.yml").read_text())
     return found
 
 
@@ -108,7 +108,7 @@ def operations(file: str) -> Iterator[str]:
 
 @functools.cache
 def writes() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((HERE / "writes.yml").read_text())
+    found: dict[str, Any] = yaml_files.parse((HERE / "writes.yml").read_text())
     return found
 
 

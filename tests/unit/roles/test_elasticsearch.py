@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
     ROLES,
@@ -25,7 +25,7 @@ ROLE = "elasticsearch"
 
 def settings(**options: Any) -> dict[str, Any]:
     data = only(render_role(ROLE, **options), "ConfigMap", "elasticsearch")["data"]
-    found: dict[str, Any] = yaml.safe_load(data["elasticsearch.yml"])
+    found: dict[str, Any] = parse(data["elasticsearch.yml"])
     return found
 
 
@@ -47,7 +47,7 @@ def pod(**options: Any) -> dict[str, Any]:
 def checks(**options: Any) -> list[str]:
     """The names of the checks that refuse these options."""
     files = [ROLES / ROLE / "tasks" / name for name in ("check.yml", "sizes.yml")]
-    tasks = [task for path in files for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    tasks = [task for path in files for task in parse(path.read_text(encoding="utf-8"))]
     found = []
     for task in tasks:
         if "ansible.builtin.import_tasks" in task:
@@ -100,7 +100,7 @@ def test_a_large_heap_is_allowed_up_to_its_limit() -> None:
     ],
 )
 def test_no_metric_is_late_for_the_first_round_of_downsampling(after: str, fits: bool) -> None:
-    (task,) = yaml.safe_load((ROLES / ROLE / "tasks" / "rounds.yml").read_text(encoding="utf-8"))
+    (task,) = parse((ROLES / ROLE / "tasks" / "rounds.yml").read_text(encoding="utf-8"))
     rounds = [{"after": after, "fixed_interval": "5m"}, {"after": "30d", "fixed_interval": "1h"}]
     condition = task["ansible.builtin.assert"]["that"]
     assert evaluate(ROLE, condition, elasticsearch_metrics_downsampling=rounds) is fits

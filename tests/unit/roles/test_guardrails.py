@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import CONFIRMATION
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     evaluate,
@@ -155,7 +155,7 @@ def test_apply_signs_confirmed_deletions_as_the_policies_ask() -> None:
 
 @pytest.mark.parametrize(("typed", "limit"), [("", 0.5), ("no", 0.5), ("dataplatform-staging", 1.0)])
 def test_only_the_typed_name_lifts_the_limit_of_removals(typed: str, limit: float) -> None:
-    tasks = yaml.safe_load((ROLES / "guardrails" / "tasks" / "objects.yml").read_text(encoding="utf-8"))
+    tasks = parse((ROLES / "guardrails" / "tasks" / "objects.yml").read_text(encoding="utf-8"))
     (given,) = [task["dataplatform.fleet.apply"]["prune_limit"] for task in tasks if "dataplatform.fleet.apply" in task]
     assert evaluate("guardrails", given.strip("{} "), guardrails_confirm=typed) == limit
 
@@ -182,7 +182,7 @@ def test_a_team_may_have_the_name_of_what_another_cluster_runs(name: str) -> Non
 def test_every_namespace_of_every_role_is_the_platforms() -> None:
     reserved = evaluate("guardrails", "__guardrails_reserved_names", guardrails_purpose="controlplane")
     for role in role_names():
-        defaults = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+        defaults = parse((ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
         assert defaults.get(f"{role}_namespace", "agents") in reserved
 
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
     ROLES,
@@ -51,7 +51,7 @@ def files(**options: Any) -> dict[str, str]:
 
 
 def pipeline(name: str, **options: Any) -> dict[str, Any]:
-    (found,) = [item for item in yaml.safe_load(files(**options)["pipelines.yml"]) if item["pipeline.id"] == name]
+    (found,) = [item for item in parse(files(**options)["pipelines.yml"]) if item["pipeline.id"] == name]
     return dict(found)
 
 
@@ -60,7 +60,7 @@ def section(text: str, name: str) -> str:
 
 
 def test_there_is_a_pipeline_for_each_kind_of_topic_with_a_queue_and_dead_letters_on_the_volume() -> None:
-    settings = yaml.safe_load(files()["logstash.yml"])
+    settings = parse(files()["logstash.yml"])
     mounts = {mount["mountPath"]: mount["name"] for mount in containers()["logstash"]["volumeMounts"]}
     assert mounts[settings["path.data"]] == "data"
     for name in PIPELINES:
@@ -262,7 +262,7 @@ def test_pods_restart_for_what_they_read_at_the_start(change: dict[str, Any]) ->
 
 
 def test_the_api_is_on_the_loopback_where_the_exporter_and_the_probes_ask_it() -> None:
-    assert yaml.safe_load(files()["logstash.yml"])["api.http.host"] == "127.0.0.1"
+    assert parse(files()["logstash.yml"])["api.http.host"] == "127.0.0.1"
     exporter = {entry["name"]: entry["value"] for entry in containers()["logstash-exporter"]["env"]}
     assert exporter["LOGSTASH_URL"] == "http://127.0.0.1:9600"
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import ROLES
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
 # Modules of others that take over, and delete, whatever has the name: the option with the name, and its kind.
@@ -45,7 +45,7 @@ LOOKED_AT = {
 
 def _tasks(role: str) -> Iterator[dict[str, Any]]:
     for path in sorted((ROLES / role / "tasks").glob("*.yml")):
-        waiting = list(yaml.safe_load(path.read_text()) or [])
+        waiting = list(parse(path.read_text()) or [])
         while waiting:
             task = waiting.pop(0)
             waiting[:0] = task.get("block", [])
@@ -139,7 +139,7 @@ def test_every_module_that_can_adopt_is_tried() -> None:
 ADOPTING = sorted(
     path.parents[1].name
     for path in ROLES.glob("*/defaults/main.yml")
-    if f"{path.parents[1].name}_adopt" in yaml.safe_load(path.read_text())
+    if f"{path.parents[1].name}_adopt" in parse(path.read_text())
 )
 
 
@@ -163,7 +163,7 @@ def test_names_to_adopt_are_whole_names_as_text_too(role: str) -> None:
     ],
 )
 def test_the_table_of_locks_is_adopted_by_its_whole_name(given: str | list[str], adopted: bool) -> None:
-    tasks = yaml.safe_load((CHECKOUT / "playbooks" / "tasks" / "lock.yml").read_text())
+    tasks = parse((CHECKOUT / "playbooks" / "tasks" / "lock.yml").read_text())
     (asked,) = [task["dataplatform.fleet.run_lock"]["adopt"] for task in tasks if _uses(task, "run_lock")]
     assert evaluate("vpc", asked.strip("{} "), fleet_name="one", fleet_adopt=given) is adopted
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, evaluate, rendered_role, role_names
 
 APPLY = "dataplatform.fleet.apply"
@@ -26,7 +26,7 @@ def tasks(role: str, file: str = "*") -> Iterator[dict[str, Any]]:
                 yield entry
 
     for path in sorted((ROLES / role / "tasks").glob(f"{file}.yml")):
-        yield from inside(yaml.safe_load(path.read_text()) or [])
+        yield from inside(parse(path.read_text()) or [])
 
 
 def modules(role: str, file: str = "*") -> set[str]:
@@ -131,9 +131,7 @@ def test_a_node_group_that_is_not_named_stays() -> None:
 
 @pytest.mark.parametrize("typed", ["", "testing", "staging"])
 def test_a_cluster_goes_with_its_typed_name_only(typed: str) -> None:
-    (block,) = (
-        entry for entry in yaml.safe_load((ROLES / "eks" / "tasks" / "absent.yml").read_text()) if "block" in entry
-    )
+    (block,) = (entry for entry in parse((ROLES / "eks" / "tasks" / "absent.yml").read_text()) if "block" in entry)
     assert evaluate("eks", block["when"], eks_confirm=typed, eks_name="staging") is (typed == "staging")
     lifted = [task["name"] for task in tasks("eks") if (task.get(CLUSTER) or {}).get("deletion_protection") is False]
     assert lifted == ["absent | Delete the cluster"]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import ROLES
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 # The task file with which an option is switched on, and the one that removes what that file makes.
 OPTIONS = {
@@ -23,11 +23,11 @@ READING = ("_info", "check_ownership")
 
 def tasks(role: str, file: str = "*") -> Iterator[dict[str, Any]]:
     for path in sorted((ROLES / role / "tasks").glob(f"{file}.yml")):
-        yield from yaml.safe_load(path.read_text()) or []
+        yield from parse(path.read_text()) or []
 
 
 def switches(role: str) -> set[str]:
-    options = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]
+    options = parse((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]
     return {name for name, option in options.get("options", {}).items() if option["type"] == "bool"}
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import os
@@ -26,21 +27,26 @@ ACCOUNT = "000000000000"
 _numbers = itertools.count(1)
 
 
+@functools.cache
+def _client(endpoint_url: str, service: str, region: str, key: str) -> Any:
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=key,
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+    )
+
+
 @dataclass(frozen=True)
 class Server:
-    """A served emulator; clients sign with a static key of the default account."""
+    """A served emulator; clients sign with a static key of the default account, and tests share them."""
 
     endpoint_url: str
 
     def client(self, service: str, region: str = REGION, key: str = "test") -> Any:
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=key,
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
-        )
+        return _client(self.endpoint_url, service, region, key)
 
 
 @pytest.fixture(scope="session")

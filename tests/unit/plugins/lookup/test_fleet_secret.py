@@ -24,6 +24,7 @@ from botocore.stub import Stubber
 SECRET = "dataplatform.fleet.fleet_secret"
 PARAMETER = "dataplatform.fleet.fleet_parameter"
 MEMBERS = "dataplatform.fleet.fleet_members"
+SESSION = botocore.session.Session()
 GROUPS = {"managed": ["staging"], "purpose_workload": ["staging"]}
 
 
@@ -32,7 +33,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stubber]]:
     found: dict[str, Stubber] = {}
 
     def client(service: str) -> Any:
-        made = botocore.session.Session().create_client(
+        made = SESSION.create_client(
             service, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
         )
         found[service] = Stubber(made)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     UNFINISHED,
     ForeignError,
@@ -16,6 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.modules import check_ownership
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
 
@@ -67,7 +67,7 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
 
 
 def test_the_kinds_are_the_documented_ones() -> None:
-    options = yaml.safe_load(check_ownership.DOCUMENTATION)["options"]
+    options = parse(check_ownership.DOCUMENTATION)["options"]
     assert set(options) == set(check_ownership.argument_spec())
     assert set(options["resources"]["suboptions"]) == set(check_ownership.KINDS)
 

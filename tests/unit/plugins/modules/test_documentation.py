@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.modules import (
     cloudwatchlogs_group,
     ec2_network,
     route53_records,
     s3_versioned_bucket,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 MODULES = [cloudwatchlogs_group, ec2_network, route53_records, s3_versioned_bucket]
 
@@ -29,9 +29,9 @@ def described(options: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_options_are_the_documented_ones(module: Any) -> None:
-    assert module.argument_spec() == described(yaml.safe_load(module.DOCUMENTATION)["options"])
+    assert module.argument_spec() == described(parse(module.DOCUMENTATION)["options"])
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_documentation_is_yaml(module: Any) -> None:
-    assert all(yaml.safe_load(text) for text in (module.DOCUMENTATION, module.EXAMPLES, module.RETURN))
+    assert all(parse(text) for text in (module.DOCUMENTATION, module.EXAMPLES, module.RETURN))

@@ -10,10 +10,10 @@ from typing import Any
 
 import botocore.session
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments.eks import ModuleDocFragment
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import spec
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.transformations import camel
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 MODULES = [
     f"eks_{noun}{kind}"
@@ -33,12 +33,12 @@ def argument_spec(module: str) -> Mapping[str, Any]:
 
 
 def documented(module: str) -> dict[str, Any]:
-    document = yaml.safe_load(load(module).DOCUMENTATION)
+    document = parse(load(module).DOCUMENTATION)
     options = dict(document.get("options") or {})
     for fragment in document["extends_documentation_fragment"]:
         if fragment.startswith("dataplatform.fleet.eks"):
             name = fragment.removeprefix("dataplatform.fleet.eks").lstrip(".").upper() or "DOCUMENTATION"
-            options.update(yaml.safe_load(getattr(ModuleDocFragment, name))["options"])
+            options.update(parse(getattr(ModuleDocFragment, name))["options"])
     return options
 
 
@@ -61,11 +61,11 @@ def test_what_is_documented_is_what_is_taken(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_check_mode_is_supported_and_samples_are_given(module: str) -> None:
     code = load(module)
-    fragments = yaml.safe_load(code.DOCUMENTATION)["extends_documentation_fragment"]
+    fragments = parse(code.DOCUMENTATION)["extends_documentation_fragment"]
     assert ("dataplatform.fleet.attributes.info" in fragments) == module.endswith("_info")
-    for name, value in yaml.safe_load(code.RETURN).items():
+    for name, value in parse(code.RETURN).items():
         assert "sample" in value, f"{module}: {name}"
-    assert yaml.safe_load(code.EXAMPLES)
+    assert parse(code.EXAMPLES)
 
 
 # Members whose options are called otherwise than the member in snake_case.

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.derived import (
     BY_DEFAULT,
     NAMES,
     Name,
     too_long,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 HUB = {"purpose": "controlplane"}
@@ -37,7 +37,7 @@ def test_the_options_have_these_defaults() -> None:
     for option, default in BY_DEFAULT.items():
         role = next((path for path in (CHECKOUT / "roles").iterdir() if option.startswith(f"{path.name}_")), None)
         if role:
-            found = yaml.safe_load((role / "defaults" / "main.yml").read_text())[option]
+            found = parse((role / "defaults" / "main.yml").read_text())[option]
             expected = default.format(**values) if isinstance(default, str) else default
             assert str(found).replace("fleet_cluster", "fleet_name }}-{{ inventory_hostname") == str(expected)
 

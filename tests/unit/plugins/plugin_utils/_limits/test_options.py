@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible._internal._datatag._tags import VaultedValue
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import (
@@ -20,6 +20,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 ROLES = sorted(
     path.parents[1] for path in (Path(__file__).resolve().parents[5] / "roles").glob("*/meta/argument_specs.yml")
@@ -84,7 +85,7 @@ MINUS_ONE = {"kafka_topic_retention_bytes": "no limit of bytes"}
 
 
 def specification(role: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    found: dict[str, Any] = load(role / "meta" / "argument_specs.yml")["argument_specs"]
     return {name: option for entry in found.values() for name, option in (entry.get("options") or {}).items()}
 
 
@@ -146,9 +147,15 @@ def test_what_cannot_work_is_refused(role: Path, name: str, option: dict[str, An
         assert all(name in sentence for sentence in found)
 
 
+@functools.cache
+def defaults(role: Path) -> dict[str, Any]:
+    found: dict[str, Any] = load(role / "defaults" / "main.yml")
+    return found
+
+
 @every_option
 def test_the_defaults_are_taken(role: Path, name: str, option: dict[str, Any]) -> None:
-    default = yaml.safe_load((role / "defaults" / "main.yml").read_text()).get(name, option.get("default"))
+    default = defaults(role).get(name, option.get("default"))
     if default is not None and "{{" not in str(default):
         assert refusals(role, name, default, option) == []
 
