@@ -20,6 +20,8 @@ description:
     these, by C(meta/limits.yml).
   - A template has its type when it is used. A value that cannot be converted stays as it is, and the validation of the
     role's arguments refuses it.
+  - It also loads the plugins that most tasks need. Each of Ansible's worker processes (one per task and host) would
+    otherwise load them for itself.
   - Nothing is printed.
 requirements:
   - V(dataplatform.fleet.option_types) in the setting C(callbacks_enabled) of C(ansible.cfg), as in the C(ansible.cfg)
@@ -33,11 +35,19 @@ from typing import Any
 
 from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader, connection_loader, shell_loader
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
     all_specifications,
     converted,
     role_of_options,
+)
+
+_MOST_TASKS = (
+    (connection_loader, "dataplatform.fleet.warm"),
+    (shell_loader, "ansible.builtin.sh"),
+    (action_loader, "ansible.builtin.normal"),
+    (action_loader, "dataplatform.fleet.apply"),
 )
 
 
@@ -50,6 +60,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
+        for loader, name in _MOST_TASKS:
+            loader.get(name, class_only=True)
         variables = play.get_variable_manager()
         variables.extra_vars.update(_changed(variables.extra_vars))
         for host in variables._inventory.get_hosts():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.vault import EncryptedString
+from ansible.plugins.loader import connection_loader
 from ansible_collections.dataplatform.fleet.plugins.callback import option_types
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
@@ -238,3 +240,14 @@ def test_what_takes_text_too_stays_text() -> None:
         "kafka_topics": {"a": {"config": {"retention.ms": "1000", "preallocate": "true"}}},
     }
     assert option_types._changed(given) == {}
+
+
+def test_workers_find_the_plugins_of_most_tasks_loaded() -> None:
+    inventory = SimpleNamespace(get_hosts=list)
+    play = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(extra_vars={}, _inventory=inventory))
+    for module in [name for name in sys.modules if name.endswith("fleet.plugins.connection.warm")]:
+        del sys.modules[module]
+    connection_loader._module_cache.clear()
+    option_types.CallbackModule().v2_playbook_on_play_start(play)
+    path = connection_loader.find_plugin_with_context("dataplatform.fleet.warm").plugin_resolved_path
+    assert path in connection_loader._module_cache
