@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ LONGEST = ("integration/site/", "integration/kafka/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        return next((index for index, path in enumerate(LONGEST) if path in item.nodeid), len(LONGEST))
+    tests = Counter(item.path for item in items)
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        longest = next((index for index, path in enumerate(LONGEST) if path in item.nodeid), None)
+        return (longest, 0) if longest is not None else (len(LONGEST), -tests[item.path])
 
     items.sort(key=place)
 
@@ -37,7 +41,7 @@ class OneFleet(LoadScopeScheduling):
     """Keeps a file's tests on one worker, and so all tests of site.yml, whose fleet takes minutes to build."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
-        """In the order of the collection, and not the files with the most tests first."""
+        """In the order of the collection, which has the longest files before those with the most tests."""
         config.option.loadscopereorder = False
         super().__init__(config, log)
 
