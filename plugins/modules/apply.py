@@ -49,6 +49,7 @@ options:
         C(*.yaml.j2) in it. Outside roles, relative to C(templates) beside the playbook.
       - A template may import macros of files beside it, in the folders where C(ansible.builtin.template) looks, and in
         C(templates) of this collection, whose C(workloads.j2) has what workloads have in common.
+      - A variable is evaluated at its first use, and has that value in all templates of the task.
       - Each file may hold several YAML documents, and objects of kind List.
       - YAML is read as C(kubectl) reads it, so that C(y), C(0644) and C(1e3) mean the same to both. A key or an anchor
         that is there twice is an error, and characters may be written as JSON's two escapes.
