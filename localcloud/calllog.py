@@ -94,7 +94,7 @@ def parse(method: str, path: str, query: str, headers: Mapping[str, str], body: 
     action, labels = _rest_action(service, method, path, frozenset(form))
     if service == "s3":
         action = _s3_action(action, copy="x-amz-copy-source" in headers)
-    # The body of an object is nobody's parameter.
+    # The body of an object is not a parameter.
     content = {} if action in {"PutObject", "UploadPart"} else _json(body) or _xml(body)
     return Call(service, action, {**values, **content, **labels})
 

@@ -55,7 +55,7 @@ class Refusal:
 
 
 def serving(service: Object, *, auto_mode: bool, controller: bool) -> str | None:
-    """The finalizer of the controller that serves a Service; None when it is nobody's and stays pending.
+    """The finalizer of the controller that serves a Service; None where no controller serves it, and it stays pending.
 
     ``auto_mode``: Auto Mode's load balancing is on; ``controller``: the AWS Load Balancer Controller runs.
     """

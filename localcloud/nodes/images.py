@@ -129,7 +129,7 @@ class Images:
         self._bring(full(SANDBOX))
 
     def forget(self) -> None:
-        """Look anew, because another machine is there."""
+        """Look again, because another machine is there."""
         with self._lock:
             self._states = {key: state for key, state in self._states.items() if state is State.ABSENT}
 

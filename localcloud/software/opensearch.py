@@ -3,7 +3,7 @@
 """OpenSearch from Maven, for tests: a stand-in for Elasticsearch, of which no package registry has a whole one.
 
 It was forked from Elasticsearch 7.10 and has its bulk API, data streams, templates and mappings. What that proves, and
-what it does not, is in docs/search-stand-in.md.
+what it does not, is in docs/opensearch.md.
 """
 
 from __future__ import annotations

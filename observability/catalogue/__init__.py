@@ -6,7 +6,7 @@ One file for each job, ``observability/metrics/<job>.txt``, a line for each seri
 Labels are all that arrive: the exporter's own, those of its target, and the cluster's. A line's source names the
 program and its version, and the file where the line was read off source text.
 
-``python -m observability.catalogue [file ...]`` writes them anew.
+``python -m observability.catalogue [file ...]`` writes them again.
 """
 
 from __future__ import annotations

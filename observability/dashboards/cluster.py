@@ -253,7 +253,7 @@ NODE_DASHBOARD = Dashboard(
             ),
             stat(
                 "Up for",
-                "Was it started anew?",
+                "Was it started again?",
                 f"time() - max by (node) (node_boot_time_seconds{{{NODE}}})",
                 "{{node}}",
                 unit="s",

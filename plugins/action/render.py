@@ -18,7 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.diff imp
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source, split_api_version
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import stand_ins
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import placeholders
 
 COLLECTION = Path(__file__).parents[2]
 Value = Any  # whatever a YAML file holds
@@ -34,12 +34,12 @@ class ActionModule(Apply):
             {
                 "playbook": {"type": "path", "required": True},
                 "dest": {"type": "path", "required": True},
-                "stand_ins": {"type": "bool", "default": True},
+                "placeholders": {"type": "bool", "default": True},
             }
         )
         variables = task_vars or {}
         try:
-            with stand_ins() if args["stand_ins"] else contextlib.nullcontext():
+            with placeholders() if args["placeholders"] else contextlib.nullcontext():
                 texts = self._texts(Path(args["playbook"]), variables)
         except ApplyError as error:
             raise AnsibleActionFail(str(error)) from None

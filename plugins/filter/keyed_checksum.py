@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import stands_in
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import is_placeholder
 
 SHORTEST = 16
 
@@ -21,7 +21,7 @@ def keyed_checksum(content: str, key: str) -> str:
     """
     if not isinstance(content, str) or not isinstance(key, str):
         raise AnsibleFilterError("keyed_checksum: the content and its key have to be text, such as that of to_json.")
-    if stands_in(key):
+    if is_placeholder(key):
         return "0" * 64
     if len(key) < SHORTEST:
         raise AnsibleFilterError(

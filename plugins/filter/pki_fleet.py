@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import credentials, plan
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.documents import fleet_documents
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.issuers import issuers as planned_issuers
@@ -36,7 +37,7 @@ def pki_fleet(
     if root.due and (root_certificate or {}).get("certificate"):
         written = root.made((root_certificate or {})["certificate"], (root_key or {})["privatekey"])
     elif root.due and check_mode:
-        written = root.made(plan.STAND_IN, plan.STAND_IN)
+        written = root.made(PLACEHOLDER, PLACEHOLDER)
     made = made_by(keys, certificates, [one.member for one in due] if check_mode else [])
     complete = check_mode or (not root.due or written is not root)
     complete = complete and all(one.due != "now" or one.member in made for one in issuers)
@@ -57,10 +58,10 @@ def pki_fleet(
 
 
 def made_by(
-    keys: Sequence[Mapping[str, Any]], certificates: Sequence[Mapping[str, Any]], stand_ins: Collection[str]
+    keys: Sequence[Mapping[str, Any]], certificates: Sequence[Mapping[str, Any]], placeholders: Collection[str]
 ) -> dict[str, dict[str, str]]:
     """Return what looped tasks have made, by the names of their items. In check mode they were skipped."""
-    made = {name: {"certificate": plan.STAND_IN, "private_key": plan.STAND_IN} for name in stand_ins}
+    made = {name: {"certificate": PLACEHOLDER, "private_key": PLACEHOLDER} for name in placeholders}
     for key, certificate in zip(keys, certificates, strict=False):
         if "certificate" in certificate and "privatekey" in key:
             name = key["item"]["name"]

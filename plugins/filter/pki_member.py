@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.filter.pki_fleet import checked, made_by
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import passwords, plan
 
 
@@ -32,7 +33,7 @@ def pki_member(
     due = plan.certificates(live, issuer, wanted, times, rotate)
     new = made_by(keys, made, [one["name"] for one in due] if check_mode else [])
     for entry in new.values():
-        if entry["certificate"] != plan.STAND_IN:
+        if entry["certificate"] != PLACEHOLDER:
             entry["certificate"] = entry["certificate"].rstrip("\n") + "\n" + issuer["certificate"]
     tls = {name: new.get(name) or live[name] for name in certificates if name in new or name in live}
     texts, _made = passwords.complete(documents.get(f"{member}/passwords", {}), passwords_wanted, rotate)

@@ -66,7 +66,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup, standing_in
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup, with_placeholders
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT, MEMBER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_tags
 
@@ -79,7 +79,7 @@ class LookupModule(SharedLookup):
         if terms:
             raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
         undeclared = self.get_option("undeclared")
-        if standing_in():
+        if with_placeholders():
             return [] if undeclared else sorted(declared)
         by_hand = {path.split("/")[0] for path in self.get_option("values") or {} if path.split("/")[1:2] == [BUILT]}
         if by_hand & declared and not undeclared:

@@ -12,8 +12,8 @@ author:
 description:
   - Reads one text out of a JSON document in AWS Secrets Manager, C(<fleet>/<member>/<document>). The role
     P(dataplatform.fleet.pki#role) makes the documents.
-  - What does not exist is an error that says what to run first. In check mode, where the run at hand will make it, a
-    text stands in for the value.
+  - What does not exist is an error that says what to run first. In check mode, where the run at hand will make it, the
+    value is a placeholder.
   - A process reads each only once. Ansible runs every task in a process of its own, so that what one task has written
     the next one reads.
 requirements:

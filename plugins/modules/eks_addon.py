@@ -10,7 +10,7 @@ version_added: 0.1.0
 short_description: Install, configure, update and remove Amazon EKS add-ons
 description:
   - Makes an EKS add-on what the options say. Options that are not given are left alone.
-  - An add-on whose creation failed is deleted and created anew; one whose update failed is updated again.
+  - An add-on whose creation failed is deleted and created again; one whose update failed is updated again.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 options:

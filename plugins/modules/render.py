@@ -14,8 +14,8 @@ description:
   - Renders the templates of every role that a playbook runs on the host, C(templates/*.yaml.j2), with the host's
     variables and the role's defaults and constants, and writes each object to a file of its own, for review and for
     GitOps. These are the objects that M(dataplatform.fleet.apply) applies, without its labels.
-  - Nothing is asked, neither AWS nor a cluster, unless O(stand_ins) is V(false). A value that only a run can know, such
-    as the password that the lookup P(dataplatform.fleet.fleet_secret#lookup) reads, is a text that stands in for it.
+  - Nothing is asked, neither AWS nor a cluster, unless O(placeholders) is V(false). A value that only a run can know,
+    such as the password that the lookup P(dataplatform.fleet.fleet_secret#lookup) reads, is a placeholder.
   - The data of Secrets is written as C(<redacted>).
 options:
   playbook:
@@ -31,10 +31,10 @@ options:
         with other names stay.
     type: path
     required: true
-  stand_ins:
+  placeholders:
     description:
-      - Whether a text stands in for each value that the lookups of this collection would read. Only this module makes
-        such texts, and check mode where the run at hand would make the value.
+      - Whether each value that the lookups of this collection would read is a placeholder. Only this module makes
+        placeholders, and check mode where the run would make the value.
       - V(false) reads the values, which are redacted in the files of Secrets.
     type: bool
     default: true

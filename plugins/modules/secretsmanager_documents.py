@@ -12,7 +12,7 @@ description:
   - Creates, changes and deletes JSON documents in AWS Secrets Manager, all of a fleet's at once.
   - The difference names the keys that change, with a short hash of their values before, never a value.
     M(community.aws.secretsmanager_secret) shows none, and compares with what it never returns in check mode.
-  - A deleted document that is wanted again is restored, and gets all its values anew.
+  - A deleted document that is wanted again is restored, and gets all its values again.
 options:
   fleet:
     description: The fleet's name, with which the secrets' names begin.

@@ -3,7 +3,7 @@
 """The bridge into a real Kafka: how fast, with how much memory, and what is lost when it is killed in an outage.
 
 Ours is what the role prometheus deploys, Telegraf with its buffer in memory. Peers are Telegraf with its buffer on the
-disk, a bridge that acknowledges (a stand-in, see acknowledging/main.go) and Kafka's own producer with the same
+disk, a bridge that acknowledges (a fake, see acknowledging/main.go) and Kafka's own producer with the same
 documents and its default batches. Each run has a broker of its own, so that its memory is that run's.
 """
 
@@ -43,7 +43,7 @@ BEFORE, RATE, KILLED_AFTER, OUTAGE_SAMPLES = 20_000, 3_000, 20, 90_000
 PRODUCER = "producer"
 PEERS = {
     "disk": "Telegraf with its buffer on disk",
-    "acknowledging": "an acknowledging bridge (stand-in)",
+    "acknowledging": "an acknowledging bridge (fake)",
     PRODUCER: "Kafka's own producer",
 }
 

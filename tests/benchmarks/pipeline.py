@@ -36,7 +36,7 @@ from localcloud.software.kafka import distribution
 
 USER, PASSWORD = "staging", "0123456789abcdef"
 TOPIC = "metrics-staging"
-STAND_IN = Path(__file__).with_name("acknowledging")
+SOURCE = Path(__file__).with_name("acknowledging")
 SAMPLES_PER_REQUEST = 2000  # prometheus.yml.j2: max_samples_per_send
 NAME = "container_memory_working_set_bytes"
 _LINE = re.compile(rb'LogAppendTime:(\d+)\t.*"' + NAME.encode() + rb'":(\d+)\}')
@@ -199,7 +199,7 @@ class Telegraf(Bridge):
 
 
 class Acknowledging(Bridge):
-    """The stand-in of ``acknowledging/main.go``, which keeps nothing."""
+    """The fake of ``acknowledging/main.go``, which keeps nothing."""
 
     def __init__(self, folder: Path, broker: Broker, authority: Authority) -> None:
         super().__init__(folder)
@@ -227,17 +227,17 @@ def prepare() -> None:
 
 
 def acknowledging_program() -> Path:
-    """Return the stand-in's path, building it on first use.
+    """Return the fake's path, building it on first use.
 
     :raises LocalCloudError: there is no Go, or it cannot be built
     """
-    stem = hashlib.sha256(b"".join((STAND_IN / name).read_bytes() for name in ("main.go", "go.mod"))).hexdigest()[:12]
+    stem = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in ("main.go", "go.mod"))).hexdigest()[:12]
 
     def build(target: Path) -> None:
         go = find_go(os.environ)
         if not go:
-            raise LocalCloudError("the acknowledging stand-in cannot be built: install Go from https://go.dev/dl")
-        go_build("acknowledging", ".", target, go=go, module=STAND_IN, environment=os.environ)
+            raise LocalCloudError("the acknowledging fake cannot be built: install Go from https://go.dev/dl")
+        go_build("acknowledging", ".", target, go=go, module=SOURCE, environment=os.environ)
 
     return Cache(home(os.environ) / "software", say).get("acknowledging", f"acknowledging-{stem}", build)
 

@@ -53,7 +53,7 @@ class Ledger:
         partition, offset = int(words[0]), int(words[1])
         expected = self._next.get(partition)
         if expected is not None and offset < expected:
-            # The consumer began anew, as it does after its group's coordinator was away.
+            # The consumer began again, as it does after its group's coordinator was away.
             return
         if expected is not None and offset > expected:
             raise ValueError(f"The reader has missed {offset - expected} messages of partition {partition}")

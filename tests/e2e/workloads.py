@@ -58,7 +58,7 @@ ssl.keystore.location=/etc/kafka/tls/keystore.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=/etc/kafka/tls/ca.pem
 END
-# Begun anew it reads all again; the point at the end of a line tells a whole one.
+# Begun again it reads all again; the point at the end of a line tells a whole one.
 echo >> {ARRIVED}
 /opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server kafka.kafka.svc:9091 --topic "$TOPIC" --from-beginning \
   --command-config /run/kafka/client --formatter-property print.partition=true \

@@ -105,7 +105,7 @@ def _content(client: Client, name: str) -> dict[str, Any] | None:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise DocumentError(f"The secret {name} is not a JSON object. Correct it, or delete it to have it made anew.")
+        raise DocumentError(f"The secret {name} is not a JSON object. Correct it, or delete it to have it made again.")
     return content
 
 

@@ -16,7 +16,7 @@ from .errors import EksError
 from .plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps
 from .transformations import canonical_json, configuration, names, policy_arn
 
-_ENTRY_REMEDIES = {"type": "delete the access entry (state=absent) and create it anew."}
+_ENTRY_REMEDIES = {"type": "delete the access entry (state=absent) and create it again."}
 
 
 def wanted_entry(options: Mapping[str, Any]) -> State:

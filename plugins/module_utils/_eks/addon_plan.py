@@ -15,7 +15,7 @@ from .errors import EksError, VersionError
 from .plan import Change, Plan, Step, creation, deletion, differences, refuse_immutable, tag_steps
 from .transformations import canonical_json, configuration, version_key
 
-_REMEDIES = {"namespace": "delete the add-on and create it anew in the other namespace."}
+_REMEDIES = {"namespace": "delete the add-on and create it again in the other namespace."}
 _SYMBOLS = ("default", "latest")
 
 
@@ -90,7 +90,7 @@ def plan_present(
 ) -> Plan:
     """The calls that make *addon* (None: absent) what is *wanted*, its version resolved already.
 
-    An add-on that could not be created is deleted and created anew; one whose update failed is updated again.
+    An add-on that could not be created is deleted and created again; one whose update failed is updated again.
     Raises ImmutableError.
     """
     resource = f"add-on {cluster}/{name}"

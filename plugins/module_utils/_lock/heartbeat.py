@@ -137,7 +137,7 @@ def skew(answer: dict[str, Any]) -> float:
 
 
 def refused(error: Exception) -> bool:
-    """Whether the condition of a write did not hold, or the table is gone: the lock is another's, or nobody's."""
+    """Whether the condition of a write did not hold, or the table is gone: this run does not hold the lock."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
     return code in ("ConditionalCheckFailedException", "ResourceNotFoundException")
 

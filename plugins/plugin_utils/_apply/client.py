@@ -10,7 +10,6 @@ import os
 import random
 import re
 import ssl
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +20,7 @@ from functools import partial
 from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote, urlencode, urlsplit
 
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import encode
@@ -100,10 +100,7 @@ class Client:
 
     def __init__(self, server: Server, *, workers: int = WORKERS, timeout: float = 60) -> None:
         if urllib3 is None:
-            raise UnreachableError(
-                f"The Python package urllib3 is not installed for {sys.executable}. Install it: "
-                f"{sys.executable} -m pip install urllib3."
-            )
+            raise UnreachableError(missing_required_lib("urllib3"))
         self.server = server
         self._requests = 0
         self._lock = threading.Lock()

@@ -134,9 +134,9 @@ class Engine:
         recorded = self._reader.recorded_scope()
         wanted = applyset.scope_of((member.key for member in members), self._parent)
         self._live = self._members(recorded | wanted, members)
-        strangers = self._reader.strangers(members, self._live)
-        self._refuse_foreign(members, strangers)
-        known = {**self._live, **strangers}
+        unmanaged = self._reader.unmanaged(members, self._live)
+        self._refuse_foreign(members, unmanaged)
+        known = {**self._live, **unmanaged}
         self._leave_to_others(members, known)
         growing = self._volumes.plan(members, known)
         actions = self._plan(members, known)
@@ -211,10 +211,10 @@ class Engine:
     def _accepted_names(self) -> list[str]:
         return [name for name in (self._settings.cluster, self._settings.name) if name]
 
-    def _refuse_foreign(self, members: Iterable[Member], strangers: dict[Key, Json]) -> None:
+    def _refuse_foreign(self, members: Iterable[Member], unmanaged: dict[Key, Json]) -> None:
         findings = []
         for member in members:
-            live = strangers.get(member.key) or self._live.get(member.key)
+            live = unmanaged.get(member.key) or self._live.get(member.key)
             owner = plan.owner_of(live, self._parent.id) if live else ""
             if owner:
                 findings.append(
@@ -517,7 +517,7 @@ class Engine:
         metadata = (action.before or {}).get("metadata") or {}
         body = {"propagationPolicy": "Background", "preconditions": {"uid": metadata.get("uid")}}
         path = action.resource.path(action.key.namespace, action.key.name)
-        if plan.is_precious(action.key, action.before or {}):
+        if plan.is_protected(action.key, action.before or {}):
             # Only a typed name leads here. Guardrails on the server ask for a sign of it.
             sign = {"metadata": {"annotations": {CONFIRMATION: action.key.name}}}
             self._client.request("PATCH", path, body=sign, content_type=_MERGE, allowed=frozenset({404}))

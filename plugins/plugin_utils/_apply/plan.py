@@ -239,7 +239,7 @@ def _state(obj: Json) -> Json:
     metadata = dict(obj["metadata"])
     for name in ("resourceVersion", "generation"):
         metadata.pop(name, None)
-    # Every write, even one that changes nothing, may sort the entries anew.
+    # Every write, even one that changes nothing, may sort the entries again.
     metadata["managedFields"] = sorted(
         (
             {name: value for name, value in entry.items() if name != "time"}
@@ -267,13 +267,13 @@ def owner_of(live: Json, own_id: str) -> str:
 def check_removal(
     removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str], whole: bool = False
 ) -> None:
-    """Refuse to remove precious objects without the typed name, or too large a part of the set."""
-    precious = [key for key, live in removed.items() if is_precious(key, live) and not is_initial(key)]
-    if precious and confirm not in accepted:
+    """Refuse to remove protected objects without the typed name, or too large a part of the set."""
+    protected = [key for key, live in removed.items() if is_protected(key, live) and not is_initial(key)]
+    if protected and confirm not in accepted:
         names = " or ".join(repr(name) for name in accepted)
         given = f", not {confirm!r}" if confirm else ""
         raise PlanError(
-            *(f"{key} would be removed, and data with it." for key in precious),
+            *(f"{key} would be removed, and data with it." for key in protected),
             f"If that is meant, type the name: confirm={names}{given}. Nothing was changed.",
         )
     if not whole and total and len(removed) > limit * total and len(removed) > 1:
@@ -290,7 +290,7 @@ def is_initial(key: Key) -> bool:
     return (key.group, key.kind) == ("", "Namespace") and key.name in _INITIAL
 
 
-def is_precious(key: Key, live: Json) -> bool:
+def is_protected(key: Key, live: Json) -> bool:
     """Whether removing an object can lose data."""
     if (key.group, key.kind) in _PRECIOUS:
         return True
@@ -313,7 +313,7 @@ __all__ = [
     "check_removal",
     "is_ignored",
     "is_initial",
-    "is_precious",
+    "is_protected",
     "owner_of",
     "same_state",
     "surely_unchanged",

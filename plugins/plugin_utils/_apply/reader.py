@@ -124,7 +124,7 @@ class Reader:
             item["apiVersion"], item["kind"] = resource.api_version, resource.kind
         return items
 
-    def strangers(self, members: Iterable[Member], live: Container[Key]) -> dict[Key, Json]:
+    def unmanaged(self, members: Iterable[Member], live: Container[Key]) -> dict[Key, Json]:
         """Objects that shall be members and exist, but do not carry the set's label."""
         groups: dict[tuple[Resource, str], list[Member]] = {}
         for member in members:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificates import (
     Certificate,
     belongs,
@@ -16,9 +17,9 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificat
     join,
     load,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.plan import STAND_IN, Document, Root, Times
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.plan import Document, Root, Times
 
-# What is kept of an issuer from run to run; its bundles are made anew by each.
+# What is kept of an issuer from run to run; its bundles are renewed by each.
 _KEPT = ("certificate", "private_key", "next_certificate", "next_private_key", "previous")
 
 
@@ -49,7 +50,7 @@ class Issuer:
 def _known(issuer: Document) -> str:
     """The issuers by which a member's nodes know each other: the present one, the next, and the one before."""
     texts = [issuer["certificate"], issuer.get("next_certificate", ""), *issuer.get("previous", [])]
-    return "".join([text for text in texts if text == STAND_IN]) + join(text for text in texts if load(text))
+    return "".join([text for text in texts if text == PLACEHOLDER]) + join(text for text in texts if load(text))
 
 
 def issuers(

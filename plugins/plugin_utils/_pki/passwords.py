@@ -26,7 +26,7 @@ def complete(
 ) -> tuple[dict[str, str], list[str]]:
     """Return all of ``live``, and a text for what ``wanted`` (names and kinds) misses; and the names made now.
 
-    What is to be rotated is made anew: V(all) are the passwords; keys go by their names only, identifiers never.
+    What is to be rotated is renewed: V(all) are the passwords; keys go by their names only, identifiers never.
     """
     made = [
         name

@@ -21,7 +21,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificat
 
 Document = dict[str, Any]
 # What stands for a text that check mode does not make.
-STAND_IN = PLACEHOLDER
+
 PARTS = ("ca", "certificate", "private_key")
 # A member's documents; more below its name are not the role's.
 MEMBERS_OWN = ("issuer", "kafka", "tls", "passwords")
@@ -100,7 +100,7 @@ class Root:
         """All roots by which a certificate may be verified, the newest first."""
         pems = [one.pem for one in self.certificates]
         texts = [self.document.get(key) for key in ("next_certificate", "certificate")]
-        return "".join([text for text in texts if text == STAND_IN]) + join(pems)
+        return "".join([text for text in texts if text == PLACEHOLDER]) + join(pems)
 
 
 def root(live: Mapping[str, Any], times: Times, *, rotate: bool = False) -> Root:

@@ -19,27 +19,27 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
     comes_with_this_run,
     missing,
     pick,
-    stand_in,
+    placeholder,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
 
 VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values", "remove")
 # No variable sets it, or a run could install the texts as passwords that everybody knows.
-_standing_in: ContextVar[bool] = ContextVar("standing_in", default=False)
+_with_placeholders: ContextVar[bool] = ContextVar("with_placeholders", default=False)
 
 
 @contextlib.contextmanager
-def stand_ins() -> Iterator[None]:
-    """As long as the context lasts, a text stands in for each value that is not given by hand; AWS is not asked."""
-    token = _standing_in.set(True)
+def placeholders() -> Iterator[None]:
+    """As long as the context lasts, each value that is not given by hand is a placeholder; AWS is not asked."""
+    token = _with_placeholders.set(True)
     try:
         yield
     finally:
-        _standing_in.reset(token)
+        _with_placeholders.reset(token)
 
 
-def standing_in() -> bool:
-    return _standing_in.get()
+def with_placeholders() -> bool:
+    return _with_placeholders.get()
 
 
 def changes_nothing(variables: Mapping[str, Any]) -> bool:
@@ -78,8 +78,8 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
         if path.text in values:
             return str(values[path.text])
         default = self.get_option("default") if self.has_option("default") else None
-        if standing_in():
-            return stand_in(path) if default is None else str(default)
+        if with_placeholders():
+            return placeholder(path) if default is None else str(default)
         connection = self.get_option("connection")
         found = pick(type(self).read(connection, path.name), path.keys)
         if found is not None:
@@ -89,5 +89,5 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
         groups = self._templar.template(variables.get("groups", {}))
         host = str(variables.get("inventory_hostname", ""))
         if changes_nothing(variables) and comes_with_this_run(path, groups, host):
-            return stand_in(path)
+            return placeholder(path)
         raise AnsibleLookupError(missing(path, str(connection.get("region")), self.get_option("members")))

@@ -17,7 +17,7 @@ CONTROLPLANE = "controlplane"
 BUILT = "tls"
 # The tag of a member's secrets.
 MEMBER = "dataplatform.fleet/member"
-_STAND_IN = f"{PLACEHOLDER}:"
+_PREFIX = f"{PLACEHOLDER}:"
 
 
 class PathError(Exception):
@@ -87,11 +87,11 @@ def missing(path: Path, region: str, members: Collection[str] | None) -> str:
     return f"{text} {whose} makes it{for_whom}. Run first: ansible-playbook site.yml -i inventories/{maker}"
 
 
-def stand_in(path: Path) -> str:
+def placeholder(path: Path) -> str:
     """What check mode shows instead of a value that the run will make."""
-    return f"{_STAND_IN}{path.text}"
+    return f"{_PREFIX}{path.text}"
 
 
-def stands_in(value: str) -> bool:
+def is_placeholder(value: str) -> bool:
     """Whether a value is such a text."""
-    return value.startswith(_STAND_IN)
+    return value.startswith(_PREFIX)

@@ -13,7 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import aws_options
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import way_to_aws
 
-# Documents that were found, by process: a worker that Ansible forks reads anew, for a role before may have written.
+# Documents that were found, by process: a worker that Ansible forks reads again, for a role before may have written.
 _found: dict[tuple[Any, ...], Any] = {}
 _clients: dict[tuple[Any, ...], Any] = {}
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Have Grafana read its alarms: put their hash into the template of its pods, so that its controller replaces them.
-# Contact points hold environment variables, which a running Grafana cannot take anew.
+# Contact points hold environment variables, which a running Grafana does not read again.
 set -eu
 
 api="https://${KUBERNETES_SERVICE_HOST}:${KUBERNETES_SERVICE_PORT}/apis/apps/v1/namespaces/${NAMESPACE}"

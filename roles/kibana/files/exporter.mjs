@@ -9,7 +9,7 @@
 // PASSWORD         of kibana_system: who is not signed in is told the level only
 // PORT, HOST       to listen on; without HOST on all addresses
 //
-// Kibana counts requests and response times anew for each of its collections, every five seconds, so those are gauges.
+// Kibana counts requests and response times from zero for each of its collections, every five seconds, so those are gauges.
 
 import { readFileSync, watchFile } from 'node:fs';
 import https from 'node:https';

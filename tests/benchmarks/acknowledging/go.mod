@@ -1,4 +1,4 @@
-// A stand-in for a bridge that acknowledges, see main.go.
+// A fake for a bridge that acknowledges, see main.go.
 module dataplatform.fleet/tests/benchmarks/acknowledging
 
 go 1.26.0

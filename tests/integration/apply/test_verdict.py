@@ -126,7 +126,7 @@ def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, se
             "PATCH", member.path, query, body=member.body, content_type="application/apply-patch+yaml"
         )
     except ApiError:
-        # Immutable now: begin anew.
+        # Immutable now: begin again.
         applied.begin_anew(member)
         return
     assert applied.judge(member, member.body, applied.live(member))
@@ -153,7 +153,7 @@ def test_what_hands_changed_is_repaired_as_announced(applied: Applied, seed: int
     try:
         planned = applied.cluster.apply(SET, NAMESPACE, curated(), check=True, **options)
     except PlanError as error:
-        # What the edit made immutable: the run must say the same, and the object is begun anew.
+        # What the edit made immutable: the run must say the same, and the object is begun again.
         with pytest.raises(PlanError, match=re.escape(str(error).partition(": ")[0])):
             applied.cluster.apply(SET, NAMESPACE, curated(), **options)
         applied.begin_anew(member)

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scripts that prepare a node and say whether it is ready, run by bash with stand-ins for Elasticsearch.
+"""The scripts that prepare a node and say whether it is ready, run by bash with fakes for Elasticsearch.
 
-The keystore's tool is a stand-in that writes down what it is given; Elasticsearch's API is the reconciler's double.
+The keystore's tool is a fake that writes down what it is given; Elasticsearch's API is the reconciler's double.
 """
 
 from __future__ import annotations

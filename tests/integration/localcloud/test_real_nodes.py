@@ -160,7 +160,7 @@ def clusters(cloud: LocalCloud, image: Path) -> Iterator[list[Cluster]]:
     time.sleep(1.5)  # a new role takes a moment, here as on AWS
     made = [_cluster(cloud, name, number, roles) for number, name in enumerate(("hub", "spoke"))]
     for pid in eventually(lambda: pids if len(pids := _machines(cloud)) == 2 else []):
-        # A registry's image would be pulled; this one is nobody's.
+        # A registry's image would be pulled; no registry has this one.
         address = Path(f"/proc/{pid}/root{CONTAINERD_SOCKET}")
         eventually(address.exists)
         execute(["ctr", f"--address={address}", "--namespace=k8s.io", "images", "import", image])

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 # Without it, a run would be in its own account.
 ROLE = ["-e", json.dumps({"aws_role_arn": "arn:aws:iam::999900001111:role/elsewhere"})]
-GIVE_BACK = "Give the cluster's lock back"
+GIVE_BACK = "Release the cluster's lock"
 
 
 def lock_calls(local_cloud: Any, before: int) -> list[str]:

@@ -80,7 +80,7 @@ def test_announces_what_it_does(local_cloud: Any, run_role: RunRole, principal: 
         ("encryption | Create the key of the cluster's secrets", None),
         ("cluster | Create the log group of the control plane", None),
         ("cluster | Create the cluster", None),
-        ("access | Let principals use the cluster", "viewers"),
+        ("access | Create the access entries", "viewers"),
         ("nodegroups | Create the launch templates", "general"),
         ("nodegroups | Create the node groups", "general"),
         ("addons | Install the add-ons", "kube-proxy"),

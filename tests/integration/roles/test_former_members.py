@@ -18,7 +18,7 @@ HUB, FORMER, OTHER = "10.70.0.0/16", "10.71.0.0/16", "10.72.0.0/16"
 
 
 class Networks:
-    """The controlplane's VPC, and two that are connected with it: a former member's, and one that is nobody's here."""
+    """The controlplane's VPC, and two that are connected with it: a former member's, and one of no member."""
 
     def __init__(self, cloud: Any) -> None:
         self.cloud = cloud

@@ -281,7 +281,7 @@ def test_renews_what_ends_soon_and_rotates_what_is_named(trust: Trust) -> None:
 def test_refuses_to_rotate_what_there_is_not(trust: Trust) -> None:
     before = trust.documents()
     run = trust.run(succeed=False, pki_rotate=["grafana-amdin"])
-    assert "pki_rotate: grafana-amdin is nothing that could be made anew" in " ".join(run.output.split())
+    assert "pki_rotate: grafana-amdin is nothing that could be renewed" in " ".join(run.output.split())
     assert trust.documents() == before
 
 

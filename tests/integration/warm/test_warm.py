@@ -161,7 +161,7 @@ def test_it_gives_what_local_gives(runs: Runs) -> None:
     assert not any(result.pop("loaded", False) for result in local)
     for result in (*warm, *local):
         if "stat" in result:
-            # The play is written anew for each run.
+            # The play is written again for each run.
             result["stat"] = result["stat"]["exists"]
     assert warm == local
     by_name = {result["task"]: result for result in warm}

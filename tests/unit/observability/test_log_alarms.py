@@ -33,7 +33,7 @@ def found(query: str, document: Document) -> bool:
     """
     name = re.fullmatch(r"_exists_:([\w.]+)", query)
     if not name:
-        raise NotImplementedError(f"this stand-in for Elasticsearch does not know the query {query!r}")
+        raise NotImplementedError(f"this fake for Elasticsearch does not know the query {query!r}")
     return document.get(name.group(1)) not in (None, [], "")
 
 

@@ -74,7 +74,7 @@ def test_the_defaults_pass_every_check() -> None:
         ({"elasticsearch_tls_ca": ""}, "Look for certificates"),
         ({"elasticsearch_tls_certificate": "arn:aws:acm:..."}, "Look for certificates"),
         ({"elasticsearch_tls_private_key": "-----BEGIN EC PRIVATE KEY-----"}, "Look for certificates"),
-        ({"elasticsearch_exporter_password": "short"}, "Look for passwords"),
+        ({"elasticsearch_exporter_password": "short"}, "Check that passwords are given"),
         ({"elasticsearch_roles": {"exporter": {"cluster": ["all"]}}}, "Keep people apart"),
     ],
 )
@@ -301,7 +301,7 @@ def test_people_come_with_passwords_of_the_site() -> None:
     secret = only(render_role(ROLE, **options), "Secret", "elasticsearch-reconciler")
     assert secret["stringData"]["alice"] == "correct horse"
     options["elasticsearch_users"][0]["name"] = "exporter"
-    assert checks(**options) == ["Keep people apart from the platform's users"]
+    assert checks(**options) == ["Refuse people with the name of a user of the platform"]
 
 
 def test_every_user_has_a_password_file() -> None:

@@ -211,7 +211,7 @@ def test_a_changed_password_replaces_the_pods_and_a_changed_dashboard_does_not(t
 
 
 def give_password(folder: Path, database: str, grafana: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Run the init container's script with a stand-in for Grafana's command; return what that was given."""
+    """Run the init container's script with a fake for Grafana's command; return what that was given."""
     command, given = folder / "grafana", folder / "given"
     command.write_text(f'#!/bin/sh\n{{ echo "$@"; cat; }} > {given}\n{grafana}\n', encoding="utf-8")
     command.chmod(0o755)

@@ -275,13 +275,13 @@ def test_after_a_rotation_both_credentials_of_a_member_are_valid() -> None:
     }
 
 
-def test_check_mode_names_no_user_by_a_stand_in() -> None:
+def test_check_mode_names_no_user_by_a_placeholder() -> None:
     """A Secret's key could not be called so, and a check of a new member would be refused."""
-    stand_ins = {
+    placeholders = {
         f"staging/kafka/{key}": f"made-by-this-run:staging/kafka/{key}"
         for key in ("username", "password", "previous_username", "previous_password")
     }
-    users = only(render(fleet_values=shared_values() | stand_ins), "Secret", "kafka-users")["stringData"]
+    users = only(render(fleet_values=shared_values() | placeholders), "Secret", "kafka-users")["stringData"]
     assert set(users) == {"admin", "logstash", "exporter", *MEMBERS}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.dataplatform.fleet.plugins.filter.pki_fleet import FilterModule
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.plan import STAND_IN
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._pki.authority import (
     MEMBERS,
     RESERVED,
@@ -74,9 +74,9 @@ def test_nothing_is_written_before_what_is_due_is_made() -> None:
     assert secrets(planned(missing, **made("staging")))["staging/issuer"]["private_key"] == private("staging-new")
 
 
-def test_check_mode_has_stand_ins() -> None:
+def test_check_mode_has_placeholders() -> None:
     documents = secrets(planned({}, check_mode=True))
-    assert documents["ca"]["certificate"] == documents["staging/issuer"]["private_key"] == STAND_IN
+    assert documents["ca"]["certificate"] == documents["staging/issuer"]["private_key"] == PLACEHOLDER
 
 
 def test_a_rotation_of_all_issuers() -> None:

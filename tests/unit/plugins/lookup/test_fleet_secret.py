@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar, trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import reader
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import stand_ins
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import placeholders
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values, variables
 from botocore.stub import Stubber
 
@@ -122,17 +122,17 @@ def test_check_mode_stands_in_for_what_the_run_makes(stubs: dict[str, Stubber]) 
     assert found == "made-by-this-run:kafka/bootstrap"
 
 
-def test_no_variable_lets_a_text_stand_in(stubs: dict[str, Stubber]) -> None:
+def test_no_variable_lets_a_text_replace_a_value(stubs: dict[str, Stubber]) -> None:
     secret = {"SecretString": json.dumps({"password": "generated"})}
     stubs["secretsmanager"].add_response("get_secret_value", secret, None)
     assert look_up(SECRET, "staging/kafka/password", fleet_stand_ins=True) == "generated"
-    with stand_ins():
+    with placeholders():
         assert look_up(SECRET, "staging/kafka/password") == "made-by-this-run:staging/kafka/password"
 
 
-@pytest.mark.parametrize(("excepted", "stands_in"), [(None, True), (True, True), (False, False)])
-def test_a_task_that_check_mode_excepts_has_no_text_standing_in(
-    stubs: dict[str, Stubber], excepted: bool | None, stands_in: bool
+@pytest.mark.parametrize(("excepted", "is_placeholder"), [(None, True), (True, True), (False, False)])
+def test_a_task_that_check_mode_excepts_has_no_placeholder(
+    stubs: dict[str, Stubber], excepted: bool | None, is_placeholder: bool
 ) -> None:
     both = {"managed": ["controlplane"], "purpose_controlplane": ["controlplane"]}
     stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
@@ -140,7 +140,7 @@ def test_a_task_that_check_mode_excepts_has_no_text_standing_in(
         {"name": "x", "ansible.builtin.debug": {}, "check_mode": excepted} if excepted is not None else {"debug": {}}
     )
     with TaskContext.create(task=task, task_vars={}, host_name="staging"):
-        if stands_in:
+        if is_placeholder:
             assert look_up(SECRET, "a/kafka/b", groups=both, ansible_check_mode=True) == "made-by-this-run:a/kafka/b"
         else:
             with pytest.raises(AnsibleError, match="does not exist"):
@@ -180,7 +180,7 @@ def test_a_parameter_may_have_a_default(stubs: dict[str, Stubber]) -> None:
 
     stubs["ssm"].add_client_error("get_parameter", "ParameterNotFound")
     assert look() == "none"
-    with stand_ins():
+    with placeholders():
         assert look() == "none"
     stubs["ssm"].add_response("get_parameter", {"Parameter": {"Value": "some"}}, None)
     assert look() == "some"
@@ -222,7 +222,7 @@ def test_members_that_are_built_and_not_declared(stubs: dict[str, Stubber]) -> N
     reader.forget()
     listed(stubs, "mine/tls", tagged=False)
     assert Templar(DataLoader(), variables=known).template(text) == []
-    with stand_ins():
+    with placeholders():
         assert Templar(DataLoader(), variables=known).template(text) == []
 
 
@@ -257,7 +257,7 @@ def test_what_removes_members_builds_none(stubs: dict[str, Stubber]) -> None:
 
 
 def test_members_without_aws(stubs: dict[str, Stubber]) -> None:
-    with stand_ins():
+    with placeholders():
         assert look_up(MEMBERS) == "controlplane,production,staging,testing"
     assert (
         look_up(MEMBERS, fleet_values={"staging/tls/a/certificate": "c", "other/tls/a/certificate": "c"}) == "staging"

@@ -82,7 +82,7 @@ def test_no_credentials_is_botocores_own_error(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_authenticator_takes_it_for_its_cluster_only() -> None:
-    """Against another implementation of the verifying side, which computes the signature anew."""
+    """Against another implementation of the verifying side, which computes the signature again."""
     verifier = pytest.importorskip("ministack.services.eks")
     signed = boto3.session.Session("111122223333", "test", region_name="eu-central-1")
     value = token.mint(signed, "one", "eu-central-1").value

@@ -49,7 +49,7 @@ def test_an_active_connection_comes_before_a_pending_one() -> None:
 def test_only_ones_own_request_counts() -> None:
     others = [
         connection("pcx-1", "active", requester="vpc-hub", accepter="vpc-own"),
-        connection("pcx-2", "pending-acceptance", requester="vpc-stranger"),
+        connection("pcx-2", "pending-acceptance", requester="vpc-other"),
         connection("pcx-3", "expired"),
         connection("pcx-4", "failed"),
     ]

@@ -188,7 +188,7 @@ def test_credentials_that_are_refused_twice_are_wrong(script: Script) -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "urllib3", None)
-    with pytest.raises(UnreachableError, match="urllib3 is not installed for "):
+    with pytest.raises(UnreachableError, match=r"required Python library \(urllib3\)"):
         Client(Server("http://127.0.0.1:9"))
 
 

@@ -12,7 +12,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import (
     check_removal,
     is_initial,
-    is_precious,
+    is_protected,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply import recorded
 
@@ -49,7 +49,7 @@ def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", wh
 )
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_holds_data_needs_the_typed_name(key: Key, live: Json, whole: bool) -> None:
-    assert is_precious(key, live)
+    assert is_protected(key, live)
     said = [f"{key} would be removed, and data with it.", f"{CONFIRM}. Nothing was changed."]
     assert refusal({key: live}, whole=whole) == said
     said[1] = f"{CONFIRM}, not 'other'. Nothing was changed."
@@ -75,7 +75,7 @@ def test_what_holds_data_needs_the_typed_name(key: Key, live: Json, whole: bool)
     ids=str,
 )
 def test_what_can_be_applied_again_is_removed_without_a_name(key: Key, live: Json) -> None:
-    assert not is_precious(key, live)
+    assert not is_protected(key, live)
     assert refusal({key: live}) == []
 
 

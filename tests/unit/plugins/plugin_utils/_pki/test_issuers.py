@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import plan
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificates import load, split
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.issuers import Issuer, issuers
@@ -157,9 +158,9 @@ def test_a_present_one_that_cannot_sign_any_more_is_followed_at_once() -> None:
     assert found.document["certificate"] == document["next_certificate"]
 
 
-def test_stand_ins_of_check_mode() -> None:
-    stand_in = {"certificate": plan.STAND_IN, "private_key": plan.STAND_IN}
-    first = planned({})[NODES].written(stand_in, "roots")
-    assert first == {**stand_in, "ca": "roots", "issuers": plan.STAND_IN}
-    following = planned({NODES: issuer(NODES)}, rotate=["issuers"])[NODES].written(stand_in, "roots")
-    assert following["issuers"] == plan.STAND_IN + issuer(NODES)["certificate"]
+def test_placeholders_of_check_mode() -> None:
+    made = {"certificate": PLACEHOLDER, "private_key": PLACEHOLDER}
+    first = planned({})[NODES].written(made, "roots")
+    assert first == {**made, "ca": "roots", "issuers": PLACEHOLDER}
+    following = planned({NODES: issuer(NODES)}, rotate=["issuers"])[NODES].written(made, "roots")
+    assert following["issuers"] == PLACEHOLDER + issuer(NODES)["certificate"]

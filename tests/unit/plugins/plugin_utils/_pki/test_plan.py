@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import plan
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki.certificates import load, split
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._pki.authority import (
@@ -78,9 +79,9 @@ def test_a_root_is_rotated_once() -> None:
     assert plan.root(planned.made(new["certificate"], new["private_key"]).document, TIMES, rotate=True).due == ""
 
 
-def test_stand_ins_of_check_mode() -> None:
-    made = plan.root(root(days=100), TIMES).made(plan.STAND_IN, plan.STAND_IN)
-    assert made.bundle == plan.STAND_IN + root(days=100)["certificate"]
+def test_placeholders_of_check_mode() -> None:
+    made = plan.root(root(days=100), TIMES).made(PLACEHOLDER, PLACEHOLDER)
+    assert made.bundle == PLACEHOLDER + root(days=100)["certificate"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
     comes_with_this_run,
     missing,
     pick,
-    stand_in,
+    placeholder,
 )
 
 BOTH = {"managed": ["controlplane", "staging"], "purpose_controlplane": ["controlplane"]}
@@ -97,5 +97,5 @@ def test_says_what_to_run_first(text: str, kind: str, members: list[str] | None,
     assert missing(Path("f", text, kind), "eu-central-1", members) == expected
 
 
-def test_a_stand_in_names_its_path() -> None:
-    assert stand_in(Path("f", "staging/kafka/password", "secret")) == "made-by-this-run:staging/kafka/password"
+def test_a_placeholder_names_its_path() -> None:
+    assert placeholder(Path("f", "staging/kafka/password", "secret")) == "made-by-this-run:staging/kafka/password"

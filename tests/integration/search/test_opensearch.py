@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A search engine takes the documents of the contract: real ones, by the bulk API, into data streams of our templates.
 
-Elasticsearch cannot be had here; OpenSearch stands in. What that proves, and what not, is in docs/search-stand-in.md.
+Elasticsearch cannot be had here; OpenSearch stands in. What that proves, and what not, is in docs/opensearch.md.
 """
 
 from __future__ import annotations
@@ -335,7 +335,7 @@ def test_a_metric_of_a_wrong_type_is_refused_and_its_neighbours_are_not(
 
 
 @pytest.mark.exhaustive
-def test_the_stand_in_keeps_a_metric_twice_where_elasticsearch_refuses_it(
+def test_opensearch_keeps_a_metric_twice_where_elasticsearch_refuses_it(
     opensearch: Node, metrics: list[Action], taken: list[Json]
 ) -> None:
     before = opensearch.count(METRICS)
