@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -134,11 +134,19 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
     return templar.template(trust_as_template("{{ " + expression + " }}"))
 
 
+def _templates(role: str, host: str | None, **options: Any) -> Templates:
+    values = variables(role, host, **options)
+    return Templates(Templar(DataLoader()), values, [values["role_path"]])
+
+
+def _objects(templates: Templates, path: Path) -> Objects:
+    text = templates.render(path, path.read_text(encoding="utf-8"))
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+
+
 def rendered(path: Path, host: str | None = None, **options: Any) -> Objects:
     """Return a template's objects, rendered by this call."""
-    values = variables(path.relative_to(ROLES).parts[0], host, **options)
-    text = render_text(Templar(DataLoader()), path, path.read_text(encoding="utf-8"), values, [values["role_path"]])
-    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+    return _objects(_templates(path.relative_to(ROLES).parts[0], host, **options), path)
 
 
 def _frozen(value: Any) -> Hashable:
@@ -151,14 +159,20 @@ def _frozen(value: Any) -> Hashable:
 
 
 _rendered: dict[Hashable, bytes] = {}
+# What was rendered last: the templates of a role follow each other.
+_last: dict[Hashable, Templates] = {}
 
 
 def render_template(path: Path, host: str | None = None, **options: Any) -> Objects:
     """Return a template's objects. The same options are rendered once in a process; the objects are the caller's."""
-    key = (path, host or usual_host(path.relative_to(ROLES).parts[0]), _frozen(options))
-    if key not in _rendered:
-        _rendered[key] = pickle.dumps(rendered(path, host, **options))
-    found: Objects = pickle.loads(_rendered[key])  # noqa: S301 - written above
+    role = path.relative_to(ROLES).parts[0]
+    key = (role, host or usual_host(role), _frozen(options))
+    if (path, key) not in _rendered:
+        if key not in _last:
+            _last.clear()
+            _last[key] = _templates(role, host, **options)
+        _rendered[path, key] = pickle.dumps(_objects(_last[key], path))
+    found: Objects = pickle.loads(_rendered[path, key])  # noqa: S301 - written above
     return found
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ def tasks(role: str, file: str = "*") -> Iterator[dict[str, Any]]:
         yield from parse(path.read_text()) or []
 
 
+@functools.cache
 def switches(role: str) -> set[str]:
     options = parse((ROLES / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]
     return {name for name, option in options.get("options", {}).items() if option["type"] == "bool"}
