@@ -71,11 +71,11 @@ def test_the_defaults_pass_every_check() -> None:
         ({"elasticsearch_nodes": 0}, "Refuse two nodes"),
         ({"elasticsearch_heap": "32g", "elasticsearch_resources": {"limits": {"memory": "128Gi"}}}, "Compare the heap"),
         ({"elasticsearch_heap": "1500m"}, "Compare the heap"),
-        ({"elasticsearch_tls_ca": ""}, "Look for certificates"),
-        ({"elasticsearch_tls_certificate": "arn:aws:acm:..."}, "Look for certificates"),
-        ({"elasticsearch_tls_private_key": "-----BEGIN EC PRIVATE KEY-----"}, "Look for certificates"),
+        ({"elasticsearch_tls_ca": ""}, "Check that certificates"),
+        ({"elasticsearch_tls_certificate": "arn:aws:acm:..."}, "Check that certificates"),
+        ({"elasticsearch_tls_private_key": "-----BEGIN EC PRIVATE KEY-----"}, "Check that certificates"),
         ({"elasticsearch_exporter_password": "short"}, "Check that passwords are given"),
-        ({"elasticsearch_roles": {"exporter": {"cluster": ["all"]}}}, "Keep people apart"),
+        ({"elasticsearch_roles": {"exporter": {"cluster": ["all"]}}}, "Refuse people"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], refused: str) -> None:

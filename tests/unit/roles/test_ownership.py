@@ -24,7 +24,7 @@ BY_NAME = {
 # Nothing that is there is changed by these.
 READING = ("_info", "sts_assume_role")
 # What it waits for, or plans for a cluster that does not exist, the task next to it has looked at.
-NEXT_TO_IT = ("Wait for", "Check that there can be")
+NEXT_TO_IT = ("Wait for", "Check the cluster against")
 OWN = (
     "eks_cluster",
     "eks_launch_template",

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,9 +99,9 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nothing sleeps; what would have been slept is kept."""
+    """The client does not sleep; how long it would have slept is kept. Threads of other tests go on sleeping."""
     slept: list[float] = []
-    monkeypatch.setattr(client_module.time, "sleep", slept.append)
+    monkeypatch.setattr(client_module, "time", SimpleNamespace(sleep=slept.append))
     return slept
 
 

@@ -36,7 +36,7 @@ def test_the_options_have_these_defaults() -> None:
     values = {"fleet": "{{ fleet_name }}", "member": "{{ inventory_hostname }}"}
     for option, default in BY_DEFAULT.items():
         role = next((path for path in (CHECKOUT / "roles").iterdir() if option.startswith(f"{path.name}_")), None)
-        if role:
+        if role and role.name != "fleet":  # those have no default: whoever calls a role sets them
             found = parse((role / "defaults" / "main.yml").read_text())[option]
             expected = default.format(**values) if isinstance(default, str) else default
             assert str(found).replace("fleet_cluster", "fleet_name }}-{{ inventory_hostname") == str(expected)
