@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,17 +33,29 @@ def role_arn(local_cloud: Any) -> str:
     return str(role["Arn"])
 
 
-@pytest.mark.parametrize(
-    ("renew_seconds", "often"),
-    [pytest.param(1800, False, id="young"), pytest.param(-1, True, id="old", marks=pytest.mark.exhaustive)],
-)
+@pytest.fixture
+def profile(local_cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An inventory whose hosts begin with a profile of the AWS configuration, and not with keys."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        f"[runs]\naws_access_key_id = {local_cloud.env['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key = {local_cloud.env['AWS_SECRET_ACCESS_KEY']}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    inventory = tmp_path / "profile.yml"
+    keys = dict.fromkeys(("aws_access_key", "aws_secret_key"), "{{ omit }}")
+    inventory.write_text(json.dumps({"all": {"vars": {"aws_profile": "runs", **keys}}}))
+    return inventory
+
+
+@pytest.mark.parametrize("renew_seconds", [1800, -1], ids=["young", "old"])
 def test_the_role_is_used_by_all_plays(
-    role_arn: str, playbook: Playbook, local_cloud: Any, renew_seconds: int, often: bool
+    role_arn: str, profile: Path, playbook: Playbook, local_cloud: Any, renew_seconds: int
 ) -> None:
-    """site.yml prepares the run in each of its playbooks; with a tag that nothing has, it does no more than that."""
+    """With a tag that nothing has, site.yml prepares the run, renews its credentials between the layers, and ends."""
     before = len(local_cloud.aws_calls())
     variables = json.dumps({"aws_role_arn": role_arn, "aws_role_renew_seconds": renew_seconds})
-    run = playbook("site.yml", "staging", "-e", variables, "--tags", "none", succeed=None)
+    run = playbook("site.yml", "staging", "-i", str(profile), "-e", variables, "--tags", "none", succeed=None)
     assert run.failures == []
     assert run.returncode == 0, run.output
     calls = local_cloud.aws_calls()[before:]
@@ -52,4 +65,4 @@ def test_the_role_is_used_by_all_plays(
     assert plays > 1
     # Renewed with the credentials that the run began with: the role does not trust itself.
     assumed = [result for result in run.results if result["task"] == "Assume the cluster's role"]
-    assert len(assumed) == (plays if often else 1)
+    assert len(assumed) == (1 if renew_seconds > 0 else plays)
