@@ -78,9 +78,10 @@ class ActionModule(Apply):
     def _variables_of(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
         """What a task of the role would see."""
         root = COLLECTION / "roles" / role
+        shared = self._load(COLLECTION / "roles" / "fleet" / "defaults" / "main.yml")
         defaults, constants = (self._load(root / folder / "main.yml") for folder in ("defaults", "vars"))
         place = {"role_path": str(root), "role_name": role, "ansible_search_path": [str(root)]}
-        return {**defaults, **variables, **constants, **place}
+        return {**shared, **defaults, **variables, **constants, **place}
 
     def _load(self, path: Path) -> dict[str, Any]:
         if not path.exists():

@@ -33,7 +33,7 @@ EXAMPLES = r"""
   gather_facts: false
   environment: "{{ lookup('dataplatform.fleet.held_lock', fleet_cluster) }}"
   roles:
-    - dataplatform.fleet.ec2_network
+    - dataplatform.fleet.vpc
 """
 
 RETURN = r"""

@@ -71,10 +71,19 @@ class Topic:
     @property
     def kept_hours(self) -> float:
         """How old a message can be that is still there."""
-        keep = int(self.config["retention.ms"])
+        keep = _number(self.config["retention.ms"])
         if keep < 0:
             return FOREVER_HOURS
-        return (keep + int(self.config.get("segment.ms", SEGMENT))) / HOUR
+        segment = self.config.get("segment.ms")
+        return (keep + (SEGMENT if segment is None else _number(segment))) / HOUR
+
+
+def _number(value: object) -> int:
+    """Return a setting's number. What is none counts as 0: the checks name its topic, and Kafka refuses it."""
+    try:
+        return int(float(str(value)))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def plan(wanted: Options) -> dict[str, Any]:
@@ -95,14 +104,14 @@ def plan(wanted: Options) -> dict[str, Any]:
         "quorum": asdict(quorum),
         "insync": insync,
         "config": config,
-        "topics": [asdict(topic) for topic in found],
+        "topics": [vars(topic) for topic in found],
         "oldest_metric_hours": oldest_metric_hours(found),
         "overreplicated": [f"{one.name} ({one.replication})" for one in found if one.replication > brokers],
         "unwritable": [f"{one.name} ({one.replication})" for one in found if one.replication < insync],
         "undersized": [
             f"{one.name} ({one.config['max.message.bytes']})"
             for one in found
-            if one.name in own and int(one.config["max.message.bytes"]) < largest
+            if one.name in own and _number(one.config["max.message.bytes"]) < largest
         ],
         "bootstrap": f"{service}:9092" if in_cluster else servers,
         "admin_bootstrap": f"{service}:9091" if in_cluster else servers,

@@ -36,8 +36,8 @@ class _Environment(AnsibleEnvironment):  # type: ignore[misc]
 
 
 class _Engine(TemplateEngine):  # type: ignore[misc]
-    def __init__(self, loader: Any) -> None:  # noqa: ANN401 - Ansible's are untyped
-        super().__init__(loader)
+    def __init__(self, *given: Any, **options: Any) -> None:  # noqa: ANN401 - Ansible's are untyped
+        super().__init__(*given, **options)
         self._environment: _Environment | None = None
         self._folders: list[str] = []
 

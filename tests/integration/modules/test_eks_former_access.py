@@ -46,11 +46,11 @@ def test_who_is_no_longer_declared_loses_access_when_the_name_is_typed(
     account: Any, run: Any, cluster: str, make_role: Callable[[str], str], grant: Callable[..., RoleRun]
 ) -> None:
     eks = account.client("eks")
-    stays, leaves, team, other = (make_role("ec2.amazonaws.com") for _ in range(4))
+    stays, leaves, team, outsider = (make_role("ec2.amazonaws.com") for _ in range(4))
     worker = make_role("pods.eks.amazonaws.com")
     # guardrails' and somebody's: not for this role to take away.
     run("eks_access_entry", cluster_name=cluster, principal_arn=team, tags={"dataplatform.fleet/owner": "guardrails"})
-    run("eks_access_entry", cluster_name=cluster, principal_arn=other)
+    run("eks_access_entry", cluster_name=cluster, principal_arn=outsider)
     other = {"cluster_name": cluster, "namespace": "kube-system", "service_account": "other", "role_arn": worker}
     run("eks_pod_identity_association", **other, tags={"dataplatform.fleet/cluster": "staging"})
 
@@ -68,7 +68,7 @@ def test_who_is_no_longer_declared_loses_access_when_the_name_is_typed(
     both = grant(eks_access_entries=entries, eks_pod_identities=identities)
     assert "can still use" not in both.output
     before, had = let_in(), accounts()
-    assert {stays, leaves, team, other} <= before
+    assert {stays, leaves, team, outsider} <= before
 
     # Another principal under the same name has left, too.
     fewer = {

@@ -62,6 +62,7 @@ def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
     theirs = identifiers(local_cloud, NEIGHBOUR)
     assert [call for call in since if any(name in json.dumps(call) for name in theirs)] == []
     assert len(kubernetes_changes(local_cloud, NEIGHBOUR)) == requests
+    assert playbook("site.yml", "staging", "--check").announced == set()
 
 
 def drift_in_aws(local_cloud: Any) -> dict[str, str]:

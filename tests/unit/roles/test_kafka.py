@@ -233,6 +233,15 @@ def test_replicas_that_cannot_be(options: dict[str, Any], too_many: list[str], t
 # -- users and rights
 
 
+def test_a_topics_settings_may_be_lists_and_what_is_no_number() -> None:
+    """Kafka refuses what it does not know; a check names the topic whose messages would be too small."""
+    config = {"cleanup.policy": ["compact", "delete"], "max.message.bytes": "10MB", "segment.ms": None}
+    options: dict[str, Any] = {"kafka_topics": {"logs-staging": {"config": config}}}
+    topics = only(render(**options), "ConfigMap", "kafka-topics")["data"]
+    assert "cleanup.policy=compact,delete" in topics["logs-staging"].split()
+    assert value("__kafka_plan.undersized", **options) == ["logs-staging (10MB)"]
+
+
 def test_a_member_may_write_its_own_two_topics_and_nothing_else() -> None:
     assert [line for line in acls() if line.startswith("User:staging ")] == [
         f"User:staging ALLOW * {operation} TOPIC LITERAL {kind}-staging"

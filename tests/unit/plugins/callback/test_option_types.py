@@ -250,5 +250,6 @@ def test_workers_find_the_plugins_of_most_tasks_loaded() -> None:
         del sys.modules[module]
     connection_loader._module_cache.clear()
     option_types.CallbackModule().v2_playbook_on_play_start(play)
+    assert all(loader.get(name, class_only=True) for loader, name in option_types._MOST_TASKS)
     path = connection_loader.find_plugin_with_context("dataplatform.fleet.warm").plugin_resolved_path
     assert path in connection_loader._module_cache
