@@ -95,9 +95,12 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
 
 # What is called otherwise than its module.
 KINDS = {
+    "cloudwatchlogs_group": "log_group",
+    "ec2_network": "vpc",
     "eks_launch_template": "launch_template",
-    "secretsmanager_documents": "secret",
+    "route53_private_zone": "private_zone",
     "s3_versioned_bucket": "s3_bucket",
+    "secretsmanager_documents": "secret",
 }
 MODULES = (
     "eks_launch_template",
