@@ -58,7 +58,7 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 
 test: integration += -m "not exhaustive"
 test: scenarios := vpc kafka
-test: ## Run the tests: lint, sanity, unit, integration; about 40 minutes
+test: ## Run the tests: lint, sanity, unit, integration; about 35 minutes
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
 	@$(pytest) tests/unit
