@@ -58,20 +58,6 @@ options:
       - Whether to accept the request and to set the routes on the other side. Without it, when O(accepter) is given or
         both sides are in the same account.
     type: bool
-  accepter:
-    description: Credentials of the other side. Without them, those of the task.
-    type: dict
-    default: {}
-    suboptions:
-      access_key:
-        description: The access key.
-        type: str
-      secret_key:
-        description: The secret key.
-        type: str
-      session_token:
-        description: The session token.
-        type: str
   tags:
     description:
       - Tags of the connection. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
@@ -91,6 +77,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
+  - dataplatform.fleet.accepter
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -126,6 +113,7 @@ vpc_peering:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.api import ACCEPTER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.manager import Manager
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 
@@ -133,12 +121,6 @@ try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
-
-ACCEPTER = {
-    "access_key": {"type": "str", "no_log": False},
-    "secret_key": {"type": "str", "no_log": True},
-    "session_token": {"type": "str", "no_log": True},
-}
 
 
 def argument_spec() -> dict[str, Any]:
@@ -155,7 +137,7 @@ def argument_spec() -> dict[str, Any]:
         "cidr": {"type": "str"},
         "peer": {"type": "dict", "options": peer},
         "accept": {"type": "bool"},
-        "accepter": {"type": "dict", "default": {}, "options": ACCEPTER},
+        "accepter": ACCEPTER,
         "tags": {"type": "dict", "default": {}},
         "adopt": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 300},

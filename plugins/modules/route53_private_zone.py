@@ -38,20 +38,6 @@ options:
     description: The account of the zone. Without it, the one of the VPC.
     type: str
     default: ""
-  accepter:
-    description: Credentials of the zone's account, if that is another one.
-    type: dict
-    default: {}
-    suboptions:
-      access_key:
-        description: The access key.
-        type: str
-      secret_key:
-        description: The secret key.
-        type: str
-      session_token:
-        description: The session token.
-        type: str
   tags:
     description:
       - With O(create), tags of the zone. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
@@ -67,6 +53,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
+  - dataplatform.fleet.accepter
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -104,6 +91,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.api import ACCEPTER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.zone import Zone
 
@@ -114,18 +102,13 @@ except ImportError:
 
 
 def argument_spec() -> dict[str, Any]:
-    accepter = {
-        "access_key": {"type": "str", "no_log": False},
-        "secret_key": {"type": "str", "no_log": True},
-        "session_token": {"type": "str", "no_log": True},
-    }
     return {
         "name": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "vpc": {"type": "str", "required": True},
         "create": {"type": "bool", "default": False},
         "owner_account_id": {"type": "str", "default": ""},
-        "accepter": {"type": "dict", "default": {}, "options": accepter},
+        "accepter": ACCEPTER,
         "tags": {"type": "dict", "default": {}},
         "adopt": {"type": "bool", "default": False},
     }

@@ -17,6 +17,16 @@ Client = Any  # of boto3
 NOT_YET_KNOWN = ["InvalidVpcPeeringConnectionID.NotFound", "InvalidVpcPeeringConnectionId.NotFound"]
 _retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
 POLL_SECONDS = 2
+# The option of modules whose other side may be in another account. Its documentation: doc_fragments/accepter.py.
+ACCEPTER: Mapping[str, Any] = {
+    "type": "dict",
+    "default": {},
+    "options": {
+        "access_key": {"type": "str", "no_log": False},
+        "secret_key": {"type": "str", "no_log": True},
+        "session_token": {"type": "str", "no_log": True},
+    },
+}
 
 
 def call(client: Client, operation: str, **arguments: object) -> dict[str, Any]:
