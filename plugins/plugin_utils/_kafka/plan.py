@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import is_placeholder
 
 Options = Mapping[str, Any]
 Config = dict[str, Any]
@@ -264,7 +264,7 @@ def passwords(usernames: Iterable[str], members: Iterable[str]) -> dict[str, str
     found = {}
     for path, username in zip(credentials(members), usernames, strict=True):
         former = path.endswith("previous_")
-        user = ("" if former else path.partition("/")[0]) if username.startswith(f"{PLACEHOLDER}:") else username
+        user = ("" if former else path.partition("/")[0]) if is_placeholder(username) else username
         if user:
             found[user] = f"{path}password"
     return found
