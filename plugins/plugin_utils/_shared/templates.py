@@ -82,8 +82,3 @@ class Templates:
             trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
         )
         return "" if rendered is None else str(rendered)
-
-
-def render_text(templar: Templar, file: Path, text: str, variables: Mapping[str, Any], places: Iterable[str]) -> str:
-    """Return what one template's text renders to, as in a set of its own."""
-    return Templates(templar, variables, places).render(file, text)

@@ -14,7 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import p
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import render_text
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import variables
 
 from .conftest import Cluster
@@ -32,11 +32,11 @@ MUTATIONS = 400
 def rendered(role: str) -> list[tuple[Json, Source]]:
     """A role's objects with its defaults, as for a member on which it runs, each with its place in the template."""
     root = CHECKOUT / "roles" / role
-    values = variables(role)
+    templates = Templates(Templar(DataLoader()), variables(role), [str(root)])
     found: list[tuple[Json, Source]] = []
     for path in render.select(root / "templates", ["."]):
-        text = render_text(Templar(DataLoader()), path, path.read_text(), values, [str(root)])
-        found += render.parse(text, path.name, path.read_text())
+        text = path.read_text()
+        found += render.parse(templates.render(path, text), path.name, text)
     return found
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.lookup import fleet_members, fleet_parameter
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles import rendering
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
@@ -39,7 +40,6 @@ REACHED = {
 PER_MEMBER = ("cluster-silent", "logs-missing", "logs-not-delivered", "metrics-missing")
 # What an earlier version had, and Grafana keeps in its database.
 WITHDRAWN = ("fluent-bit-failing", "fluent-bit-failing-direct", "fluent-bit-paused")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+|0s")
 
 
@@ -60,7 +60,7 @@ def objects_of(**options: Any) -> Objects:
 def files(**options: Any) -> dict[str, Any]:
     """Return Grafana's provisioning files by their names."""
     data = only(objects_of(**options), "ConfigMap", "grafana-alerting")["data"]
-    return {name: yaml.load(text, LOADER) for name, text in data.items()}  # noqa: S506
+    return {name: parse(text) for name, text in data.items()}
 
 
 def job(**options: Any) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet i
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
-    CONTROLPLANE,
     ROLES,
     role_names,
     shared_values,
+    usual_host,
 )
 
 every_role = pytest.mark.parametrize("role", role_names())
@@ -39,7 +39,7 @@ def fleet_yml() -> dict[str, Any]:
 
 def seen(role: str, **given: Any) -> dict[str, Any]:
     """What a role has with what a play gives it and nothing else; its dependencies' defaults come with it."""
-    found: dict[str, Any] = {"inventory_hostname": "controlplane" if role in CONTROLPLANE else "staging"}
+    found: dict[str, Any] = {"inventory_hostname": usual_host(role)}
     for needed in (*load(ROLES / role / "meta" / "main.yml")["dependencies"], f"dataplatform.fleet.{role}"):
         found |= load(ROLES / needed.removeprefix("dataplatform.fleet.") / "defaults" / "main.yml")
     constants = ROLES / role / "vars" / "main.yml"

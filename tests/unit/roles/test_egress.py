@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
-    CONTROLPLANE,
     rendered_role,
     role_names,
     select,
+    usual_host,
 )
 
 # Programs that speak to what is not in the VPC: APIs of AWS; single sign-on, mail, Slack and the heartbeat.
@@ -50,7 +50,7 @@ def test_only_who_must_reaches_out_of_the_vpc(role: str) -> None:
 
 @pytest.mark.parametrize("role", role_names())
 def test_the_api_server_is_in_the_vpc(role: str) -> None:
-    vpc = API["controlplane" if role in CONTROLPLANE else "staging"]
+    vpc = API[usual_host(role)]
     for name, rule in egress(role):
         if 443 in {port.get("port") for port in rule.get("ports", [])} and name not in OUTSIDE:
             assert blocks(rule) == {vpc, *SERVICE}, name

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.filter.prometheus_alarms imp
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.built_in import built_in
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError, Where
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 MEMBERS = {"controlplane": {}, "staging": {"environment": "preproduction"}, "testing": None}
 EXTRA: dict[str, Any] = {
@@ -30,14 +31,13 @@ EXTRA: dict[str, Any] = {
     "description": "More than @threshold@ errors for @hold@.",
 }
 EDGE = [alarm for topic in built_in() for alarm in topic.alarms if alarm.where is Where.EDGE]
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Rules = dict[str, dict[str, Any]]
 
 
 def edge(overrides: Any = None, cluster: str = "staging", **options: Any) -> Rules:
     """Return the alerting rules of a cluster, by alarm."""
     files = prometheus_alarms(overrides, cluster=cluster, members=MEMBERS, **options)
-    groups = [group for text in files.values() for group in yaml.load(text, LOADER)["groups"]]  # noqa: S506
+    groups = [group for text in files.values() for group in parse(text)["groups"]]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
