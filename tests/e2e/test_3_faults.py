@@ -40,7 +40,12 @@ ON_TIME = 4 * INTERVAL
 """A sample that arrives within so many seconds is not late."""
 BATCH_SECONDS = 5
 """How long a sample may wait in Prometheus for others: batch_send_deadline of the role prometheus."""
-MOST_DUPLICATED = 0.05
+MOST_DUPLICATED = 4 * 5000
+"""Samples that one fault may duplicate: four batches of Telegraf (metric_batch_size of the role prometheus).
+
+Telegraf sends a whole batch again when a broker refuses a part of it, so the number depends on the attempts during an
+election of leaders and not on the rate or the length of the trial.
+"""
 SCRAPED = 30
 """Seconds between two scrapes of the kubelets and brokers: scrape_interval of the role prometheus."""
 LOOKS_BACK = 300
@@ -191,7 +196,7 @@ def brokers(fleet: Fleet) -> bool:
 
 def assert_nothing_is_missing(row: Row) -> None:
     assert row.lost == 0
-    assert row.duplicated < MOST_DUPLICATED * row.sent
+    assert row.duplicated < MOST_DUPLICATED
 
 
 def test_a_broker_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
@@ -272,7 +277,7 @@ def test_prometheus_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> 
         fleet.workload.kill("agents", "prometheus-0", "prometheus")
         eventually(lambda: restarted(fleet, "prometheus-0", "prometheus", before), 300)
     assert trial.row.lost <= (BATCH_SECONDS + INTERVAL) * RATE
-    assert trial.row.duplicated < MOST_DUPLICATED * trial.row.sent
+    assert trial.row.duplicated < MOST_DUPLICATED
 
 
 def test_prometheus_is_stopped(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:

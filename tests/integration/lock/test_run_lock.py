@@ -36,9 +36,10 @@ PLAYBOOK = """
       when: "'unlock' not in ansible_run_tags"
     - dataplatform.fleet.run_lock: *lock
       when: "'unlock' not in ansible_run_tags"
-    - ansible.builtin.command: "touch {{ here }}"
-      when: here is defined and 'unlock' not in ansible_run_tags
-    - ansible.builtin.wait_for: {path: "{{ until }}", timeout: 120, sleep: 1}
+    # One task: a signal that arrives while Ansible forks the worker of a second one is lost in Python's fork.
+    - ansible.builtin.shell: |
+        touch {{ here | default(until ~ '.here') }}
+        timeout 120 sh -c 'until [ -e {{ until }} ]; do sleep 0.2; done'
       when: until is defined and 'unlock' not in ansible_run_tags
     - dataplatform.fleet.run_lock: *lock
       when: "'unlock' not in ansible_run_tags and give_back is not defined"
