@@ -19,7 +19,8 @@ in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 # What a test takes is shown, so that a slow one is seen when it is written.
 # Files stay whole: their tests share what the first of them makes.
 pytest := pytest -q --numprocesses 2 --dist loadfile --durations 25
-integration := $(pytest) tests/integration
+unit := $(pytest) tests/unit localcloud/tests/unit
+integration := $(pytest) tests/integration localcloud/tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench new-role
@@ -61,7 +62,7 @@ test: scenarios := vpc kafka
 test: ## Run the tests: lint, sanity, unit, integration; about 35 minutes
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
-	@$(pytest) tests/unit
+	@$(unit)
 	@tools/sanity
 	@$(integration) $(once_more)
 	@tools/molecule $(scenarios)
@@ -69,7 +70,7 @@ test test-all: setup lint
 test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only
 	@$(MAKE) lint
-	@$(pytest) tests/unit
+	@$(unit)
 
 test-e2e: setup ## Run two clusters on real nodes, under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
 	@localcloud images --build

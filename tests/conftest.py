@@ -1,21 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real things tests run against: an API server, and a whole local cloud."""
+"""In which order the tests run, and on which worker."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.plugins.loader import init_plugin_loader
 from xdist.scheduler import LoadScopeScheduling
-
-from localcloud.controlplane import ControlPlane
-from localcloud.testing import LocalCloud
 
 # Also where PYTHONDONTWRITEBYTECODE is set: to compile the tests again takes half of the time of their collection.
 sys.dont_write_bytecode = False
@@ -53,24 +49,3 @@ class OneFleet(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """What --dist loadfile means here."""
     return OneFleet(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-@pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A bare API server with its etcd: no controllers, no scheduler, no nodes."""
-    with ControlPlane.temporary(tmp_path_factory.mktemp("api-server")) as plane:
-        yield plane
-
-
-@pytest.fixture(scope="module")
-def own_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Another one for a module alone, which others have left no namespace in that never ends."""
-    with ControlPlane.temporary(tmp_path_factory.mktemp("own-api-server")) as plane:
-        yield plane
-
-
-@pytest.fixture(scope="session")
-def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A running local cloud with a state directory and a port of its own."""
-    with LocalCloud.running(tmp_path_factory.mktemp("local-cloud")) as cloud:
-        yield cloud

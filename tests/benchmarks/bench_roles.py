@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.testing import LocalCloud
+
 from tests.benchmarks.rows import row
 
 ROOT = Path(__file__).parents[2]

@@ -27,12 +27,11 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
-
-from localcloud.cache import Cache, find_go, go_build, home, say
-from localcloud.loopback import HOST, fetch, free_port
+from localcloud.artifacts.cache import Cache, find_go, go_build, home, say
+from localcloud.artifacts.programs import go_program
+from localcloud.artifacts.programs.kafka import distribution
+from localcloud.host.loopback import HOST, fetch, free_port
 from localcloud.model import LocalCloudError
-from localcloud.software import go_program
-from localcloud.software.kafka import distribution
 
 USER, PASSWORD = "staging", "0123456789abcdef"
 TOPIC = "metrics-staging"

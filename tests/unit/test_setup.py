@@ -34,10 +34,10 @@ esac
 class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("tools", "plugins", "localcloud", "observability"):
-            (folder / name).mkdir()
+        for name in ("tools", "plugins", "localcloud/src", "observability"):
+            (folder / name).mkdir(parents=True)
         shutil.copy(ROOT / "tools" / "setup", folder / "tools" / "setup")
-        for name in ("pyproject.toml", "uv.lock", "tools/uv.txt", "plugins/own.py"):
+        for name in ("pyproject.toml", "localcloud/pyproject.toml", "uv.lock", "tools/uv.txt", "plugins/own.py"):
             (folder / name).touch()
         self.executable("python", PYTHON.format(python=sys.executable))
         self.uv("echo uv >>calls")
@@ -81,7 +81,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path)
-    made.age("pyproject.toml", "uv.lock", "tools/setup", "tools/uv.txt", "plugins/own.py")
+    made.age("pyproject.toml", "localcloud/pyproject.toml", "uv.lock", "tools/setup", "tools/uv.txt", "plugins/own.py")
     return made
 
 

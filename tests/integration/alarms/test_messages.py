@@ -48,9 +48,8 @@ from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._ver
     slack,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role, rendered_role
-
-from localcloud.loopback import fetch, free_port
-from localcloud.software import go_program
+from localcloud.artifacts.programs import go_program
+from localcloud.host.loopback import fetch, free_port
 
 pytestmark = pytest.mark.integration
 SILENCE = "https://grafana.example.com/alerting/silence/new"

@@ -16,9 +16,8 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils import _yamltex
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import fields
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-from localcloud.binaries import Binaries
-from localcloud.controlplane import ControlPlane
+from localcloud.artifacts.binaries import Binaries
+from localcloud.kubernetes.control_plane import ControlPlane
 
 from .conftest import Actions, Cluster
 from .objects import curated

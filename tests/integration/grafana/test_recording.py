@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-from localcloud.software import go_program
+from localcloud.artifacts.programs import go_program
 
 pytestmark = pytest.mark.integration
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from localcloud.binaries import Binaries
+from localcloud.artifacts.binaries import Binaries
 
 pytestmark = pytest.mark.integration
 

@@ -24,11 +24,10 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import waiters
-
-from localcloud.controlplane import free_port
+from localcloud.daemon.server import STATUS_PATH
+from localcloud.daemon.state import StateDir
+from localcloud.kubernetes.control_plane import free_port
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY
-from localcloud.server import STATUS_PATH
-from localcloud.state import StateDir
 
 REGION = "eu-central-1"
 _numbers = itertools.count(1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from localcloud import server
+from localcloud.daemon import server
 
 if __name__ == "__main__":
     server.wanted = lambda: False

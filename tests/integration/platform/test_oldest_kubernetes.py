@@ -20,9 +20,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, rendered_role, role_names
-
-from localcloud.cache import Cache, home
-from localcloud.emulator.versions import VERSIONS, number
+from localcloud.artifacts.cache import Cache, home
+from localcloud.aws.versions import VERSIONS, number
 
 pytestmark = pytest.mark.integration
 MEMBER = "controlplane"  # it has every role's objects

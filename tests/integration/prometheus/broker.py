@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
-
-from localcloud.loopback import HOST, free_port
-from localcloud.software.kafka import distribution
+from localcloud.artifacts.programs.kafka import distribution
+from localcloud.host.loopback import HOST, free_port
 
 CLUSTER_ID = "VGVzdENsdXN0ZXJPZkthZg"
 

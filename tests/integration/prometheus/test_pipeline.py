@@ -35,10 +35,10 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     render_role,
 )
 from cryptography import x509
+from localcloud.artifacts.programs import go_program
+from localcloud.host.loopback import HOST, fetch, free_port
+from localcloud.kubernetes.control_plane import ControlPlane
 
-from localcloud.controlplane import ControlPlane
-from localcloud.loopback import HOST, fetch, free_port
-from localcloud.software import go_program
 from observability import catalogue
 
 pytestmark = pytest.mark.integration

@@ -35,10 +35,9 @@ from ansible_collections.dataplatform.fleet.tests.integration.search.templates i
     adapted,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
-
-from localcloud.controlplane import ControlPlane
+from localcloud.artifacts.programs.opensearch import jdk
+from localcloud.kubernetes.control_plane import ControlPlane
 from localcloud.model import LocalCloudError
-from localcloud.software.opensearch import jdk
 
 Json = dict[str, Any]
 

@@ -32,11 +32,10 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pi
     pod,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
-
-from localcloud.controlplane import ControlPlane
-from localcloud.loopback import HOST, free_port
-from localcloud.software import go_program
-from localcloud.software.kafka import distribution
+from localcloud.artifacts.programs import go_program
+from localcloud.artifacts.programs.kafka import distribution
+from localcloud.host.loopback import HOST, free_port
+from localcloud.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration
 RUN = "canary0123456789abcdef"

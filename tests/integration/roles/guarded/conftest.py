@@ -13,9 +13,8 @@ from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kube
     eventually,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
-
-from localcloud.binaries import Binaries
-from localcloud.controlplane import ControlPlane
+from localcloud.artifacts.binaries import Binaries
+from localcloud.kubernetes.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")

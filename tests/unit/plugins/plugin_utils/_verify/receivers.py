@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from localcloud.pki import Authority
+from localcloud.kubernetes.pki import Authority
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -1,0 +1,1 @@
+"""Programs and container images, which are downloaded or built once and cached."""

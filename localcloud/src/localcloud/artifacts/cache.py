@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is downloaded or built once and kept outside of the checkout."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from localcloud.host.files import flush, locked
+from localcloud.model import LocalCloudError
+
+_SCRATCH = ".tmp"
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def home(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of all caches, ``$XDG_CACHE_HOME/dataplatform-fleet``."""
+    environment = os.environ if environment is None else environment
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dataplatform-fleet"
+
+
+def system() -> tuple[str, str]:
+    """Return operating system and architecture in Go's words."""
+    machine = platform.machine()
+    return platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+class Cache:
+    """A folder of files, each made by one process while the others wait."""
+
+    def __init__(self, directory: Path, progress: Callable[[str], None] = say) -> None:
+        self.directory = directory
+        self.progress = progress
+
+    def get(self, name: str, file_name: str, make: Callable[[Path], None]) -> Path:
+        """Return the file, which ``make`` writes to the path it is given if it is not there yet.
+
+        :param name: what the file is called in messages
+        :raises LocalCloudError: the folder cannot be written to, or ``make`` says so
+        """
+        target = self.directory / file_name
+        if target.exists():
+            return target
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalCloudError(f"Cannot create the cache {self.directory}: {error.strerror}") from None
+        lock = self.directory / f".{name}.lock"
+        with locked(lock, lambda: self.progress(f"Waiting for another process that is getting {name}")):
+            # Another process may have done the work while this one waited.
+            if not target.exists():
+                self._make(name, target, make)
+        return target
+
+    def _make(self, name: str, target: Path, make: Callable[[Path], None]) -> None:
+        # Who holds the lock is alone: what is there, a killed process has left.
+        for left in self.directory.glob(f".{glob.escape(name)}.*{_SCRATCH}"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            with tempfile.TemporaryDirectory(_SCRATCH, f".{name}.", self.directory) as scratch:
+                made = Path(scratch) / name
+                make(made)
+                made.chmod(0o755)
+                # Its name says that it is whole, also after a power failure.
+                flush(made)
+                made.replace(target)
+        except OSError as error:
+            raise LocalCloudError(f"Cannot write {target}: {error.strerror or error}") from None
+
+
+def find_go(environment: Mapping[str, str]) -> str | None:
+    return shutil.which("go", path=environment.get("PATH"))
+
+
+def go_build(
+    name: str,
+    package: str,
+    target: Path,
+    *,
+    go: str,
+    module: Path,
+    environment: Mapping[str, str],
+    flags: Sequence[str] = (),
+    tags: Sequence[str] = (),
+) -> None:
+    """Build a static program.
+
+    :param module: folder of the go.mod that pins it
+    :param flags: flags of the linker
+    :raises LocalCloudError: with the compiler's last line
+    """
+    run = subprocess.run(
+        [
+            go,
+            "build",
+            "-trimpath",
+            *(["-tags", ",".join(tags)] if tags else []),
+            "-ldflags",
+            " ".join(["-s", "-w", *flags]),
+            "-o",
+            target,
+            package,
+        ],
+        cwd=module,
+        env={**environment, "CGO_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LocalCloudError(f"go build of {name} failed: {last}")
+
+
+def required_version(go_mod: Path, module: str) -> str:
+    """Return the version of a module that a go.mod requires, without its ``v``."""
+    for line in go_mod.read_text(encoding="utf-8").splitlines():
+        words = line.removeprefix("require ").split()
+        if words[:1] == [module] and len(words) > 1:
+            return words[1].removeprefix("v")
+    raise LocalCloudError(f"{go_mod} does not require {module}")

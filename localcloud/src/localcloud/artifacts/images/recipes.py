@@ -1,0 +1,236 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in which image. References and versions are the roles', which a unit test holds together.
+
+Users, entry points, ports and volumes are those of the official images' Dockerfiles. Default arguments and helper
+scripts that no role uses are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from localcloud.artifacts.images.debian import Packages
+from localcloud.artifacts.images.oci import Config
+from localcloud.artifacts.images.sources import NOBODY, Base, JavaAgent, Kafka, Program, Source, User
+from localcloud.artifacts.programs import kafka, release
+from localcloud.aws.eks.catalog import CATALOG
+from localcloud.controllers.manifests import Place
+
+SANDBOX: Final = "registry.k8s.io/pause:3.10.2"
+"""The image of the process that holds a pod's namespaces: containerd's ``sandbox_image``."""
+
+_PATH: Final = ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+# Debian's own links, for images without its package base-files.
+_MERGED: Final = (("bin", "usr/bin"), ("sbin", "usr/sbin"))
+# Names under which BusyBox is other programs.
+_APPLETS: Final = (
+    "[ awk base64 basename cat chmod cp cut date df dirname du echo env expr false find grep gzip head hostname id kill"
+    " ln ls mkdir mktemp mv nc nslookup od pidof printf ps pwd readlink rm rmdir sed seq sh sha256sum sleep sort stat"
+    " tail tar tee test timeout touch tr true uname uniq wc wget which xargs"
+)
+_SHELL: Final = (("usr/bin/sh", "bash"),)
+_CURL: Final = "8.22.0"
+_STRIMZI: Final = "1.2.0"
+_NOT_TO_BE_HAD: Final = "its Go module could not be had where no image registry was within reach"
+
+
+# What they do with a recipe shows in no recipe.
+_BUILDER: Final = [Path(__file__).with_name(name) for name in ("debian.py", "oci.py", "sources.py")]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image under its full reference.
+
+    ``lacks`` are programs, by their paths, that the official image has and a role starts, with why they are not in
+    this one: a container whose command is one of them does not start.
+    """
+
+    reference: str
+    sources: tuple[Source, ...]
+    config: Config
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, architecture: str) -> str:
+        """Return a hash of all that the image depends on, the text of this builder included."""
+        builder = [path.read_bytes() for path in (*_BUILDER, Path(kafka.__file__))]
+        parts = [self.reference, architecture, repr(self.config), *(source.identity for source in self.sources)]
+        return hashlib.sha256(b"\0".join([*builder, *map(str.encode, parts)])).hexdigest()
+
+
+UNAVAILABLE: Final[Mapping[str, str]] = {
+    "docker.elastic.co/elasticsearch/elasticsearch": "it is published as an image and as archives only",
+    "docker.elastic.co/kibana/kibana": "it is published as an image and as archives only",
+    "docker.elastic.co/logstash/logstash": "it is published as an image and as archives only",
+    "docker.io/fluent/fluent-bit": "it is written in C, and Debian does not package it",
+    "docker.io/grafana/grafana": "its web interface is published as an image and as archives only",
+    "docker.io/nginx/nginx-ingress": "its NGINX with the modules it wants is published as an image only",
+    "ghcr.io/kuskoman/logstash-exporter": _NOT_TO_BE_HAD,
+    "registry.k8s.io/autoscaling/cluster-autoscaler": _NOT_TO_BE_HAD,
+}
+"""Repositories whose images the roles use and nobody can make from package registries, with the reason."""
+
+
+def every_recipe(region: str) -> dict[str, Recipe]:
+    """Return all recipes by reference; the images of EKS' add-ons are in a registry of each region."""
+    found = (*_static_programs(), *_programs_with_a_shell(), *_coredns(region), _kafka(), _strimzi(), _pause())
+    return {recipe.reference: recipe for recipe in found}
+
+
+def _busybox_links() -> tuple[tuple[str, str], ...]:
+    return tuple((f"usr/bin/{name}", "busybox") for name in _APPLETS.split())
+
+
+def _busybox(folders: tuple[tuple[str, int], ...] = ()) -> tuple[Source, ...]:
+    """As quay.io/prometheus/busybox, on which the images of the Prometheus authors stand."""
+    return (
+        Base((User("nobody", 65534, 65534, "nobody", "/home"),), folders, (*_MERGED, *_busybox_links())),
+        Packages(alone=("busybox-static", "ca-certificates")),
+    )
+
+
+def _static_programs() -> tuple[Recipe, ...]:
+    return (
+        Recipe(
+            f"quay.io/prometheus/prometheus:v{release('prometheus')}",
+            (
+                *_busybox((("etc/prometheus", 65534), ("prometheus", 65534))),
+                Program("prometheus", "usr/bin/prometheus"),
+                Program("promtool", "usr/bin/promtool"),
+            ),
+            Config(
+                entrypoint=("/bin/prometheus",),
+                user="nobody",
+                environment=(_PATH,),
+                working_directory="/prometheus",
+                ports=("9090/tcp",),
+                volumes=("/prometheus",),
+            ),
+        ),
+        Recipe(
+            f"quay.io/prometheus/node-exporter:v{release('node_exporter')}",
+            (*_busybox(), Program("node_exporter", "usr/bin/node_exporter")),
+            Config(entrypoint=("/bin/node_exporter",), user="nobody", environment=(_PATH,), ports=("9100/tcp",)),
+        ),
+        Recipe(
+            f"quay.io/prometheuscommunity/elasticsearch-exporter:v{release('elasticsearch_exporter')}",
+            (*_busybox(), Program("elasticsearch_exporter", "usr/bin/elasticsearch_exporter")),
+            Config(
+                entrypoint=("/bin/elasticsearch_exporter",), user="nobody", environment=(_PATH,), ports=("7979/tcp",)
+            ),
+        ),
+        Recipe(
+            f"registry.k8s.io/kube-state-metrics/kube-state-metrics:v{release('kube-state-metrics')}",
+            (
+                Base((NOBODY,)),
+                Packages(alone=("ca-certificates",)),
+                Program("kube-state-metrics", "kube-state-metrics"),
+            ),
+            Config(
+                entrypoint=("/kube-state-metrics", "--port=8080", "--telemetry-port=8081"),
+                user="nobody",
+                environment=(_PATH,),
+                ports=("8080/tcp", "8081/tcp"),
+            ),
+        ),
+    )
+
+
+def _programs_with_a_shell() -> tuple[Recipe, ...]:
+    return (
+        Recipe(
+            f"docker.io/library/telegraf:{release('telegraf')}",
+            (
+                Base((NOBODY, User("telegraf", 999, 999, "telegraf", "/etc/telegraf")), links=_SHELL),
+                Packages(("bash", "coreutils"), alone=("ca-certificates",)),
+                Program("telegraf", "usr/bin/telegraf"),
+            ),
+            Config(command=("telegraf",), environment=(_PATH,), ports=("8092/udp", "8094/tcp", "8125/udp")),
+        ),
+        # curl is Debian's, which is older; the role's script wants nothing newer.
+        Recipe(
+            f"docker.io/curlimages/curl:{_CURL}",
+            (
+                Base((NOBODY, User("curl_user", 100, 101, "curl_group", "/home/curl_user")), links=_busybox_links()),
+                Packages(("base-files", "curl"), alone=("busybox-static", "ca-certificates")),
+            ),
+            Config(command=("curl",), user="curl_user", environment=(_PATH,), working_directory="/home/curl_user"),
+        ),
+    )
+
+
+def _coredns(region: str) -> tuple[Recipe, ...]:
+    """The add-on's builds of the version that is pinned."""
+    builds = [build for build, _, _ in CATALOG["coredns"].releases if build.startswith(f"v{release('coredns')}-")]
+    return tuple(
+        Recipe(
+            Place(region, "").image("eks/coredns", build),
+            (Base(), Packages(alone=("ca-certificates",)), Program("coredns", "coredns")),
+            Config(entrypoint=("/coredns",), environment=(_PATH,), ports=("53/tcp", "53/udp")),
+        )
+        for build in builds
+    )
+
+
+def _kafka() -> Recipe:
+    folders = ("etc/kafka/secrets", "mnt/shared/config", "opt/kafka", "usr/logs", "var/lib/kafka/data")
+    java = ("opt/java/openjdk", "/usr/lib/jvm/java-21-openjdk-{architecture}")
+    return Recipe(
+        f"docker.io/apache/kafka:{kafka.VERSION}",
+        (
+            Base(
+                (NOBODY, User("appuser", 1000, 1000, "appuser", "/home/appuser", "/bin/bash")),
+                tuple((folder, 1000) for folder in (*folders, "home/appuser")),
+                (*_SHELL, java),
+            ),
+            Packages(("bash", "coreutils", "grep", "openjdk-21-jre-headless", "sed")),
+            Kafka("opt/kafka", (1000, 1000)),
+        ),
+        Config(
+            user="appuser",
+            environment=(
+                ("JAVA_HOME", "/opt/java/openjdk"),
+                ("LANG", "C.UTF-8"),
+                ("PATH", f"/opt/java/openjdk/bin:{_PATH[1]}"),
+            ),
+            ports=("9092/tcp",),
+            volumes=("/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"),
+        ),
+    )
+
+
+def _strimzi() -> Recipe:
+    """Only what the role kafka takes of it: Kafka's nodes copy the agent from here."""
+    return Recipe(
+        f"quay.io/strimzi/kafka:{_STRIMZI}-kafka-{kafka.VERSION}",
+        (
+            Base((NOBODY, User("kafka", 1001, 0, "root", "/home/kafka")), (("opt/kafka", 0),), _SHELL),
+            Packages(("bash", "coreutils")),
+            JavaAgent("opt/prometheus-jmx-exporter"),
+        ),
+        Config(
+            user="1001",
+            environment=(
+                ("KAFKA_EXPORTER_HOME", "/opt/kafka-exporter"),
+                ("KAFKA_HOME", "/opt/kafka"),
+                ("KAFKA_VERSION", kafka.VERSION),
+                _PATH,
+                ("STRIMZI_VERSION", _STRIMZI),
+            ),
+            working_directory="/opt/kafka",
+        ),
+        {"/opt/kafka-exporter/kafka_exporter": _NOT_TO_BE_HAD},
+    )
+
+
+def _pause() -> Recipe:
+    return Recipe(
+        SANDBOX,
+        (Base(), Packages(alone=("catatonit",))),
+        Config(entrypoint=("/usr/bin/catatonit", "-P"), user="65535:65535", environment=(_PATH,)),
+    )

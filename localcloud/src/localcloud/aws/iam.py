@@ -1,0 +1,143 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IAM as EKS sees it: who exists, who may be assumed by whom, and that a new role takes a moment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ministack.services import iam
+
+from localcloud.aws import clock, store
+from localcloud.aws.jsontypes import Json
+
+_seen: dict[str, float] = {}
+"""When a role's trust was last written (role ARN → time), for those written by this process."""
+
+
+_VOLUMES = (
+    "ec2:AttachVolume",
+    "ec2:CreateSnapshot",
+    "ec2:CreateTags",
+    "ec2:CreateVolume",
+    "ec2:DeleteVolume",
+    "ec2:Describe*",
+    "ec2:DetachVolume",
+    "ec2:ModifyVolume",
+)
+_MANAGED: dict[str, tuple[str, ...]] = {
+    "AmazonEC2ContainerRegistryPullOnly": ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:BatchImport*"),
+    "AmazonEC2ContainerRegistryReadOnly": ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:Describe*"),
+    "AmazonEKSBlockStoragePolicy": ("ec2:CreateVolume", "ec2:AttachVolume", "ec2:DetachVolume", "ec2:DeleteVolume"),
+    "AmazonEKSClusterPolicy": ("ec2:Describe*", "ec2:CreateTags", "elasticloadbalancing:*", "kms:DescribeKey"),
+    "AmazonEKSComputePolicy": ("ec2:CreateFleet", "ec2:RunInstances", "iam:PassRole"),
+    "AmazonEKSLoadBalancingPolicy": ("elasticloadbalancing:*", "ec2:Describe*"),
+    "AmazonEKSNetworkingPolicy": ("ec2:CreateNetworkInterface", "ec2:AssignPrivateIpAddresses"),
+    "AmazonEKSVPCResourceController": ("ec2:CreateNetworkInterface", "ec2:AssignPrivateIpAddresses"),
+    "AmazonEKSWorkerNodeMinimalPolicy": ("eks-auth:AssumeRoleForPodIdentity",),
+    "AmazonEKSWorkerNodePolicy": ("ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"),
+    "AmazonEKS_CNI_Policy": ("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:Describe*"),
+    "CloudWatchAgentServerPolicy": ("cloudwatch:PutMetricData", "logs:PutLogEvents", "logs:Create*"),
+    "service-role/AmazonEBSCSIDriverEKSClusterScopedPolicy": _VOLUMES,
+    "service-role/AmazonEBSCSIDriverPolicy": _VOLUMES,
+    "service-role/AmazonEBSCSIDriverPolicyV2": _VOLUMES,
+    "service-role/AmazonEFSCSIDriverPolicy": ("elasticfilesystem:*",),
+}
+"""AWS-managed policies that clusters need, with the gist of what they allow."""
+
+_FAMILIES = ("AmazonEKS", "AmazonEC2ContainerRegistry", "AmazonEBSCSIDriver", "AmazonEFSCSIDriver")
+"""Beginnings of names that the table above is complete for: any other name is a slip."""
+_AWS_POLICY = "arn:aws:iam::aws:policy/"
+
+
+def install() -> None:
+    for name, actions in _MANAGED.items():
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        record = iam._make_aws_managed_record(name, json.dumps(document))
+        iam._aws_managed_policies.setdefault(f"{_AWS_POLICY}{name}", record)
+    for kind in ("Role", "User", "Group"):
+        action = f"Attach{kind}Policy"
+        iam._IAM_HANDLERS[action] = _attachable_only(iam._IAM_HANDLERS[action])
+    for action in ("CreateRole", "UpdateAssumeRolePolicy"):
+        iam._IAM_HANDLERS[action] = _noting(iam._IAM_HANDLERS[action])
+
+
+def _attachable_only(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def wrapped(params: Json) -> Json:
+        arn = iam._p(params, "PolicyArn")
+        if policy_exists(arn):
+            return handler(params)
+        message = f"Policy {arn} does not exist or is not attachable."
+        return iam._error(404, "NoSuchEntity", message, ns="iam")
+
+    return wrapped
+
+
+def policy_exists(arn: str) -> bool:
+    """Whether a policy can be attached: one of the account's, or one of AWS's as far as they are known here."""
+    if not arn.startswith(_AWS_POLICY):
+        return arn in iam._policies
+    name = arn.removeprefix(_AWS_POLICY).rsplit("/", 1)[-1]
+    elsewhere = {known.rsplit("/", 1)[-1] for known in _MANAGED}
+    return arn in iam._aws_managed_policies or not (name in elsewhere or name.startswith(_FAMILIES))
+
+
+def _noting(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def wrapped(params: Json) -> Json:
+        response = handler(params)
+        name = iam._p(params, "RoleName")
+        if response[0] == 200 and name in store.roles:
+            _seen[str(store.roles[name]["Arn"])] = clock.now()
+        return response
+
+    return wrapped
+
+
+def assumable(role_arn: str, service: str, delay: float, actions: Iterable[str] = ("sts:AssumeRole",)) -> bool:
+    """Whether an AWS service can assume the role by now: it exists, trusts the service, and has spread."""
+    role = store.role(role_arn)
+    if role is None or clock.now() - _seen.get(role_arn, 0.0) < delay:
+        return False
+    granted = trusted_actions(role, service)
+    return all(any(_covers(pattern, action) for pattern in granted) for action in actions)
+
+
+def trusted_actions(role: store.Record, service: str) -> set[str]:
+    """The actions a role's trust policy allows to an AWS service."""
+    document = role.get("AssumeRolePolicyDocument") or "{}"
+    try:
+        policy = json.loads(document) if isinstance(document, str) else document
+    except ValueError:
+        return set()
+    allowed: set[str] = set()
+    for statement in _list(policy.get("Statement")):
+        principal = statement.get("Principal")
+        services = _list(principal.get("Service")) if isinstance(principal, dict) else _list(principal)
+        if statement.get("Effect") == "Allow" and (service in services or "*" in services):
+            allowed.update(_list(statement.get("Action")))
+    return allowed
+
+
+def principal_exists(arn: str) -> bool:
+    """Whether an IAM principal ARN can be given access: a role or user of this account, or any of another's."""
+    match = re.fullmatch(r"arn:aws[\w-]*:iam::(\d{12}):(root|(role|user)(/.*)?/([^/]+))", arn)
+    if not match:
+        return False
+    if match[1] != store.account() or match[2] == "root":
+        return True
+    known = (store.roles if match[3] == "role" else store.users).get(match[5])
+    return known is not None and known.get("Arn") == arn
+
+
+def _covers(pattern: str, action: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), action, re.IGNORECASE) is not None
+
+
+def _list(value: Json) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,49 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removes what could not be created, so that the next run of a playbook creates it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ministack.core.responses import request_scope
+
+from localcloud.aws import store
+from localcloud.aws.eks import clusters, nodegroups
+
+NODES_SECONDS = 60.0
+"""How long the nodes of a node group may take to go."""
+
+
+def remove_failed(scopes: Iterable[tuple[str, str]]) -> list[str]:
+    """Remove FAILED clusters and CREATE_FAILED node groups; return one line about each.
+
+    :param scopes: accounts and regions
+    """
+    said = []
+    for account, region in sorted(set(scopes)):
+        with request_scope(account, region):
+            said += [_line(f"Cluster {record['name']}", "FAILED", record) for record in clusters.remove_failed()]
+            groups = nodegroups.remove_failed()
+            said += [
+                _line(f"Node group {group['clusterName']}/{group['nodegroupName']}", "CREATE_FAILED", group)
+                for group in groups
+            ]
+            deadline = time.monotonic() + NODES_SECONDS
+            # One that is being deleted cannot be created.
+            while any(group in store.nodegroups_all.values() for group in groups) and time.monotonic() < deadline:
+                time.sleep(0.1)
+    return said
+
+
+def _line(what: str, status: str, record: store.Record) -> str:
+    reasons = "; ".join(_short(issue["message"]) for issue in record.get("health", {}).get("issues", []))
+    return f"{what} was {status} ({reasons or 'no reason given'}): it is removed, for the next run to create"
+
+
+def _short(message: str) -> str:
+    """The first line, and the last of a log that follows."""
+    first, *rest = message.splitlines() or [""]
+    return " ".join([first, *rest[-1:]])

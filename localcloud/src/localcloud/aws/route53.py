@@ -1,0 +1,80 @@
+# Copyright: the dataplatform.fleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Route 53 operations that ministack does not answer, and records that Route 53 refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ministack.services import route53 as backend
+
+from localcloud.aws.errors import Response
+
+_DNSSEC = re.compile(r"/2013-04-01/hostedzone/([^/]+)/dnssec")
+_NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
+
+ServiceHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
+
+
+def install() -> None:
+    original: ServiceHandler = backend.handle_request
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> Response:
+        match = _DNSSEC.fullmatch(path)
+        if match and method == "GET":
+            return get_dnssec(match[1])
+        return await original(method, path, headers, body, query)
+
+    backend.handle_request = handle
+    change: Callable[[str, bytes], Response] = backend._change_resource_record_sets
+
+    def change_record_sets(zone_id: str, body: bytes) -> Response:
+        before = list(backend._records.get(zone_id, []))
+        answer = change(zone_id, body)
+        shared = cname_conflict(backend._records.get(zone_id, []))
+        if not shared:
+            return answer
+        backend._records[zone_id] = before
+        return 400, {"Content-Type": "text/xml"}, _error("InvalidChangeBatch", shared)
+
+    backend._change_resource_record_sets = change_record_sets
+
+
+def cname_conflict(records: list[dict[str, Any]]) -> str:
+    """What Route 53 says of a name with a CNAME record and one of another type; empty where there is none.
+
+    Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
+    """
+    kinds: dict[str, set[str]] = {}
+    for one in records:
+        kinds.setdefault(one["Name"], set()).add(one["Type"])
+    for name, types in kinds.items():
+        if "CNAME" in types and len(types) > 1:
+            return (
+                f"[RRSet of type CNAME with DNS name {name} is not permitted because a conflicting RRSet with the same "
+                "DNS name already exists in the zone.]"
+            )
+    return ""
+
+
+def get_dnssec(zone_id: str) -> Response:
+    """A hosted zone's DNSSEC status: no zone here is signed, and private zones cannot be."""
+    zone = backend._zones.get(zone_id)
+    headers = {"Content-Type": "text/xml"}
+    if zone is None:
+        return 404, headers, _error("NoSuchHostedZone", f"No hosted zone found with ID: {zone_id}")
+    if zone.get("private"):
+        message = f"DNSSEC is not supported for private hosted zones: {zone_id}"
+        return 400, headers, _error("InvalidArgument", message)
+    status = "<Status><ServeSignature>NOT_SIGNING</ServeSignature></Status><KeySigningKeys/>"
+    return 200, headers, f'<GetDNSSECResponse xmlns="{_NAMESPACE}">{status}</GetDNSSECResponse>'.encode()
+
+
+def _error(code: str, message: str) -> bytes:
+    inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f'<ErrorResponse xmlns="{_NAMESPACE}">{inner}<RequestId>0</RequestId></ErrorResponse>'.encode()

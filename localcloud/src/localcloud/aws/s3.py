@@ -1,0 +1,179 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What S3 refuses or answers otherwise than ministack: lifecycle rules, long deletions, pages of versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from xml.etree import ElementTree
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.services import s3 as backend
+
+from localcloud.aws.errors import Response
+
+Query = dict[str, Any]
+Handler = Callable[..., Response]
+
+LONGEST_PAGE = 1000
+"""Of objects that are listed or deleted by one call."""
+_ID_LENGTH = 255
+_RULES = 1000
+_ACTIONS = (
+    "AbortIncompleteMultipartUpload",
+    "Expiration",
+    "NoncurrentVersionExpiration",
+    "NoncurrentVersionTransition",
+    "Transition",
+)
+_COUNTS = {
+    "Expiration": "Days",
+    "NoncurrentVersionExpiration": "NoncurrentDays",
+    "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
+}
+
+
+def install() -> None:
+    put_lifecycle: Handler = backend._put_bucket_lifecycle
+    delete_objects: Handler = backend._delete_objects
+    list_versions: Handler = backend._list_object_versions
+    error: Handler = backend._error
+
+    def put_bucket_lifecycle(name: str, body: bytes) -> Response:
+        refused = lifecycle_refusal(body) if name in backend._buckets else None
+        return error(*refused) if refused else put_lifecycle(name, body)
+
+    def delete(bucket: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        root = _parsed(body)
+        objects = [] if root is None else _children(root, "Object")
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        if root is None or not objects or len(objects) > LONGEST_PAGE:
+            return error("MalformedXML", backend._MALFORMED_XML, 400)
+        return delete_permitted(delete_objects, bucket, root, headers or {})
+
+    def versions(bucket: str, query: Query) -> Response:
+        return list_versions_of(list_versions, bucket, query)
+
+    checks: Callable[..., list[tuple[str, str]]] = iam_actions.s3_additional_checks
+
+    def additional_checks(method: str, *request: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - of ministack
+        # Each object of a deletion has an answer of its own: delete_permitted() asks for them.
+        own = ("s3:DeleteObject", "s3:DeleteObjectVersion")
+        return [one for one in checks(method, *request) if method != "POST" or one[0] not in own]
+
+    iam_actions.s3_additional_checks = additional_checks
+    backend._put_bucket_lifecycle = put_bucket_lifecycle
+    backend._delete_objects = delete
+    backend._list_object_versions = versions
+
+
+def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, headers: Mapping[str, str]) -> Response:
+    """Delete the objects that the caller may delete, and answer an error for each of the others.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    errors = ""
+    for one in _children(root, "Object"):
+        key, version = _text(one, "Key"), _text(one, "VersionId")
+        action = "s3:DeleteObjectVersion" if version else "s3:DeleteObject"
+        if app._enforce_data_plane("s3", action, headers, {}, "", resource_arn=f"arn:aws:s3:::{bucket}/{key}"):
+            root.remove(one)
+            named = f"<Key>{backend._esc(key)}</Key>" + (f"<VersionId>{version}</VersionId>" if version else "")
+            errors += f"<Error>{named}<Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    status, answer, body = deletion(bucket, ElementTree.tostring(root), headers)
+    if errors and status == HTTPStatus.OK:
+        text = re.sub(r"<DeleteResult([^>]*?)\s*/>", r"<DeleteResult\1></DeleteResult>", body.decode())
+        body = text.replace("</DeleteResult>", f"{errors}</DeleteResult>").encode()
+    return status, answer, body
+
+
+def list_versions_of(listing: Handler, bucket: str, query: Query) -> Response:
+    """A page of versions that goes on after a version that was deleted meanwhile, and is never longer than S3's."""
+    longest = backend._qp(query, "max-keys", "")
+    if longest.isdigit() and int(longest) > LONGEST_PAGE:
+        query = {**query, "max-keys": [str(LONGEST_PAGE)]}
+    key, version = backend._qp(query, "key-marker", ""), backend._qp(query, "version-id-marker", "")
+    known = [one["version_id"] for one in backend._object_versions.get((bucket, key)) or []]
+    if not (key and version) or version in known:
+        return listing(bucket, query)
+    # Versions before the marker are those that were listed, and deleted, with it.
+    before = {"key-marker": [_just_before(key)], "version-id-marker": [""]}
+    status, headers, body = listing(bucket, {**query, **before})
+    text = body.decode() if isinstance(body, bytes) else body
+    marks = f"<KeyMarker>{backend._esc(key)}</KeyMarker><VersionIdMarker>{version}</VersionIdMarker>"
+    text = re.sub(r"<KeyMarker>.*?</KeyMarker><VersionIdMarker\s*/>", lambda _: marks, text, count=1, flags=re.DOTALL)
+    return status, headers, text.encode()
+
+
+def _just_before(key: str) -> str:
+    last = ord(key[-1])
+    return key[:-1] + (f"{chr(last - 1)}\U0010ffff" if last > 1 else "")
+
+
+def lifecycle_refusal(body: bytes) -> tuple[str, str, int] | None:
+    """Code, message and status with which S3 refuses a lifecycle configuration; None if it takes it.
+
+    Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html and
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
+    """
+    root = _parsed(body)
+    rules = [] if root is None else _children(root, "Rule")
+    if not 0 < len(rules) <= _RULES:
+        return "MalformedXML", backend._MALFORMED_XML, 400
+    identifiers = [identifier for rule in rules if (identifier := _text(rule, "ID"))]
+    if len(set(identifiers)) < len(identifiers):
+        return "InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule", 400
+    return next((refused for rule in rules if (refused := _rule_refusal(rule))), None)
+
+
+def _rule_refusal(rule: ElementTree.Element) -> tuple[str, str, int] | None:
+    if len(_text(rule, "ID")) > _ID_LENGTH:
+        return "InvalidArgument", f"ID length should not exceed allowed limit of {_ID_LENGTH}", 400
+    chosen = _children(rule, "Filter") or _children(rule, "Prefix")
+    if len(_children(rule, "Status")) != 1 or len(chosen) != 1:
+        return "MalformedXML", backend._MALFORMED_XML, 400
+    actions = {name: found for name in _ACTIONS if (found := _children(rule, name))}
+    if not actions:
+        return "InvalidRequest", "At least one action needs to be specified in a rule", 400
+    for name, count in _COUNTS.items():
+        for action in actions.get(name, []):
+            days = _text(action, count)
+            if days and not (days.isdigit() and int(days) > 0):
+                return "InvalidArgument", f"'{count}' for {name} action must be a positive integer", 400
+    return _combination_refusal(rule, actions)
+
+
+def _combination_refusal(
+    rule: ElementTree.Element, actions: Mapping[str, list[ElementTree.Element]]
+) -> tuple[str, str, int] | None:
+    marker = any(_text(one, "ExpiredObjectDeleteMarker") for one in actions.get("Expiration", []))
+    if marker and any(_text(one, "Days") or _text(one, "Date") for one in actions["Expiration"]):
+        return "MalformedXML", backend._MALFORMED_XML, 400
+    tagged = any(element.tag.rsplit("}", 1)[-1] == "Tag" for one in _children(rule, "Filter") for element in one.iter())
+    if tagged and marker:
+        return "InvalidRequest", "ExpiredObjectDeleteMarker cannot be specified with Tags.", 400
+    if tagged and "AbortIncompleteMultipartUpload" in actions:
+        return "InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.", 400
+    for one in actions.get("NoncurrentVersionExpiration", []):
+        if _text(one, "NewerNoncurrentVersions") and not _text(one, "NoncurrentDays"):
+            return "MalformedXML", backend._MALFORMED_XML, 400
+    return None
+
+
+def _parsed(body: bytes) -> ElementTree.Element | None:
+    try:
+        return ElementTree.fromstring(body)  # noqa: S314 - the user's own request
+    except ElementTree.ParseError:
+        return None
+
+
+def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [child for child in element if child.tag.rsplit("}", 1)[-1] == name]
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    return next((child.text or "" for child in _children(element, name)), "")

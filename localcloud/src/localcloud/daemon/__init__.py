@@ -1,0 +1,1 @@
+"""The process that serves the AWS API and runs the clusters behind it."""

@@ -1,0 +1,276 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon: ministack behind loopback, with real control planes behind its EKS."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from localcloud.artifacts.binaries import Binaries
+from localcloud.aws.call_log import App, CallLog, Message, Receive, Scope, Send
+from localcloud.daemon.engine import Engine, wanted
+from localcloud.daemon.state import Daemon, StateDir, record
+from localcloud.host.files import Book
+from localcloud.host.loopback import HOST
+from localcloud.host.processes import ProcessRecord, identity, resident_bytes
+from localcloud.model import (
+    ACCOUNT,
+    ADMIN_ACCESS_KEY,
+    ADMIN_USER,
+    NODES,
+    REAL_NODES,
+    REGION,
+    ROOT_ACCESS_KEY,
+    SECRET_KEY,
+    SIMULATED_NODES,
+    LocalCloudError,
+)
+
+LOG = logging.getLogger("localcloud")
+GUARD_INTERVAL = 3.0
+VOLATILE = {"status", "issues"}
+# How a line of the log begins, after the time, that is meant for the user.
+OWN_ERROR = " localcloud ERROR "
+STATUS_PATH = "/_localcloud/status"
+REPAIR_PATH = "/_localcloud/repair"
+ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def configure(state: StateDir, port: int) -> None:
+    """Set what ministack reads from the environment; it does so when it is imported."""
+    scratch = state.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "PERSIST_STATE": "0",
+        "STATE_DIR": str(scratch / "ministack"),
+        "S3_DATA_DIR": str(scratch / "s3"),
+        "TMPDIR": str(scratch),
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+    }
+    # The user's own AWS settings are none of this process' business.
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+
+
+def create_administrator() -> None:
+    """Give the account an IAM user with fixed keys and every permission."""
+    from ministack.core import responses  # noqa: PLC0415 - after configure()
+    from ministack.services import iam  # noqa: PLC0415
+
+    responses.set_request_account_id(ACCOUNT)
+    iam._create_user({"UserName": [ADMIN_USER]})
+    iam._put_user_policy(
+        {
+            "UserName": [ADMIN_USER],
+            "PolicyName": ["administrator"],
+            "PolicyDocument": [json.dumps(ADMIN_POLICY)],
+        }
+    )
+    iam._access_keys[ADMIN_ACCESS_KEY] = {
+        "UserName": ADMIN_USER,
+        "AccessKeyId": ADMIN_ACCESS_KEY,
+        "Status": "Active",
+        "SecretAccessKey": SECRET_KEY,
+        "CreateDate": "2026-01-01T00:00:00Z",
+    }
+
+
+def principal_of(access_key: str) -> tuple[str, str]:
+    """Return account and principal ARN of an access key, as far as the emulator knows it."""
+    from ministack.core import iam_evaluator, responses  # noqa: PLC0415
+
+    account = (
+        iam_evaluator.find_iam_access_key_account(access_key)
+        or responses._account_from_sts_session(access_key)
+        or (access_key if access_key.isdigit() and len(access_key) == 12 else ACCOUNT)
+    )
+    credential = iam_evaluator.resolve_credential(access_key, account)
+    return account, getattr(credential, "principal_arn", "")
+
+
+class OwnPages:
+    """ASGI middleware that answers what is asked of the local cloud itself: a GET or POST of some paths."""
+
+    def __init__(self, app: App, pages: Mapping[tuple[str, str], Callable[[], Any]]) -> None:
+        self._app = app
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = self._pages.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if page is not None:
+            body = json.dumps(await asyncio.to_thread(page)).encode()
+            headers = [(b"content-type", b"application/json")]
+            start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self._app(scope, receive, send)
+
+
+class Cloud:
+    """The daemon's parts, put together."""
+
+    def __init__(self, state: StateDir, port: int, owner: int | None = None, *, nodes: str = SIMULATED_NODES) -> None:
+        self._state = state
+        self._owner = ProcessRecord("owner", owner, identity(owner) or "") if owner else None
+        self._daemon = Daemon(
+            pid=os.getpid(),
+            identity=identity(os.getpid()) or "",
+            port=port,
+            endpoint_url=f"http://{HOST}:{port}",
+            nodes=nodes,
+        )
+        self._book = Book(state.file, lambda: record(self._daemon, self._lasting()))
+        real = nodes == REAL_NODES
+        self.engine = Engine(state, Binaries(), self._book.write, real_nodes=real) if real or wanted() else None
+        self._port = port
+        self._calls: CallLog | None = None
+
+    def app(self) -> App:
+        """Build the ASGI application, from the inside out."""
+        gateway = importlib.import_module("ministack.app").app
+        if self.engine is not None:
+            self.engine.install(importlib.import_module("ministack.services.eks"))
+        create_administrator()
+        gateway = self._extended(gateway)
+        self._calls = CallLog(gateway, self._state.aws_calls, principal_of)
+        return OwnPages(self._calls, {("GET", STATUS_PATH): self.status, ("POST", REPAIR_PATH): self.repair})
+
+    def _extended(self, gateway: App) -> App:
+        from localcloud.aws.asgi import install  # noqa: PLC0415 - after configure()
+        from localcloud.aws.settings import EmulatorSettings  # noqa: PLC0415
+
+        try:
+            settings = EmulatorSettings.from_env(upgrade=self.engine.upgrade if self.engine else None)
+        except ValueError as error:
+            raise LocalCloudError(str(error)) from None
+        return install(gateway, settings)
+
+    def status(self) -> dict[str, Any]:
+        """Describe the daemon, its clusters and what they take."""
+        clusters = self.engine.summary() if self.engine else {}
+        records = self.engine.supervisor.records() if self.engine else []
+        machines = self.engine.machines if self.engine else None
+        for identifier, cluster in clusters.items():
+            cluster["nodes"] = self.engine.nodes(identifier) if self.engine else []
+        pids = {"daemon": os.getpid()} | {record.name: record.pid for record in records}
+        return {
+            "endpoint_url": self._daemon.endpoint_url,
+            "pid": os.getpid(),
+            "state_dir": str(self._state.root),
+            "account": ACCOUNT,
+            "region": REGION,
+            "clusters": clusters,
+            "volumes": machines.obstacle if machines else "",
+            "memory_bytes": {name: resident_bytes(pid) for name, pid in pids.items()},
+            "requests": dict(self._calls.counts) if self._calls else {},
+        }
+
+    def repair(self) -> list[str]:
+        """Remove what could not be created, for the next run; start what stands still. Return what was done."""
+        from localcloud.aws import repair  # noqa: PLC0415 - after configure()
+
+        keys = [container.key for container in self.engine.containers()] if self.engine else []
+        said = repair.remove_failed([(ACCOUNT, REGION), *((key.account, key.region) for key in keys)])
+        said += self.engine.revive() if self.engine else []
+        for line in said:
+            LOG.info("%s", line)
+        return said
+
+    def _lasting(self) -> dict[str, dict[str, Any]]:
+        """What changes by the engine's doing only; the rest is asked of the daemon, not read from a file."""
+        clusters = self.engine.summary() if self.engine else {}
+        return {
+            key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()
+        }
+
+    async def _guard(self, stopped: asyncio.Event) -> None:
+        """Stop when nobody can stop this daemon any more: its record, or the process it belongs to, is gone."""
+        while not stopped.is_set():
+            await asyncio.sleep(GUARD_INTERVAL)
+            self._book.catch_up()
+            try:
+                recorded = self._state.read()
+            except OSError as error:
+                LOG.warning("%s could not be read: %s", self._state.file, error)
+                continue
+            if recorded is None or recorded.pid != os.getpid():
+                LOG.warning("%s is gone: stopping", self._state.file)
+                stopped.set()
+            elif self._owner is not None and identity(self._owner.pid) != self._owner.identity:
+                LOG.warning("The process that started this one is gone: stopping")
+                stopped.set()
+
+    async def serve(self) -> None:
+        """Serve until a signal comes."""
+        from hypercorn.asyncio import serve  # noqa: PLC0415
+        from hypercorn.config import Config  # noqa: PLC0415
+
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        config = Config()
+        config.bind = [f"{HOST}:{self._port}"]
+        config.keep_alive_timeout = 75
+        config.graceful_timeout = 1
+        config.loglevel = "WARNING"
+        app: Any = self.app()
+        # Without it nobody finds this daemon.
+        self._state.write(self._daemon)
+        guard = asyncio.create_task(self._guard(stopped))
+        try:
+            await serve(app, config, shutdown_trigger=stopped.wait)
+        finally:
+            guard.cancel()
+            if self.engine is not None:
+                await asyncio.to_thread(self.engine.stop)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="localcloud.daemon.server")
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--nodes", choices=NODES, default=SIMULATED_NODES)
+    parser.add_argument("--owner", type=int, help="the process without which this one is not wanted")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
+    )
+    logging.getLogger("localcloud").setLevel(logging.INFO)
+    state = StateDir(options.state_dir)
+    configure(state, options.port)
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(Cloud(state, options.port, options.owner, nodes=options.nodes).serve())
+        except (LocalCloudError, OSError) as error:
+            LOG.error("%s", error)
+            return 1
+    # ministack leaves threads behind that would hold the interpreter.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

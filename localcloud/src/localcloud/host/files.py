@@ -1,0 +1,109 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that more than one thread or process writes: whole or not at all, and one at a time where that counts."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+LOG = logging.getLogger("localcloud.host.files")
+
+
+def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Replace a file at once: a reader sees the old content or the new, and a failed write leaves the old.
+
+    What a machine that loses its power forgets is not guarded against: ``flush`` does that.
+
+    :raises OSError: it cannot be written; ``errno.ENOSPC`` for a full disk
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    scratch = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        scratch.chmod(mode)
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line, or nothing: half of one would spoil the next.
+
+    :raises OSError: it cannot be written
+    """
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        rest = memoryview(f"{line}\n".encode())
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(before)
+            raise
+
+
+def flush(path: Path) -> None:
+    """Bring a file, or everything in a folder, to the disk."""
+    for found in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if not found.is_symlink():
+            descriptor = os.open(found, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: Path, taken: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock against other processes and threads; it ends with the process, however that ends.
+
+    :param path: a file for nothing else, which stays
+    :param taken: called before waiting for another holder; what it raises is raised instead of that
+    """
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Book:
+    """A file of what there is now, for others to read. Keeping it never fails what it is about.
+
+    A write that fails is logged, and tried again by the next one or by ``catch_up``.
+    """
+
+    def __init__(self, path: Path, content: Callable[[], str]) -> None:
+        """``content`` is asked when it is written, so that the last one written is the newest."""
+        self._path = path
+        self._content = content
+        self._lock = threading.Lock()
+        self._behind = False
+
+    def write(self) -> None:
+        with self._lock:
+            try:
+                write_whole(self._path, self._content())
+            except Exception as error:
+                if not self._behind:
+                    LOG.warning("%s could not be written, and will be later: %s", self._path, error)
+                self._behind = True
+            else:
+                self._behind = False
+
+    def catch_up(self) -> None:
+        """Write it if the last time that failed."""
+        if self._behind:
+            self.write()

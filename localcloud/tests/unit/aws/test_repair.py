@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What could not be created is removed, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from localcloud.aws import repair, store
+from ministack.core.responses import request_scope
+
+from .conftest import ACCOUNT, REGION, nodegroup, status
+
+ISSUES = {"issues": [{"code": "InternalFailure", "message": "no room:\nand so on\nfull", "resourceIds": []}]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed(server):
+    """Without what other tests have left."""
+    repair.remove_failed([(ACCOUNT, REGION)])
+
+
+@pytest.fixture
+def change(server):
+    def change(kind, key, **members):
+        with request_scope(ACCOUNT, REGION):
+            getattr(store, kind)[key].update(members)
+
+    return change
+
+
+def test_a_failed_cluster_goes_and_can_be_created(eks, ec2, make_cluster, make_network, change):
+    network = make_network()
+    failed = make_cluster(network=network, deletionProtection=True)
+    good = make_cluster()
+    group = eks.describe_cluster(name=failed)["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"]
+    change("clusters", failed, _status="FAILED", health=ISSUES)
+    assert repair.remove_failed([(ACCOUNT, REGION)] * 2) == [
+        f"Cluster {failed} was FAILED (no room: full): it is removed, for the next run to create"
+    ]
+    assert failed not in eks.list_clusters()["clusters"]
+    assert status(eks, good) == "ACTIVE"
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [network.vpc_id]}])["SecurityGroups"]
+    assert group not in [found["GroupId"] for found in groups]
+    make_cluster(name=failed, network=network)
+    assert status(eks, failed) == "ACTIVE"
+
+
+def test_a_failed_node_group_goes_and_can_be_created(eks, make_cluster, make_nodegroup, change):
+    cluster = make_cluster()
+    failed, good = make_nodegroup(cluster), make_nodegroup(cluster)
+    change("nodegroups_all", f"{cluster}/{failed}", _status="CREATE_FAILED", health={"issues": []})
+    assert repair.remove_failed([(ACCOUNT, REGION)]) == [
+        f"Node group {cluster}/{failed} was CREATE_FAILED (no reason given): it is removed, for the next run to create"
+    ]
+    assert eks.list_nodegroups(clusterName=cluster)["nodegroups"] == [good]
+    make_nodegroup(cluster, nodegroupName=failed)
+    assert nodegroup(eks, cluster, failed)["status"] == "ACTIVE"
+
+
+def test_nothing_failed_is_nothing_done(eks, make_cluster):
+    name = make_cluster()
+    assert repair.remove_failed([(ACCOUNT, REGION)]) == []
+    assert status(eks, name) == "ACTIVE"
