@@ -90,8 +90,9 @@ def test_a_change_makes_a_version_and_deletes_what_is_not_in_use() -> None:
         ("ModifyLaunchTemplate", {**ID, "DefaultVersion": "5"}),
         ("DeleteLaunchTemplateVersions", {**ID, "Versions": ["2", "3"]}),
     ]
-    assert made[0][2][hops] == (2, 3)
-    assert made[1][2]["default_version"] == (2, 5)
+    disk = template_data(3, 50, None)["BlockDeviceMappings"]
+    assert made[0][2] == {hops: (2, 3), "block_device_mappings": (None, disk)}
+    assert made[1][2] == {**made[0][2], "default_version": (2, 5)}
     assert made[2][2] == {"versions.2": ("present", None), "versions.3": ("present", None)}
 
 
@@ -106,6 +107,18 @@ def test_a_version_with_the_same_data_is_used_again() -> None:
     ]
     # What the node group has is preferred to a newer version with the same data.
     assert plan(template(3, 3), versions(v1=TWO, v2=ONE, v3=ONE), in_use=[2])[1] == 2
+    # Where neither the node group nor the default has the data, the newest version with it is used.
+    assert plan(template(1, 3), versions(v1=TWO, v2=ONE, v3=ONE))[1] == 3
+
+
+def test_a_default_version_that_was_not_listed_is_replaced() -> None:
+    """Between the two calls that read, somebody made another version the default."""
+    made, number = plan(template(3, 3), versions(v1=TWO))
+    assert (made[0][0], number) == ("CreateLaunchTemplateVersion", 4)
+    assert made[0][2] == {
+        "metadata_options.http_tokens": (None, "required"),
+        "metadata_options.http_put_response_hop_limit": (None, 1),
+    }
 
 
 def test_nothing_is_deleted_while_the_node_group_is_updated() -> None:
@@ -123,11 +136,15 @@ def test_nothing_is_deleted_while_the_node_group_is_updated() -> None:
     ],
 )
 def test_what_others_have_put_into_it_is_a_difference(theirs: dict[str, Any]) -> None:
-    assert [operation for operation, *_ in plan(template(), versions(v1=theirs))[0]] == [
+    made, _number = plan(template(), versions(v1=theirs))
+    assert [operation for operation, *_ in made] == [
         "CreateLaunchTemplateVersion",
         "ModifyLaunchTemplate",
         "DeleteLaunchTemplateVersions",
     ]
+    there, ours = data_state(theirs), data_state(ONE)
+    names = {name for name in {*there, *ours} if there.get(name) != ours.get(name)}
+    assert made[0][2] == {name: (there.get(name), ours.get(name)) for name in names}
 
 
 def test_tags() -> None:
@@ -138,6 +155,7 @@ def test_tags() -> None:
         ("DeleteTags", {"Resources": ["lt-1"], "Tags": [{"Key": "old"}]}),
     ]
     assert made[0][2] == {"tags.new": (None, "2")}
+    assert made[1][2] == {"tags.old": ("1", None)}
     assert plan(found, versions(v1=ONE), purge_tags=False) == ([], 1)
 
 
@@ -147,13 +165,39 @@ def test_deletion() -> None:
     assert shown["metadata_options.http_put_response_hop_limit"] == (1, None)
     assert shown["tags"] == (TAGS, None)
     assert not plan_absent(NAME, None, [])
+    # The default version may be one that was made after the versions were listed.
+    (shown,) = [shown for *_, shown in steps(plan_absent(NAME, template(3, 3), versions(v1=TWO)), "ec2")]
+    assert shown == {"tags": (TAGS, None)}
+
+
+def test_the_diff_names_the_launch_template() -> None:
+    for planned in (
+        plan_present(NAME, None, [], ONE, TAGS)[0],
+        plan_present(NAME, template(), versions(v1=ONE), TWO, TAGS)[0],
+        plan_absent(NAME, None, []),
+        plan_absent(NAME, template(), versions(v1=ONE)),
+    ):
+        diff = planned.diff()
+        assert (diff["before_header"], diff["after_header"]) == (f"launch template {NAME}",) * 2
+
+
+def test_tokens_are_required() -> None:
+    """IMDSv2: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html"""
+    values = botocore.session.get_session().get_service_model("ec2").shape_for("LaunchTemplateHttpTokensState").enum
+    options = template_data(2, None, None)["MetadataOptions"]
+    assert options == {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}
+    assert options["HttpTokens"] in values
 
 
 @pytest.mark.parametrize("ami_type", [None, *AMI_TYPES])
 def test_the_disk_is_the_images_volume(ami_type: str | None) -> None:
     if ami_type == "CUSTOM":
-        with pytest.raises(EksError, match="needs a launch template with an image"):
+        with pytest.raises(EksError) as refused:
             template_data(1, 40, ami_type)
+        assert str(refused.value) == (
+            "ami_type CUSTOM needs a launch template with an image, which this one has not. Make one of your own, with "
+            "MetadataOptions in it, and name it in launch_template of the node group. Nothing was changed."
+        )
         return
     device = {"BOTTLEROCKET": "/dev/xvdb", "WINDOWS": "/dev/sda1"}.get((ami_type or "").split("_")[0], "/dev/xvda")
     (volume,) = template_data(1, 40, ami_type)["BlockDeviceMappings"]
@@ -171,8 +215,14 @@ def test_names_and_hops_are_ec2s() -> None:
     assert name.metadata["max"] == LONGEST_NAME
     assert re.fullmatch(name.metadata["pattern"], template_name("one-1", "workers_A"))
     assert len(template_name("a", "b")) >= name.metadata["min"]
-    with pytest.raises(EksError, match="EC2 allows 128"):
-        template_name("c" * 100, "g" * 63)
+    longest = "c" * 100
+    assert len(template_name(longest, "g" * 27)) == LONGEST_NAME
+    with pytest.raises(EksError) as refused:
+        template_name(longest, "g" * 28)
+    assert str(refused.value) == (
+        f"The launch template {longest}/{'g' * 28} would have a name of 129 characters, and EC2 allows 128. "
+        "Shorten the node group's name. Nothing was changed."
+    )
     options = model.shape_for("LaunchTemplateInstanceMetadataOptionsRequest").members["HttpPutResponseHopLimit"]
     limits = re.search(r"Integers from (\d+) to (\d+)", options.documentation)
     assert limits is not None
