@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .aliases import Document, State
@@ -43,18 +44,25 @@ _NESTED = (
     "kube_controller_manager_config",
     "outpost_config",
 )
-_AT_CREATION = ("bootstrap_self_managed_addons",)
+_VPC = {
+    "subnet_ids": "subnetIds",
+    "security_group_ids": "securityGroupIds",
+    "endpoint_public_access": "endpointPublicAccess",
+    "endpoint_private_access": "endpointPrivateAccess",
+    "public_access_cidrs": "publicAccessCidrs",
+    "control_plane_egress_mode": "controlPlaneEgressMode",
+}
 
-_ANEW = "only a new cluster can have another."
+_NEW_CLUSTER = "only a new cluster can have another."
 _REMEDIES = {
-    "role_arn": "keep the role, and change the policies attached to it; " + _ANEW,
-    "service_ipv4_cidr": _ANEW,
-    "ip_family": _ANEW,
+    "role_arn": "keep the role, and change the policies attached to it; " + _NEW_CLUSTER,
+    "service_ipv4_cidr": _NEW_CLUSTER,
+    "ip_family": _NEW_CLUSTER,
     "encryption_key_arn": "EKS never lets go of a key; rotate the key in KMS instead, or make a new cluster.",
     "bootstrap_cluster_creator_admin_permissions": (
         "it counts at creation only; add or remove the creator's access entry instead (eks_access_entry)."
     ),
-    "outpost_config.": _ANEW,
+    "outpost_config.": _NEW_CLUSTER,
 }
 _MODES = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
 
@@ -79,7 +87,7 @@ def wanted_state(options: Mapping[str, Any]) -> State:
             "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to let nobody in set "
             "endpoint_public_access=false, to let everybody in name 0.0.0.0/0."
         )
-    if ":alias/" in state.get("encryption_key_arn", ""):
+    if ":alias/" in str(state.get("encryption_key_arn")):
         raise EksError("encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.")
     if state.get("auto_mode.node_pools") is not None:
         state["auto_mode.node_pools"] = names(state["auto_mode.node_pools"])
@@ -189,7 +197,7 @@ def check_offered(version: str, offered: Sequence[Document] | None) -> None:
     usable = {
         v["clusterVersion"]
         for v in offered
-        if (v.get("versionStatus") or v.get("status") or "").upper().replace("-", "_") != "UNSUPPORTED"
+        if not {v.get("versionStatus"), v.get("status")} & {"UNSUPPORTED", "unsupported"}
     }
     if version not in usable:
         known = ", ".join(sorted(usable, key=minor)) or "none"
@@ -226,14 +234,7 @@ def create_request(name: str, wanted: State) -> Document:
         "version": get("version"),
         "roleArn": get("role_arn"),
         "resourcesVpcConfig": without_none(
-            {
-                "subnetIds": get("subnet_ids"),
-                "securityGroupIds": get("security_group_ids") or None,
-                "endpointPublicAccess": get("endpoint_public_access"),
-                "endpointPrivateAccess": get("endpoint_private_access"),
-                "publicAccessCidrs": get("public_access_cidrs"),
-                "controlPlaneEgressMode": get("control_plane_egress_mode"),
-            }
+            {key: get(field) for field, key in _VPC.items()} | {"securityGroupIds": get("security_group_ids") or None}
         ),
         "kubernetesNetworkConfig": network or None,
         "logging": {"clusterLogging": [{"types": get("log_types"), "enabled": True}]} if get("log_types") else None,
@@ -271,8 +272,6 @@ def _refuse_closed(resource: str, merged: State) -> None:
 
 def _effective(changes: dict[str, Change], merged: State) -> dict[str, Change]:
     """Without differences that cannot be one: nobody is asked for CIDRs while public access is off, and so on."""
-    for name in _AT_CREATION:
-        changes.pop(name, None)
     if not merged["endpoint_public_access"]:
         changes.pop("public_access_cidrs", None)
     bootstrap = changes.get("bootstrap_cluster_creator_admin_permissions")
@@ -332,9 +331,11 @@ Built = list[tuple[str, Document, Mapping[str, Change]]]
 _Builder = Callable[[dict[str, Change], State], Built]
 
 
-def _config(request: Callable[[dict[str, Change], State], Document]) -> _Builder:
+def _config(
+    request: Callable[[dict[str, Change], State], Document], changes: dict[str, Change], merged: State
+) -> Built:
     """One UpdateClusterConfig call for a group of fields."""
-    return lambda changes, merged: [("UpdateClusterConfig", request(changes, merged), changes)]
+    return [("UpdateClusterConfig", request(changes, merged), changes)]
 
 
 def _authentication(changes: dict[str, Change], _: State) -> Built:
@@ -357,18 +358,8 @@ def _logging(changes: dict[str, Change], _: State) -> Document:
     return {"logging": {"clusterLogging": [{"types": t, "enabled": on} for t, on in setups if t]}}
 
 
-def _vpc(*fields: str) -> Callable[[dict[str, Change], State], Document]:
-    keys = {
-        "subnet_ids": "subnetIds",
-        "security_group_ids": "securityGroupIds",
-        "endpoint_public_access": "endpointPublicAccess",
-        "endpoint_private_access": "endpointPrivateAccess",
-        "public_access_cidrs": "publicAccessCidrs",
-        "control_plane_egress_mode": "controlPlaneEgressMode",
-    }
-    return lambda changes, merged: {
-        "resourcesVpcConfig": {keys[name]: merged[name] for name in fields if name in changes}
-    }
+def _vpc(changes: dict[str, Change], merged: State) -> Document:
+    return {"resourcesVpcConfig": {_VPC[name]: merged[name] for name in changes}}
 
 
 def _remote(merged: State) -> Document:
@@ -419,29 +410,32 @@ def _cidrs(entries: Sequence[Document] | None) -> list[str]:
 
 # The fields that one call may change together, in the order of the calls.
 _GROUPS: Sequence[tuple[Sequence[str], _Builder]] = (
-    (("deletion_protection",), _config(lambda _, m: {"deletionProtection": m["deletion_protection"]})),
+    (("deletion_protection",), partial(_config, lambda _, m: {"deletionProtection": m["deletion_protection"]})),
     (("authentication_mode",), _authentication),
     (
         ("encryption_key_arn",),
         lambda c, m: [("AssociateEncryptionConfig", {"encryptionConfig": _encryption(m)}, c)],
     ),
-    (("log_types",), _config(_logging)),
-    (("subnet_ids", "security_group_ids"), _config(_vpc("subnet_ids", "security_group_ids"))),
+    (("log_types",), partial(_config, _logging)),
+    (("subnet_ids", "security_group_ids"), partial(_config, _vpc)),
     (
         ("endpoint_public_access", "endpoint_private_access", "public_access_cidrs"),
-        _config(_vpc("endpoint_public_access", "endpoint_private_access", "public_access_cidrs")),
+        partial(_config, _vpc),
     ),
-    (("control_plane_egress_mode",), _config(_vpc("control_plane_egress_mode"))),
-    (("remote_node_networks", "remote_pod_networks"), _config(lambda _, m: {"remoteNetworkConfig": _remote(m)})),
-    (("upgrade_policy",), _config(lambda _, m: {"upgradePolicy": {"supportType": m["upgrade_policy"]}})),
-    (("zonal_shift",), _config(lambda _, m: {"zonalShiftConfig": {"enabled": m["zonal_shift"]}})),
-    (("auto_mode.",), _config(lambda _, m: _auto_mode(m))),
+    (("control_plane_egress_mode",), partial(_config, _vpc)),
+    (
+        ("remote_node_networks", "remote_pod_networks"),
+        partial(_config, lambda _, m: {"remoteNetworkConfig": _remote(m)}),
+    ),
+    (("upgrade_policy",), partial(_config, lambda _, m: {"upgradePolicy": {"supportType": m["upgrade_policy"]}})),
+    (("zonal_shift",), partial(_config, lambda _, m: {"zonalShiftConfig": {"enabled": m["zonal_shift"]}})),
+    (("auto_mode.",), partial(_config, lambda _, m: _auto_mode(m))),
     (
         ("control_plane_scaling_tier",),
-        _config(lambda _, m: {"controlPlaneScalingConfig": {"tier": m["control_plane_scaling_tier"]}}),
+        partial(_config, lambda _, m: {"controlPlaneScalingConfig": {"tier": m["control_plane_scaling_tier"]}}),
     ),
     (
         ("kube_api_server_config.", "kube_scheduler_config.", "kube_controller_manager_config."),
-        _config(lambda _, m: _component_configs(m)),
+        partial(_config, lambda _, m: _component_configs(m)),
     ),
 )

@@ -49,7 +49,7 @@ def template_data(hop_limit: int, disk_size: int | None, ami_type: str | None) -
         )
     data: Document = {"MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": hop_limit}}
     if disk_size:
-        device = _VOLUMES.get((ami_type or "").split("_")[0], _ROOT)
+        device = _VOLUMES.get(str(ami_type).partition("_")[0], _ROOT)
         volume = {"VolumeSize": disk_size, "VolumeType": "gp3", "DeleteOnTermination": True}
         data["BlockDeviceMappings"] = [{"DeviceName": device, "Ebs": volume}]
     return data

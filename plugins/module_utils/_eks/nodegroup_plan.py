@@ -53,17 +53,17 @@ _EITHER = (
     ),
 )
 
-_ANEW = "create a node group of another name, move the workloads there, then delete this one."
+_REPLACEMENT = "create a node group of another name, move the workloads there, then delete this one."
 _REMEDIES = {
-    "node_role_arn": _ANEW,
-    "subnet_ids": _ANEW,
-    "instance_types": _ANEW,
-    "ami_type": _ANEW,
-    "capacity_type": _ANEW,
-    "disk_size": _ANEW,
-    "remote_access.": _ANEW,
-    "launch_template.id": "only another version of the same template can be used; or " + _ANEW,
-    "launch_template.name": "only another version of the same template can be used; or " + _ANEW,
+    "node_role_arn": _REPLACEMENT,
+    "subnet_ids": _REPLACEMENT,
+    "instance_types": _REPLACEMENT,
+    "ami_type": _REPLACEMENT,
+    "capacity_type": _REPLACEMENT,
+    "disk_size": _REPLACEMENT,
+    "remote_access.": _REPLACEMENT,
+    "launch_template.id": "only another version of the same template can be used; or " + _REPLACEMENT,
+    "launch_template.name": "only another version of the same template can be used; or " + _REPLACEMENT,
 }
 
 
@@ -90,11 +90,7 @@ def wanted_state(options: Mapping[str, Any]) -> State:
 
 def current_state(nodegroup: Document) -> State:
     """DescribeNodegroup's answer as a state."""
-    state: State = {
-        option: nodegroup.get(key)
-        for option, key in _API_NAMES.items()
-        if option not in ("subnet_ids", "instance_types", "taints", "labels", "tags")
-    }
+    state: State = {option: nodegroup.get(_API_NAMES[option]) for option in _PLAIN}
     scaling = nodegroup.get("scalingConfig") or {}
     state.update({option: scaling.get(key) for option, key in _SIZES.items()})
     state["subnet_ids"] = names(nodegroup.get("subnets"))
@@ -176,8 +172,8 @@ def create_request(cluster: str, name: str, wanted: State, ordered_types: list[s
     scaling = {key: wanted[option] for option, key in _SIZES.items() if wanted.get(option) is not None}
     if scaling:
         # EKS has its own defaults for what is left out, and they need not fit the rest.
-        low = scaling.setdefault("minSize", min(1, scaling.get("maxSize", 1)))
-        scaling.setdefault("maxSize", max(low, scaling.get("desiredSize", low), 1))
+        low = scaling.setdefault("minSize", min(1, scaling.get("desiredSize", 1)))
+        scaling.setdefault("maxSize", max(scaling.get("desiredSize", low), 1))
         scaling.setdefault("desiredSize", max(low, min(1, scaling["maxSize"])))
         request["scalingConfig"] = scaling
     for option, key in _NESTED.items():
@@ -224,7 +220,7 @@ def _effective(resource: str, current: State, wanted: State, policy: str, *, pur
     high = state.get("max_size", current["max_size"])
     _check_sizes(low, high, state.get("desired_size"), resource)
     desired = state.pop("desired_size", None)
-    if policy != "always" or desired is None:
+    if policy == "initial" or desired is None:
         desired = current["desired_size"]
     if None not in (low, high, desired):
         state["desired_size"] = max(low, min(high, desired))
@@ -236,7 +232,7 @@ def _effective(resource: str, current: State, wanted: State, policy: str, *, pur
     return state
 
 
-def _check_sizes(low: int | None, high: int | None, desired: int | None, resource: str = "") -> None:
+def _check_sizes(low: int | None, high: int | None, desired: int | None, resource: str) -> None:
     where = f"{resource}: " if resource else ""
     rule = "The order is min_size <= desired_size <= max_size. Nothing was changed."
     if low is not None and high is not None and low > high:

@@ -8,6 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.cluster_plan import (
+    check_offered,
     current_state,
     plan_absent,
     plan_present,
@@ -174,7 +175,15 @@ def test_auto_mode_is_switched_off_as_a_whole() -> None:
 
 def test_authentication_goes_mode_by_mode() -> None:
     planned = plan({"authentication_mode": "API"})
-    assert [r["accessConfig"]["authenticationMode"] for _, r in calls(planned)] == ["API_AND_CONFIG_MAP", "API"]
+    assert steps(planned) == [
+        (
+            "UpdateClusterConfig",
+            {"name": "one", "accessConfig": {"authenticationMode": after}},
+            {"authentication_mode": (before, after)},
+        )
+        for before, after in (("CONFIG_MAP", "API_AND_CONFIG_MAP"), ("API_AND_CONFIG_MAP", "API"))
+    ]
+    assert len(steps(plan({"authentication_mode": "API_AND_CONFIG_MAP"}))) == 1
     diff = planned.diff()
     assert (diff["before"], diff["after"]) == (
         {"authentication_mode": "CONFIG_MAP"},
@@ -372,7 +381,14 @@ def test_every_request_is_valid_for_the_api() -> None:
             "etcd_placement": {"spread_level": "rack"},
         },
     }
-    for step in (*plan(options, None), *plan({"version": "1.36", "zonal_shift": True, "tags": {"x": "y"}})):
+    (created,) = plan(options, None)
+    assert created.request["outpostConfig"] == {
+        "outpostArns": ["a"],
+        "controlPlaneInstanceType": "m5.large",
+        "controlPlanePlacement": {"spreadLevel": "host"},
+        "etcdPlacement": {"spreadLevel": "rack"},
+    }
+    for step in (created, *plan({"version": "1.36", "zonal_shift": True, "tags": {"x": "y"}})):
         shape = model.operation_model(step.operation).input_shape
         report = ParamValidator().validate(dict(step.request), shape)
         assert not report.has_errors(), report.generate_report()
@@ -535,6 +551,7 @@ def test_what_is_sent_and_shown_of_updates() -> None:
 
 def test_what_is_sent_of_the_smallest_cluster() -> None:
     planned = plan({"role_arn": ROLE, "subnet_ids": ["a"]}, None)
+    assert planned.resource == "cluster one"
     request = {"name": "one", "roleArn": ROLE, "resourcesVpcConfig": {"subnetIds": ["a"]}}
     assert steps(planned) == [("CreateCluster", request, {"role_arn": (None, ROLE), "subnet_ids": (None, ["a"])})]
     open_ = {"endpoint_public_access": True, "control_plane_egress_mode": "AWS_MANAGED", "log_types": [], "tags": {}}
@@ -545,6 +562,62 @@ def test_what_is_sent_of_the_smallest_cluster() -> None:
         "controlPlaneEgressMode": "AWS_MANAGED",
     }
     assert request.keys() == {"name", "roleArn", "resourcesVpcConfig"}
+
+
+def test_each_group_of_the_vpc_is_a_call_with_what_changes() -> None:
+    wanted = {"subnet_ids": ["x"], "endpoint_private_access": True, "public_access_cidrs": ["10.0.0.0/8"]}
+    sent = [request["resourcesVpcConfig"] for _, request, _ in steps(plan(wanted))]
+    assert sent == [
+        {"subnetIds": ["x"]},
+        {"endpointPrivateAccess": True, "publicAccessCidrs": ["10.0.0.0/8"]},
+    ]
+    wanted = {"security_group_ids": ["g"], "control_plane_egress_mode": "CUSTOMER_ROUTED"}
+    wanted |= {"endpoint_public_access": False, "endpoint_private_access": True}
+    sent = [request["resourcesVpcConfig"] for _, request, _ in steps(plan(wanted))]
+    assert sent == [
+        {"securityGroupIds": ["g"]},
+        {"endpointPublicAccess": False, "endpointPrivateAccess": True},
+        {"controlPlaneEgressMode": "CUSTOMER_ROUTED"},
+    ]
+
+
+def test_options_that_do_not_apply_to_the_cluster_are_no_change() -> None:
+    closed = cluster(resourcesVpcConfig={"endpointPublicAccess": False, "endpointPrivateAccess": True})
+    assert not plan({"endpoint_private_access": True}, closed)
+    assert not plan({"public_access_cidrs": ["10.0.0.0/8"]}, closed)
+    assert not plan({"bootstrap_self_managed_addons": True})
+
+
+def test_auto_mode_without_a_role_takes_one() -> None:
+    on = cluster(computeConfig={"enabled": True, "nodePools": []})
+    ((_, _, shown),) = steps(plan({"auto_mode": {"node_role_arn": "r"}}, on))
+    assert shown == {"auto_mode.node_role_arn": (None, "r")}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("public_access_cidrs", ["10.0.0.0/8", "x"]),
+        ("remote_node_networks", ["x"]),
+        ("remote_pod_networks", ["x"]),
+        ("service_ipv4_cidr", "x"),
+    ],
+)
+def test_a_block_that_is_none_is_named_with_its_option(option: str, value: Any) -> None:
+    with pytest.raises(EksError, match=f"^{option}: 'x' is not a CIDR block: "):
+        wanted_state({option: value})
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        ({"resourcesVpcConfig": {"publicAccessCidrs": ["x"]}}, "publicAccessCidrs"),
+        ({"remoteNetworkConfig": {"remotePodNetworks": [{"cidrs": ["x"]}]}}, "cidrs"),
+    ],
+)
+def test_an_answer_with_a_block_that_is_none_is_named_with_its_field(answer: dict[str, Any], field: str) -> None:
+    with pytest.raises(EksError, match=f"^{field}: 'x' is not a CIDR block: "):
+        current_state(answer)
 
 
 def test_auto_mode_brings_what_add_ons_do() -> None:
@@ -571,6 +644,12 @@ NOTHING = "Nothing was changed."
         (
             {"endpoint_public_access": False},
             CLUSTER,
+            "cluster one: endpoint_public_access and endpoint_private_access cannot both be false; nobody could reach"
+            f" the cluster. {NOTHING}",
+        ),
+        (
+            {"endpoint_public_access": False, "role_arn": ROLE, "subnet_ids": ["a"]},
+            None,
             "cluster one: endpoint_public_access and endpoint_private_access cannot both be false; nobody could reach"
             f" the cluster. {NOTHING}",
         ),
@@ -646,3 +725,12 @@ def test_versions_that_eks_no_longer_supports_are_not_offered(offered: list[dict
     with pytest.raises(VersionError) as said:
         plan_present("one", None, wanted, offered=lambda: offered)
     assert str(said.value) == f"EKS does not offer Kubernetes 1.2; it offers {known}. {NOTHING}"
+
+
+def test_a_version_without_quotes_is_recognized() -> None:
+    """YAML reads 1.30 as the number 1.3."""
+    with pytest.raises(VersionError) as refused:
+        check_offered("1.3", [{"clusterVersion": "1.30"}])
+    assert str(refused.value) == (
+        f"EKS does not offer Kubernetes 1.3 (quote versions in YAML: 1.30 is the number 1.3); it offers 1.30. {NOTHING}"
+    )

@@ -79,6 +79,21 @@ def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, {"updateConfig": {"maxUnavailablePercentage": 50}}),
+        ({"capacity_type": "SPOT"}, {"capacityType": "SPOT"}),
+        (
+            {"remote_access": {"source_security_groups": ["sg-b", "sg-a"]}},
+            {"remoteAccess": {"sourceSecurityGroups": ["sg-a", "sg-b"]}},
+        ),
+    ],
+)
+def test_a_group_that_is_as_wanted_is_no_plan(options: dict[str, Any], found: dict[str, Any]) -> None:
+    assert not plan(options, GROUP | found)
+
+
+@pytest.mark.parametrize(
     ("options", "more", "expected"),
     [
         ({"labels": {"a": "1"}}, {}, {"labels": {"removeLabels": ["b"]}}),
@@ -157,6 +172,7 @@ def test_immutable_fields_are_named(options: dict[str, Any], field: str) -> None
     with pytest.raises(ImmutableError, match="Nothing was changed") as raised:
         plan({**options, "labels": {}})
     assert [entry["field"] for entry in raised.value.details["immutable"]] == [field]
+    assert str(raised.value).startswith(f"{LABEL}: {field} is ")
 
 
 @pytest.mark.parametrize(
@@ -195,6 +211,7 @@ def test_sizes_and_taints_that_cannot_be(options: dict[str, Any], words: str) ->
         ({"min_size": 2}, (2, 2, 2)),
         ({"max_size": 4}, (1, 4, 1)),
         ({"desired_size": 3}, (1, 3, 3)),
+        ({"desired_size": 0}, (0, 1, 0)),
         ({"min_size": 0, "max_size": 3}, (0, 3, 1)),
         ({"min_size": 0, "max_size": 3, "desired_size": 0}, (0, 3, 0)),
     ],
@@ -256,8 +273,12 @@ def test_what_a_launch_template_excludes(more: dict[str, Any], words: str) -> No
     (step,) = plan(new, None)
     remote = step.request.get("remoteAccess", {})
     assert remote.get("sourceSecurityGroups") in (None, ["sg", "sh"])
-    with pytest.raises(EksError, match=f"EKS does not take {words} with launch_template.*Nothing was changed"):
+    with pytest.raises(EksError) as refused:
         plan({**new, "launch_template": {"name": "t"}}, None)
+    assert str(refused.value) == (
+        f"{LABEL}: EKS does not take {words} with launch_template. Set BlockDeviceMappings, KeyName and "
+        "SecurityGroupIds in the launch template. Nothing was changed."
+    )
 
 
 def test_deletion() -> None:
