@@ -35,7 +35,14 @@ from typing import Any
 
 from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import action_loader, connection_loader, shell_loader
+from ansible.plugins.loader import (
+    action_loader,
+    connection_loader,
+    filter_loader,
+    lookup_loader,
+    shell_loader,
+    test_loader,
+)
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
     all_specifications,
@@ -48,6 +55,14 @@ _MOST_TASKS = (
     (shell_loader, "ansible.builtin.sh"),
     (action_loader, "ansible.builtin.normal"),
     (action_loader, "dataplatform.fleet.apply"),
+    (lookup_loader, "dataplatform.fleet.fleet_members"),
+    (lookup_loader, "dataplatform.fleet.fleet_parameter"),
+    (lookup_loader, "dataplatform.fleet.fleet_secret"),
+    (lookup_loader, "dataplatform.fleet.held_lock"),
+    # One filter or test brings all of its collection.
+    (filter_loader, "ansible.builtin.combine"),
+    (filter_loader, "dataplatform.fleet.text"),
+    (test_loader, "ansible.builtin.defined"),
 )
 
 
