@@ -259,7 +259,7 @@ scrape_configs:
   - job_name: kubernetes
     kubernetes_sd_configs: [{{role: pod, api_server: "http://{host}:{nobody}"}}]
 remote_write:
-  - {{name: bridge, url: "http://{host}:{receive}/receive"}}
+  - {{name: telegraf, url: "http://{host}:{receive}/receive"}}
 """
 RULES = """
 groups:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The agents on every cluster: Prometheus, the bridge to Kafka, Fluent Bit."""
+"""The agents on every cluster: Prometheus, Telegraf, Fluent Bit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from observability.dashboards.model import Dashboard, Query
 from observability.dashboards.parts import ANY, BUSY, CLUSTER, R, graph, label, lines, row, stat, table
 
 JOB = f'{C},job="prometheus"'
-BRIDGE = f'{C},output="kafka"'
+TELEGRAF = f'{C},output="kafka"'
 _COMPONENT = "labels.cluster:$cluster AND kubernetes.namespace_name:{namespace} AND kubernetes.pod_name:{pod}*"
 
 PROMETHEUS_DASHBOARD = Dashboard(
     uid="prometheus",
     title="Prometheus",
     about="The collector of metrics on each cluster: targets, samples, rules, storage, and what it hands to the"
-    " bridge.",
+    "  Telegraf.",
     folder="Agents",
     tags=("agents", "metrics"),
     variables=(CLUSTER,),
-    next=(("bridge", "Where it sends to"), ("pipeline", "The whole way"), ("alarms", "What its rules say")),
+    next=(("telegraf", "Where it sends to"), ("pipeline", "The whole data path"), ("alarms", "What its rules say")),
     rows=(
         row(
             "Is it well?",
@@ -45,7 +45,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
                 unit="wps",
             ),
             stat(
-                "Behind the bridge",
+                "Behind Telegraf",
                 "How old is what it sends?",
                 f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
@@ -87,7 +87,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
         row(
             "Sending",
             graph(
-                "Behind the bridge",
+                "Behind Telegraf",
                 "Does it catch up or fall behind?",
                 f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
@@ -127,7 +127,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             ),
             graph(
                 "Samples waiting",
-                "Is the queue to the bridge full?",
+                "Is the queue to Telegraf full?",
                 f"sum by (cluster) (prometheus_remote_storage_samples_pending{{{JOB}}})",
                 "{{cluster}}",
             ),
@@ -169,16 +169,20 @@ PROMETHEUS_DASHBOARD = Dashboard(
     ),
 )
 
-BRIDGE_DASHBOARD = Dashboard(
-    uid="bridge",
-    title="Bridge (Telegraf)",
+TELEGRAF_DASHBOARD = Dashboard(
+    uid="telegraf",
+    title="Telegraf",
     about="Takes samples from Prometheus and writes them to Kafka. It answers before Kafka has: what is in its"
     " buffer is lost"
     " when it is killed.",
     folder="Agents",
     tags=("agents", "metrics"),
     variables=(CLUSTER,),
-    next=(("prometheus", "Where it gets samples from"), ("kafka", "Where it writes to"), ("pipeline", "The whole way")),
+    next=(
+        ("prometheus", "Where it gets samples from"),
+        ("kafka", "Where it writes to"),
+        ("pipeline", "The whole data path"),
+    ),
     rows=(
         row(
             "Is it well?",
@@ -192,9 +196,9 @@ BRIDGE_DASHBOARD = Dashboard(
             ),
             stat(
                 "Buffer",
-                "How much of the outage that it can bridge is used up?",
-                f"100 * sum by (cluster) (internal_write_buffer_size{{{BRIDGE}}})"
-                f" / sum by (cluster) (internal_write_buffer_limit{{{BRIDGE}}})",
+                "How much of the outage that it can outlast is used up?",
+                f"100 * sum by (cluster) (internal_write_buffer_size{{{TELEGRAF}}})"
+                f" / sum by (cluster) (internal_write_buffer_limit{{{TELEGRAF}}})",
                 "{{cluster}}",
                 unit="percent",
                 steps=((20, "yellow"), (50, "red")),
@@ -203,7 +207,7 @@ BRIDGE_DASHBOARD = Dashboard(
             stat(
                 "Lost in 1 h",
                 "Were samples lost for want of room?",
-                f"sum by (cluster) (increase(internal_write_metrics_dropped{{{BRIDGE}}}[1h]))",
+                f"sum by (cluster) (increase(internal_write_metrics_dropped{{{TELEGRAF}}}[1h]))",
                 "{{cluster}}",
                 decimals=0,
                 steps=ANY,
@@ -212,7 +216,7 @@ BRIDGE_DASHBOARD = Dashboard(
             stat(
                 "Written",
                 "Does it write to Kafka?",
-                f"sum by (cluster) (rate(internal_write_metrics_written{{{BRIDGE}}}[$__rate_interval]))",
+                f"sum by (cluster) (rate(internal_write_metrics_written{{{TELEGRAF}}}[$__rate_interval]))",
                 "{{cluster}}",
                 unit="wps",
                 width=6,
@@ -225,11 +229,11 @@ BRIDGE_DASHBOARD = Dashboard(
                 "Does as much go out as comes in?",
                 (
                     Query(
-                        f"sum by (cluster) (rate(internal_write_metrics_added{{{BRIDGE}}}[$__rate_interval]))",
+                        f"sum by (cluster) (rate(internal_write_metrics_added{{{TELEGRAF}}}[$__rate_interval]))",
                         "in {{cluster}}",
                     ),
                     Query(
-                        f"sum by (cluster) (rate(internal_write_metrics_written{{{BRIDGE}}}[$__rate_interval]))",
+                        f"sum by (cluster) (rate(internal_write_metrics_written{{{TELEGRAF}}}[$__rate_interval]))",
                         "out {{cluster}}",
                     ),
                 ),
@@ -239,8 +243,8 @@ BRIDGE_DASHBOARD = Dashboard(
                 "Buffer",
                 "Since when can it not write?",
                 (
-                    Query(f"sum by (cluster) (internal_write_buffer_size{{{BRIDGE}}})", "held {{cluster}}"),
-                    Query(f"sum by (cluster) (internal_write_buffer_limit{{{BRIDGE}}})", "limit {{cluster}}"),
+                    Query(f"sum by (cluster) (internal_write_buffer_size{{{TELEGRAF}}})", "held {{cluster}}"),
+                    Query(f"sum by (cluster) (internal_write_buffer_limit{{{TELEGRAF}}})", "limit {{cluster}}"),
                 ),
             ),
             graph(
@@ -248,15 +252,15 @@ BRIDGE_DASHBOARD = Dashboard(
                 "Is Kafka not reached, does it not take a batch, or refuse one for good?",
                 (
                     Query(
-                        f"sum by (cluster) (increase(internal_write_startup_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        f"sum by (cluster) (increase(internal_write_startup_errors{{{TELEGRAF}}}[$__rate_interval]))",
                         "not connected {{cluster}}",
                     ),
                     Query(
-                        f"sum by (cluster) (increase(internal_write_write_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        f"sum by (cluster) (increase(internal_write_write_errors{{{TELEGRAF}}}[$__rate_interval]))",
                         "tried again {{cluster}}",
                     ),
                     Query(
-                        f"sum by (cluster) (increase(internal_write_errors{{{BRIDGE}}}[$__rate_interval]))",
+                        f"sum by (cluster) (increase(internal_write_errors{{{TELEGRAF}}}[$__rate_interval]))",
                         "given up {{cluster}}",
                     ),
                 ),
@@ -265,7 +269,7 @@ BRIDGE_DASHBOARD = Dashboard(
             graph(
                 "Time of a write",
                 "Is Kafka slow?",
-                f"max by (cluster) (internal_write_write_time_ns{{{BRIDGE}}})",
+                f"max by (cluster) (internal_write_write_time_ns{{{TELEGRAF}}})",
                 "{{cluster}}",
                 unit="ns",
             ),
@@ -293,12 +297,11 @@ FLUENT_BIT_DASHBOARD = Dashboard(
     uid="fluent-bit",
     title="Fluent Bit",
     about="Takes logs from files, the journal and Kubernetes' events, and writes them to Kafka. Its buffer on"
-    " disk bridges"
-    " outages.",
+    " disk keeps what Kafka does not take.",
     folder="Agents",
     tags=("agents", "logs"),
     variables=(CLUSTER, FLUENT_POD),
-    next=(("logs", "What it has collected"), ("kafka", "Where it writes to"), ("pipeline", "The whole way")),
+    next=(("logs", "What it has collected"), ("kafka", "Where it writes to"), ("pipeline", "The whole data path")),
     rows=(
         row(
             "Is it well?",
@@ -469,4 +472,4 @@ FLUENT_BIT_DASHBOARD = Dashboard(
     ),
 )
 
-DASHBOARDS = (PROMETHEUS_DASHBOARD, BRIDGE_DASHBOARD, FLUENT_BIT_DASHBOARD)
+DASHBOARDS = (PROMETHEUS_DASHBOARD, TELEGRAF_DASHBOARD, FLUENT_BIT_DASHBOARD)

@@ -41,7 +41,7 @@ KAFKA_DASHBOARD = Dashboard(
     tags=("pipeline",),
     variables=(choice("topic", "kafka_server_topic_messagesin_total"),),
     next=(
-        ("bridge", "Who writes metrics"),
+        ("telegraf", "Who writes metrics"),
         ("fluent-bit", "Who writes logs"),
         ("logstash", "Who reads"),
         ("pipeline", "All"),
@@ -551,7 +551,7 @@ PIPELINE_DASHBOARD = Dashboard(
     variables=(CLUSTER,),
     next=(
         ("prometheus", "Hop 1"),
-        ("bridge", "Hop 2"),
+        ("telegraf", "Hop 2"),
         ("fluent-bit", "Hop 1 and 2 of logs"),
         ("kafka", "Hop 3"),
         ("logstash", "Hop 4"),
@@ -562,8 +562,8 @@ PIPELINE_DASHBOARD = Dashboard(
             "End to end",
             note(
                 "How to read this",
-                "Metrics: Prometheus → bridge → Kafka → Logstash → Elasticsearch. Logs: Fluent Bit → Kafka → Logstash →"
-                " Elasticsearch. What is before Kafka is seen through the pipeline itself (data source"
+                "Metrics: Prometheus → Telegraf → Kafka → Logstash → Elasticsearch. Logs: Fluent Bit → Kafka →"
+                " Logstash → Elasticsearch. What is before Kafka is seen through the pipeline itself (data source"
                 " *metrics*), what is from"
                 " Kafka on through the controlplane's own Prometheus: if the upper rows are empty and the lower"
                 " are not, the"
@@ -601,13 +601,13 @@ PIPELINE_DASHBOARD = Dashboard(
                 passes=("cluster",),
             ),
             parts.graph(
-                "2 Bridge writes",
-                "Does the bridge write as many?",
+                "2 Telegraf writes",
+                "Does Telegraf write as many?",
                 f'sum by (cluster) (rate(internal_write_metrics_written{{output="kafka",{C}}}[$__rate_interval]))',
                 "{{cluster}}",
                 unit="wps",
                 width=8,
-                opens="bridge",
+                opens="telegraf",
                 passes=("cluster",),
             ),
             parts.graph(
@@ -664,8 +664,8 @@ PIPELINE_DASHBOARD = Dashboard(
                 width=8,
             ),
             parts.graph(
-                "2 Bridge's buffer",
-                "How long could the bridge still hold out without Kafka?",
+                "2 Telegraf's buffer",
+                "How long could Telegraf still hold out without Kafka?",
                 f'100 * sum by (cluster) (internal_write_buffer_size{{output="kafka",{C}}})'
                 f' / sum by (cluster) (internal_write_buffer_limit{{output="kafka",{C}}})',
                 "{{cluster}}",
@@ -730,7 +730,7 @@ PIPELINE_DASHBOARD = Dashboard(
                     Query(
                         "sum by (cluster)"
                         f' (increase(internal_write_metrics_dropped{{output="kafka",{C}}}[$__rate_interval]))',
-                        "bridge {{cluster}}",
+                        "telegraf {{cluster}}",
                     ),
                 ),
                 decimals=0,

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bridge into a real Kafka: how fast, with how much memory, and what is lost when it is killed in an outage.
+"""The remote-write bridge into a real Kafka: its speed, its memory, and what is lost when it is killed in an outage.
 
 Ours is what the role prometheus deploys, Telegraf with its buffer in memory. Peers are Telegraf with its buffer on the
-disk, a bridge that acknowledges (a fake, see acknowledging/main.go) and Kafka's own producer with the same
+disk, a remote-write bridge that acknowledges (a fake, see acknowledging/main.go) and Kafka's own producer with the same
 documents and its default batches. Each run has a broker of its own, so that its memory is that run's.
 """
 
@@ -38,12 +38,12 @@ from tests.benchmarks.rows import row
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 SAMPLES = 100_000
-# The outage: what was there before, what comes in it each second, when the bridge is killed, and how much in all.
+# The outage: samples before it and each second of it, when the remote-write bridge is killed, and samples in all.
 BEFORE, RATE, KILLED_AFTER, OUTAGE_SAMPLES = 20_000, 3_000, 20, 90_000
 PRODUCER = "producer"
 PEERS = {
     "disk": "Telegraf with its buffer on disk",
-    "acknowledging": "an acknowledging bridge (fake)",
+    "acknowledging": "an acknowledging remote-write bridge (fake)",
     PRODUCER: "Kafka's own producer",
 }
 
@@ -59,7 +59,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Outage:
-    """An outage in which the bridge was killed: memory and disk in MB before that, and samples afterwards.
+    """An outage in which the remote-write bridge was killed: memory and disk in MB before that, and samples afterwards.
 
     ``recovered_s`` is from the start of the broker, which takes some seconds itself, to the last sample.
     """
@@ -109,7 +109,7 @@ def pass_through(kind: str, samples: int = SAMPLES) -> Passed:
 
 
 def outage(kind: str) -> Outage:
-    """End the brokers, go on sending, kill the bridge, start it, then the brokers."""
+    """End the brokers, go on sending, kill the remote-write bridge, start it, then the brokers."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Place(Path(scratch))
         bridge = place.bridge(kind)
@@ -163,7 +163,7 @@ def throughput_rows() -> list[dict[str, Any]]:
     ours = seconds["memory"]
     found = [
         row(
-            f"{SAMPLES:,} samples through the bridge into Kafka",
+            f"{SAMPLES:,} samples through the remote-write bridge into Kafka",
             peer,
             ours_s=ours,
             peer_s=seconds[kind],
@@ -174,7 +174,9 @@ def throughput_rows() -> list[dict[str, Any]]:
         for kind, peer in PEERS.items()
     ]
     for kind, peer in PEERS.items():
-        found += memory_row("the bridge's memory meanwhile, at its most", peer, bridges["memory"], bridges[kind])
+        found += memory_row(
+            "the remote-write bridge's memory meanwhile, at its most", peer, bridges["memory"], bridges[kind]
+        )
         found += memory_row("the broker's memory meanwhile, at its most", peer, brokers["memory"], brokers[kind])
     return found
 
@@ -187,11 +189,11 @@ def outage_rows() -> list[dict[str, Any]]:
     ours = results.pop("memory")
     found = []
     for kind, theirs in results.items():
-        work = f"memory of a bridge {KILLED_AFTER} s into an outage of the brokers"
+        work = f"memory of a remote-write bridge {KILLED_AFTER} s into an outage of the brokers"
         found += memory_row(work, PEERS[kind], ours.bridge_mb, theirs.bridge_mb)
         found.append(
             row(
-                f"the bridge is killed in an outage: lost of {ours.sent:,} samples",
+                f"the remote-write bridge is killed in an outage: lost of {ours.sent:,} samples",
                 PEERS[kind],
                 ours_lost=ours.lost,
                 peer_lost=theirs.lost,
@@ -207,6 +209,6 @@ def rows() -> list[dict[str, Any]]:
     try:
         prepare()
     except LocalCloudError as missing:
-        print(f"the bridge is not measured: {missing}", file=sys.stderr)
+        print(f"the remote-write bridge is not measured: {missing}", file=sys.stderr)
         return []
     return throughput_rows() + outage_rows()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bridge with what the role prometheus renders, a real Kafka, and a load in Prometheus' place.
+"""The remote-write bridge with what the role prometheus renders, a real Kafka, and a load in Prometheus' place.
 
 Every sample of the load has a number as its value, so that each is known in the topic: there once, twice or not.
 """
@@ -122,7 +122,7 @@ class Arrived:
 
 
 class Bridge:
-    """A bridge between remote write and Kafka, in a folder that outlives its process."""
+    """A remote-write bridge between remote write and Kafka, in a folder that outlives its process."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -172,9 +172,9 @@ class Telegraf(Bridge):
             "prometheus",
             prometheus_kafka_bootstrap=broker.bootstrap,
             prometheus_kafka_topic=TOPIC,
-            prometheus_bridge_buffer="memory" if buffer == "memory" else "disk",
+            prometheus_telegraf_buffer="memory" if buffer == "memory" else "disk",
         )
-        text: str = only(objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
+        text: str = only(objects, "ConfigMap", "prometheus-telegraf")["data"]["telegraf.conf"]
         moved = {
             "127.0.0.1:9201": f"{HOST}:{self.port}",
             "127.0.0.1:9273": f"{HOST}:{self.metrics}",
@@ -271,7 +271,7 @@ def _labels(index: int) -> dict[str, str]:
 
 
 def document(number: int) -> dict[str, Any]:
-    """What a bridge makes of a sample."""
+    """What a remote-write bridge makes of a sample."""
     labels = _labels(number % SAMPLES_PER_REQUEST)
     return {"@timestamp": int(time.time() * 1000), "labels": labels, "metrics": {NAME: number}}
 

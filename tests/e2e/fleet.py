@@ -33,7 +33,7 @@ CONTROLPLANE, WORKLOAD = "controlplane", "staging"
 NAMESPACE = "e2e"
 """Of what the tests add to a cluster. No NetworkPolicy is in it."""
 PROMETHEUS = Place("agents", "prometheus-0", port=9090, name="platform-metrics")
-BRIDGE = Place("agents", "prometheus-0", container="telegraf")
+TELEGRAF = Place("agents", "prometheus-0", container="telegraf")
 PLURALS = {"ConfigMap": "configmaps", "Namespace": "namespaces", "Pod": "pods"}
 _PAGE = "exec 3<>/dev/tcp/127.0.0.1/9273; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; exec cat <&3"
 
@@ -110,9 +110,9 @@ class Member:
         found = self.pods.https(PROMETHEUS, "GET", "/api/v1/alerts").json()["data"]["alerts"]
         return {one["labels"]["alertname"]: one["state"] for one in found}
 
-    def bridge(self) -> dict[str, float]:
-        """What the bridge says of its way to Kafka, by the name of the metric. At most ten seconds old."""
-        ran = self.pods.run(BRIDGE, ["bash", "-c", _PAGE], 20)
+    def telegraf(self) -> dict[str, float]:
+        """What Telegraf says of its way to Kafka, by the name of the metric. At most ten seconds old."""
+        ran = self.pods.run(TELEGRAF, ["bash", "-c", _PAGE], 20)
         lines = [
             line for line in ran.out.splitlines() if line.startswith("internal_write_") and 'output="kafka"' in line
         ]
@@ -213,9 +213,9 @@ class Fleet:
     @functools.cached_property
     def images(self) -> Images:
         """Those that run."""
-        bridge = self.workload.images("agents", "prometheus-0")
+        telegraf = self.workload.images("agents", "prometheus-0")
         kafka = self.controlplane.images("kafka", "kafka-0")
-        return Images(bridge["prometheus"], bridge["telegraf"], kafka["kafka"])
+        return Images(telegraf["prometheus"], telegraf["telegraf"], kafka["kafka"])
 
     def disk(self, member: Member, namespace: str, claim: str) -> Path:
         """The file system of a claim's volume, as its node sees it."""

@@ -126,20 +126,20 @@ def test_what_prometheus_counts_as_sent_has_arrived(fleet: Fleet, reader: Reader
     assert account.sent >= 0.8 * RATE * seconds
     for name in ("samples_failed_total", "samples_dropped_total"):
         assert fleet.workload.number(f"sum(prometheus_remote_storage_{name})") == 0
-    assert fleet.workload.bridge()["internal_write_metrics_dropped"] == 0
+    assert fleet.workload.telegraf()["internal_write_metrics_dropped"] == 0
 
 
 def test_numbers_of_all_samples_agree(fleet: Fleet, reader: Reader) -> None:
-    """What Prometheus' own counter of remote write has grown by is in the topic, or in the bridge's buffer.
+    """What Prometheus' own counter of remote write has grown by is in the topic, or in Telegraf's buffer.
 
-    NaN has no JSON, so its share is taken off. The bridge counts its buffer each ten seconds, and what is on its way
+    NaN has no JSON, so its share is taken off. Telegraf counts its buffer each ten seconds, and what is on its way
     to it and from it is in neither: so many seconds of what is sent may be the difference.
     """
 
     def numbers() -> tuple[float, float, int]:
         page = fleet.workload.pods.https(PROMETHEUS, "GET", "/metrics").data.decode()
         (sent,) = re.findall(r"^prometheus_remote_storage_samples_total\{.*\} (\S+)$", page, re.MULTILINE)
-        buffered = fleet.workload.bridge()["internal_write_buffer_size"]
+        buffered = fleet.workload.telegraf()["internal_write_buffer_size"]
         reader.poll()
         return float(sent), buffered, reader.ledger.messages
 

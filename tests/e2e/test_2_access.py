@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, member: Member) -> None:
         self._member = member
-        data = member.get("agents", "secrets", "prometheus-bridge")["data"]
+        data = member.get("agents", "secrets", "prometheus-telegraf")["data"]
         self.user, self.password, self.ca = (
             base64.b64decode(data[key]).decode() for key in ("KAFKA_USERNAME", "KAFKA_PASSWORD", "ca.crt")
         )

@@ -68,7 +68,7 @@ class Row:
     duplicated: int = 0
     recovered_seconds: float = 0
     buffered: int = 0
-    """The bridge's buffer at its fullest, or right before it was killed."""
+    """Telegraf's buffer at its fullest, or right before it was killed."""
     alarms: dict[str, str] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     """By alarm: for how many seconds without a break its condition was true."""
@@ -144,12 +144,12 @@ class Trial:
             self.reader.poll()
 
     def watch(self, seconds: float, *names: str) -> None:
-        """The same, with an eye on the bridge, on the workload's own alarms, and on these of the controlplane."""
+        """The same, with an eye on Telegraf, on the workload's own alarms, and on these of the controlplane."""
         until = time.monotonic() + seconds
         alarms = self.row.alarms
         while time.monotonic() < until:
-            bridge = self.fleet.workload.bridge()
-            self.row.buffered = max(self.row.buffered, int(bridge["internal_write_buffer_size"]))
+            telegraf = self.fleet.workload.telegraf()
+            self.row.buffered = max(self.row.buffered, int(telegraf["internal_write_buffer_size"]))
             for name, state in self.fleet.workload.alerts().items():
                 if name != "Watchdog" and alarms.get(name) != "firing":
                     alarms[name] = state
@@ -238,35 +238,35 @@ def test_the_way_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: 
         finally:
             for route in routes:
                 ec2.create_route(**route)
-    assert trial.row.buffered > CUT * RATE / 2, "the bridge had nothing to keep: the way was not cut"
+    assert trial.row.buffered > CUT * RATE / 2, "Telegraf had nothing to keep: the way was not cut"
     assert_nothing_is_missing(trial.row)
 
 
-def test_the_bridge_is_killed_during_an_outage(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+def test_telegraf_is_killed_during_an_outage(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
     """What its buffer held is lost, and no more than that."""
-    trial = Trial(fleet, reader, rows, "the bridge is killed in an outage")
+    trial = Trial(fleet, reader, rows, "Telegraf is killed in an outage")
     before = fleet.workload.restarts("agents", "prometheus-0", "telegraf")
     with trial.running():
         fleet.controlplane.scale("kafka", "kafka", 0)
         try:
             trial.wait(60)
-            held = int(fleet.workload.bridge()["internal_write_buffer_size"])
+            held = int(fleet.workload.telegraf()["internal_write_buffer_size"])
             fleet.workload.kill("agents", "prometheus-0", "telegraf")
             trial.row.buffered = held
             eventually(lambda: restarted(fleet, "prometheus-0", "telegraf", before), 300)
         finally:
             fleet.controlplane.scale("kafka", "kafka", 3)
         eventually(lambda: brokers(fleet), 300)
-    # The bridge looks at its buffer each ten seconds; what came since is in it as well.
+    # Telegraf looks at its buffer each ten seconds; what came since is in it as well.
     assert 0 < trial.row.lost <= trial.row.buffered + 12 * RATE * 1.1
     # And it is told.
-    eventually(lambda: fleet.workload.alerts().get("BridgeLostBuffer") == "firing")
-    trial.row.alarms["BridgeLostBuffer"] = "firing"
+    eventually(lambda: fleet.workload.alerts().get("TelegrafLostBuffer") == "firing")
+    trial.row.alarms["TelegrafLostBuffer"] = "firing"
     write(trial.row)
 
 
 def test_prometheus_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
-    """What it had stored and not yet handed to the bridge is not sent after the restart, and no more than that.
+    """What it had stored and not yet handed to Telegraf is not sent after the restart, and no more than that.
 
     Remote write goes on with what is newer than its start, whatever the write-ahead log has from before:
     https://github.com/prometheus/prometheus/issues/8809. A batch waits five seconds at most (batch_send_deadline).

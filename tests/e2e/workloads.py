@@ -72,7 +72,7 @@ class Images(NamedTuple):
     """What the roles run: an image with a web server, one with a shell that opens connections, and Kafka's tools."""
 
     prometheus: str
-    bridge: str
+    telegraf: str
     kafka: str
 
 
@@ -215,7 +215,7 @@ def client(images: Images, where: str) -> dict[str, Any]:
 
 def probe(images: Images, where: str) -> dict[str, Any]:
     """A pod with a shell that can open connections."""
-    return pod(where, PROBE, PROBE, images.bridge, ["sleep", "infinity"])
+    return pod(where, PROBE, PROBE, images.telegraf, ["sleep", "infinity"])
 
 
 def target(images: Images, where: str, app: str) -> dict[str, Any]:

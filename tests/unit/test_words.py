@@ -19,6 +19,7 @@ WORDS = {
     r"nobody's": "of no one, or that no run has",
     r"takes no notice": "ignores",
     r"make sure of": "create, or check",
+    r"the bridges?": "Telegraf, or the remote-write bridge",
 }
 # Released texts stay as they are, lock files and data are not ours to word, and this file has the words.
 EXCEPT = (

@@ -93,8 +93,8 @@ PATH: Final = (
         METRIC,
         "kafka",
         KAFKA,
-        "The bridge beside Prometheus (its log; runbooks BridgeDown, BridgeDropping, PrometheusRemoteWriteFailing), and"
-        " its way to Kafka: peering, credential, topic.",
+        "Telegraf beside Prometheus (its log; runbooks TelegrafDown, TelegrafDropping, PrometheusRemoteWriteFailing),"
+        " and its way to Kafka: peering, credential, topic.",
         (PROMETHEUS,),
     ),
     Hop(METRIC, "elasticsearch", ELASTICSEARCH, _STORED, (_LOGSTASH,)),

@@ -1,7 +1,7 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// A bridge that answers Prometheus only when Kafka has the samples, to measure what that is worth.
+// A remote-write bridge that answers Prometheus only when Kafka has the samples, to measure what that is worth.
 // It stands in for programs that do so and cannot be had here; no role runs it.
 package main
 

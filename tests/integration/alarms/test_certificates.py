@@ -67,7 +67,7 @@ class Listener:
         self._thread.join()
 
 
-class Bridge:
+class Telegraf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.root, self.next_root = Issuer("dataplatform root"), Issuer("dataplatform root")
@@ -94,7 +94,7 @@ class Bridge:
         for name, text in data.items():
             (mounted / "..2026" / name).write_text(text)
             (mounted / name).symlink_to(f"..data/{name}")
-        text = only(self.objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
+        text = only(self.objects, "ConfigMap", "prometheus-telegraf")["data"]["telegraf.conf"]
         for there, here in {
             FOLDER: str(mounted),
             "127.0.0.1:9201": f"{HOST}:{free_port()}",
@@ -116,47 +116,49 @@ class Bridge:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bridge, list[Sample]]]:
-    bridge = Bridge(tmp_path_factory.mktemp("certificates"))
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Telegraf, list[Sample]]]:
+    telegraf = Telegraf(tmp_path_factory.mktemp("certificates"))
     try:
-        with bridge.run():
-            page = eventually(bridge.page, log=bridge.folder / "telegraf.log")
+        with telegraf.run():
+            page = eventually(telegraf.page, log=telegraf.folder / "telegraf.log")
     finally:
-        bridge.listener.close()
+        telegraf.listener.close()
     lines = [line for line in page.splitlines() if line.startswith("x509_cert")]
     values = [float(line.rpartition(" ")[2]) for line in lines]
     parsed = list(samples("\n".join(lines)))
     assert {name for name, _ in parsed} == {"x509_cert_enddate"}
-    yield bridge, [(labels, value) for (_, labels), value in zip(parsed, values, strict=True)]
+    yield telegraf, [(labels, value) for (_, labels), value in zip(parsed, values, strict=True)]
 
 
 def of(found: list[Sample], kind: str) -> list[Sample]:
     return [(labels, value) for labels, value in found if labels["kind"] == kind]
 
 
-def test_each_certificate_and_its_issuer(measured: tuple[Bridge, list[Sample]]) -> None:
-    bridge, found = measured
-    for name, pem in bridge.certificates.items():
+def test_each_certificate_and_its_issuer(measured: tuple[Telegraf, list[Sample]]) -> None:
+    telegraf, found = measured
+    for name, pem in telegraf.certificates.items():
         mine = [one for one in of(found, "certificate") if one[0]["source"].endswith(f"/{name}.crt")]
         assert {labels["common_name"] for labels, _ in mine} == {name, "dataplatform staging"}
         assert {labels["serial_number"]: value for labels, value in mine} == ends(pem)
 
 
-def test_roots_of_one_name_are_told_apart(measured: tuple[Bridge, list[Sample]]) -> None:
-    bridge, found = measured
+def test_roots_of_one_name_are_told_apart(measured: tuple[Telegraf, list[Sample]]) -> None:
+    telegraf, found = measured
     roots = of(found, "root")
-    assert {labels["serial_number"]: value for labels, value in roots} == ends(bridge.root.pem + bridge.next_root.pem)
+    assert {labels["serial_number"]: value for labels, value in roots} == ends(
+        telegraf.root.pem + telegraf.next_root.pem
+    )
     assert {labels["common_name"] for labels, _ in roots} == {"dataplatform root"}
 
 
-def test_what_a_listener_shows(measured: tuple[Bridge, list[Sample]]) -> None:
-    bridge, found = measured
+def test_what_a_listener_shows(measured: tuple[Telegraf, list[Sample]]) -> None:
+    telegraf, found = measured
     shown = of(found, "listener")
-    assert {labels["serial_number"]: value for labels, value in shown} == ends(bridge.shown)
-    assert {labels["source"] for labels, _ in shown} == {f"tcp://localhost:{bridge.listener.port}"}
+    assert {labels["serial_number"]: value for labels, value in shown} == ends(telegraf.shown)
+    assert {labels["source"] for labels, _ in shown} == {f"tcp://localhost:{telegraf.listener.port}"}
 
 
-def test_the_labels_are_those_of_the_catalogue(measured: tuple[Bridge, list[Sample]]) -> None:
+def test_the_labels_are_those_of_the_catalogue(measured: tuple[Telegraf, list[Sample]]) -> None:
     _, found = measured
     (listed,) = (one for one in catalogue.read("telegraf") if one.name == "x509_cert_enddate")
     assert {frozenset(labels) for labels, _ in found} == {listed.labels - catalogue.TARGET_LABELS["telegraf"]}

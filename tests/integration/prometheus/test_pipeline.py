@@ -209,7 +209,7 @@ class Pipeline:
         return running([go_program("prometheus"), *moved, listen], self.folder, "prometheus")
 
     def telegraf(self) -> contextlib.AbstractContextManager[Any]:
-        text = only(self.objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
+        text = only(self.objects, "ConfigMap", "prometheus-telegraf")["data"]["telegraf.conf"]
         path = self.folder / "telegraf.conf"
         path.write_text(self._moved(text))
         certificates = self.folder / "certificates"
@@ -226,7 +226,7 @@ class Pipeline:
         return running([go_program("node_exporter"), *given], folder, "node_exporter")
 
     def written(self) -> float:
-        """Return how many samples Kafka has confirmed, by the bridge's own count."""
+        """Return how many samples Kafka has confirmed, by Telegraf's own count."""
         page = fetch(f"http://{HOST}:{self.ports['metrics']}/metrics").decode()
         found = re.search(r'^internal_write_metrics_written{[^}]*output="kafka"[^}]*} (\S+)', page, re.MULTILINE)
         return float(found.group(1)) if found else 0

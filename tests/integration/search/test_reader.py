@@ -135,7 +135,7 @@ def test_the_roles_pipelines_take_the_members_name_from_the_topic(name: str) -> 
 
 @pytest.mark.parametrize(
     ("labels", "metrics", "kept"),
-    [({"__name__": "up"}, {"up": 0}, True), ({"__name__": "up"}, {}, False), ({"job": "of the bridge"}, {}, False)],
+    [({"__name__": "up"}, {"up": 0}, True), ({"__name__": "up"}, {}, False), ({"job": "of Telegraf"}, {}, False)],
 )
 def test_an_infinite_value_is_dropped(labels: dict[str, str], metrics: dict[str, float], kept: bool) -> None:
     pipeline = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["metrics.conf"])

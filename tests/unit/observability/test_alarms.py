@@ -188,7 +188,7 @@ def test_silence_is_an_alarm_where_data_must_exist(alarm: Alarm) -> None:
 
 def test_alarms_about_the_way_do_not_take_it() -> None:
     for alarm in ALARMS:
-        if alarm.component == "bridge":
+        if alarm.component == "telegraf":
             assert alarm.direct
             direct = of_grafana(alarm, direct=True)
             assert direct["data"][0]["datasourceUid"] == "prometheus"

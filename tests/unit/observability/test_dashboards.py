@@ -34,7 +34,7 @@ from observability.dashboards.parts import graph, label, row, stat
 ROOT = Path(__file__).parents[3]
 MADE = sorted((ROOT / FILES).glob("*.json"))
 WANTED = (
-    "fleet cluster node namespace workload pod volumes api-server kubelet coredns nginx prometheus bridge fluent-bit"
+    "fleet cluster node namespace workload pod volumes api-server kubelet coredns nginx prometheus telegraf fluent-bit"
     " kafka logstash elasticsearch logs events capacity certificates pipeline alarms grafana"
 )
 every_file = pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)

@@ -34,8 +34,8 @@ def decided() -> dict[tuple[str, str], frozenset[str]]:
             for at, item in enumerate(parse(_file("fluent_bit", name, "fluent-bit.yaml"))["pipeline"][part])
         }
         found[f"fluentbit_{part.removesuffix('s')}_", "name"] = frozenset(names)
-    bridge = _file("prometheus", "prometheus-bridge", "telegraf.conf")
-    found["internal_write_", "output"] = frozenset(re.findall(r"^\[\[outputs\.(\w+)\]\]", bridge, re.MULTILINE))
+    telegraf = _file("prometheus", "prometheus-telegraf", "telegraf.conf")
+    found["internal_write_", "output"] = frozenset(re.findall(r"^\[\[outputs\.(\w+)\]\]", telegraf, re.MULTILINE))
     prometheus = parse(_file("prometheus", "prometheus", "prometheus.yml"))
     found["prometheus_remote_storage_", "remote_name"] = frozenset(item["name"] for item in prometheus["remote_write"])
     pipelines = [_file("logstash", "logstash", f"{name}.conf") for name in ("metrics", "logs")]

@@ -90,7 +90,7 @@ LINES = {
 _SCHEDULER = "kubernetes: pkg/scheduler/framework/plugins, of each plugin its reason"
 _X509 = "go: crypto/x509/verify.go"
 _BROKER = "librdkafka 2.15: src/rdkafka_broker.c"
-_BRIDGE = "influxdata/telegraf v1.39: plugins/outputs/kafka/kafka.go"
+_TELEGRAF = "influxdata/telegraf v1.39: plugins/outputs/kafka/kafka.go"
 _OUTPUT = "logstash-output-elasticsearch 12.1: lib/logstash/plugin_mixins/elasticsearch/common.rb"
 # What a page quotes in italics of messages that its commands show.
 QUOTED = {
@@ -159,12 +159,12 @@ QUOTED = {
     "Failed to resolve": Line(
         "Failed to resolve 'kafka-0.dataplatform.internal:9094': Name or service not known", _BROKER
     ),
-    "Message too large": Line("Message too large, consider increasing `max_message_bytes`; dropping batch", _BRIDGE),
+    "Message too large": Line("Message too large, consider increasing `max_message_bytes`; dropping batch", _TELEGRAF),
     "The timestamp of the message is out of acceptable range": Line(
-        "The timestamp of the message is out of acceptable range, consider increasing broker", _BRIDGE
+        "The timestamp of the message is out of acceptable range, consider increasing broker", _TELEGRAF
     ),
     "out of acceptable range": Line(
-        "The timestamp of the message is out of acceptable range, consider increasing broker", _BRIDGE
+        "The timestamp of the message is out of acceptable range, consider increasing broker", _TELEGRAF
     ),
     "SSL handshake failed": Line(
         "SSL handshake failed: certificate verify failed", "librdkafka 2.15: src/rdkafka_ssl.c"
@@ -183,7 +183,7 @@ QUOTED = {
 }
 # What pages name in italics: dashboards, and the pages, data sources and views of Grafana, Kibana and Prometheus.
 NAMES = {item.title for board in DASHBOARDS for item in (board, *board.rows, *board.panels)} | {
-    "API server", "Alerting", "Bridge", "Dev Tools", "Logs", "NGINX", "Rules", "logs", "metrics"
+    "API server", "Alerting", "Telegraf", "Dev Tools", "Logs", "NGINX", "Rules", "logs", "metrics"
 }  # fmt: skip
 
 

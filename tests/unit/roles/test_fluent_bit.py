@@ -422,8 +422,8 @@ def test_one_number_is_the_largest_message_from_the_agents_to_elasticsearch() ->
         for pipeline in ("logs.conf", "metrics.conf"):
             assert f"max_partition_fetch_bytes => {most}\n" in logstash[pipeline]
         # A batch of one message has Kafka's own framing around it.
-        (bridge,) = re.findall(r"max_message_bytes = ([0-9]+)", json.dumps(render_role("prometheus", **options)))
-        assert int(bridge) == int(kafka(**options)["rdkafka.message.max.bytes"]) == most - 4096
+        (telegraf,) = re.findall(r"max_message_bytes = ([0-9]+)", json.dumps(render_role("prometheus", **options)))
+        assert int(telegraf) == int(kafka(**options)["rdkafka.message.max.bytes"]) == most - 4096
         # Each byte of a line may be six in JSON, and a quarter is left for what is said about it.
         assert evaluate("fluent_bit", "__fluent_bit_line_bytes", **options) * 6 <= most * 3 / 4
     small = {"kafka_topic_config": {"max.message.bytes": 1000000}}

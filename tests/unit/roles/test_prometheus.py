@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of prometheus become objects, a scrape configuration and a bridge."""
+"""How the options of prometheus become objects, a scrape configuration and Telegraf's configuration."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def jobs(**options: Any) -> dict[str, dict[str, Any]]:
     return {job["job_name"]: job for job in config(**options)["scrape_configs"]}
 
 
-def bridge(**options: Any) -> dict[str, Any]:
-    return tomllib.loads(only(rendered(**options), "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"])
+def telegraf(**options: Any) -> dict[str, Any]:
+    return tomllib.loads(only(rendered(**options), "ConfigMap", "prometheus-telegraf")["data"]["telegraf.conf"])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_fleet_file_of_an_earlier_version_passes_alarms_on(option: str, value:
 
 
 def kafka(**options: Any) -> dict[str, Any]:
-    (found,) = bridge(**options)["outputs"]["kafka"]
+    (found,) = telegraf(**options)["outputs"]["kafka"]
     return dict(found)
 
 
@@ -148,15 +148,15 @@ def test_only_classic_series_are_sent_in_the_old_message() -> None:
     assert write["queue_config"]["retry_on_http_429"] is True
 
 
-def test_the_bridge_listens_on_loopback_only() -> None:
-    settings = bridge()
+def test_telegraf_listens_on_loopback_only() -> None:
+    settings = telegraf()
     (receiver,) = settings["inputs"]["http_listener_v2"]
     assert receiver["service_address"] == "tcp://127.0.0.1:9201"
     assert settings["outputs"]["prometheus_client"][0]["listen"] == "127.0.0.1:9273"
     assert "ports" not in containers()["telegraf"]
 
 
-def test_the_bridge_confirms_and_encrypts() -> None:
+def test_telegraf_confirms_and_encrypts() -> None:
     found = kafka()
     assert found["brokers"] == ["kafka-bootstrap.dataplatform.internal:9094"]
     assert found["topic"] == "metrics-staging"
@@ -171,7 +171,7 @@ def test_no_password_is_in_a_config_map() -> None:
     secret = "p4ss-of-staging"
     objects = rendered(prometheus_kafka_password=secret)
     assert secret not in json.dumps([item for item in objects if item["kind"] != "Secret"])
-    assert only(objects, "Secret", "prometheus-bridge")["stringData"]["KAFKA_PASSWORD"] == secret
+    assert only(objects, "Secret", "prometheus-telegraf")["stringData"]["KAFKA_PASSWORD"] == secret
     assert kafka(prometheus_kafka_password=secret)["sasl_password"] == "${KAFKA_PASSWORD}"
 
 
@@ -182,16 +182,16 @@ def test_no_password_is_in_a_config_map() -> None:
         ({"prometheus_outage_seconds": 60}, 1500 * 60, "304Mi"),
         ({"prometheus_samples_per_second": 500, "prometheus_outage_seconds": 1800}, 900000, "1886Mi"),
         ({"prometheus_size": "large", "prometheus_outage_seconds": 100}, 1500000, "3058Mi"),
-        ({"prometheus_bridge_resources": {"limits": {"memory": "1Gi"}}}, 900000, "1Gi"),
+        ({"prometheus_telegraf_resources": {"limits": {"memory": "1Gi"}}}, 900000, "1Gi"),
     ],
 )
 def test_the_buffer_and_its_memory_follow_from_the_outage(options: dict[str, Any], buffer: int, memory: str) -> None:
-    assert bridge(**options)["agent"]["metric_buffer_limit"] == buffer
+    assert telegraf(**options)["agent"]["metric_buffer_limit"] == buffer
     assert containers(**options)["telegraf"]["resources"]["limits"]["memory"] == memory
 
 
 def test_a_buffer_in_memory_has_no_volume() -> None:
-    assert not {key for key in bridge()["agent"] if key.startswith("buffer_")}
+    assert not {key for key in telegraf()["agent"] if key.startswith("buffer_")}
     assert "buffer" not in {volume["name"] for volume in template()["spec"]["volumes"]}
 
 
@@ -200,14 +200,14 @@ def test_a_buffer_in_memory_has_no_volume() -> None:
     [
         ({}, "512Mi", "1383Mi"),
         ({"prometheus_outage_seconds": 3600}, "512Mi", "7975Mi"),
-        ({"prometheus_bridge_resources": {"limits": {"memory": "1Gi"}}}, "1Gi", "1383Mi"),
+        ({"prometheus_telegraf_resources": {"limits": {"memory": "1Gi"}}}, "1Gi", "1383Mi"),
     ],
 )
-def test_a_buffer_on_disk_is_a_bounded_volume_that_the_bridge_writes_to(
+def test_a_buffer_on_disk_is_a_bounded_volume_that_telegraf_writes_to(
     options: dict[str, Any], memory: str, volume: str
 ) -> None:
-    options = {"prometheus_bridge_buffer": "disk", **options}
-    agent = bridge(**options)["agent"]
+    options = {"prometheus_telegraf_buffer": "disk", **options}
+    agent = telegraf(**options)["agent"]
     assert (agent["buffer_strategy"], agent["buffer_disk_sync"]) == ("disk", False)
     container = containers(**options)["telegraf"]
     (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == agent["buffer_directory"]]
@@ -228,7 +228,7 @@ def test_several_brokers_and_their_ports() -> None:
     assert [port["port"] for port in egress["ports"]] == [9096, 9097]
 
 
-def test_only_the_bridges_settings_restart_the_pod() -> None:
+def test_only_telegrafs_settings_restart_the_pod() -> None:
     usual = template()
     assert template(prometheus_scrape_interval="1m") == usual
     assert template(prometheus_rules={"ours": {"groups": []}}) == usual
@@ -254,7 +254,7 @@ def test_every_certificate_that_pki_makes_for_the_member_is_watched(member: str)
     data = dict(only(objects, "ConfigMap", "prometheus-certificates")["data"])
     assert data.pop("roots.pem") == shared_values()[f"{member}/issuer/ca"]
     assert data == {f"{name}.crt": value for name, value in made.items()}
-    text = only(objects, "ConfigMap", "prometheus-bridge")["data"]["telegraf.conf"]
+    text = only(objects, "ConfigMap", "prometheus-telegraf")["data"]["telegraf.conf"]
     inputs = {one["tags"]["kind"]: one for one in tomllib.loads(text)["inputs"]["x509_cert"]}
     assert set(inputs) == {"certificate", "root"} | ({"listener"} if member == "controlplane" else set())
     for one in inputs.values():
@@ -269,7 +269,7 @@ def test_every_certificate_that_pki_makes_for_the_member_is_watched(member: str)
 
 
 def test_a_listener_is_asked_at_its_address() -> None:
-    settings = bridge(prometheus_tls_endpoints=["grafana.example.com:443"])
+    settings = telegraf(prometheus_tls_endpoints=["grafana.example.com:443"])
     assert settings["inputs"]["x509_cert"][-1]["sources"] == ["tcp://grafana.example.com:443"]
     assert "x509_cert" in settings["outputs"]["prometheus_client"][0]["namepass"]
     # What Kafka gets comes by Prometheus, which marks it with the cluster.

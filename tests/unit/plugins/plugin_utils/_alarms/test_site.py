@@ -471,7 +471,7 @@ def test_two_own_alarms_of_one_name_are_refused() -> None:
     ("change", "taken"),
     [
         ({"name": "ClusterSilentStaging"}, "ClusterSilent"),
-        ({"name": "BridgeDownDirect"}, "BridgeDown"),
+        ({"name": "TelegrafDownDirect"}, "TelegrafDown"),
         ({"name": "ClusterSilentElsewhere"}, None),
     ],
 )

@@ -57,10 +57,10 @@ def test_nothing_followed_is_not_verified() -> None:
 
 
 def test_the_first_hop_without_the_canary_is_named_with_what_to_look_at() -> None:
-    lost = Finding("metric", "kafka", Status.MISSING, text="Not seen within 5 s.", look="The bridge.")
+    lost = Finding("metric", "kafka", Status.MISSING, text="Not seen within 5 s.", look="Telegraf.")
     behind = Finding("metric", "elasticsearch", Status.NOT_REACHED)
     _, reasons = verdict(READY, [SEEN, lost, behind])
-    assert reasons == ["the canary's metric does not arrive at kafka: Not seen within 5 s. Look at: The bridge."]
+    assert reasons == ["the canary's metric does not arrive at kafka: Not seen within 5 s. Look at: Telegraf."]
 
 
 def test_each_receiver_without_the_message_is_named() -> None:
