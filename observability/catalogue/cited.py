@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
+
 from localcloud.artifacts.binaries import GO_MOD
 from localcloud.artifacts.cache import required_version
-
 from observability.catalogue import CHECKOUT, SCRAPE, Series
 from observability.catalogue.exposition import series_of
 

@@ -21,11 +21,11 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.artifacts.programs import go_program, version
 from localcloud.host.loopback import HOST, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
-
 from observability.catalogue import CHECKOUT, SCRAPE, Series
 from observability.catalogue.cited import module
 from observability.catalogue.exposition import SUFFIXES, labels_by_name, types

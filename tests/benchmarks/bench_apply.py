@@ -23,9 +23,9 @@ from statistics import median
 from typing import Any
 
 import yaml
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.kubernetes.control_plane import ControlPlane
-
 from tests.benchmarks.latency import relay
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually
-from localcloud.model import LocalCloudError
 
+from localcloud.model import LocalCloudError
 from tests.benchmarks.pipeline import (
     BRIDGES,
     PASSWORD,

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.testing import LocalCloud
-
 from tests.benchmarks.rows import row
 
 ROOT = Path(__file__).parents[2]

@@ -27,6 +27,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
+
 from localcloud.artifacts.cache import Cache, find_go, go_build, home, say
 from localcloud.artifacts.programs import go_program
 from localcloud.artifacts.programs.kafka import distribution

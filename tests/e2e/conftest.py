@@ -14,6 +14,7 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible_collections.dataplatform.fleet.tests.e2e import workloads
 from ansible_collections.dataplatform.fleet.tests.e2e.fleet import NAMESPACE, WORKLOAD, Fleet, eventually
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader
+
 from localcloud.model import LocalCloudError
 from localcloud.nodes import requirements
 

@@ -23,6 +23,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import promql
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import ClusterPods, Place, Ran
 from ansible_collections.dataplatform.fleet.tests.e2e.workloads import Images
+
 from localcloud.daemon.state import StateDir
 from localcloud.host.processes import read_records
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY

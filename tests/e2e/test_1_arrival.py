@@ -15,8 +15,8 @@ from ansible_collections.dataplatform.fleet.tests.e2e.conftest import GENERATORS
 from ansible_collections.dataplatform.fleet.tests.e2e.fleet import NAMESPACE, PROMETHEUS, WORKLOAD, Fleet, eventually
 from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
-from localcloud.controllers import nodespec
 
+from localcloud.controllers import nodespec
 from observability.alarms import ALARMS, TOPICS, Where
 
 pytestmark = pytest.mark.exhaustive

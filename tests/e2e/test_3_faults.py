@@ -20,8 +20,8 @@ from ansible_collections.dataplatform.fleet.tests.e2e.conftest import GENERATORS
 from ansible_collections.dataplatform.fleet.tests.e2e.fleet import ROOT, WORKLOAD, Fleet, eventually, fill
 from ansible_collections.dataplatform.fleet.tests.e2e.ledger import between
 from ansible_collections.dataplatform.fleet.tests.e2e.reader import Reader, scrapes
-from localcloud.nodes import requirements
 
+from localcloud.nodes import requirements
 from observability.alarms import alarm_of
 
 pytestmark = pytest.mark.exhaustive

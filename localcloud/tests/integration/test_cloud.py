@@ -20,14 +20,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.signers import RequestSigner
+
+from localcloud import cli
 from localcloud.artifacts.binaries import Binaries
 from localcloud.daemon.state import StateDir
 from localcloud.host.loopback import free_port
 from localcloud.host.processes import identity, read_records
 from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, SECRET_KEY
 from localcloud.testing import LocalCloud
-
-from localcloud import cli
 
 pytestmark = pytest.mark.integration
 

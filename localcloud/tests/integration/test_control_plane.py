@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.host.processes import Supervisor, identity, read_records
 from localcloud.kubernetes.control_plane import ControlPlane, Etcd, playable

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from localcloud.controllers import Controllers, Settings, start_controllers
 from localcloud.controllers.kube import ApiError, Kube, Object
 from localcloud.kubernetes.control_plane import EXTRAS, ControlPlane

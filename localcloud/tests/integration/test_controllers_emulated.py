@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localcloud.aws import versions
 from localcloud.controllers.kube import Kube
 from localcloud.testing import LocalCloud, eventually

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from localcloud.testing import LocalCloud
 
 from localcloud import testing
+from localcloud.testing import LocalCloud
 
 pytestmark = pytest.mark.integration
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.images import SANDBOX, archive, available, repository
 from localcloud.artifacts.programs import kafka, release
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from localcloud import cli
 from localcloud.artifacts.binaries import Binaries
 from localcloud.artifacts.cache import find_go, go_build, system
 from localcloud.artifacts.images.oci import Config, copy, write_archive, write_layer
@@ -28,8 +30,6 @@ from localcloud.nodes import cgroups, requirements
 from localcloud.nodes.files import CONTAINERD_SOCKET
 from localcloud.nodes.namespaces import execute
 from localcloud.testing import LocalCloud, eventually
-
-from localcloud import cli
 
 
 def _obstacle() -> str:

@@ -19,9 +19,9 @@ from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 from cryptography import x509
+
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, fetch, free_port
-
 from observability import catalogue
 from observability.catalogue.exposition import samples
 

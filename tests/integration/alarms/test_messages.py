@@ -48,6 +48,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._ver
     slack,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role, rendered_role
+
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import fetch, free_port
 

@@ -13,8 +13,8 @@ import yaml
 from ansible_collections.dataplatform.fleet.plugins.action.check_alarms import refused_by_promtool
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
-from localcloud.artifacts.programs import go_program
 
+from localcloud.artifacts.programs import go_program
 from observability.alarms import ALARMS, TOPICS, Alarm, Topic, Where
 from observability.alarms.fixtures import as_rule, promtool_tests
 

@@ -18,6 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import Answer, Place, User
 from ansible_collections.dataplatform.fleet.tests.integration.typescript import mistyped
 from ansible_collections.dataplatform.fleet.tests.unit.roles import test_alarms
+
 from localcloud.artifacts.programs.npm import packages
 
 pytestmark = pytest.mark.integration

@@ -14,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import c
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
+
 from localcloud.artifacts import cache
 from localcloud.kubernetes.control_plane import ControlPlane
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 from ansible.plugins.loader import init_plugin_loader
+
 from localcloud.kubernetes.control_plane import ControlPlane
 
 ROOT: Final = Path(__file__).parents[3]

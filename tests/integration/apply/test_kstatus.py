@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import key_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.readiness import State, state_of
+
 from localcloud.artifacts.programs import go_program
 
 pytestmark = pytest.mark.integration

@@ -16,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils import _yamltex
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import fields
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.kubernetes.control_plane import ControlPlane
 

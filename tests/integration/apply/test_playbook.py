@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.tests.integration import commands
+
 from localcloud.kubernetes.control_plane import ControlPlane
 from localcloud.testing import LocalCloud
 

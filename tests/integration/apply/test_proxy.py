@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import UnreachableError
+
 from localcloud.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration

@@ -19,6 +19,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     select,
     template_files,
 )
+
 from localcloud.kubernetes.control_plane import ControlPlane
 
 from .conftest import Actions, Cluster, eventually

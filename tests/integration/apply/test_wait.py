@@ -13,6 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import c
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import WaitError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.read import read
+
 from localcloud.kubernetes.control_plane import EXTRAS, ControlPlane
 
 from .conftest import Cluster

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from ansible_collections.dataplatform.fleet.tests.integration.double import Request
 from ansible_collections.dataplatform.fleet.tests.integration.typescript import CLOSED, mistyped, node
+
 from localcloud.artifacts.programs.npm import packages
 
 Json = dict[str, Any]

@@ -20,6 +20,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods im
 from ansible_collections.dataplatform.fleet.tests.integration.double import Request
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import OfficialClient, Sent
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
+
 from localcloud.artifacts.programs import HERE
 
 pytestmark = pytest.mark.integration

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch import double
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role
+
 from localcloud.artifacts.programs.elasticsearch import VERSION, rules
 from localcloud.artifacts.programs.opensearch import jdk
 from localcloud.model import LocalCloudError

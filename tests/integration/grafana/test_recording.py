@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from localcloud.artifacts.programs import go_program
 
 pytestmark = pytest.mark.integration

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
+
 from localcloud.artifacts.programs.kafka import distribution, java_agent
 
 from .certificates import Issuer

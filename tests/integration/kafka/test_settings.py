@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.action.check_role_options import refused_keys
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate
+
 from localcloud.artifacts.programs.kafka import distribution
 
 pytestmark = pytest.mark.integration

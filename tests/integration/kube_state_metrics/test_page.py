@@ -15,10 +15,10 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real im
     running,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
+
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
-
 from observability.catalogue.exposition import samples
 
 pytestmark = pytest.mark.integration

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from localcloud.kubernetes.control_plane import ControlPlane
 
+from localcloud.kubernetes.control_plane import ControlPlane
 from tests.integration.lock.running import Runs, eventually
 
 pytestmark = pytest.mark.integration

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
+
 from localcloud.artifacts.programs import go_program
 
 pytestmark = pytest.mark.integration

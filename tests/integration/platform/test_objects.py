@@ -18,6 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discover
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects, rendered_role, role_names
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
+
 from localcloud.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration

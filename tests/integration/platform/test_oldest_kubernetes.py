@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, rendered_role, role_names
+
 from localcloud.artifacts.cache import Cache, home
 from localcloud.aws.versions import VERSIONS, number
 

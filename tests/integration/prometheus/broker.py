@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
+
 from localcloud.artifacts.programs.kafka import distribution
 from localcloud.host.loopback import HOST, free_port
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates import Issuer
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects
+
 from localcloud.kubernetes.control_plane import ControlPlane
 
 PLURALS = {

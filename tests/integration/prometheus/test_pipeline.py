@@ -35,10 +35,10 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     render_role,
 )
 from cryptography import x509
+
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, fetch, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
-
 from observability import catalogue
 
 pytestmark = pytest.mark.integration

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
 from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Action
+
 from localcloud.artifacts.programs.opensearch import address, command
 from localcloud.host.loopback import ready_timeout
 

@@ -35,6 +35,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.search.templates i
     adapted,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
+
 from localcloud.artifacts.programs.opensearch import jdk
 from localcloud.kubernetes.control_plane import ControlPlane
 from localcloud.model import LocalCloudError

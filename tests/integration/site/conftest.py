@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.integration import commands
+
 from localcloud.artifacts.binaries import Binaries
 
 ROOT = Path(__file__).parents[3]

@@ -32,6 +32,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pi
     pod,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
+
 from localcloud.artifacts.programs import go_program
 from localcloud.artifacts.programs.kafka import distribution
 from localcloud.host.loopback import HOST, free_port

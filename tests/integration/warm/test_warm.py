@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from localcloud.testing import eventually
 
 ROOT = Path(__file__).parents[3]

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from localcloud.model import LocalCloudError
 
+from localcloud.model import LocalCloudError
 from tests.benchmarks import bench_pipeline
 from tests.benchmarks.__main__ import Row, cells, table
 from tests.benchmarks.bench_pipeline import memory_row

@@ -15,6 +15,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     select,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
+
 from localcloud.artifacts.images import SANDBOX, UNAVAILABLE, available, repository
 from localcloud.aws.eks import catalog
 from localcloud.controllers.manifests import Place, addon_objects

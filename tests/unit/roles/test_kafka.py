@@ -23,6 +23,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     select,
     shared_values,
 )
+
 from localcloud.artifacts.programs import kafka as software
 
 PREFIX = "service.beta.kubernetes.io/aws-load-balancer"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role, select
-from localcloud.artifacts.programs import version
 
+from localcloud.artifacts.programs import version
 from observability import catalogue
 
 ROLE = "kube_state_metrics"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
-from localcloud.artifacts.programs import version
 
+from localcloud.artifacts.programs import version
 from observability import catalogue
 
 

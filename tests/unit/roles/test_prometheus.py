@@ -27,8 +27,8 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     variables,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
-from localcloud.artifacts.programs import version
 
+from localcloud.artifacts.programs import version
 from observability import catalogue
 
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.binaries import GO_MOD, PROGRAMS, Binaries
 from localcloud.model import LocalCloudError
 

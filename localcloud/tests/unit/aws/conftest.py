@@ -55,10 +55,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     os.environ.update(IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING", STATE_DIR=str(state))
     from hypercorn.asyncio import serve  # noqa: PLC0415 - after the environment is set
     from hypercorn.config import Config as ServerConfig  # noqa: PLC0415 - after the environment is set
-    from localcloud.aws.asgi import install  # noqa: PLC0415 - after the environment is set
-    from localcloud.aws.settings import EmulatorSettings  # noqa: PLC0415
     from ministack.app import app  # noqa: PLC0415 - after the environment is set
     from ministack.services import eks  # noqa: PLC0415 - after the environment is set
+
+    from localcloud.aws.asgi import install  # noqa: PLC0415 - after the environment is set
+    from localcloud.aws.settings import EmulatorSettings  # noqa: PLC0415
 
     eks._docker_available = False
     settings = EmulatorSettings(
@@ -113,8 +114,9 @@ def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
 @pytest.fixture
 def held(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Nothing moves on by itself until the fixture's value is called, so that passing states can be looked at."""
-    from localcloud.aws.clock import scheduler  # noqa: PLC0415 - after the environment is set
     from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415 - after the environment is set
+
+    from localcloud.aws.clock import scheduler  # noqa: PLC0415 - after the environment is set
 
     waiting: list[tuple[str, str, Callable[[], None]]] = []
     later = scheduler.later

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from localcloud.aws import clock, iam, store
-from localcloud.aws.eks import access
 from ministack.core.responses import request_scope
 from ministack.services import eks as backend
+
+from localcloud.aws import clock, iam, store
+from localcloud.aws.eks import access
 
 from .conftest import ACCOUNT, REGION, eventually, reason, refused, unique
 

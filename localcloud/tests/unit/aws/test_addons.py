@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from localcloud.aws import clock, store
 from localcloud.aws.eks import schemas
 from localcloud.aws.errors import AwsError

@@ -9,6 +9,7 @@ import botocore.parsers
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
+
 from localcloud.aws import validate
 from localcloud.aws.asgi import FaultInjector, fault
 from localcloud.aws.errors import AwsError

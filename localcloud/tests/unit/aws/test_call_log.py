@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+
 from localcloud.aws.call_log import CallLog, parse, redact, resource
 
 SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/{}/aws4_request, SignedHeaders=host"}

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from localcloud.aws import clock, store
 from ministack.core.responses import request_scope
 from ministack.services import eks as backend
+
+from localcloud.aws import clock, store
 
 from .conftest import ACCOUNT, REGION, eventually, finished, reason, refused, status, unique
 

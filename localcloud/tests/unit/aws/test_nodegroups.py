@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from localcloud.aws import clock, store
 
 from .conftest import ACCOUNT, REGION, eventually, finished, nodegroup, reason, refused, unique

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from localcloud.aws import repair, store
 from ministack.core.responses import request_scope
+
+from localcloud.aws import repair, store
 
 from .conftest import ACCOUNT, REGION, nodegroup, status
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localcloud.controllers.cloud import AddonReport, Issue, LoadBalancer, NodegroupReport, Volume
 from localcloud.model import ClusterRef
 

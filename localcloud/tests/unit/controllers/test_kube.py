@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from localcloud.controllers.kube import ApiError, Informer, Kube, Unreachable, path_of
 from localcloud.kubernetes import pki
 

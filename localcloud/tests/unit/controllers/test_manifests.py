@@ -10,6 +10,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from localcloud.controllers import manifests
 from localcloud.controllers.manifests import Place
 from localcloud.controllers.quantities import bytes_of, millis_of, parse

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from localcloud.controllers import scheduling
 from localcloud.controllers.instances import INSTANCE_TYPES
 from localcloud.controllers.scheduling import POOLS, Requests

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from localcloud.controllers import volumes
 
 ROLE = "arn:aws:iam::000000000000:role/ebs"

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.daemon import engine as module
 from localcloud.daemon.containers import WEBHOOK_FILE, Container

@@ -11,11 +11,11 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+
+from localcloud import cli
 from localcloud.daemon.state import Daemon, StateDir, environment
 from localcloud.host.processes import ProcessRecord, identity, write_records
 from localcloud.model import LocalCloudError
-
-from localcloud import cli
 
 
 def daemon(pid: int, mark: str | None = None) -> Daemon:

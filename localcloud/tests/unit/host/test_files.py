@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from localcloud.host import files
 from localcloud.host.files import Book, append_line, flush, locked, write_whole
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.host import loopback
 from localcloud.host.loopback import HOST, Reservations, free_port, reserve

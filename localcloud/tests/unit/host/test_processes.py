@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from localcloud.host import processes
 from localcloud.host.processes import (
     ProcessRecord,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from localcloud.kubernetes.rbac import GROUP, Step, execute, managed, plan, username
 
 

@@ -11,6 +11,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from localcloud.nodes import dns
 
 ZONES = [

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from localcloud.controllers.nodespec import block_of
 from localcloud.model import LocalCloudError
 from localcloud.nodes import cgroups, files, machines, remains, requirements

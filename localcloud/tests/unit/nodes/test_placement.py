@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from localcloud.controllers.nodespec import REAL
 from localcloud.nodes import placement
 from localcloud.nodes.images import State

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+
 from localcloud.nodes.policies import Compiler, Pod, applies, pods_of, selected
 
 NAMESPACES = {"a": {"kubernetes.io/metadata.name": "a", "team": "x"}, "b": {"kubernetes.io/metadata.name": "b"}}

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from localcloud import cli
 from localcloud.model import LocalCloudError
 from localcloud.nodes import namespaces, requirements, volumes
 from localcloud.nodes.volumes import GIB, Disks
-
-from localcloud import cli
 
 
 def _obstacle() -> str:

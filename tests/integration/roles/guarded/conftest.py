@@ -13,6 +13,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kube
     eventually,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
+
 from localcloud.artifacts.binaries import Binaries
 from localcloud.kubernetes.control_plane import ControlPlane
 

@@ -11,11 +11,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
+from localcloud import cli
 from localcloud.artifacts import images
 from localcloud.artifacts.images import SANDBOX, archive, available, cached
 from localcloud.model import LocalCloudError
-
-from localcloud import cli
 
 # A "package" is a tar here. What apt is told is kept, and its settings with it.
 TOOLS = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localcloud.artifacts.images.oci import (
     Config,
     Entry,

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.cache import Cache, required_version
 from localcloud.artifacts.programs import HERE, PROGRAMS, go_program, version
 from localcloud.model import LocalCloudError

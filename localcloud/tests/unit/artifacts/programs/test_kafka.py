@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.programs.kafka import VERSION, distribution, java_agent
 from localcloud.model import LocalCloudError
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.programs import HERE
 from localcloud.artifacts.programs.npm import packages
 from localcloud.model import LocalCloudError

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from localcloud.artifacts.programs.opensearch import address, command, distribution, jdk
 from localcloud.model import LocalCloudError
 

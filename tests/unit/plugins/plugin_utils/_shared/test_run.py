@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
+
 from localcloud.testing import eventually
 
 ROOT = Path(__file__).parents[5]
