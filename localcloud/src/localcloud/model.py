@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
@@ -22,6 +23,31 @@ SECRET_KEY = "local-cloud-only"  # noqa: S105 - guards nothing but a loopback po
 
 class LocalCloudError(Exception):
     """Something the user can act on; the message is one line."""
+
+
+@dataclass(frozen=True)
+class ClusterKey:
+    """What identifies an EKS cluster."""
+
+    account: str
+    region: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.account}-{self.region}-{self.name}"
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """The control plane that a cluster wants."""
+
+    key: ClusterKey
+    version: str
+    service_cidr: str
+    webhook_path: str
+    """Where the AWS API reviews tokens. It holds a secret that is new with every CreateCluster."""
+    arguments: tuple[str, ...] = ()
+    """Further arguments of the API server, such as ``--oidc-issuer-url=https://...``."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +73,38 @@ class Stoppable(Protocol):
     def stop(self) -> None: ...
 
 
-class ClusterEngine(Protocol):
-    """Runs the control planes behind the EKS emulator."""
+class ClusterBackend(Protocol):
+    """Runs the control planes behind the EKS API. What fails raises ``LocalCloudError``."""
 
-    def find(self, account: str, region: str, name: str) -> ClusterRef | None:
-        """Return the running control plane of a cluster."""
+    def create(self, spec: ClusterSpec) -> ClusterRef:
+        """Start a cluster's control plane and return it when it is ready."""
 
-    def upgrade(self, account: str, region: str, name: str, version: str) -> None:
+    def restart(self, key: ClusterKey, arguments: Sequence[str]) -> None:
+        """Restart a cluster's API server with other arguments, keeping its data."""
+
+    def upgrade(self, key: ClusterKey, version: str) -> None:
         """Restart a cluster's control plane as another Kubernetes minor, keeping its data.
 
-        Blocks until the control plane is ready. On failure the old version runs again and
-        ``LocalCloudError`` says why.
+        Blocks until the control plane is ready. On failure the old version runs again.
         """
 
-    def versions(self) -> tuple[str, ...]:
-        """Return the minors the control planes can play, oldest first, such as ``("1.35", "1.36", "1.37")``."""
+    def delete(self, key: ClusterKey) -> None:
+        """Stop a cluster's control plane, if there is one, and remove its data."""
+
+    def access_changed(self, key: ClusterKey) -> None:
+        """Bring a cluster's RBAC objects in line with its access policies, soon."""
+
+
+class AccessPolicies(Protocol):
+    """The access policies of EKS clusters, as RBAC objects."""
+
+    role_label: str
+    """Label of the ClusterRoles, whose value is ``true``."""
+    binding_label: str
+    """The same of the bindings."""
+
+    def objects(self, key: ClusterKey, namespaces: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the ClusterRoles, ClusterRoleBindings and RoleBindings of a cluster that has these namespaces."""
+
+    def follow_namespaces(self, key: ClusterKey) -> bool:
+        """Tell whether another namespace changes the objects."""

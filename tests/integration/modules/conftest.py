@@ -94,8 +94,8 @@ def quick_account(directory: Path, **settings: str) -> Iterator[Account]:
     state = StateDir(directory)
     state.prepare()
     env = {**os.environ, **_QUICK, **settings}
-    script = Path(__file__).with_name("without_control_planes.py")
-    command = [sys.executable, str(script), "--state-dir", str(directory), "--port", str(port)]
+    command = [sys.executable, "-m", "localcloud.daemon.server", "--api-only"]
+    command += ["--state-dir", str(directory), "--port", str(port)]
     log = directory / "server.out"
     checkout = Path(__file__).resolve().parents[3]
     with log.open("w") as out, subprocess.Popen(command, env=env, cwd=checkout, stdout=out, stderr=out) as server:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ministack.core.responses import get_account_id, get_region, request_scope
+from localcloud.aws import ministack
 
 logger = logging.getLogger("localcloud.aws")
 
@@ -42,7 +42,12 @@ class Scheduler:
     def later(
         self, seconds: float, work: Callable[[], None], *, account: str | None = None, region: str | None = None
     ) -> None:
-        entry = (time.monotonic() + seconds, next(self._numbers), account or get_account_id(), region or get_region())
+        entry = (
+            time.monotonic() + seconds,
+            next(self._numbers),
+            account or ministack.account_id(),
+            region or ministack.region(),
+        )
         with self._changed:
             heapq.heappush(self._queue, (*entry, work))
             if self._thread is None:
@@ -58,7 +63,7 @@ class Scheduler:
                     self._changed.wait(wait)
                 _, _, account, region, work = heapq.heappop(self._queue)
             try:
-                with request_scope(account, region), lock:
+                with ministack.request_scope(account, region), lock:
                     work()
             except Exception:
                 logger.exception("a scheduled step failed")
@@ -69,11 +74,11 @@ scheduler = Scheduler()
 
 def in_background(work: Callable[[], None], name: str) -> None:
     """Run slow work (a control plane's stop or upgrade) on a thread of its own, in the caller's account and region."""
-    account, region = get_account_id(), get_region()
+    account, region = ministack.account_id(), ministack.region()
 
     def run() -> None:
         try:
-            with request_scope(account, region):
+            with ministack.request_scope(account, region):
                 work()
         except Exception:
             logger.exception("%s failed", name)

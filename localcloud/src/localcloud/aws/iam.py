@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ministack.services import iam
-
-from localcloud.aws import clock, store
+from localcloud.aws import clock, ministack, store
 from localcloud.aws.jsontypes import Json
 
 _seen: dict[str, float] = {}
@@ -57,22 +55,22 @@ _AWS_POLICY = "arn:aws:iam::aws:policy/"
 def install() -> None:
     for name, actions in _MANAGED.items():
         document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-        record = iam._make_aws_managed_record(name, json.dumps(document))
-        iam._aws_managed_policies.setdefault(f"{_AWS_POLICY}{name}", record)
+        record = ministack.aws_policy(name, json.dumps(document))
+        ministack.aws_policies.setdefault(f"{_AWS_POLICY}{name}", record)
     for kind in ("Role", "User", "Group"):
         action = f"Attach{kind}Policy"
-        iam._IAM_HANDLERS[action] = _attachable_only(iam._IAM_HANDLERS[action])
+        ministack.iam_handlers[action] = _attachable_only(ministack.iam_handlers[action])
     for action in ("CreateRole", "UpdateAssumeRolePolicy"):
-        iam._IAM_HANDLERS[action] = _noting(iam._IAM_HANDLERS[action])
+        ministack.iam_handlers[action] = _noting(ministack.iam_handlers[action])
 
 
 def _attachable_only(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
     def wrapped(params: Json) -> Json:
-        arn = iam._p(params, "PolicyArn")
+        arn = ministack.iam_parameter(params, "PolicyArn")
         if policy_exists(arn):
             return handler(params)
         message = f"Policy {arn} does not exist or is not attachable."
-        return iam._error(404, "NoSuchEntity", message, ns="iam")
+        return ministack.iam_error(404, "NoSuchEntity", message)
 
     return wrapped
 
@@ -80,16 +78,16 @@ def _attachable_only(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
 def policy_exists(arn: str) -> bool:
     """Whether a policy can be attached: one of the account's, or one of AWS's as far as they are known here."""
     if not arn.startswith(_AWS_POLICY):
-        return arn in iam._policies
+        return arn in ministack.policies
     name = arn.removeprefix(_AWS_POLICY).rsplit("/", 1)[-1]
     elsewhere = {known.rsplit("/", 1)[-1] for known in _MANAGED}
-    return arn in iam._aws_managed_policies or not (name in elsewhere or name.startswith(_FAMILIES))
+    return arn in ministack.aws_policies or not (name in elsewhere or name.startswith(_FAMILIES))
 
 
 def _noting(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
     def wrapped(params: Json) -> Json:
         response = handler(params)
-        name = iam._p(params, "RoleName")
+        name = ministack.iam_parameter(params, "RoleName")
         if response[0] == 200 and name in store.roles:
             _seen[str(store.roles[name]["Arn"])] = clock.now()
         return response

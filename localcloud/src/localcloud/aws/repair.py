@@ -8,24 +8,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ministack.core.responses import request_scope
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.eks import clusters, nodegroups
+from localcloud.model import ClusterBackend
 
 NODES_SECONDS = 60.0
 """How long the nodes of a node group may take to go."""
 
 
-def remove_failed(scopes: Iterable[tuple[str, str]]) -> list[str]:
+def remove_failed(scopes: Iterable[tuple[str, str]], behind: ClusterBackend | None) -> list[str]:
     """Remove FAILED clusters and CREATE_FAILED node groups; return one line about each.
 
     :param scopes: accounts and regions
+    :param behind: what runs the clusters' control planes
     """
     said = []
     for account, region in sorted(set(scopes)):
-        with request_scope(account, region):
-            said += [_line(f"Cluster {record['name']}", "FAILED", record) for record in clusters.remove_failed()]
+        with ministack.request_scope(account, region):
+            said += [_line(f"Cluster {record['name']}", "FAILED", record) for record in clusters.remove_failed(behind)]
             groups = nodegroups.remove_failed()
             said += [
                 _line(f"Node group {group['clusterName']}/{group['nodegroupName']}", "CREATE_FAILED", group)

@@ -6,22 +6,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from ministack.services import route53 as backend
-
+from localcloud.aws import ministack
 from localcloud.aws.errors import Response
 
 _DNSSEC = re.compile(r"/2013-04-01/hostedzone/([^/]+)/dnssec")
 _NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
 
-ServiceHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
-
 
 def install() -> None:
-    original: ServiceHandler = backend.handle_request
+    ministack.route53_requests.wrap(_handler)
+    ministack.change_records.wrap(_change_records)
 
+
+def _handler(original: ministack.ServiceHandler) -> ministack.ServiceHandler:
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Response:
@@ -30,19 +30,20 @@ def install() -> None:
             return get_dnssec(match[1])
         return await original(method, path, headers, body, query)
 
-    backend.handle_request = handle
-    change: Callable[[str, bytes], Response] = backend._change_resource_record_sets
+    return handle
 
+
+def _change_records(change: Callable[[str, bytes], Response]) -> Callable[[str, bytes], Response]:
     def change_record_sets(zone_id: str, body: bytes) -> Response:
-        before = list(backend._records.get(zone_id, []))
+        before = list(ministack.records.get(zone_id, []))
         answer = change(zone_id, body)
-        shared = cname_conflict(backend._records.get(zone_id, []))
+        shared = cname_conflict(ministack.records.get(zone_id, []))
         if not shared:
             return answer
-        backend._records[zone_id] = before
+        ministack.records[zone_id] = before
         return 400, {"Content-Type": "text/xml"}, _error("InvalidChangeBatch", shared)
 
-    backend._change_resource_record_sets = change_record_sets
+    return change_record_sets
 
 
 def cname_conflict(records: list[dict[str, Any]]) -> str:
@@ -64,7 +65,7 @@ def cname_conflict(records: list[dict[str, Any]]) -> str:
 
 def get_dnssec(zone_id: str) -> Response:
     """A hosted zone's DNSSEC status: no zone here is signed, and private zones cannot be."""
-    zone = backend._zones.get(zone_id)
+    zone = ministack.zones.get(zone_id)
     headers = {"Content-Type": "text/xml"}
     if zone is None:
         return 404, headers, _error("NoSuchHostedZone", f"No hosted zone found with ID: {zone_id}")

@@ -10,10 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from xml.etree import ElementTree
 
-from ministack import app
-from ministack.core import iam_actions
-from ministack.services import s3 as backend
-
+from localcloud.aws import ministack
 from localcloud.aws.errors import Response
 
 Query = dict[str, Any]
@@ -38,37 +35,39 @@ _COUNTS = {
 
 
 def install() -> None:
-    put_lifecycle: Handler = backend._put_bucket_lifecycle
-    delete_objects: Handler = backend._delete_objects
-    list_versions: Handler = backend._list_object_versions
-    error: Handler = backend._error
+    ministack.put_lifecycle.wrap(_put_lifecycle)
+    ministack.delete_objects.wrap(_delete_objects)
+    ministack.list_versions.wrap(lambda listing: lambda bucket, query: list_versions_of(listing, bucket, query))
+    ministack.s3_checks.wrap(_checks)
 
+
+def _put_lifecycle(put: Handler) -> Handler:
     def put_bucket_lifecycle(name: str, body: bytes) -> Response:
-        refused = lifecycle_refusal(body) if name in backend._buckets else None
-        return error(*refused) if refused else put_lifecycle(name, body)
+        refused = lifecycle_refusal(body) if name in ministack.buckets else None
+        return ministack.s3_error(*refused) if refused else put(name, body)
 
+    return put_bucket_lifecycle
+
+
+def _delete_objects(deletion: Handler) -> Handler:
     def delete(bucket: str, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
         root = _parsed(body)
         objects = [] if root is None else _children(root, "Object")
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
         if root is None or not objects or len(objects) > LONGEST_PAGE:
-            return error("MalformedXML", backend._MALFORMED_XML, 400)
-        return delete_permitted(delete_objects, bucket, root, headers or {})
+            return ministack.s3_error("MalformedXML", ministack.MALFORMED_XML, 400)
+        return delete_permitted(deletion, bucket, root, headers or {})
 
-    def versions(bucket: str, query: Query) -> Response:
-        return list_versions_of(list_versions, bucket, query)
+    return delete
 
-    checks: Callable[..., list[tuple[str, str]]] = iam_actions.s3_additional_checks
 
+def _checks(checks: Callable[..., list[tuple[str, str]]]) -> Callable[..., list[tuple[str, str]]]:
     def additional_checks(method: str, *request: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - of ministack
         # Each object of a deletion has an answer of its own: delete_permitted() asks for them.
         own = ("s3:DeleteObject", "s3:DeleteObjectVersion")
         return [one for one in checks(method, *request) if method != "POST" or one[0] not in own]
 
-    iam_actions.s3_additional_checks = additional_checks
-    backend._put_bucket_lifecycle = put_bucket_lifecycle
-    backend._delete_objects = delete
-    backend._list_object_versions = versions
+    return additional_checks
 
 
 def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, headers: Mapping[str, str]) -> Response:
@@ -80,9 +79,9 @@ def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, 
     for one in _children(root, "Object"):
         key, version = _text(one, "Key"), _text(one, "VersionId")
         action = "s3:DeleteObjectVersion" if version else "s3:DeleteObject"
-        if app._enforce_data_plane("s3", action, headers, {}, "", resource_arn=f"arn:aws:s3:::{bucket}/{key}"):
+        if ministack.s3_refused(action, headers, f"arn:aws:s3:::{bucket}/{key}"):
             root.remove(one)
-            named = f"<Key>{backend._esc(key)}</Key>" + (f"<VersionId>{version}</VersionId>" if version else "")
+            named = f"<Key>{ministack.s3_escape(key)}</Key>" + (f"<VersionId>{version}</VersionId>" if version else "")
             errors += f"<Error>{named}<Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     status, answer, body = deletion(bucket, ElementTree.tostring(root), headers)
     if errors and status == HTTPStatus.OK:
@@ -93,18 +92,21 @@ def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, 
 
 def list_versions_of(listing: Handler, bucket: str, query: Query) -> Response:
     """A page of versions that goes on after a version that was deleted meanwhile, and is never longer than S3's."""
-    longest = backend._qp(query, "max-keys", "")
+    longest = ministack.s3_parameter(query, "max-keys", "")
     if longest.isdigit() and int(longest) > LONGEST_PAGE:
         query = {**query, "max-keys": [str(LONGEST_PAGE)]}
-    key, version = backend._qp(query, "key-marker", ""), backend._qp(query, "version-id-marker", "")
-    known = [one["version_id"] for one in backend._object_versions.get((bucket, key)) or []]
+    key, version = (
+        ministack.s3_parameter(query, "key-marker", ""),
+        ministack.s3_parameter(query, "version-id-marker", ""),
+    )
+    known = [one["version_id"] for one in ministack.object_versions.get((bucket, key)) or []]
     if not (key and version) or version in known:
         return listing(bucket, query)
     # Versions before the marker are those that were listed, and deleted, with it.
     before = {"key-marker": [_just_before(key)], "version-id-marker": [""]}
     status, headers, body = listing(bucket, {**query, **before})
     text = body.decode() if isinstance(body, bytes) else body
-    marks = f"<KeyMarker>{backend._esc(key)}</KeyMarker><VersionIdMarker>{version}</VersionIdMarker>"
+    marks = f"<KeyMarker>{ministack.s3_escape(key)}</KeyMarker><VersionIdMarker>{version}</VersionIdMarker>"
     text = re.sub(r"<KeyMarker>.*?</KeyMarker><VersionIdMarker\s*/>", lambda _: marks, text, count=1, flags=re.DOTALL)
     return status, headers, text.encode()
 
@@ -123,7 +125,7 @@ def lifecycle_refusal(body: bytes) -> tuple[str, str, int] | None:
     root = _parsed(body)
     rules = [] if root is None else _children(root, "Rule")
     if not 0 < len(rules) <= _RULES:
-        return "MalformedXML", backend._MALFORMED_XML, 400
+        return "MalformedXML", ministack.MALFORMED_XML, 400
     identifiers = [identifier for rule in rules if (identifier := _text(rule, "ID"))]
     if len(set(identifiers)) < len(identifiers):
         return "InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule", 400
@@ -135,7 +137,7 @@ def _rule_refusal(rule: ElementTree.Element) -> tuple[str, str, int] | None:
         return "InvalidArgument", f"ID length should not exceed allowed limit of {_ID_LENGTH}", 400
     chosen = _children(rule, "Filter") or _children(rule, "Prefix")
     if len(_children(rule, "Status")) != 1 or len(chosen) != 1:
-        return "MalformedXML", backend._MALFORMED_XML, 400
+        return "MalformedXML", ministack.MALFORMED_XML, 400
     actions = {name: found for name in _ACTIONS if (found := _children(rule, name))}
     if not actions:
         return "InvalidRequest", "At least one action needs to be specified in a rule", 400
@@ -152,7 +154,7 @@ def _combination_refusal(
 ) -> tuple[str, str, int] | None:
     marker = any(_text(one, "ExpiredObjectDeleteMarker") for one in actions.get("Expiration", []))
     if marker and any(_text(one, "Days") or _text(one, "Date") for one in actions["Expiration"]):
-        return "MalformedXML", backend._MALFORMED_XML, 400
+        return "MalformedXML", ministack.MALFORMED_XML, 400
     tagged = any(element.tag.rsplit("}", 1)[-1] == "Tag" for one in _children(rule, "Filter") for element in one.iter())
     if tagged and marker:
         return "InvalidRequest", "ExpiredObjectDeleteMarker cannot be specified with Tags.", 400
@@ -160,7 +162,7 @@ def _combination_refusal(
         return "InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.", 400
     for one in actions.get("NoncurrentVersionExpiration", []):
         if _text(one, "NewerNoncurrentVersions") and not _text(one, "NoncurrentDays"):
-            return "MalformedXML", backend._MALFORMED_XML, 400
+            return "MalformedXML", ministack.MALFORMED_XML, 400
     return None
 
 

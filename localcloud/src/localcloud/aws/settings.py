@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-#: ``upgrade(account, region, cluster, version)``: bring the cluster's control plane to ``version``; raises on failure.
-Upgrade = Callable[[str, str, str, str], None]
+from localcloud.model import ClusterBackend
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,13 @@ class EmulatorSettings:
     """Share of AWS API calls answered by throttling or a transient server error, 0 to 1."""
     seed: int = 0
     """Makes the sequence of such errors the same in every run."""
-    upgrade: Upgrade | None = None
+    clusters: ClusterBackend | None = None
+    """What runs control planes; without it clusters are ACTIVE at once, and nothing answers behind them."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, upgrade: Upgrade | None = None) -> EmulatorSettings:
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, clusters: ClusterBackend | None = None
+    ) -> EmulatorSettings:
         """Defaults, changed by ``LOCALCLOUD_FAULTS`` (``rate=0.02,seed=7``) and ``LOCALCLOUD_<NAME>``.
 
         Raises ValueError with the variable's name when a value cannot be read.
@@ -43,7 +45,7 @@ class EmulatorSettings:
         values: dict[str, float | int] = {}
         for field in fields(cls):
             name = f"LOCALCLOUD_{field.name.upper()}"
-            if field.name != "upgrade" and name in env:
+            if field.name != "clusters" and name in env:
                 values[field.name] = _number(name, env[name], int if field.name == "seed" else float)
         for part in filter(None, (p.strip() for p in env.get("LOCALCLOUD_FAULTS", "").split(","))):
             key, _, value = part.partition("=")
@@ -55,7 +57,7 @@ class EmulatorSettings:
                 raise ValueError(f"LOCALCLOUD_FAULTS: unknown key {key!r}, expected rate=<share>,seed=<number>")
         if not 0 <= values.get("throttle_rate", 0) <= 1:
             raise ValueError("LOCALCLOUD_FAULTS: rate must be between 0 and 1")
-        return cls(**values, upgrade=upgrade)  # type: ignore[arg-type]
+        return cls(**values, clusters=clusters)  # type: ignore[arg-type]
 
 
 def _number(name: str, text: str, kind: type[int] | type[float]) -> float | int:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from ministack.services import ssm as backend
-
+from localcloud.aws import ministack
 from localcloud.aws.versions import VERSIONS
 
 
 def install() -> None:
-    backend._PUBLIC_AMI_PARAMETERS.update(node_image_releases())
+    ministack.public_parameters.update(node_image_releases())
 
 
 def node_image_releases() -> dict[str, str]:

@@ -13,39 +13,44 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, MutableMapping
-from typing import Any, cast
+from typing import Any
 
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, eks, iam, kms
+from localcloud.aws import ministack
+from localcloud.model import ClusterKey
 
 Record = dict[str, Any]
 Store = MutableMapping[str, Record]
 
-clusters = cast(Store, eks._clusters)
-nodegroups_all = cast(Store, eks._nodegroups)
-addons_all = cast(Store, eks._addons)
-access_entries_all = cast(Store, eks._access_entries)
-access_policies_all = cast(Store, eks._access_policies)
-pod_identities_all = cast(Store, eks._pod_identity_associations)
-tags = cast(MutableMapping[str, dict[str, str]], eks._tags)
+clusters = ministack.clusters
+nodegroups_all = ministack.nodegroups
+addons_all = ministack.addons
+access_entries_all = ministack.access_entries
+access_policies_all = ministack.access_policies
+pod_identities_all = ministack.pod_identities
+identity_providers = ministack.identity_providers
+tags = ministack.eks_tags
 
-vpcs = cast(Store, ec2._vpcs)
-subnets = cast(Store, ec2._subnets)
-security_groups = cast(Store, ec2._security_groups)
-network_interfaces = cast(Store, ec2._network_interfaces)
-launch_templates = cast(Store, ec2._launch_templates)
-ec2_tags = cast(MutableMapping[str, list[dict[str, str]]], ec2._tags)
-roles = cast(Store, iam._roles)
-users = cast(Store, iam._users)
-kms_keys = cast(Store, kms._keys)
+vpcs = ministack.vpcs
+subnets = ministack.subnets
+security_groups = ministack.security_groups
+network_interfaces = ministack.network_interfaces
+launch_templates = ministack.launch_templates
+ec2_tags = ministack.ec2_tags
+roles = ministack.roles
+users = ministack.users
+kms_keys = ministack.kms_keys
 
 
 def account() -> str:
-    return str(get_account_id())
+    return ministack.account_id()
 
 
 def region() -> str:
-    return str(get_region())
+    return ministack.region()
+
+
+def cluster_key(name: str) -> ClusterKey:
+    return ClusterKey(account(), region(), name)
 
 
 def arn(kind: str, *parts: str) -> str:

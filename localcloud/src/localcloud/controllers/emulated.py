@@ -12,12 +12,9 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
-from ministack.core.responses import request_scope
-from ministack.services import alb, ec2, iam, route53
-
-from localcloud.aws import clock, store
+from localcloud.aws import clock, ministack, store
 from localcloud.controllers.cloud import (
     AddonReport,
     Issue,
@@ -47,7 +44,7 @@ class EmulatedCloud:
 
     @contextlib.contextmanager
     def _account(self) -> Iterator[None]:
-        with request_scope(self._ref.account, self._ref.region), clock.lock:
+        with ministack.request_scope(self._ref.account, self._ref.region), clock.lock:
             yield
 
     def cluster(self) -> Record | None:
@@ -152,7 +149,7 @@ class EmulatedCloud:
         A Classic Load Balancer is recorded as a network one: the emulator has no API of the older generation.
         """
         with self._account():
-            if any(record["LoadBalancerName"] == load_balancer.name for record in _load_balancers().values()):
+            if any(record["LoadBalancerName"] == load_balancer.name for record in ministack.load_balancers.values()):
                 return
             identifier = secrets.token_hex(8)
             arn = (
@@ -162,7 +159,7 @@ class EmulatedCloud:
             subnets = [store.subnets[subnet] for subnet in load_balancer.subnets if subnet in store.subnets]
             vpc = str(subnets[0]["VpcId"]) if subnets else ""
             group = self._security_group(load_balancer, vpc)
-            _load_balancers()[arn] = {
+            ministack.load_balancers[arn] = {
                 "LoadBalancerArn": arn,
                 "LoadBalancerName": load_balancer.name,
                 "DNSName": load_balancer.dns_name,
@@ -175,17 +172,23 @@ class EmulatedCloud:
                 "IpAddressType": "ipv4",
                 "CreatedTime": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
             }
-            alb._tags[arn] = [{"Key": key, "Value": value} for key, value in load_balancer.tags.items()]
-            alb._lb_attrs[arn] = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+            ministack.load_balancer_tags[arn] = [
+                {"Key": key, "Value": value} for key, value in load_balancer.tags.items()
+            ]
+            ministack.load_balancer_attributes[arn] = [{"Key": "deletion_protection.enabled", "Value": "false"}]
             for subnet in subnets:
                 self._interface(f"ELB net/{load_balancer.name}/{identifier}", subnet, group)
 
     def delete_load_balancer(self, name: str) -> None:
         with self._account():
-            for arn, record in list(_load_balancers().items()):
+            for arn, record in list(ministack.load_balancers.items()):
                 if record["LoadBalancerName"] != name:
                     continue
-                for owner in (alb._lbs, alb._lb_attrs, alb._tags):
+                for owner in (
+                    ministack.load_balancers,
+                    ministack.load_balancer_attributes,
+                    ministack.load_balancer_tags,
+                ):
                     owner.pop(arn, None)
                 for group in record["SecurityGroups"]:
                     store.security_groups.pop(group, None)
@@ -231,12 +234,12 @@ class EmulatedCloud:
     def create_volume(self, volume: Volume) -> str:
         """Create the volume of a claim, or find the one an earlier attempt created."""
         with self._account():
-            for identifier, known in list(_volumes().items()):
+            for identifier, known in list(ministack.volumes.items()):
                 tags = store.resource_tags(identifier)
                 if known and tags.get("CSIVolumeName") == volume.tags.get("CSIVolumeName"):
                     return identifier
             identifier = store.new_id("vol")
-            _volumes()[identifier] = {
+            ministack.volumes[identifier] = {
                 "VolumeId": identifier,
                 "Size": volume.size_gib,
                 "AvailabilityZone": volume.zone,
@@ -256,12 +259,12 @@ class EmulatedCloud:
 
     def resize_volume(self, volume_id: str, size_gib: int) -> None:
         with self._account():
-            if volume_id in _volumes():
-                _volumes()[volume_id]["Size"] = size_gib
+            if volume_id in ministack.volumes:
+                ministack.volumes[volume_id]["Size"] = size_gib
 
     def delete_volume(self, volume_id: str) -> None:
         with self._account():
-            _volumes().pop(volume_id, None)
+            ministack.volumes.pop(volume_id, None)
             store.ec2_tags.pop(volume_id, None)
 
 
@@ -277,23 +280,24 @@ def _issue(issue: Issue) -> Record:
 
 def _peered(subnet_id: str, vpc_id: str) -> Iterator[str]:
     """The blocks to which a subnet's route table has routes over active peering connections."""
-    tables = [table for table in ec2._route_tables.values() if table["VpcId"] == vpc_id]
+    tables = [table for table in ministack.route_tables.values() if table["VpcId"] == vpc_id]
     own = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t.get("Associations", []))]
     main = [t for t in tables if any(a.get("Main") for a in t.get("Associations", []))]
     for route in (own or main or [{}])[0].get("Routes", []):
-        connection = ec2._vpc_peering.get(route.get("VpcPeeringConnectionId", ""))
+        connection = ministack.vpc_peerings.get(route.get("VpcPeeringConnectionId", ""))
         if connection and connection["Status"]["Code"] == "active":
             yield str(route["DestinationCidrBlock"])
 
 
 def _zones(vpc_id: str) -> Iterator[Zone]:
     """The private zones, of any account, that a VPC is associated with."""
-    for (account, _), zone in list(route53._zones._data.items()):
+    records = dict(ministack.all_accounts(ministack.records))
+    for (account, _), zone in ministack.all_accounts(ministack.zones):
         if not zone.get("private") or all(vpc["VPCId"] != vpc_id for vpc in zone.get("vpcs", [])):
             continue
         addresses: dict[str, list[str]] = {}
         aliases: dict[str, str] = {}
-        for entry in route53._records._data.get((account, zone["id"]), []):
+        for entry in records.get((account, zone["id"]), []):
             name, values = _host(entry["Name"]), entry.get("ResourceRecords") or []
             alias = (entry.get("AliasTarget") or {}).get("DNSName") or (values[0] if entry["Type"] == "CNAME" else "")
             if alias:
@@ -307,19 +311,11 @@ def _host(name: str) -> str:
     return name.rstrip(".").lower()
 
 
-def _load_balancers() -> store.Store:
-    return cast(store.Store, alb._lbs)
-
-
-def _volumes() -> store.Store:
-    return cast(store.Store, ec2._volumes)
-
-
 def _documents(role: Record) -> Iterator[Any]:
     """The policy documents attached to a role."""
     yield from (role.get("InlinePolicies") or {}).values()
     for arn in role.get("AttachedPolicies") or []:
-        policy = iam._policies.get(arn) or iam._aws_managed_policies.get(arn)
+        policy = ministack.policies.get(arn) or ministack.aws_policies.get(arn)
         for version in ((policy or {}).get("Versions") or {}).values():
             if version.get("IsDefaultVersion"):
                 yield version.get("Document")

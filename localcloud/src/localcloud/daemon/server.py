@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib
 import json
 import logging
 import os
@@ -19,7 +18,8 @@ from typing import Any
 
 from localcloud.artifacts.binaries import Binaries
 from localcloud.aws.call_log import App, CallLog, Message, Receive, Scope, Send
-from localcloud.daemon.engine import Engine, wanted
+from localcloud.aws.settings import EmulatorSettings
+from localcloud.daemon.clusters import Clusters
 from localcloud.daemon.state import Daemon, StateDir, record
 from localcloud.host.files import Book
 from localcloud.host.loopback import HOST
@@ -75,19 +75,18 @@ def configure(state: StateDir, port: int) -> None:
 
 def create_administrator() -> None:
     """Give the account an IAM user with fixed keys and every permission."""
-    from ministack.core import responses  # noqa: PLC0415 - after configure()
-    from ministack.services import iam  # noqa: PLC0415
+    from localcloud.aws import ministack  # noqa: PLC0415 - after configure()
 
-    responses.set_request_account_id(ACCOUNT)
-    iam._create_user({"UserName": [ADMIN_USER]})
-    iam._put_user_policy(
+    ministack.set_account(ACCOUNT)
+    ministack.create_user({"UserName": [ADMIN_USER]})
+    ministack.put_user_policy(
         {
             "UserName": [ADMIN_USER],
             "PolicyName": ["administrator"],
             "PolicyDocument": [json.dumps(ADMIN_POLICY)],
         }
     )
-    iam._access_keys[ADMIN_ACCESS_KEY] = {
+    ministack.access_keys[ADMIN_ACCESS_KEY] = {
         "UserName": ADMIN_USER,
         "AccessKeyId": ADMIN_ACCESS_KEY,
         "Status": "Active",
@@ -98,15 +97,11 @@ def create_administrator() -> None:
 
 def principal_of(access_key: str) -> tuple[str, str]:
     """Return account and principal ARN of an access key, as far as the emulator knows it."""
-    from ministack.core import iam_evaluator, responses  # noqa: PLC0415
+    from localcloud.aws import ministack  # noqa: PLC0415 - after configure()
 
-    account = (
-        iam_evaluator.find_iam_access_key_account(access_key)
-        or responses._account_from_sts_session(access_key)
-        or (access_key if access_key.isdigit() and len(access_key) == 12 else ACCOUNT)
-    )
-    credential = iam_evaluator.resolve_credential(access_key, account)
-    return account, getattr(credential, "principal_arn", "")
+    root = access_key.isdigit() and len(access_key) == 12
+    account = ministack.account_of(access_key) or (access_key if root else ACCOUNT)
+    return account, ministack.principal_arn(access_key, account)
 
 
 class OwnPages:
@@ -131,49 +126,52 @@ class OwnPages:
 class Cloud:
     """The daemon's parts, put together."""
 
-    def __init__(self, state: StateDir, port: int, owner: int | None = None, *, nodes: str = SIMULATED_NODES) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        port: int,
+        owner: int | None = None,
+        *,
+        nodes: str = SIMULATED_NODES,
+        control_planes: bool = True,
+    ) -> None:
         self._state = state
         self._owner = ProcessRecord("owner", owner, identity(owner) or "") if owner else None
+        url = f"http://{HOST}:{port}"
         self._daemon = Daemon(
-            pid=os.getpid(),
-            identity=identity(os.getpid()) or "",
-            port=port,
-            endpoint_url=f"http://{HOST}:{port}",
-            nodes=nodes,
+            pid=os.getpid(), identity=identity(os.getpid()) or "", port=port, endpoint_url=url, nodes=nodes
         )
         self._book = Book(state.file, lambda: record(self._daemon, self._lasting()))
-        real = nodes == REAL_NODES
-        self.engine = Engine(state, Binaries(), self._book.write, real_nodes=real) if real or wanted() else None
+        self.clusters: Clusters | None = None
+        if control_planes:
+            real = nodes == REAL_NODES
+            self.clusters = Clusters(state, Binaries(), self._book.write, endpoint_url=url, real_nodes=real)
         self._port = port
         self._calls: CallLog | None = None
 
     def app(self) -> App:
         """Build the ASGI application, from the inside out."""
-        gateway = importlib.import_module("ministack.app").app
-        if self.engine is not None:
-            self.engine.install(importlib.import_module("ministack.services.eks"))
-        create_administrator()
-        gateway = self._extended(gateway)
-        self._calls = CallLog(gateway, self._state.aws_calls, principal_of)
-        return OwnPages(self._calls, {("GET", STATUS_PATH): self.status, ("POST", REPAIR_PATH): self.repair})
-
-    def _extended(self, gateway: App) -> App:
-        from localcloud.aws.asgi import install  # noqa: PLC0415 - after configure()
-        from localcloud.aws.settings import EmulatorSettings  # noqa: PLC0415
+        from localcloud.aws import ministack  # noqa: PLC0415 - after configure()
+        from localcloud.aws.asgi import install  # noqa: PLC0415
+        from localcloud.aws.eks.access import Policies  # noqa: PLC0415
 
         try:
-            settings = EmulatorSettings.from_env(upgrade=self.engine.upgrade if self.engine else None)
+            settings = EmulatorSettings.from_env(clusters=self.clusters)
         except ValueError as error:
             raise LocalCloudError(str(error)) from None
-        return install(gateway, settings)
+        if self.clusters is not None:
+            self.clusters.policies = Policies()
+        create_administrator()
+        self._calls = CallLog(install(ministack.application, settings), self._state.aws_calls, principal_of)
+        return OwnPages(self._calls, {("GET", STATUS_PATH): self.status, ("POST", REPAIR_PATH): self.repair})
 
     def status(self) -> dict[str, Any]:
         """Describe the daemon, its clusters and what they take."""
-        clusters = self.engine.summary() if self.engine else {}
-        records = self.engine.supervisor.records() if self.engine else []
-        machines = self.engine.machines if self.engine else None
+        clusters = self.clusters.summary() if self.clusters else {}
+        records = self.clusters.supervisor.records() if self.clusters else []
+        machines = self.clusters.machines if self.clusters else None
         for identifier, cluster in clusters.items():
-            cluster["nodes"] = self.engine.nodes(identifier) if self.engine else []
+            cluster["nodes"] = self.clusters.nodes(identifier) if self.clusters else []
         pids = {"daemon": os.getpid()} | {record.name: record.pid for record in records}
         return {
             "endpoint_url": self._daemon.endpoint_url,
@@ -191,16 +189,17 @@ class Cloud:
         """Remove what could not be created, for the next run; start what stands still. Return what was done."""
         from localcloud.aws import repair  # noqa: PLC0415 - after configure()
 
-        keys = [container.key for container in self.engine.containers()] if self.engine else []
-        said = repair.remove_failed([(ACCOUNT, REGION), *((key.account, key.region) for key in keys)])
-        said += self.engine.revive() if self.engine else []
+        keys = [cluster.key for cluster in self.clusters.all()] if self.clusters else []
+        scopes = [(ACCOUNT, REGION), *((key.account, key.region) for key in keys)]
+        said = repair.remove_failed(scopes, self.clusters)
+        said += self.clusters.revive() if self.clusters else []
         for line in said:
             LOG.info("%s", line)
         return said
 
     def _lasting(self) -> dict[str, dict[str, Any]]:
         """What changes by the engine's doing only; the rest is asked of the daemon, not read from a file."""
-        clusters = self.engine.summary() if self.engine else {}
+        clusters = self.clusters.summary() if self.clusters else {}
         return {
             key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()
         }
@@ -244,8 +243,8 @@ class Cloud:
             await serve(app, config, shutdown_trigger=stopped.wait)
         finally:
             guard.cancel()
-            if self.engine is not None:
-                await asyncio.to_thread(self.engine.stop)
+            if self.clusters is not None:
+                await asyncio.to_thread(self.clusters.stop)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -253,6 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--nodes", choices=NODES, default=SIMULATED_NODES)
+    parser.add_argument(
+        "--api-only", action="store_true", help="clusters are ACTIVE at once, and nothing answers behind them"
+    )
     parser.add_argument("--owner", type=int, help="the process without which this one is not wanted")
     options = parser.parse_args(arguments)
     logging.basicConfig(
@@ -261,9 +263,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("localcloud").setLevel(logging.INFO)
     state = StateDir(options.state_dir)
     configure(state, options.port)
+    cloud = Cloud(state, options.port, options.owner, nodes=options.nodes, control_planes=not options.api_only)
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(Cloud(state, options.port, options.owner, nodes=options.nodes).serve())
+            asyncio.run(cloud.serve())
         except (LocalCloudError, OSError) as error:
             LOG.error("%s", error)
             return 1

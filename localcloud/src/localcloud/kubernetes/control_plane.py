@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -82,13 +83,18 @@ class ControlPlane:
         version: str | None = None,
         port: int | None = None,
         extras: Collection[str] = EXTRAS,
-        webhook: bytes | None = None,
+        webhook_url: str = "",
         service_cidr: str = DEFAULT_SERVICE_CIDR,
         arguments: Sequence[str] = (),
         egress: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """With ``egress``, connections to nodes, pods and Services go through the proxy on that Unix socket."""
+        """Prepare a control plane; ``start`` runs it.
+
+        :param webhook_url: where tokens are reviewed
+        :param arguments: further arguments of the API server; who changes the attribute restarts it
+        :param egress: Unix socket of the proxy for connections to nodes, pods and Services
+        """
         self.directory = directory
         self.prefix = f"/{prefix}"
         self.port = port or free_port()
@@ -99,9 +105,9 @@ class ControlPlane:
         self._supervisor = supervisor
         self._etcd = etcd
         self._extras = extras
-        self._webhook = webhook
+        self._webhook_url = webhook_url
         self._service_cidr = service_cidr
-        self._arguments = list(arguments)
+        self.arguments = list(arguments)
         self._egress = egress
         self._progress = progress
         self._processes: list[Process] = []
@@ -248,9 +254,9 @@ class ControlPlane:
         self._audit_policy = self.directory / "audit-policy.yaml"
         write_whole(self._audit_policy, yaml.safe_dump(AUDIT_POLICY))
         self._webhook_file = self.directory / "authentication-webhook.yaml"
-        if self._webhook is not None:
-            # It holds the secret by which the emulator knows this cluster.
-            write_whole(self._webhook_file, self._webhook, 0o600)
+        if self._webhook_url:
+            # It holds the secret by which the AWS API knows this cluster.
+            write_whole(self._webhook_file, yaml.safe_dump(_webhook(self._webhook_url)), 0o600)
 
     def _write_kubeconfig(self, stem: str, pair: pki.KeyPair) -> Path:
         path = self.directory / f"{stem}.kubeconfig"
@@ -297,9 +303,9 @@ class ControlPlane:
             "--audit-log-maxsize=100",
             "--audit-log-maxbackup=1",
             *self._emulation(),
-            *self._arguments,
+            *self.arguments,
         ]
-        if self._webhook is not None:
+        if self._webhook_url:
             arguments += [
                 f"--authentication-token-webhook-config-file={self._webhook_file}",
                 "--authentication-token-webhook-version=v1",
@@ -380,6 +386,19 @@ class ControlPlane:
     def _emulation(self) -> list[str]:
         newest = playable(self._binaries)[-1]
         return [] if self.version == newest else [f"--emulated-version={self.version}"]
+
+
+def _webhook(url: str) -> dict[str, Any]:
+    """The configuration of the API server's webhook token authenticator, which has the form of a kubeconfig."""
+    name = "aws"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
 
 
 def _egress_selector(socket: Path) -> dict[str, object]:

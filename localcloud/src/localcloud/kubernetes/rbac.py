@@ -3,7 +3,7 @@
 """EKS access policies as RBAC objects in a local control plane.
 
 EKS has an authorizer of its own for them. Here every association becomes a binding of a group that the
-authentication webhook adds to the token's user; ministack names the objects, this module keeps them true.
+authentication webhook adds to the token's user; the EKS API says which objects, this module keeps them so.
 """
 
 from __future__ import annotations
@@ -71,18 +71,6 @@ def execute(server: Requester, steps: Iterable[Step]) -> None:
         status, answer = server.request(step.method, step.path, body)
         if status >= 300 and status not in {404, 409}:
             raise OSError(f"{step.method} {step.path} answered {status}: {answer.decode(errors='replace')[:200]}")
-
-
-def username(template: str, principal: str) -> str:
-    """Fill in an access entry's username for a caller, such as ``arn:aws:sts::1:assumed-role/dev/jane``.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
-    """
-    account, session = principal.split(":")[4] if principal.count(":") >= 5 else "", principal.rpartition("/")[2]
-    values = {"{{SessionName}}": session.replace("@", "-"), "{{SessionNameRaw}}": session, "{{AccountID}}": account}
-    for name, value in values.items():
-        template = template.replace(name, value)
-    return template
 
 
 def _get(server: Requester, path: str) -> list[dict[str, Any]]:

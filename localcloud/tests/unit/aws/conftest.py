@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from localcloud.model import ClusterKey, ClusterRef, ClusterSpec, LocalCloudError
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
@@ -50,18 +52,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[Server]:
     state: Path = tmp_path_factory.mktemp("ministack")
     os.environ.update(IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING", STATE_DIR=str(state))
     from hypercorn.asyncio import serve  # noqa: PLC0415 - after the environment is set
     from hypercorn.config import Config as ServerConfig  # noqa: PLC0415 - after the environment is set
-    from ministack.app import app  # noqa: PLC0415 - after the environment is set
-    from ministack.services import eks  # noqa: PLC0415 - after the environment is set
 
     from localcloud.aws.asgi import install  # noqa: PLC0415 - after the environment is set
+    from localcloud.aws.ministack import application as app  # noqa: PLC0415
     from localcloud.aws.settings import EmulatorSettings  # noqa: PLC0415
 
-    eks._docker_available = False
     settings = EmulatorSettings(
         cluster_seconds=0.02,
         update_seconds=0.02,
@@ -69,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         addon_seconds=0.02,
         nat_seconds=0.02,
         consistency_delay=0.0,
-        upgrade=_upgrade,
+        clusters=backend,
     )
     emulated = install(app, settings)
     with socket.socket() as probe:
@@ -90,9 +90,50 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     thread.join(timeout=10)
 
 
-def _upgrade(account: str, region: str, cluster: str, version: str) -> None:
-    if cluster.startswith("cannot-upgrade"):
-        raise RuntimeError("the control plane did not come back")
+class Backend:
+    """Stands for what runs control planes (``localcloud.model.ClusterBackend``)."""
+
+    def __init__(self, ca_file: Path) -> None:
+        self.ca_file = ca_file
+        self.specs: dict[str, ClusterSpec] = {}
+        self.arguments: dict[str, list[str]] = {}
+        self.deleted: list[str] = []
+        self.access: list[str] = []
+
+    def create(self, spec: ClusterSpec) -> ClusterRef:
+        if spec.key.name.startswith("cannot-start"):
+            raise LocalCloudError("no memory")
+        key = spec.key
+        self.specs[key.name] = spec
+        return ClusterRef(
+            key.name,
+            key.account,
+            key.region,
+            "https://127.0.0.1:20001",
+            self.ca_file,
+            self.ca_file,
+            self.ca_file.parent,
+        )
+
+    def restart(self, key: ClusterKey, arguments: Sequence[str]) -> None:
+        self.arguments[key.name] = list(arguments)
+
+    def upgrade(self, key: ClusterKey, version: str) -> None:
+        if key.name.startswith("cannot-upgrade"):
+            raise LocalCloudError("the control plane did not come back")
+
+    def delete(self, key: ClusterKey) -> None:
+        self.deleted.append(key.name)
+
+    def access_changed(self, key: ClusterKey) -> None:
+        self.access.append(key.name)
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    authority = tmp_path_factory.mktemp("backend") / "ca.crt"
+    authority.write_text("CERTIFICATE")
+    return Backend(authority)
 
 
 def _listens(port: int) -> bool:
@@ -114,15 +155,14 @@ def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
 @pytest.fixture
 def held(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Nothing moves on by itself until the fixture's value is called, so that passing states can be looked at."""
-    from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415 - after the environment is set
-
+    from localcloud.aws import ministack  # noqa: PLC0415 - after the environment is set
     from localcloud.aws.clock import scheduler  # noqa: PLC0415 - after the environment is set
 
     waiting: list[tuple[str, str, Callable[[], None]]] = []
     later = scheduler.later
 
     def hold(seconds: float, work: Callable[[], None]) -> None:
-        waiting.append((get_account_id(), get_region(), work))
+        waiting.append((ministack.account_id(), ministack.region(), work))
 
     def release() -> None:
         monkeypatch.setattr(scheduler, "later", later)
@@ -197,6 +237,8 @@ def make_network(ec2: Any) -> Callable[..., Network]:
 
 @pytest.fixture
 def make_cluster(eks: Any, make_role: Callable[..., str], make_network: Callable[..., Network]) -> Callable[..., str]:
+    from localcloud.aws import store  # noqa: PLC0415 - after the environment is set
+
     def make(*, wait: bool = True, **members: Any) -> str:
         name = members.pop("name", None) or unique("cluster")
         network = members.pop("network", None) or make_network()
@@ -211,6 +253,8 @@ def make_cluster(eks: Any, make_role: Callable[..., str], make_network: Callable
         eks.create_cluster(**arguments)
         if wait:
             eventually(lambda: status(eks, name) == "ACTIVE")
+            # No controllers report what is in it.
+            store.clusters.get_scoped(ACCOUNT, REGION, name)["_runs"] = False
         return str(name)
 
     return make

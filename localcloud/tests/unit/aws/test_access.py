@@ -7,10 +7,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ministack.core.responses import request_scope
-from ministack.services import eks as backend
 
-from localcloud.aws import clock, iam, store
+from localcloud.aws import clock, iam, ministack, store
 from localcloud.aws.eks import access
 
 from .conftest import ACCOUNT, REGION, eventually, reason, refused, unique
@@ -109,11 +107,11 @@ class TestEntries:
         role = make_role()
         eks.create_access_entry(clusterName=cluster, principalArn=role)
         record = store.access_entries_all.get_scoped(ACCOUNT, REGION, f"{cluster}\x00{role}")
-        find = backend._access_entry_for_principal
+        find = getattr(ministack.access_entry.module, ministack.access_entry.name)
         record["_effective_at"] = clock.now() + 60
         assert find(cluster, ACCOUNT, REGION, role) is None
         record["_effective_at"] = clock.now() - 1
-        assert find(cluster, ACCOUNT, REGION, role) is record
+        assert find(cluster, ACCOUNT, REGION, role)["principalArn"] == role
 
 
 class TestPolicies:
@@ -122,7 +120,7 @@ class TestPolicies:
         assert {ADMIN, VIEW} <= found
         assert len(found) == len(access.POLICIES)
         # What ministack can turn into RBAC is a part of them.
-        assert set(backend._ACCESS_POLICY_RULES) <= set(access.POLICIES)
+        assert set(ministack.access_policy_rules) <= set(access.POLICIES)
 
     def test_are_associated_with_a_scope(self, eks, cluster, make_role):
         request = {"clusterName": cluster, "principalArn": make_role()}
@@ -195,7 +193,7 @@ class TestPodIdentity:
 
 def test_a_new_role_takes_a_moment(make_role):
     role = make_role("eks.amazonaws.com")
-    with request_scope(ACCOUNT, REGION):
+    with ministack.request_scope(ACCOUNT, REGION):
         assert not iam.assumable(role, "eks.amazonaws.com", delay=60)
         assert iam.assumable(role, "eks.amazonaws.com", delay=0)
         assert not iam.assumable(role, "ec2.amazonaws.com", delay=0)
@@ -234,3 +232,18 @@ def test_managed_policies_are_there(iam, make_role, name):
 def test_a_misspelt_policy_is_not_attached(iam, make_role, arn):
     role = make_role().rsplit("/", 1)[1]
     assert refused(iam.attach_role_policy, RoleName=role, PolicyArn=arn) == "NoSuchEntity"
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (
+            "arn:aws:sts::111122223333:assumed-role/dev/{{SessionName}}",
+            "arn:aws:sts::111122223333:assumed-role/dev/a-b.c",
+        ),
+        ("dev:{{AccountID}}:{{SessionNameRaw}}", "dev:111122223333:a@b.c"),
+        ("jane", "jane"),
+    ],
+)
+def test_usernames_are_filled_in(template, expected):
+    assert access.username(template, "arn:aws:sts::111122223333:assumed-role/dev/a@b.c") == expected

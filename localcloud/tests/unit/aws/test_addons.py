@@ -249,7 +249,7 @@ class TestPodIdentity:
 
 def test_with_a_control_plane_its_controllers_decide(eks, cluster, make_addon, make_nodegroup):
     make_nodegroup(cluster)
-    store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_docker_id"] = "running"
+    store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_runs"] = True
     try:
         make_addon("coredns", wait=None)
         record = store.addons_all.get_scoped(ACCOUNT, REGION, f"{cluster}/coredns")
@@ -263,4 +263,4 @@ def test_with_a_control_plane_its_controllers_decide(eks, cluster, make_addon, m
             record["_issues"] = []
         assert addon(eks, cluster, "coredns")["status"] == "ACTIVE"
     finally:
-        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_docker_id"] = None
+        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_runs"] = False

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import pytest
-from ministack.core.responses import request_scope
-from ministack.services import eks as backend
+import base64
 
-from localcloud.aws import clock, store
+import pytest
+
+from localcloud.aws import clock
+from localcloud.model import ClusterKey
 
 from .conftest import ACCOUNT, REGION, eventually, finished, reason, refused, status, unique
 
@@ -33,18 +34,35 @@ class TestCreation:
         eventually(lambda: status(eks, name) == "ACTIVE")
         assert cluster(eks, name)["endpoint"].startswith("https://")
 
-    @pytest.mark.parametrize(("authority", "ends"), [("", "FAILED"), ("a certificate", "ACTIVE")])
-    def test_does_not_wait_for_a_certificate_that_will_not_come(
-        self, eks, make_cluster, monkeypatch, held, *, authority, ends
-    ):
-        name = make_cluster(wait=False)
-        monkeypatch.setattr(backend, "_get_docker", object)
-        with request_scope(ACCOUNT, REGION):
-            record = store.clusters[name]
-        eventually(lambda: record["status"] == "ACTIVE")
-        record["certificateAuthority"]["data"] = authority
-        held()
-        eventually(lambda: status(eks, name) == ends)
+    def test_says_why_its_control_plane_did_not_start(self, eks, make_cluster):
+        name = make_cluster(name=unique("cannot-start"), wait=False)
+        eventually(lambda: status(eks, name) == "FAILED")
+        (issue,) = cluster(eks, name)["health"]["issues"]
+        assert (issue["code"], issue["message"], issue["resourceIds"]) == ("InternalFailure", "no memory", [name])
+
+    def test_asks_for_the_control_plane_that_it_shows(self, eks, make_cluster, backend):
+        name = make_cluster()
+        spec, found = backend.specs[name], cluster(eks, name)
+        assert spec.key == ClusterKey(ACCOUNT, REGION, name)
+        assert spec.version == found["version"]
+        assert spec.service_cidr == found["kubernetesNetworkConfig"]["serviceIpv4Cidr"]
+        assert spec.webhook_path.startswith(f"/_ministack/eks-auth/{ACCOUNT}/{REGION}/{name}/")
+        assert base64.b64decode(found["certificateAuthority"]["data"]) == b"CERTIFICATE"
+        assert found["endpoint"] == "https://127.0.0.1:20001"
+
+    def test_identity_providers_become_arguments_of_the_api_server(self, eks, make_cluster, backend):
+        name = make_cluster()
+        oidc = {"identityProviderConfigName": "corp", "issuerUrl": "https://id.example.com", "clientId": "kubernetes"}
+        eks.associate_identity_provider_config(clusterName=name, oidc=oidc)
+        eventually(lambda: backend.arguments.get(name))
+        assert backend.arguments[name] == ["--oidc-issuer-url=https://id.example.com", "--oidc-client-id=kubernetes"]
+        shown = {"type": "oidc", "name": "corp"}
+
+        def state():
+            described = eks.describe_identity_provider_config(clusterName=name, identityProviderConfig=shown)
+            return described["identityProviderConfig"]["oidc"]["status"]
+
+        eventually(lambda: state() == "ACTIVE")
 
     def test_fills_in_the_defaults_of_eks(self, eks, make_cluster, make_network):
         network = make_network()

@@ -295,9 +295,9 @@ class TestWithNodes:
 
     @pytest.fixture
     def records(self, cluster):
-        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_docker_id"] = "running"
+        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_runs"] = True
         yield lambda name: store.nodegroups_all.get_scoped(ACCOUNT, REGION, f"{cluster}/{name}")
-        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_docker_id"] = None
+        store.clusters.get_scoped(ACCOUNT, REGION, cluster)["_runs"] = False
 
     def report(self, record, *, desired=2, nodes=2, ready=2, outdated=0, image="a", failure=None):
         with clock.lock:

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ministack.core.responses import request_scope
 
-from localcloud.aws import repair, store
+from localcloud.aws import ministack, repair, store
 
 from .conftest import ACCOUNT, REGION, nodegroup, status
 
@@ -17,13 +16,13 @@ ISSUES = {"issues": [{"code": "InternalFailure", "message": "no room:\nand so on
 @pytest.fixture(autouse=True)
 def nothing_failed(server):
     """Without what other tests have left."""
-    repair.remove_failed([(ACCOUNT, REGION)])
+    repair.remove_failed([(ACCOUNT, REGION)], None)
 
 
 @pytest.fixture
 def change(server):
     def change(kind, key, **members):
-        with request_scope(ACCOUNT, REGION):
+        with ministack.request_scope(ACCOUNT, REGION):
             getattr(store, kind)[key].update(members)
 
     return change
@@ -35,7 +34,7 @@ def test_a_failed_cluster_goes_and_can_be_created(eks, ec2, make_cluster, make_n
     good = make_cluster()
     group = eks.describe_cluster(name=failed)["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"]
     change("clusters", failed, _status="FAILED", health=ISSUES)
-    assert repair.remove_failed([(ACCOUNT, REGION)] * 2) == [
+    assert repair.remove_failed([(ACCOUNT, REGION)] * 2, None) == [
         f"Cluster {failed} was FAILED (no room: full): it is removed, for the next run to create"
     ]
     assert failed not in eks.list_clusters()["clusters"]
@@ -50,7 +49,7 @@ def test_a_failed_node_group_goes_and_can_be_created(eks, make_cluster, make_nod
     cluster = make_cluster()
     failed, good = make_nodegroup(cluster), make_nodegroup(cluster)
     change("nodegroups_all", f"{cluster}/{failed}", _status="CREATE_FAILED", health={"issues": []})
-    assert repair.remove_failed([(ACCOUNT, REGION)]) == [
+    assert repair.remove_failed([(ACCOUNT, REGION)], None) == [
         f"Node group {cluster}/{failed} was CREATE_FAILED (no reason given): it is removed, for the next run to create"
     ]
     assert eks.list_nodegroups(clusterName=cluster)["nodegroups"] == [good]
@@ -60,5 +59,5 @@ def test_a_failed_node_group_goes_and_can_be_created(eks, make_cluster, make_nod
 
 def test_nothing_failed_is_nothing_done(eks, make_cluster):
     name = make_cluster()
-    assert repair.remove_failed([(ACCOUNT, REGION)]) == []
+    assert repair.remove_failed([(ACCOUNT, REGION)], None) == []
     assert status(eks, name) == "ACTIVE"

@@ -32,7 +32,7 @@ class Account:
     number: str
 
     def scope(self) -> AbstractContextManager[None]:
-        from ministack.core.responses import request_scope  # noqa: PLC0415 - after the environment is set
+        from localcloud.aws.ministack import request_scope  # noqa: PLC0415 - after the environment is set
 
         scope: AbstractContextManager[None] = request_scope(self.number, REGION)
         return scope
@@ -157,19 +157,19 @@ def test_reports_reach_the_records(account: Account) -> None:
 
 
 def test_load_balancer_comes_with_its_security_group_and_interfaces_and_goes_with_them(account: Account) -> None:
-    from ministack.services import alb  # noqa: PLC0415 - after the environment is set
+    from localcloud.aws import ministack  # noqa: PLC0415 - after the environment is set
 
     balancer = LoadBalancer("a1", "network", "internal", "a1.elb.example", ("subnet-1",), {"k": "v"})
     for _ in range(2):
         account.cloud.create_load_balancer(balancer)
     with account.scope():
-        (record,) = alb._lbs.values()
+        (record,) = ministack.load_balancers.values()
         assert (record["DNSName"], record["VpcId"], record["Scheme"]) == ("a1.elb.example", "vpc-1", "internal")
         assert [i["Description"][:10] for i in account.store.network_interfaces.values()] == ["ELB net/a1"]
         assert len(account.store.security_groups) == 1
     account.cloud.delete_load_balancer("a1")
     with account.scope():
-        assert not alb._lbs
+        assert not ministack.load_balancers
         assert not account.store.network_interfaces
         assert not account.store.security_groups
 
@@ -182,8 +182,8 @@ def test_volume_is_created_once_for_a_claim(account: Account) -> None:
     assert other != first
     account.cloud.resize_volume(first, 9)
     with account.scope():
-        from ministack.services import ec2  # noqa: PLC0415 - after the environment is set
+        from localcloud.aws import ministack  # noqa: PLC0415 - after the environment is set
 
-        assert (ec2._volumes[first]["Size"], ec2._volumes[first]["Encrypted"]) == (9, True)
+        assert (ministack.volumes[first]["Size"], ministack.volumes[first]["Encrypted"]) == (9, True)
         account.cloud.delete_volume(first)
-        assert list(ec2._volumes) == [other]
+        assert list(ministack.volumes) == [other]

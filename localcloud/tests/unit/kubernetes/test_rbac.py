@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.kubernetes.rbac import GROUP, Step, execute, managed, plan, username
+from localcloud.kubernetes.rbac import GROUP, Step, execute, managed, plan
 
 
 def role(name: str, *verbs: str) -> dict[str, Any]:
@@ -90,18 +90,3 @@ def test_a_race_with_others_is_no_error(status: int) -> None:
 def test_a_refusal_is_an_error() -> None:
     with pytest.raises(OSError, match="POST /x answered 403"):
         execute(Server(403), [Step("POST", "/x", {})])
-
-
-@pytest.mark.parametrize(
-    ("template", "expected"),
-    [
-        (
-            "arn:aws:sts::111122223333:assumed-role/dev/{{SessionName}}",
-            "arn:aws:sts::111122223333:assumed-role/dev/a-b.c",
-        ),
-        ("dev:{{AccountID}}:{{SessionNameRaw}}", "dev:111122223333:a@b.c"),
-        ("jane", "jane"),
-    ],
-)
-def test_usernames_are_filled_in(template: str, expected: str) -> None:
-    assert username(template, "arn:aws:sts::111122223333:assumed-role/dev/a@b.c") == expected

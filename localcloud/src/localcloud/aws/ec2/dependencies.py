@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import cast
 
-from ministack.services import alb
-from ministack.services import ec2 as backend
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.ec2 import endpoints, gateways
 from localcloud.aws.ec2.request import Ec2Error, Handler, Params, guard, replace, require, text
 from localcloud.aws.errors import Response
 
-load_balancers = cast(store.Store, alb._lbs)
-internet_gateways = cast(store.Store, backend._internet_gateways)
-instances = cast(store.Store, backend._instances)
+load_balancers = ministack.load_balancers
+internet_gateways = ministack.internet_gateways
+instances = ministack.instances
 _GONE = ("terminated", "shutting-down")
 
 
 def install() -> None:
     guard("CreateSubnet", _check_subnet)
-    create_subnet = backend._ACTION_MAP["CreateSubnet"]
+    create_subnet = ministack.ec2_actions["CreateSubnet"]
     replace("CreateSubnet", lambda params: _create_subnet(params, create_subnet))
     guard("CreateRoute", _check_route)
     guard("ReplaceRoute", _check_target)
@@ -36,7 +32,7 @@ def install() -> None:
     guard("DeleteSecurityGroup", _check_security_group)
     guard("DeleteVpc", _check_vpc)
     guard("DetachInternetGateway", _check_detach)
-    delete_subnet = backend._ACTION_MAP["DeleteSubnet"]
+    delete_subnet = ministack.ec2_actions["DeleteSubnet"]
     replace("DeleteSubnet", lambda params: _delete_subnet(params, delete_subnet))
 
 
@@ -95,7 +91,7 @@ def _check_vpc(params: Params) -> None:
             table["VpcId"] == vpc_id and not any(a.get("Main") for a in table["Associations"])
             for table in endpoints.route_tables.values()
         )
-        or any(acl["VpcId"] == vpc_id and not acl["IsDefault"] for acl in backend._network_acls.values())
+        or any(acl["VpcId"] == vpc_id and not acl["IsDefault"] for acl in ministack.network_acls.values())
     )
     if used and vpc_id in store.vpcs:
         raise _violation(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")

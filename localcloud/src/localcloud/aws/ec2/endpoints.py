@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import cast
 
-from ministack.services import ec2 as backend
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.ec2.request import (
     Ec2Error,
     Params,
@@ -29,8 +26,8 @@ from localcloud.aws.ec2.request import (
 )
 from localcloud.aws.errors import Response
 
-endpoints = cast(store.Store, backend._vpc_endpoints)
-route_tables = cast(store.Store, backend._route_tables)
+endpoints = ministack.vpc_endpoints
+route_tables = ministack.route_tables
 
 _GATEWAY_SERVICES = ("s3", "dynamodb")
 _OPEN_POLICY = json.dumps(
@@ -84,7 +81,7 @@ def _create(params: Params) -> Response:
         "SecurityGroupIds": members(params, "SecurityGroupId") if kind == "Interface" else [],
         "NetworkInterfaceIds": [],
         "OwnerId": store.account(),
-        "CreationTimestamp": backend._now_ts(),
+        "CreationTimestamp": ministack.ec2_now(),
     }
     if kind == "Interface" and not record["SecurityGroupIds"]:
         record["SecurityGroupIds"] = [vpc["DefaultSecurityGroupId"]]
@@ -104,7 +101,7 @@ def _change(
         require(route_tables, table_id, "InvalidRouteTableId.NotFound", "routeTable ID")
     for subnet_id in add_subnets:
         require(store.subnets, subnet_id, "InvalidSubnetID.NotFound", "subnet ID")
-    prefix_list = backend._aws_pl_id_from_name(record["ServiceName"])
+    prefix_list = ministack.prefix_list_id(record["ServiceName"])
     for table_id in [*drop_tables, *add_tables]:
         table = route_tables.get(table_id)
         if table is not None:

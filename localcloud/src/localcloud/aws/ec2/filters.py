@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
-from typing import cast
 
-from ministack.services import ec2 as backend
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.ec2.request import Ec2Error, Params, filters, matches_tags, members, replace, xml
 from localcloud.aws.errors import Response
 
@@ -91,7 +88,7 @@ _DESCRIBE: dict[str, tuple[store.Store, str, str, dict[str, Values]]] = {
         },
     ),
     "DescribeRouteTables": (
-        cast(store.Store, backend._route_tables),
+        ministack.route_tables,
         "RouteTableId",
         "routeTableSet",
         {
@@ -109,7 +106,7 @@ _DESCRIBE: dict[str, tuple[store.Store, str, str, dict[str, Values]]] = {
         },
     ),
     "DescribeAddresses": (
-        cast(store.Store, backend._addresses),
+        ministack.addresses,
         "AllocationId",
         "addressesSet",
         {
@@ -126,7 +123,7 @@ _DESCRIBE: dict[str, tuple[store.Store, str, str, dict[str, Values]]] = {
 
 def install() -> None:
     for action in _DESCRIBE:
-        _wrap(action, backend._ACTION_MAP[action])
+        _wrap(action, ministack.ec2_actions[action])
 
 
 def _wrap(action: str, original: Callable[[Params], Response]) -> None:

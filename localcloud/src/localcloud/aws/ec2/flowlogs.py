@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from ministack.services import cloudwatch_logs
-from ministack.services import ec2 as backend
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.ec2.request import (
     Ec2Error,
     Params,
@@ -27,7 +22,7 @@ from localcloud.aws.ec2.request import (
 )
 from localcloud.aws.errors import Response
 
-flow_logs = cast(store.Store, backend._flow_logs)
+flow_logs = ministack.flow_logs
 _KINDS = {"VPC": store.vpcs, "Subnet": store.subnets, "NetworkInterface": store.network_interfaces}
 _FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} "
@@ -81,7 +76,7 @@ def _create(params: Params) -> Response:
             "DeliverLogsPermissionArn": role_arn or None,
             "MaxAggregationInterval": interval,
             "LogFormat": text(params, "LogFormat") or _FORMAT,
-            "CreationTime": backend._now_ts(),
+            "CreationTime": ministack.ec2_now(),
         }
         remember_tags(params, "vpc-flow-log", flow_log_id)
         created += element("item", flow_log_id)
@@ -133,7 +128,7 @@ def _describe(params: Params) -> Response:
 
 def _fields(record: store.Record) -> str:
     group = record["LogGroupName"]
-    missing = group is not None and group not in cloudwatch_logs._log_groups
+    missing = group is not None and group not in ministack.log_groups
     names = (
         "FlowLogId",
         "ResourceId",

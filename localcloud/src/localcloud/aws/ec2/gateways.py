@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import cast
 
-from ministack.services import ec2 as backend
-
-from localcloud.aws import clock, store
+from localcloud.aws import clock, ministack, store
 from localcloud.aws.ec2.request import (
     Ec2Error,
     Params,
@@ -30,8 +27,8 @@ from localcloud.aws.ec2.request import (
 from localcloud.aws.errors import Response
 from localcloud.aws.settings import EmulatorSettings
 
-nat_gateways = cast(store.Store, backend._nat_gateways)
-addresses = cast(store.Store, backend._addresses)
+nat_gateways = ministack.nat_gateways
+addresses = ministack.addresses
 
 LIVE = ("pending", "available", "deleting")
 _KEPT = 3600.0
@@ -81,7 +78,7 @@ def _create(params: Params, settings: EmulatorSettings) -> Response:
         "AllocationId": allocation_id,
         "ConnectivityType": connectivity,
         "State": "pending",
-        "CreateTime": backend._now_ts(),
+        "CreateTime": ministack.ec2_now(),
         "PublicIp": address.get("PublicIp"),
         "PrivateIp": private_ip,
         "NetworkInterfaceId": eni_id,
@@ -97,7 +94,7 @@ def _create(params: Params, settings: EmulatorSettings) -> Response:
 def _has_internet_gateway(vpc_id: str) -> bool:
     return any(
         attachment["VpcId"] == vpc_id
-        for gateway in backend._internet_gateways.values()
+        for gateway in ministack.internet_gateways.values()
         for attachment in gateway["Attachments"]
     )
 

@@ -13,9 +13,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
-from ministack.services import ec2 as backend
-
-from localcloud.aws import store
+from localcloud.aws import ministack, store
 from localcloud.aws.ec2.request import (
     Ec2Error,
     Handler,
@@ -43,7 +41,7 @@ _FILTERS = {"launch-template-name": "LaunchTemplateName", "create-time": "Create
 
 def install() -> None:
     guard("CreateLaunchTemplate", _check_new)
-    replace("CreateLaunchTemplateVersion", _numbered(backend._ACTION_MAP["CreateLaunchTemplateVersion"]))
+    replace("CreateLaunchTemplateVersion", _numbered(ministack.ec2_actions["CreateLaunchTemplateVersion"]))
     replace("DescribeLaunchTemplates", _describe)
     replace("DescribeLaunchTemplateVersions", _describe_versions)
     replace("ModifyLaunchTemplate", _modify)
@@ -196,7 +194,7 @@ def _describe_versions(params: Params) -> Response:
             if asked
             else sorted(template["Versions"], key=lambda version: -int(version["VersionNumber"]))
         )
-    items, token = _page(params, [str(backend._lt_version_xml(version)) for version in versions])
+    items, token = _page(params, [ministack.launch_template_version(version) for version in versions])
     body = f"<launchTemplateVersionSet>{''.join(items)}</launchTemplateVersionSet>{token}"
     return xml("DescribeLaunchTemplateVersions", body)
 

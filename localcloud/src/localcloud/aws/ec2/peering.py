@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from ministack.services import ec2 as backend
-
+from localcloud.aws import ministack
 from localcloud.aws.ec2 import endpoints
 from localcloud.aws.ec2.request import Handler, Params, replace, text
 from localcloud.aws.errors import Response
 
 
 def install() -> None:
-    original: Handler = backend._ACTION_MAP["ReplaceRoute"]
+    original: Handler = ministack.ec2_actions["ReplaceRoute"]
     replace("ReplaceRoute", lambda params: _replace_route(params, original))
 
 

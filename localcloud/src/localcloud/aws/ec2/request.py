@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
-from ministack.services import ec2 as backend
-
-from localcloud.aws import clock, store
+from localcloud.aws import clock, ministack, store
 from localcloud.aws.errors import Response
 
 Params = dict[str, list[str]]
@@ -27,27 +24,27 @@ class Ec2Error(Exception):
         self.message = message
 
     def response(self) -> Response:
-        return cast(Response, backend._error(self.code, backend._esc(self.message), 400))
+        return ministack.ec2_error(self.code, ministack.ec2_escape(self.message), 400)
 
 
 def text(params: Params, name: str, default: str = "") -> str:
-    return str(backend._p(params, name, default))
+    return ministack.ec2_parameter(params, name, default)
 
 
 def members(params: Params, name: str) -> list[str]:
-    return [str(value) for value in backend._parse_member_list(params, name)]
+    return ministack.ec2_members(params, name)
 
 
 def filters(params: Params) -> dict[str, list[str]]:
-    return cast(dict[str, list[str]], backend._parse_filters(params))
+    return ministack.ec2_filters(params)
 
 
 def matches_tags(resource_id: str, wanted: dict[str, list[str]]) -> bool:
-    return bool(backend._resource_matches_tag_filters(resource_id, wanted))
+    return ministack.ec2_matches_tags(resource_id, wanted)
 
 
 def remember_tags(params: Params, kind: str, resource_id: str) -> None:
-    backend._parse_tag_specs(params, kind, resource_id)
+    ministack.ec2_remember_tags(params, kind, resource_id)
 
 
 def forget(records: store.Store, resource_id: str) -> None:
@@ -63,19 +60,19 @@ def require(records: store.Store, resource_id: str, code: str, what: str) -> sto
 
 
 def xml(action: str, inner: str) -> Response:
-    return cast(Response, backend._xml(200, f"{action}Response", inner))
+    return ministack.ec2_xml(200, f"{action}Response", inner)
 
 
 def element(name: str, value: object) -> str:
     """One XML element; none for None, lower-case words for booleans."""
     if value is None:
         return ""
-    shown = str(value).lower() if isinstance(value, bool) else backend._esc(str(value))
+    shown = str(value).lower() if isinstance(value, bool) else ministack.ec2_escape(str(value))
     return f"<{name}>{shown}</{name}>"
 
 
 def tag_set(resource_id: str) -> str:
-    return str(backend._tag_set_xml(resource_id))
+    return ministack.ec2_tag_set(resource_id)
 
 
 def replace(action: str, handler: Handler) -> None:
@@ -88,12 +85,12 @@ def replace(action: str, handler: Handler) -> None:
         except Ec2Error as error:
             return error.response()
 
-    backend._ACTION_MAP[action] = wrapped
+    ministack.ec2_actions[action] = wrapped
 
 
 def guard(action: str, check: Check) -> None:
     """Let an action through to ministack only if ``check`` does not raise."""
-    original: Handler = backend._ACTION_MAP[action]
+    original: Handler = ministack.ec2_actions[action]
 
     def checked(params: Params) -> Response:
         check(params)

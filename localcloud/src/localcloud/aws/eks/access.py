@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ministack.services import eks as backend
-
-from localcloud.aws import clock, iam, store
+from localcloud.aws import clock, iam, ministack, store
 from localcloud.aws.eks import lookup
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request, not_found
 from localcloud.aws.jsontypes import Json
+from localcloud.model import ClusterKey
 
 TYPES = ("STANDARD", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX")
 POLICIES = (
@@ -47,18 +47,47 @@ def policy_arn(name: str) -> str:
 
 
 def install() -> None:
-    """Teach the authentication webhook that a new entry does not work yet, and the policies ministack lacks."""
-    find = backend._access_entry_for_principal
-
-    def effective(cluster: str, account: str, region: str, principal: str) -> store.Record | None:
-        entry = find(cluster, account, region, principal)
-        return entry if entry and clock.now() >= entry.get("_effective_at", 0) else None
-
-    backend._access_entry_for_principal = effective
-    backend._ACCESS_POLICY_RULES.setdefault(
+    """Teach the authentication webhook what a new entry lacks yet and how users are named; add policies."""
+    ministack.access_entry.wrap(_effective)
+    ministack.access_policy_rules.setdefault(
         "AmazonEKSSecretReaderPolicy",
         [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}],
     )
+
+
+def _effective(find: Callable[[str, str, str, str], store.Record | None]) -> Callable[..., store.Record | None]:
+    def entry(cluster: str, account: str, region: str, principal: str) -> store.Record | None:
+        found = find(cluster, account, region, principal)
+        if not found or clock.now() < found.get("_effective_at", 0):
+            return None
+        return {**found, "username": username(found.get("username") or "", principal)}
+
+    return entry
+
+
+def username(template: str, principal: str) -> str:
+    """Fill in an access entry's username for a caller, such as ``arn:aws:sts::1:assumed-role/dev/jane``.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+    """
+    account, session = principal.split(":")[4] if principal.count(":") >= 5 else "", principal.rpartition("/")[2]
+    values = {"{{SessionName}}": session.replace("@", "-"), "{{SessionNameRaw}}": session, "{{AccountID}}": account}
+    for name, value in values.items():
+        template = template.replace(name, value)
+    return template
+
+
+class Policies:
+    """The access policies of clusters, as RBAC objects (``localcloud.model.AccessPolicies``)."""
+
+    role_label = ministack.ROLE_LABEL
+    binding_label = ministack.BINDING_LABEL
+
+    def objects(self, key: ClusterKey, namespaces: Sequence[str]) -> list[store.Record]:
+        return ministack.access_policy_objects(key.name, key.account, key.region, namespaces)
+
+    def follow_namespaces(self, key: ClusterKey) -> bool:
+        return ministack.has_namespace_policy(key.name, key.account, key.region)
 
 
 def _key(cluster: str, principal: str) -> str:
@@ -96,10 +125,10 @@ def default_username(principal: str) -> str:
     return principal
 
 
-def complete_creator_entry(cluster: store.Record) -> None:
-    """Give the entry that ministack makes for a cluster's creator the user name EKS gives it."""
-    for entry in store.access_entries(cluster["name"]):
-        entry["username"] = entry["username"] or default_username(entry["principalArn"])
+def add_creator_entry(cluster: store.Record, principal: str) -> None:
+    """EKS makes a cluster's creator its administrator, unless CreateCluster says otherwise."""
+    _put(cluster["name"], principal, "STANDARD")
+    _associate_record(cluster["name"], principal, policy_arn("AmazonEKSClusterAdminPolicy"), {"type": "cluster"})
 
 
 def add_node_entry(cluster: store.Record, role_arn: str, *, windows: bool) -> None:
@@ -123,6 +152,11 @@ def add_auto_mode_entry(cluster: store.Record) -> None:
     if role_arn and _key(cluster["name"], role_arn) not in store.access_entries_all:
         _put(cluster["name"], role_arn, "EC2")
         _associate_record(cluster["name"], role_arn, policy_arn("AmazonEKSAutoNodePolicy"), {"type": "cluster"})
+
+
+def _changed(call: Call) -> None:
+    if call.settings.clusters is not None:
+        call.settings.clusters.access_changed(store.cluster_key(call["clusterName"]))
 
 
 def _cluster(call: Call) -> store.Record:
@@ -225,7 +259,7 @@ def _delete(call: Call) -> dict[str, Any]:
         store.access_policies_all.pop(policy_key, None)
     store.access_entries_all.pop(key, None)
     store.tags.pop(entry["accessEntryArn"], None)
-    backend._schedule_access_policy_reconcile(call["clusterName"])
+    _changed(call)
     return {}
 
 
@@ -259,9 +293,7 @@ def _associate(call: Call) -> dict[str, Any]:
     if bool(scope.get("namespaces")) != (scope["type"] == "namespace"):
         raise invalid_parameter("accessScope.namespaces must be given with type namespace, and only with it.")
     associated = _associate_record(call["clusterName"], call["principalArn"], arn, scope)
-    clock.scheduler.later(
-        call.settings.consistency_delay, lambda: backend._schedule_access_policy_reconcile(call["clusterName"])
-    )
+    clock.scheduler.later(call.settings.consistency_delay, lambda: _changed(call))
     return {
         "clusterName": call["clusterName"],
         "principalArn": call["principalArn"],
@@ -274,7 +306,7 @@ def _disassociate(call: Call) -> dict[str, Any]:
     key = f"{_key(call['clusterName'], call['principalArn'])}\x00{call['policyArn']}"
     if store.access_policies_all.pop(key, None) is None:
         raise not_found("The specified policyArn is not associated with the access entry.")
-    backend._schedule_access_policy_reconcile(call["clusterName"])
+    _changed(call)
     return {}
 
 

@@ -224,7 +224,7 @@ def _settled(record: store.Record) -> bool:
     cluster = store.clusters.get(record["clusterName"])
     workload = record.get("_workload") or {}
     silent = not workload and clock.now() - record["_since"] > _REPORT_WITHIN
-    if cluster is None or not cluster.get("_docker_id") or silent:
+    if cluster is None or not cluster.get("_runs") or silent:
         return True
     installed = workload.get("installed") == record["addonVersion"]
     return installed and bool(workload["available"] or record.get("_issues"))

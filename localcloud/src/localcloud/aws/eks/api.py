@@ -6,20 +6,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ministack.core.concurrency import run_reentrant
-from ministack.core.iam_evaluator import resolve_caller_identity
-from ministack.core.router import extract_access_key_id
-from ministack.services import eks as backend
-
-from localcloud.aws import clock, validate
+from localcloud.aws import clock, ministack, validate
 from localcloud.aws.eks import (
     access,
     addons,
     clusterchanges,
     clusters,
+    identity,
     nodegroups,
     podidentity,
     readiness,
@@ -51,14 +46,15 @@ _BACKEND_OPERATIONS = {
 }
 _BACKEND_PATHS = ("/_ministack/", "/oidc/")
 
-ServiceHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
-
 
 def install(settings: EmulatorSettings) -> None:
     """Put this API in the place of ministack's."""
     access.install()
-    original: ServiceHandler = backend.handle_request
+    identity.install(settings.clusters)
+    ministack.eks_requests.wrap(lambda original: _handler(original, settings))
 
+
+def _handler(original: ministack.ServiceHandler, settings: EmulatorSettings) -> ministack.ServiceHandler:
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Response:
@@ -72,15 +68,15 @@ def install(settings: EmulatorSettings) -> None:
         def work() -> Response:
             try:
                 params = validate.parameters(operation, labels, query, _parsed(body))
-                call = Call(operation.name, params, settings, _principal(headers, query))
+                call = Call(operation.name, params, settings, ministack.principal(headers, query))
                 return _answer(call)
             except AwsError as error:
                 return error.response()
 
-        response: Response = await run_reentrant(work, thread_name=f"eks-{operation.name}")
+        response: Response = await ministack.run_reentrant(work, thread_name=f"eks-{operation.name}")
         return response
 
-    backend.handle_request = handle
+    return handle
 
 
 def _answer(call: Call) -> Response:
@@ -99,9 +95,3 @@ def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise invalid_parameter("The request's body is not a JSON object.")
     return parsed
-
-
-def _principal(headers: dict[str, str], query: dict[str, list[str]]) -> str | None:
-    identity = resolve_caller_identity(extract_access_key_id(headers, query))
-    arn = identity["userArn"] if identity else None
-    return backend._role_arn_from_assumed_role(arn) or arn

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import cloudwatch_logs
-
-from localcloud.aws import clock, network, store, versions
+from localcloud.aws import clock, ministack, network, store, versions
 from localcloud.aws.eks import access, config, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers
 from localcloud.aws.errors import AwsError, invalid_parameter, invalid_request
@@ -19,8 +17,8 @@ from localcloud.aws.errors import AwsError, invalid_parameter, invalid_request
 def make_log_group(record: store.Record) -> None:
     """Where the control plane logs, EKS makes the log group if nobody has; it outlives the cluster."""
     group = f"/aws/eks/{record['name']}/cluster"
-    if config.enabled_logs(record["logging"]) and group not in cloudwatch_logs._log_groups:
-        cloudwatch_logs._create_log_group({"logGroupName": group})
+    if config.enabled_logs(record["logging"]) and group not in ministack.log_groups:
+        ministack.create_log_group({"logGroupName": group})
 
 
 def _update_config(call: Call) -> dict[str, Any]:
@@ -263,11 +261,11 @@ def _update_version(call: Call) -> dict[str, Any]:
             "cluster version",
             clusterName=name,
         )
-    account, region, upgrade = store.account(), store.region(), call.settings.upgrade
+    key, clusters = store.cluster_key(name), call.settings.clusters
 
     def apply() -> None:
-        if upgrade is not None:
-            upgrade(account, region, name, wanted)
+        if clusters is not None:
+            clusters.upgrade(key, wanted)
         with clock.lock:
             record["version"] = wanted
             record["platformVersion"] = versions.VERSIONS[wanted].platform

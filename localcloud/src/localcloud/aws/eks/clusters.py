@@ -6,23 +6,22 @@
 from __future__ import annotations
 
 import base64
+import secrets
+import threading
+from functools import partial
 from typing import Any
 
-from ministack.services import eks as backend
-
 from localcloud.aws import clock, iam, network, store, versions
-from localcloud.aws.eks import access, clusterchanges, config, lookup, updates
+from localcloud.aws.eks import access, clusterchanges, config, identity, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request
-
-_NO_CONTROL_PLANE = base64.b64encode(b"MOCK-CA-CERTIFICATE").decode()
-"""What ministack gives as the CA of a cluster whose control plane did not start."""
+from localcloud.model import ClusterBackend, ClusterSpec
 
 
 def present(record: store.Record) -> dict[str, Any]:
     """The record as DescribeCluster shows it."""
     shown = store.public(record)
-    shown["status"] = record.get("_status", record["status"])
+    shown["status"] = record["_status"]
     shown.pop("modifiedAt", None)
     if shown["status"] == "CREATING":
         for later in ("endpoint", "identity"):
@@ -69,30 +68,39 @@ def _create(call: Call) -> dict[str, Any]:
     endpoint = config.endpoint_access(
         wanted, {"endpointPublicAccess": True, "endpointPrivateAccess": False, "publicAccessCidrs": []}
     )
-    # The control plane starts at once, by what ministack's own record says of it.
-    backend._create_cluster({**call.params, **members, "accessConfig": call.get("accessConfig", {})}, call.principal)
-    record = store.clusters[name]
     security_group = network.create_cluster_security_group(name, vpc_id)
-    record.update(members)
-    # A control plane that could not start has said why by now.
-    record.setdefault("health", {"issues": []})
-    record["resourcesVpcConfig"] = {
-        "subnetIds": subnet_ids,
-        "securityGroupIds": group_ids,
-        "clusterSecurityGroupId": security_group,
-        "vpcId": vpc_id,
-        **endpoint,
-        "controlPlaneEgressMode": wanted.get("controlPlaneEgressMode", "AWS_MANAGED"),
+    record: store.Record = {
+        "name": name,
+        "arn": store.arn("cluster", name),
+        "createdAt": clock.now(),
+        "roleArn": call["roleArn"],
+        "resourcesVpcConfig": {
+            "subnetIds": subnet_ids,
+            "securityGroupIds": group_ids,
+            "clusterSecurityGroupId": security_group,
+            "vpcId": vpc_id,
+            **endpoint,
+            "controlPlaneEgressMode": wanted.get("controlPlaneEgressMode", "AWS_MANAGED"),
+        },
+        "identity": {"oidc": {"issuer": identity.new_issuer()}},
+        "certificateAuthority": {"data": ""},
+        "health": {"issues": []},
+        **members,
+        "_interfaces": network.create_cluster_interfaces(name, subnet_ids, [security_group, *group_ids]),
+        "_bootstrap": call.get("bootstrapSelfManagedAddons", True),
+        "_status": "CREATING",
+        "_auth_token": secrets.token_urlsafe(32),
     }
-    record["createdAt"] = clock.now()
-    record["_interfaces"] = network.create_cluster_interfaces(name, subnet_ids, [security_group, *group_ids])
-    record["_bootstrap"] = call.get("bootstrapSelfManagedAddons", True)
-    record["_status"] = "CREATING"
-    access.complete_creator_entry(record)
+    store.clusters[name] = record
+    store.set_tags(record["arn"], record, call.get("tags", {}))
+    if call.principal and call.get("accessConfig", {}).get("bootstrapClusterCreatorAdminPermissions", True):
+        access.add_creator_entry(record, call.principal)
     if auto["compute"]["enabled"]:
         access.add_auto_mode_entry(record)
     clusterchanges.make_log_group(record)
-    clock.scheduler.later(call.settings.cluster_seconds, lambda: _await_control_plane(record))
+    started = threading.Event()
+    clock.in_background(lambda: _start_control_plane(record, call.settings.clusters, started), f"create-{name}")
+    clock.scheduler.later(call.settings.cluster_seconds, lambda: _await_control_plane(record, started))
     return {"cluster": present(record)}
 
 
@@ -118,23 +126,39 @@ def _require_role(call: Call, role_arn: str, *, auto: bool) -> None:
         )
 
 
-def _await_control_plane(record: store.Record) -> None:
-    """CREATING ends when the control plane answers, or did not start."""
-    if record.get("_status") != "CREATING":
-        return
-    status = record["status"]
-    # After the status: it is ACTIVE only when the authority is known.
-    authority = record["certificateAuthority"].get("data")
-    if status == "FAILED":
-        record["_status"] = "FAILED"
-    elif status != "ACTIVE":
-        clock.scheduler.later(0.1, lambda: _await_control_plane(record))
-    elif authority == _NO_CONTROL_PLANE or (backend._get_docker() is not None and not authority):
-        record["_status"] = "FAILED"
-        issue = {"code": "InternalFailure", "message": "The control plane did not start.", "resourceIds": []}
+def _start_control_plane(record: store.Record, clusters: ClusterBackend | None, started: threading.Event) -> None:
+    """Start what answers behind a cluster; whatever fails, the cluster says."""
+    key = store.cluster_key(record["name"])
+    try:
+        if clusters is None:
+            record["endpoint"] = f"https://{record['name']}.invalid"
+        else:
+            spec = ClusterSpec(
+                key,
+                record["version"],
+                record["kubernetesNetworkConfig"]["serviceIpv4Cidr"],
+                identity.webhook_path(key, record["_auth_token"]),
+                identity.api_server_arguments(key.name),
+            )
+            reference = clusters.create(spec)
+            record["endpoint"] = reference.endpoint
+            record["certificateAuthority"]["data"] = base64.b64encode(reference.ca_file.read_bytes()).decode()
+            record["_runs"] = True
+    except Exception as error:
+        issue = {"code": "InternalFailure", "message": str(error), "resourceIds": [key.name]}
         record["health"] = {"issues": [issue]}
+    finally:
+        started.set()
+
+
+def _await_control_plane(record: store.Record, started: threading.Event) -> None:
+    """CREATING ends when the control plane answers, or did not start."""
+    if record["_status"] != "CREATING":
+        return
+    if not started.is_set():
+        clock.scheduler.later(0.1, lambda: _await_control_plane(record, started))
     else:
-        record["_status"] = "ACTIVE"
+        record["_status"] = "FAILED" if record["health"]["issues"] else "ACTIVE"
 
 
 def _describe(call: Call) -> dict[str, Any]:
@@ -161,24 +185,36 @@ def _delete(call: Call) -> dict[str, Any]:
     updates.require_idle(record, "DeleteCluster", name)
     if record.get("_status") != "DELETING":
         record["_status"] = "DELETING"
-        _finish_deletion(record, call.settings.cluster_seconds)
+        _finish_deletion(record, call.settings.clusters, call.settings.cluster_seconds)
     return {"cluster": present(record)}
 
 
-def _finish_deletion(record: store.Record, seconds: float) -> None:
-    clock.scheduler.later(seconds, lambda: clock.in_background(lambda: _remove(record), f"delete-{record['name']}"))
+def _finish_deletion(record: store.Record, clusters: ClusterBackend | None, seconds: float) -> None:
+    remove = partial(clock.in_background, lambda: _remove(record, clusters), f"delete-{record['name']}")
+    clock.scheduler.later(seconds, remove)
 
 
-def _remove(record: store.Record) -> None:
-    backend._delete_cluster(record["name"])
+def _remove(record: store.Record, clusters: ClusterBackend | None) -> None:
+    name = record["name"]
+    if clusters is not None:
+        clusters.delete(store.cluster_key(name))
     with clock.lock:
-        for key, addon in store.children(store.addons_all, record["name"], "/"):
-            store.tags.pop(addon["addonArn"], None)
-            store.addons_all.pop(key, None)
+        for owner, separator, arn in (
+            (store.addons_all, "/", "addonArn"),
+            (store.access_entries_all, "\x00", "accessEntryArn"),
+            (store.access_policies_all, "\x00", ""),
+            (store.pod_identities_all, "\x00", "associationArn"),
+            (store.identity_providers, "\x00", "arn"),
+        ):
+            for key, child in store.children(owner, name, separator):
+                store.tags.pop(child.get(arn, ""), None)
+                owner.pop(key, None)
         network.remove_cluster_network(record)
+        store.tags.pop(record["arn"], None)
+        store.clusters.pop(name, None)
 
 
-def remove_failed() -> list[store.Record]:
+def remove_failed(clusters: ClusterBackend | None) -> list[store.Record]:
     """Remove the clusters of the caller's account and region that could not be created, whatever protects them.
 
     On EKS, too, one that is FAILED stays so until it is deleted.
@@ -188,7 +224,7 @@ def remove_failed() -> list[store.Record]:
         with clock.lock:
             record["_status"] = "DELETING"
         try:
-            _remove(record)
+            _remove(record, clusters)
         except BaseException:
             # The next repair looks for FAILED.
             record["_status"] = "FAILED"

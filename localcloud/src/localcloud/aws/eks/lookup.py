@@ -14,6 +14,6 @@ def cluster(name: str, *, active: bool = False) -> store.Record:
     record = store.clusters.get(name)
     if record is None:
         raise not_found(f"No cluster found for name: {name}.", clusterName=name)
-    if active and record.get("_status", record["status"]) not in ("ACTIVE", "UPDATING"):
+    if active and record["_status"] not in ("ACTIVE", "UPDATING"):
         raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", clusterName=name)
     return record

@@ -260,7 +260,7 @@ def seen(record: store.Record) -> store.Record | None:
         return report
     cluster = store.clusters.get(record["clusterName"])
     silent = clock.now() - record.get("_since", 0.0) > _REPORT_WITHIN
-    return None if cluster is None or not cluster.get("_docker_id") or silent else _NOT_SEEN
+    return None if cluster is None or not cluster.get("_runs") or silent else _NOT_SEEN
 
 
 def _require_idle(record: store.Record) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ministack.services import eks as backend
-
 from localcloud.aws import store
 from localcloud.aws.eks.call import Call, Handlers
 from localcloud.aws.errors import AwsError
@@ -23,7 +21,7 @@ def _resource(arn: str) -> store.Record:
         (store.addons_all, "addonArn"),
         (store.access_entries_all, "accessEntryArn"),
         (store.pod_identities_all, "associationArn"),
-        (backend._idp_configs, "arn"),
+        (store.identity_providers, "arn"),
     )
     for records, member in stores:
         for record in records.values():
