@@ -450,7 +450,7 @@ def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        (("LOCALCLOUD_ENGINE", "podman"), "LOCALCLOUD_ENGINE is 'podman': it can be auto, native or docker"),
+        (("LOCALCLOUD_NAT_SECONDS", "soon"), "LOCALCLOUD_NAT_SECONDS: 'soon' is not a number"),
         (("LOCALCLOUD_FAULTS", "rate=often"), "LOCALCLOUD_FAULTS"),
     ],
 )

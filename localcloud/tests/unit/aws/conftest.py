@@ -118,7 +118,7 @@ class Backend:
     def restart(self, key: ClusterKey, arguments: Sequence[str]) -> None:
         self.arguments[key.name] = list(arguments)
 
-    def upgrade(self, key: ClusterKey, version: str) -> None:
+    def upgrade(self, key: ClusterKey, _version: str) -> None:
         if key.name.startswith("cannot-upgrade"):
             raise LocalCloudError("the control plane did not come back")
 

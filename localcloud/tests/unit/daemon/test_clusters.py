@@ -70,12 +70,12 @@ class Policies:
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
 
-    def objects(self, key: ClusterKey, namespaces: Sequence[str]) -> list[dict[str, Any]]:
+    def objects(self, key: ClusterKey, _namespaces: Sequence[str]) -> list[dict[str, Any]]:
         assert key == KEY
         self.asked.release()
         return []
 
-    def follow_namespaces(self, key: ClusterKey) -> bool:
+    def follow_namespaces(self, _key: ClusterKey) -> bool:
         return self.follows
 
 
