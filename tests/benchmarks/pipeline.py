@@ -28,9 +28,10 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 
-from localcloud.artifacts.cache import Cache, find_go, go_build, home, say
+from localcloud.artifacts.cache import Cache, find_go, go_build, say
 from localcloud.artifacts.programs import go_program
 from localcloud.artifacts.programs.kafka import distribution
+from localcloud.host.files import home
 from localcloud.host.loopback import HOST, fetch, free_port
 from localcloud.model import LocalCloudError
 

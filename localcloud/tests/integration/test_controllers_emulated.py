@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.aws import versions
 from localcloud.controllers.kube import Kube
+from localcloud.releases import versions
 from localcloud.testing import LocalCloud, eventually
 
 pytestmark = pytest.mark.integration

@@ -15,14 +15,14 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 
-from localcloud.artifacts import cache
+from localcloud.host.files import home
 from localcloud.kubernetes.control_plane import ControlPlane
 
 
 @pytest.fixture(autouse=True, scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Discovery and schemas are cached away from the user's own files; programs stay where all tests find them."""
-    programs, folder = cache.home(), tmp_path_factory.mktemp("cache")
+    programs, folder = home(), tmp_path_factory.mktemp("cache")
     programs.mkdir(parents=True, exist_ok=True)
     (folder / programs.name).symlink_to(programs)
     with pytest.MonkeyPatch.context() as patch:

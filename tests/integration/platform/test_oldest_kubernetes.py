@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, rendered_role, role_names
 
-from localcloud.artifacts.cache import Cache, home
-from localcloud.aws.versions import VERSIONS, number
+from localcloud.artifacts.cache import Cache
+from localcloud.host.files import home
+from localcloud.releases.versions import VERSIONS, number
 
 pytestmark = pytest.mark.integration
 MEMBER = "controlplane"  # it has every role's objects

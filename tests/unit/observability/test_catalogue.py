@@ -10,7 +10,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_fi
 from localcloud.artifacts.binaries import GO_MOD
 from localcloud.artifacts.cache import required_version
 from localcloud.artifacts.programs import version
-from localcloud.aws.eks.catalog import CATALOG
+from localcloud.releases.catalog import CATALOG
 from observability import catalogue
 from observability.catalogue import Relabelling, Series, cited
 from observability.catalogue.__main__ import SOURCES

@@ -17,9 +17,9 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
 from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure import pod_templates
 
 from localcloud.artifacts.images import SANDBOX, UNAVAILABLE, available, repository
-from localcloud.aws.eks import catalog
 from localcloud.controllers.manifests import Place, addon_objects
 from localcloud.model import REGION
+from localcloud.releases import catalog
 
 Container = tuple[str, dict[str, Any], dict[str, Any]]
 

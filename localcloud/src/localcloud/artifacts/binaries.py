@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from localcloud.artifacts.cache import Cache, find_go, go_build, home, required_version, say, system
+from localcloud.artifacts.cache import Cache, find_go, go_build, required_version, say, system
+from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 GO_MOD = Path(__file__).with_name("programs") / "kubernetes" / "go.mod"

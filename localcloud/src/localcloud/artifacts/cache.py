@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import platform
 import shutil
 import subprocess
@@ -22,12 +21,6 @@ _SCRATCH = ".tmp"
 
 def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
-
-
-def home(environment: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of all caches, ``$XDG_CACHE_HOME/dataplatform-fleet``."""
-    environment = os.environ if environment is None else environment
-    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dataplatform-fleet"
 
 
 def system() -> tuple[str, str]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from localcloud.aws import ministack
-from localcloud.aws.versions import VERSIONS
+from localcloud.releases.versions import VERSIONS
 
 
 def install() -> None:

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from localcloud.controllers.cloud import Cloud
-from localcloud.controllers.context import Settings
+from localcloud.controllers.context import Context, Machines, RealNodes, Settings
 from localcloud.controllers.run import Controllers
 from localcloud.model import ClusterRef
-
-if TYPE_CHECKING:
-    from localcloud.nodes.machines import Machines
 
 __all__ = ["Cloud", "Controllers", "Settings", "start_controllers"]
 
@@ -23,16 +20,17 @@ def start_controllers(
     cloud: Cloud | None = None,
     settings: Settings | None = None,
     machines: Machines | None = None,
+    real_nodes: Callable[[Context], RealNodes] | None = None,
 ) -> Controllers:
     """Start the controllers of one cluster on threads of their own.
 
-    ``cloud`` is the account around the cluster, by default the emulated one in this process; with ``machines``
-    the cluster has a real node.
+    ``cloud`` is the account around the cluster, by default the emulated one in this process. With ``machines`` the
+    cluster has a real node, whose controller ``real_nodes`` makes.
     """
     if cloud is None:
         from localcloud.controllers.emulated import EmulatedCloud  # noqa: PLC0415 - loads the emulator only here
 
         cloud = EmulatedCloud(cluster)
-    controllers = Controllers(cluster, cloud, settings or Settings(), machines)
+    controllers = Controllers(cluster, cloud, settings or Settings(), machines, real_nodes)
     controllers.start()
     return controllers

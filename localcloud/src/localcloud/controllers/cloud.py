@@ -9,10 +9,9 @@ Records have the shapes of the AWS API: ``DescribeCluster``, ``DescribeNodegroup
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-from localcloud.nodes.dns import Zone
 
 Record = dict[str, Any]
 
@@ -89,6 +88,18 @@ class VpcNetwork:
     interfaces: tuple[str, ...]
     peered: tuple[str, ...]
     zones: tuple[Zone, ...]
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The records of a private zone: by name, in lower case without the last dot, addresses or another name."""
+
+    name: str
+    addresses: Mapping[str, Sequence[str]]
+    aliases: Mapping[str, str]
+
+    def covers(self, name: str) -> bool:
+        return name == self.name or name.endswith(f".{self.name}")
 
 
 class Cloud(Protocol):

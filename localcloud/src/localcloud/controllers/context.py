@@ -12,14 +12,11 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from localcloud.controllers.cloud import Cloud, Record
 from localcloud.controllers.kube import Informer, Kube, Object, Unreachable, api_version
 from localcloud.model import ClusterRef
-
-if TYPE_CHECKING:
-    from localcloud.nodes.machines import Machines
 
 WATCHED = (
     "CSINode",
@@ -36,6 +33,19 @@ WATCHED = (
 
 # Of interest only where packets flow.
 WATCHED_FOR_MACHINES = ("EndpointSlice", "Namespace", "NetworkPolicy")
+
+
+class Machines(Protocol):
+    """The volumes of clusters' real nodes."""
+
+    def create_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int, file_system: str) -> str:
+        """Make a persistent volume; return where machines see it."""
+
+    def resize_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int) -> None:
+        """Let a persistent volume grow while it is in use."""
+
+    def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
+        """Remove a persistent volume and its data."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,13 @@ class Controller(Protocol):
     """One concern. ``reconcile`` looks at what is there and does the next step; it never waits."""
 
     def reconcile(self, cluster: Record) -> None: ...
+
+
+class RealNodes(Controller, Protocol):
+    """The controller of a cluster's real node."""
+
+    def close(self) -> None:
+        """Let go of what it holds; the node stays."""
 
 
 class Backoff:

@@ -23,9 +23,9 @@ from localcloud.controllers.cloud import (
     Record,
     Volume,
     VpcNetwork,
+    Zone,
 )
 from localcloud.model import ClusterRef
-from localcloud.nodes.dns import Zone
 
 # Managed policies whose documents the emulator does not have.
 _VOLUME_POLICIES = (

@@ -13,6 +13,7 @@ import yaml
 
 from localcloud.controllers.kube import Object
 from localcloud.controllers.workloads import SYSTEM, Workload, budget, csi_driver, daemon_set, deployment, kube_object
+from localcloud.releases.catalog import image
 
 ADDON_LABEL = "localcloud.dataplatform.fleet/addon"
 _ANYWHERE = [{"operator": "Exists"}]
@@ -31,7 +32,7 @@ class Place:
     auto_mode: bool = False
 
     def image(self, name: str, tag: str) -> str:
-        return f"602401143452.dkr.ecr.{self.region}.amazonaws.com/{name}:{tag}"
+        return image(self.region, name, tag)
 
 
 def dns_ip(service_cidr: str) -> str:

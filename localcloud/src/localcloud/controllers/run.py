@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING
 
 from localcloud.controllers.addons import AddonController
 from localcloud.controllers.automode import AutoModeController
 from localcloud.controllers.cloud import Cloud
-from localcloud.controllers.context import Context, Controller, Settings, guarded
+from localcloud.controllers.context import Context, Controller, Machines, RealNodes, Settings, guarded
 from localcloud.controllers.kube import Kube
 from localcloud.controllers.loadbalancers import LoadBalancerController
 from localcloud.controllers.mounts import MountController
@@ -22,15 +22,18 @@ from localcloud.controllers.nodegroups import NodegroupController
 from localcloud.controllers.volumes import VolumeController
 from localcloud.model import ClusterRef
 
-if TYPE_CHECKING:
-    from localcloud.nodes.controller import RealNodes
-    from localcloud.nodes.machines import Machines
-
 
 class Controllers:
     """All controllers of one cluster: one thread that decides, one that watches for each kind of object."""
 
-    def __init__(self, ref: ClusterRef, cloud: Cloud, settings: Settings, machines: Machines | None = None) -> None:
+    def __init__(
+        self,
+        ref: ClusterRef,
+        cloud: Cloud,
+        settings: Settings,
+        machines: Machines | None = None,
+        real_nodes: Callable[[Context], RealNodes] | None = None,
+    ) -> None:
         self._handler = RotatingFileHandler(ref.directory / "controllers.log", maxBytes=5 << 20, backupCount=1)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._log = logging.Logger(f"localcloud.controllers.{ref.name}", logging.INFO)
@@ -39,7 +42,7 @@ class Controllers:
         self._kube = Kube(ref.kubeconfig)
         self._context = Context(ref, cloud, self._kube, self._log, settings, machines)
         self._stopped = threading.Event()
-        self._real_nodes = _real_nodes(self._context, machines) if machines else None
+        self._real_nodes = real_nodes(self._context) if real_nodes else None
         self._controllers: list[Controller] = [
             *([self._real_nodes] if self._real_nodes else []),
             MountController(self._context),
@@ -88,9 +91,3 @@ class Controllers:
             if self._stopped.is_set():
                 return
             guarded(self._log, type(controller).__name__, partial(controller.reconcile, cluster))
-
-
-def _real_nodes(context: Context, machines: Machines) -> RealNodes:
-    from localcloud.nodes.controller import RealNodes  # noqa: PLC0415 - images are described in terms of controllers
-
-    return RealNodes(context, machines)

@@ -26,6 +26,8 @@ from localcloud.kubernetes.etcd import Etcd
 from localcloud.model import AccessPolicies, ClusterKey, ClusterRef, ClusterSpec, LocalCloudError, Stoppable
 
 if TYPE_CHECKING:
+    from localcloud.controllers.context import Context
+    from localcloud.nodes.controller import RealNodes
     from localcloud.nodes.machines import Machines
 
 LOG = logging.getLogger("localcloud.clusters")
@@ -248,7 +250,8 @@ class Clusters:
     def _start_controllers(self, cluster: Cluster) -> None:
         from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
 
-        cluster.controllers = start_controllers(cluster.reference, machines=self.machines)
+        real_nodes = _real_nodes(self.machines) if self.machines is not None else None
+        cluster.controllers = start_controllers(cluster.reference, machines=self.machines, real_nodes=real_nodes)
 
     def _stop_controllers(self, cluster: Cluster) -> None:
         if cluster.controllers is not None:
@@ -340,6 +343,12 @@ def _machines(state: StateDir, binaries: Binaries, supervisor: Supervisor) -> Ma
     from localcloud.nodes.machines import Machines  # noqa: PLC0415 - only where they are wanted
 
     return Machines(state.root, binaries, supervisor)
+
+
+def _real_nodes(machines: Machines) -> Callable[[Context], RealNodes]:
+    from localcloud.nodes.controller import RealNodes  # noqa: PLC0415 - only where they are wanted
+
+    return lambda context: RealNodes(context, machines)
 
 
 def _described(cluster: Cluster) -> dict[str, Any]:

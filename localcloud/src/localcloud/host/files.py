@@ -10,10 +10,16 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 LOG = logging.getLogger("localcloud.host.files")
+
+
+def home(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of all caches, ``$XDG_CACHE_HOME/dataplatform-fleet``."""
+    environment = os.environ if environment is None else environment
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dataplatform-fleet"
 
 
 def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud.artifacts.cache import home
+from localcloud.host.files import home
 from localcloud.host.processes import Process
 from localcloud.model import LocalCloudError
 

@@ -17,7 +17,7 @@ import yaml
 
 from localcloud.artifacts.cache import system
 from localcloud.controllers import nodespec
-from localcloud.controllers.cloud import Record, VpcNetwork
+from localcloud.controllers.cloud import Record, VpcNetwork, Zone
 from localcloud.controllers.context import Backoff, Context, guarded
 from localcloud.controllers.instances import INSTANCE_TYPES, reserved_cpu_millis, reserved_memory_mib
 from localcloud.controllers.kube import ApiError, Object
@@ -319,12 +319,12 @@ class RealNodes:
         self._balance(machine)
         self._enforce(machine)
 
-    def _zones(self) -> list[dns.Zone]:
+    def _zones(self) -> list[Zone]:
         """What the VPC's DNS server answers for: private zones, and the names that EC2 gives to nodes."""
         nodes = {node["metadata"]["name"]: [nodespec.address_of(node)] for node in self._context.all("Node")}
         region = self._context.ref.region
         domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-        return [dns.Zone(domain, nodes, {}), *(self._network.zones if self._network else ())]
+        return [Zone(domain, nodes, {}), *(self._network.zones if self._network else ())]
 
     def _announce(self, machine: Machine) -> None:
         """Tell pods where the API server is; EKS' does so itself."""

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.controllers.cloud import Zone
+
 LOG = logging.getLogger("localcloud.nodes.dns")
 PORT = 53
 TTL_SECONDS = 10
@@ -38,18 +40,6 @@ class Question:
     name: str
     kind: int
     wire: bytes
-
-
-@dataclass(frozen=True)
-class Zone:
-    """The records of a private zone: by name, in lower case without the last dot, addresses or another name."""
-
-    name: str
-    addresses: Mapping[str, Sequence[str]]
-    aliases: Mapping[str, str]
-
-    def covers(self, name: str) -> bool:
-        return name == self.name or name.endswith(f".{self.name}")
 
 
 def parse(message: bytes) -> Question | None:

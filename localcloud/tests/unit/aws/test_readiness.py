@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from localcloud.aws import versions
+from localcloud.releases import versions
 
 from .conftest import eventually, finished, reason, refused, unique
 

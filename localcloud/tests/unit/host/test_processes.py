@@ -140,7 +140,7 @@ def test_what_is_kept_is_started_again(
     first = process.record
     os.kill(first.pid, signal.SIGKILL)
     assert eventually(lambda: process.running and process.record != first)
-    assert read_records(tmp_path / "processes.json") == [process.record]
+    assert eventually(lambda: read_records(tmp_path / "processes.json") == [process.record])
     assert "sleeper ended by itself and is started again" in caplog.text
     process.stop(grace=0)
     assert not process.running

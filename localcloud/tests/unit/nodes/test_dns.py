@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.controllers.cloud import Zone
 from localcloud.nodes import dns
 
 ZONES = [
-    dns.Zone(
+    Zone(
         "platform.internal",
         {"db.platform.internal": ["10.0.0.5", "10.0.0.6"], "a.deep.platform.internal": ["10.0.0.7"]},
         {
@@ -25,7 +26,7 @@ ZONES = [
             "out.platform.internal": "example.org",
         },
     ),
-    dns.Zone("deep.platform.internal", {"b.deep.platform.internal": ["10.0.0.8"]}, {}),
+    Zone("deep.platform.internal", {"b.deep.platform.internal": ["10.0.0.8"]}, {}),
 ]
 BALANCERS = {"lb.elb.amazonaws.com": "10.0.15.129"}
 

@@ -15,10 +15,11 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from localcloud.artifacts.cache import Cache, home, say, system
+from localcloud.artifacts.cache import Cache, say, system
 from localcloud.artifacts.images.oci import write_archive, write_layer
 from localcloud.artifacts.images.recipes import SANDBOX, UNAVAILABLE, Recipe, every_recipe
 from localcloud.artifacts.images.sources import Build
+from localcloud.host.files import home
 from localcloud.model import REGION, LocalCloudError
 
 __all__ = ["SANDBOX", "UNAVAILABLE", "Recipe", "archive", "available", "cached", "repository"]

@@ -18,8 +18,7 @@ from localcloud.artifacts.images.debian import Packages
 from localcloud.artifacts.images.oci import Config
 from localcloud.artifacts.images.sources import NOBODY, Base, JavaAgent, Kafka, Program, Source, User
 from localcloud.artifacts.programs import kafka, release
-from localcloud.aws.eks.catalog import CATALOG
-from localcloud.controllers.manifests import Place
+from localcloud.releases.catalog import CATALOG, image
 
 SANDBOX: Final = "registry.k8s.io/pause:3.10.2"
 """The image of the process that holds a pod's namespaces: containerd's ``sandbox_image``."""
@@ -169,7 +168,7 @@ def _coredns(region: str) -> tuple[Recipe, ...]:
     builds = [build for build, _, _ in CATALOG["coredns"].releases if build.startswith(f"v{release('coredns')}-")]
     return tuple(
         Recipe(
-            Place(region, "").image("eks/coredns", build),
+            image(region, "eks/coredns", build),
             (Base(), Packages(alone=("ca-certificates",)), Program("coredns", "coredns")),
             Config(entrypoint=("/coredns",), environment=(_PATH,), ports=("53/tcp", "53/udp")),
         )

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.artifacts.cache import Cache, find_go, go_build, home, required_version, say, system
+from localcloud.artifacts.cache import Cache, find_go, go_build, required_version, say, system
+from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 __all__ = ["PROGRAMS", "GoProgram", "go_program", "release", "version"]

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from localcloud.artifacts.cache import Cache, home
+from localcloud.artifacts.cache import Cache
 from localcloud.artifacts.programs.maven import Artifact, fetch, pom
+from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 VERSION: Final = "4.3.1"

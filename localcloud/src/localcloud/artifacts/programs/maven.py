@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from localcloud.artifacts.cache import home, say
-from localcloud.host.files import locked
+from localcloud.artifacts.cache import say
+from localcloud.host.files import home, locked
 from localcloud.model import LocalCloudError
 
 Artifact = tuple[str, str, str]  # group, artifact, version

@@ -14,8 +14,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.artifacts.cache import Cache, home
+from localcloud.artifacts.cache import Cache
 from localcloud.artifacts.programs import HERE
+from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 _FILES = ("package.json", "package-lock.json")

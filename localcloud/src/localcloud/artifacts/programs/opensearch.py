@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from localcloud.artifacts.cache import Cache, home
+from localcloud.artifacts.cache import Cache
 from localcloud.artifacts.programs.maven import Artifact, fetch, pom
+from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 VERSION: Final = "3.8.0"

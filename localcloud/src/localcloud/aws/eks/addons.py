@@ -9,9 +9,10 @@ import json
 from typing import Any
 
 from localcloud.aws import clock, store
-from localcloud.aws.eks import catalog, lookup, nodegroups, podidentity, schemas, updates
+from localcloud.aws.eks import lookup, nodegroups, podidentity, schemas, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, not_found
+from localcloud.releases import catalog
 
 
 def require(cluster: str, name: str) -> store.Record:

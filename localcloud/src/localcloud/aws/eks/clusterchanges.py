@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.aws import clock, ministack, network, store, versions
+from localcloud.aws import clock, ministack, network, store
 from localcloud.aws.eks import access, config, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers
 from localcloud.aws.errors import AwsError, invalid_parameter, invalid_request
+from localcloud.releases import versions
 
 
 def make_log_group(record: store.Record) -> None:

@@ -11,11 +11,12 @@ import threading
 from functools import partial
 from typing import Any
 
-from localcloud.aws import clock, iam, network, store, versions
+from localcloud.aws import clock, iam, network, store
 from localcloud.aws.eks import access, clusterchanges, config, identity, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request
 from localcloud.model import ClusterBackend, ClusterSpec
+from localcloud.releases import versions
 
 
 def present(record: store.Record) -> dict[str, Any]:

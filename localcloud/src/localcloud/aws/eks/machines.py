@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.aws import store, versions
+from localcloud.aws import store
 from localcloud.aws.eks.call import Call
 from localcloud.aws.errors import invalid_parameter, invalid_request
+from localcloud.releases import versions
 
 _INSTANCE_TYPE = re.compile(r"[a-z]+[a-z0-9]*(-[a-z0-9]+)?\.([a-z0-9]+|metal(-[a-z0-9]+)?)")
 _LAST_AL2 = 32

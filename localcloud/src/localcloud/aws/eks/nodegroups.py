@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.aws import clock, iam, network, store, versions
+from localcloud.aws import clock, iam, network, store
 from localcloud.aws.eks import access, lookup, machines, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request, not_found
+from localcloud.releases import versions
 
 _LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")

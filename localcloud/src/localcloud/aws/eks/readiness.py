@@ -8,10 +8,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from localcloud.aws import clock, store, versions
-from localcloud.aws.eks import catalog, lookup
+from localcloud.aws import clock, store
+from localcloud.aws.eks import lookup
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import invalid_parameter, not_found
+from localcloud.releases import catalog, versions
 
 
 def _cluster_versions(call: Call) -> dict[str, Any]:

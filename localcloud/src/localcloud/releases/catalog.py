@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from localcloud.aws import versions
+from localcloud.releases import versions
 
 
 @dataclass(frozen=True)
@@ -157,3 +157,8 @@ def describe(addon: AddonType, kubernetes: str | None) -> dict[str, object]:
         "owner": "aws",
         "defaultNamespace": addon.namespace,
     }
+
+
+def image(region: str, name: str, tag: str) -> str:
+    """Return the reference of an add-on's image in a region's registry, such as ``eks/coredns``."""
+    return f"602401143452.dkr.ecr.{region}.amazonaws.com/{name}:{tag}"

@@ -1,0 +1,1 @@
+"""What EKS offers: versions of Kubernetes, add-ons and their builds."""
