@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from observability.dashboards import agents, cluster, control, fleet, hub, logs
+from observability.dashboards import agents, cluster, controlplane, fleet, kubernetes, logs
 
 DASHBOARDS = (
     *fleet.DASHBOARDS,
     *cluster.DASHBOARDS,
-    *control.DASHBOARDS,
+    *kubernetes.DASHBOARDS,
     *agents.DASHBOARDS,
-    *hub.DASHBOARDS,
+    *controlplane.DASHBOARDS,
     *logs.DASHBOARDS,
 )

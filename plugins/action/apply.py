@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import (
     connection,
     engine,
@@ -23,9 +26,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError, ClusterMissingError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
 
 display = Display()
 # RFC 1123 label: what namespaces are called, and what a set may be called for its parent's name to be one.

@@ -13,10 +13,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, options
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.cluster import Cluster
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.follow import Follower, Look, Settings

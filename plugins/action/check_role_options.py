@@ -20,6 +20,8 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import specifications
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals
@@ -29,8 +31,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
     shown,
     vaulted,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import specifications
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
 _LOOKS_UP = re.compile(r"\b(lookup|query|q)\(")

@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, options
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError, ClusterMissingError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.components import table
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.read import read
 

@@ -13,12 +13,12 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.dataplatform.fleet.plugins.action.apply import ActionModule as Apply
 from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import dump
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import preview, render
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.diff import clean
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source, split_api_version
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import in_environment
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import placeholders
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.lookup import placeholders
 
 COLLECTION = Path(__file__).parents[2]
 Value = Any  # whatever a YAML file holds

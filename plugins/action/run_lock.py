@@ -26,6 +26,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat, held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError, LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import (
+    in_environment,
+    way_to_aws,
+)
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.api import Table
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.lock import (
     acquire,
@@ -35,11 +40,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.lock impo
     refusal_text,
     release,
     remove,
-)
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import (
-    in_environment,
-    way_to_aws,
 )
 
 display = Display()

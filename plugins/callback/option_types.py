@@ -43,12 +43,12 @@ from ansible.plugins.loader import (
     shell_loader,
     test_loader,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import (
     all_specifications,
     converted,
     role_of_options,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
 
 _MOST_TASKS = (
     (connection_loader, "dataplatform.fleet.warm"),

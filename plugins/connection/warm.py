@@ -65,7 +65,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as Local
 from ansible.utils.display import Display
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import VARIABLE
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm import server
 
 display = Display()

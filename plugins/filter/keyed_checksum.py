@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import is_placeholder
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import is_placeholder
 
 SHORTEST = 16
 

@@ -66,9 +66,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup, with_placeholders
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import BUILT, MEMBER
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_tags
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.lookup import (
+    SharedLookup,
+    with_placeholders,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import BUILT, MEMBER
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.reader import read_tags
 
 
 class LookupModule(SharedLookup):

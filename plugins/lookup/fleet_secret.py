@@ -42,8 +42,8 @@ _raw:
   elements: str
 """
 
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import SharedLookup
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import read_secret
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.lookup import SharedLookup
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.reader import read_secret
 
 
 class LookupModule(SharedLookup):

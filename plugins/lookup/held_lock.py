@@ -54,8 +54,8 @@ from ansible.utils.display import Display
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat import VARIABLE
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.lock import not_taken_text
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
 
 display = Display()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
@@ -136,7 +136,7 @@ def test_found_the_plays() -> None:
 @pytest.mark.parametrize("name", ["site.yml", "destroy.yml"])
 def test_locks_are_given_back_at_the_very_end(name: str) -> None:
     """Where ansible-playbook is the first process of a container, nothing outlives it that could do so."""
-    release = list(plays_of(ROOT / "playbooks" / "release.yml"))
+    release = list(plays_of(ROOT / "playbooks" / "release_locks.yml"))
     assert list(plays_of(ROOT / name))[-len(release) :] == release
     assert all("always" in play["tags"] for play in release)
 
@@ -159,4 +159,4 @@ def test_a_playbook_that_takes_locks_ends_with_their_confirmation(path: Path) ->
     if any(name.endswith("preflight.yml") for name in imported):
         # After its verdict, verify.yml does nothing more.
         last = imported[-2 if path.stem == "verify" else -1]
-        assert last in ("confirm.yml", "release.yml")
+        assert last in ("confirm_locks.yml", "release_locks.yml")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError, Topic, alarm
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 
 FOLDER = Path(__file__).parent / "definitions"
 # In the order of the runbooks' index.

@@ -33,8 +33,8 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model i
     selected,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import uid
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import shown
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
 OVERRIDES, EXTRA = "alarms_overrides", "alarms_extra"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import is_placeholder
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import is_placeholder
 
 Options = Mapping[str, Any]
 Config = dict[str, Any]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import (
     UNSHOWN,
     Rule,
@@ -22,7 +23,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
     typed,
     vaulted,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 Value = Any  # whatever a YAML file holds
 _USED = ("type", "elements", "choices", "options", "required")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import plan, render
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Source
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import variables
 
 from .conftest import Cluster

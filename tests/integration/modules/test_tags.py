@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import ROLES
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import ROLES
 
 pytestmark = pytest.mark.integration
 

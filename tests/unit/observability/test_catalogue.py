@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 from localcloud.artifacts.binaries import GO_MOD
 from localcloud.artifacts.cache import required_version

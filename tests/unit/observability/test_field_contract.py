@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import kubernetes.client as kubernetes_types
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import canary
 from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role

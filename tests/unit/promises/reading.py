@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import yaml_files
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import yaml_files
 
 ROOT = Path(__file__).parents[3]
 WORDS = re.compile(

@@ -24,7 +24,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import yaml_files
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import yaml_files
 from ansible_collections.dataplatform.fleet.tests.unit.promises import reading
 from botocore import xform_name
 

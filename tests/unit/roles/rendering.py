@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import Templates
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.templates import Templates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.lookup import fleet_members, fleet_parameter
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles import rendering
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
     ROLES,

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
     ROLES,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import converted, specifications
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted, specifications
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     render_role,

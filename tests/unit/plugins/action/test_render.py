@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.dataplatform.fleet.plugins.action.render import file_name, placed, roles_of, text_of
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CONTROLPLANE, render_role, role_names
 

@@ -15,14 +15,14 @@ import yaml
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.loader import connection_loader
 from ansible_collections.dataplatform.fleet.plugins.callback import option_types
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import (
     converted,
     role_of_options,
     specifications,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals, rule_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]

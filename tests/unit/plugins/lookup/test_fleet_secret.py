@@ -16,8 +16,8 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar, trust_as_template
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import reader
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.lookup import placeholders
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values import reader
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.lookup import placeholders
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import shared_values, variables
 from botocore.stub import Stubber
 

@@ -15,7 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.modules import check_ownership
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
 

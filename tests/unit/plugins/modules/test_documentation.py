@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.modules import (
     route53_records,
     s3_versioned_bucket,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 MODULES = [cloudwatchlogs_group, ec2_network, route53_records, s3_versioned_bucket]
 

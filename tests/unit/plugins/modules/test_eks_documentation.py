@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.doc_fragments.eks import ModuleDocFragment
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import spec
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.transformations import camel
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 MODULES = [
     f"eks_{noun}{kind}"

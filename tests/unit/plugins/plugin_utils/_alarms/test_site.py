@@ -16,7 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.filter.prometheus_alarms imp
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.built_in import built_in
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model import AlarmError, Where
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.site import site
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 
 MEMBERS = {"controlplane": {}, "staging": {"environment": "preproduction"}, "testing": None}
 EXTRA: dict[str, Any] = {

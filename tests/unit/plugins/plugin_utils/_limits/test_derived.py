@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.derived import (
     BY_DEFAULT,
     NAMES,
     Name,
     too_long,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import parse
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 HUB = {"purpose": "controlplane"}

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from ansible._internal._datatag._tags import VaultedValue
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import converted
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.kinds import KINDS
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import (
     BY_END,
@@ -19,8 +21,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options
     rule_of,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import COMPOUND
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.options import converted
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load
 
 ROLES = sorted(
     path.parents[1] for path in (Path(__file__).resolve().parents[5] / "roles").glob("*/meta/argument_specs.yml")

@@ -14,7 +14,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.vault import EncryptedString
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import text
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.yaml_files import load, parse
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load, parse
 
 Value = Any  # whatever a YAML file holds
 ROLES = Path(__file__).parents[3] / "roles"

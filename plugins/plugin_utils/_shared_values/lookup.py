@@ -12,8 +12,8 @@ from typing import Any
 from ansible._internal._task import TaskContext  # as in environment.py
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import environment_of_lookup
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import environment_of_lookup
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import (
     Path,
     PathError,
     comes_with_this_run,
@@ -21,7 +21,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names i
     pick,
     placeholder,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.reader import ReadError
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.reader import ReadError
 
 VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values", "remove")
 # No variable sets it, or a run could install the texts as passwords that everybody knows.

@@ -15,7 +15,8 @@ from ansible.plugins.loader import action_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.dataplatform.fleet.plugins.action import check_role_options
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import environment, reader
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import environment
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values import reader
 
 TEMPLAR = Templar(DataLoader(), variables={"other": "b"})
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
 
 from localcloud.testing import eventually
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader([sys.argv[1]])
 from ansible_collections.dataplatform.fleet.plugins.connection import warm
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared import run
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import run
 
 directory, statement = Path(sys.argv[2]), sys.argv[3]
 

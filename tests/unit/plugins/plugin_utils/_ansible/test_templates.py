@@ -10,7 +10,7 @@ import yaml
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, generate_ansible_template_vars, trust_as_template
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.templates import SHARED, Templates
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.templates import SHARED, Templates
 
 IMPORT = "{% import 'workloads.j2' as workloads %}\n"
 

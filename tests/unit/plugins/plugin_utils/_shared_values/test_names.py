@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.names import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import (
     Path,
     PathError,
     comes_with_this_run,

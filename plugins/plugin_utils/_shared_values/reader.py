@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import way_to_aws
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import aws_options
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared.environment import way_to_aws
 
 # Documents that were found, by process: a worker that Ansible forks reads again, for a role before may have written.
 _found: dict[tuple[Any, ...], Any] = {}
