@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority
 
 from localcloud.model import LocalCloudError
+from localcloud.testing import eventually
 from tests.benchmarks.pipeline import (
     BRIDGES,
     PASSWORD,
@@ -100,7 +101,7 @@ def pass_through(kind: str, samples: int = SAMPLES) -> Passed:
             with bridge.running() as process:
                 begin = time.time()
                 Load(bridge.port).send(0, samples)
-                eventually(lambda: bridge.number("metrics_written") >= samples, 300, bridge.folder / "bridge.log")
+                eventually(lambda: bridge.number("metrics_written") >= samples, 300, log=bridge.folder / "bridge.log")
                 memory = resident_mb(process, most=True), resident_mb(place.broker.process, most=True)
             arrived = place.broker.arrived()
     # A request that timed out is sent again, so that some may be there twice.
@@ -119,7 +120,7 @@ def outage(kind: str) -> Outage:
             with place.broker.running():
                 place.broker.create()
                 load.send(0, BEFORE)
-                eventually(lambda: bridge.number("metrics_written") >= BEFORE, 120, bridge.folder / "bridge.log")
+                eventually(lambda: bridge.number("metrics_written") >= BEFORE, 120, log=bridge.folder / "bridge.log")
             sender.start()
             time.sleep(KILLED_AFTER)
             memory, disk, kept = resident_mb(process), bridge.disk_mb(), load.accepted - BEFORE
@@ -130,10 +131,10 @@ def outage(kind: str) -> Outage:
             back = time.time()
             with place.broker.running():
                 sender.join()
-                eventually(lambda: bridge.number("buffer_size") == 0, 300, bridge.folder / "bridge.log")
+                eventually(lambda: bridge.number("buffer_size") == 0, 300, log=bridge.folder / "bridge.log")
                 # What is being written is still in the buffer, and that number is renewed each second.
                 time.sleep(4)
-                eventually(lambda: bridge.number("buffer_size") == 0, 300, bridge.folder / "bridge.log")
+                eventually(lambda: bridge.number("buffer_size") == 0, 300, log=bridge.folder / "bridge.log")
                 arrived = place.broker.arrived()
     sent = BEFORE + OUTAGE_SAMPLES
     return Outage(kept, memory, disk, sent, arrived.lost(sent), arrived.doubled, arrived.last - back)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 
 from localcloud.artifacts.cache import Cache, find_go, go_build, say
@@ -34,6 +34,7 @@ from localcloud.artifacts.programs.kafka import distribution
 from localcloud.host.files import home
 from localcloud.host.loopback import HOST, fetch, free_port
 from localcloud.model import LocalCloudError
+from localcloud.testing import eventually
 
 USER, PASSWORD = "staging", "0123456789abcdef"
 TOPIC = "metrics-staging"

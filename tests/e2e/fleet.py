@@ -10,8 +10,7 @@ import functools
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import ClusterPods, Place, Ran
 from ansible_collections.dataplatform.fleet.tests.e2e.workloads import Images
 
+from localcloud import testing
 from localcloud.daemon.state import StateDir
 from localcloud.host.processes import read_records
 from localcloud.model import ADMIN_ACCESS_KEY, SECRET_KEY
@@ -39,19 +39,7 @@ PLURALS = {"ConfigMap": "configmaps", "Namespace": "namespaces", "Pod": "pods"}
 _PAGE = "exec 3<>/dev/tcp/127.0.0.1/9273; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; exec cat <&3"
 
 
-def eventually[T](what: Callable[[], T], seconds: float = 120, every: float = 2) -> T:
-    """Return what it returns once that is true. Raises AssertionError after so many seconds."""
-    until = time.monotonic() + seconds
-    problem = ""
-    while True:
-        try:
-            if found := what():
-                return found
-        except ApplyError as error:
-            problem = str(error)
-        if time.monotonic() > until:
-            raise AssertionError(f"not within {seconds:.0f} s: {what} {problem}")
-        time.sleep(every)
+eventually = functools.partial(testing.eventually, every=2, retry_on=ApplyError)
 
 
 class Member:

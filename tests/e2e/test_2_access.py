@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.tests.e2e import workloads
 from ansible_collections.dataplatform.fleet.tests.e2e.fleet import NAMESPACE, Fleet, Member, eventually
 from ansible_collections.dataplatform.fleet.tests.e2e.workloads import CLIENT, PORT, PROBE, TARGET, probe, target
-from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates import Issuer
+from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
 
 pytestmark = pytest.mark.exhaustive
 

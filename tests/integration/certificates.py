@@ -1,54 +1,70 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A CA and a certificate of localhost with it, as the role pki makes them: EC keys, PKCS#8."""
+"""Certificates as the role pki makes them: a fleet's CA, a member's issuer, and the certificates it issues.
+
+trustme makes what a listener shows. It gives a CA no common name, which alarms about certificates show.
+"""
 
 from __future__ import annotations
 
 import datetime
 from pathlib import Path
 
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+_START = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+_END = _START + datetime.timedelta(days=30)
+_USES = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign crl_sign"
+
+
+class Issuer:
+    """A certificate that issues others; its own issuer without ``by``."""
+
+    def __init__(self, name: str, by: Issuer | None = None) -> None:
+        key = self._key = ec.generate_private_key(ec.SECP256R1())
+        subject = self._subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        signer = key if by is None else by._key
+        uses = dict.fromkeys([*_USES.split(), "encipher_only", "decipher_only"], False)
+        certificate = (
+            x509.CertificateBuilder(
+                subject if by is None else by._subject,
+                subject,
+                key.public_key(),
+                x509.random_serial_number(),
+                _START,
+                _END,
+            )
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None if by is None else 0), critical=True)
+            .add_extension(x509.KeyUsage(**uses | {"key_cert_sign": True, "crl_sign": True}), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        self.pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self._authority = trustme.CA.from_pem(self.pem.encode(), _pkcs8(key))
+
+    def issue(self, name: str, hosts: list[str]) -> tuple[str, str]:
+        """Return a certificate with this issuer's, and its private key."""
+        made = self._authority.issue_cert(*hosts, common_name=name, not_before=_START, not_after=_END)
+        key = serialization.load_pem_private_key(made.private_key_pem.bytes(), None)
+        return made.cert_chain_pems[0].bytes().decode() + self.pem, _pkcs8(key).decode()
+
+
+def _pkcs8(key: PrivateKeyTypes) -> bytes:
+    """Return a key in the one form that Kafka reads."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def server_certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """Return the files of the CA, the certificate and its private key."""
-    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
-    names = {who: x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, who)]) for who in ("ca", "server")}
-    keys = {who: ec.generate_private_key(ec.SECP256R1()) for who in names}
-    files = {file: folder / file for file in ("ca.crt", "tls.crt", "tls.key")}
-    for who, name in names.items():
-        builder = (
-            x509.CertificateBuilder(
-                names["ca"],
-                name,
-                keys[who].public_key(),
-                x509.random_serial_number(),
-                start,
-                start + datetime.timedelta(days=1),
-            )
-            .add_extension(x509.BasicConstraints(ca=who == "ca", path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[who].public_key()), critical=False)
-            # Python 3.13 is strict about this and the CA's key usage.
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys["ca"].public_key()), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("platform-metrics")]),
-                critical=False,
-            )
-        )
-        if who == "ca":
-            names_of_uses = (
-                "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
-            )
-            others = dict.fromkeys(names_of_uses.split(), False)
-            uses = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **others)
-            builder = builder.add_extension(uses, critical=True)
-        made = builder.sign(keys["ca"], hashes.SHA256())
-        files["ca.crt" if who == "ca" else "tls.crt"].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files["tls.key"].write_bytes(
-        keys["server"].private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files["ca.crt"], files["tls.crt"], files["tls.key"]
+    """Return the files of a CA, of a certificate of localhost and platform-metrics, and of its private key."""
+    ca = Issuer("ca")
+    files = folder / "ca.crt", folder / "tls.crt", folder / "tls.key"
+    for file, text in zip(files, (ca.pem, *ca.issue("server", ["localhost", "platform-metrics"])), strict=True):
+        file.write_text(text)
+    return files

@@ -79,15 +79,36 @@ class LocalCloud:
         return [json.loads(line) for line in self.state.aws_calls.read_text().splitlines()]
 
 
-def eventually[T](look: Callable[[], T], seconds: float = 120.0) -> T:
+def eventually[T](
+    look: Callable[[], T],
+    seconds: float = 120.0,
+    *,
+    what: str = "",
+    every: float = 0.3,
+    retry_on: type[Exception] | tuple[type[Exception], ...] = OSError,
+    log: Path | None = None,
+) -> T:
     """Wait until ``look`` returns something true, and return that.
 
-    :raises AssertionError: it did not within so many seconds
+    The pauses grow from 0.02 to ``every`` seconds. Exceptions of ``retry_on`` count as not yet.
+
+    :raises AssertionError: it did not within so many seconds; with what was seen last and the end of ``log``
     """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"did not happen in {seconds:.0f} s")
+    pause = min(0.02, every)
+    while True:
+        try:
+            found = look()
+            if found:
+                return found
+            seen = repr(found)
+        except retry_on as error:
+            seen = repr(error)
+        if time.monotonic() > end:
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.5, every)
+    message = f"did not happen in {seconds:g} s: {what or look}; last seen: {seen[:1000]}"
+    if log is not None and log.exists():
+        message += f"\n{log.name}:\n{log.read_text(errors='replace')[-4000:]}"
+    raise AssertionError(message)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from localcloud.daemon.state import StateDir
 from localcloud.host.loopback import free_port
 from localcloud.host.processes import identity, read_records
 from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, SECRET_KEY
-from localcloud.testing import LocalCloud
+from localcloud.testing import LocalCloud, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -37,15 +37,6 @@ NAME = "core-test"
 def trust(**principal: str) -> str:
     statement = {"Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def eventually(check: Callable[[], Any], what: str, limit: float = 180) -> Any:
-    deadline = time.monotonic() + limit
-    while time.monotonic() < deadline:
-        if result := check():
-            return result
-        time.sleep(0.2)
-    pytest.fail(f"{what} did not happen")
 
 
 def token(cluster: str, session: boto3.Session) -> str:
@@ -104,7 +95,7 @@ def create_cluster(cloud: LocalCloud, name: str, version: str = "1.36", **more: 
             return False
         return True
 
-    eventually(create, "CreateCluster", 30)
+    eventually(create, what="CreateCluster", seconds=30)
     return settled(cloud, name)
 
 
@@ -113,7 +104,7 @@ def settled(cloud: LocalCloud, name: str) -> dict[str, Any]:
         cluster = cloud.client("eks").describe_cluster(name=name)["cluster"]
         return cluster if cluster["status"] in {"ACTIVE", "FAILED"} else None
 
-    return eventually(check, f"the start of {name}")
+    return eventually(check, what=f"the start of {name}", seconds=180)
 
 
 def kubectl(cluster: dict[str, Any], credential: str, directory: Path, *arguments: str) -> tuple[int, str]:
@@ -144,7 +135,7 @@ def cluster(local_cloud: LocalCloud) -> Iterator[dict[str, Any]]:
     def gone() -> bool:
         return NAME not in eks.list_clusters()["clusters"]
 
-    eventually(gone, "DeleteCluster")
+    eventually(gone, what="DeleteCluster", seconds=180)
     left = [record.name for record in read_records(local_cloud.state.processes) if NAME in record.name]
     assert left == []
 
@@ -189,7 +180,11 @@ def test_an_access_entry_lets_a_role_in_as_far_as_its_policy(
         policyArn="arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy",
         accessScope={"type": "namespace", "namespaces": ["default"]},
     )
-    eventually(lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] == 0, "access to the namespace", 60)
+    eventually(
+        lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] == 0,
+        what="access to the namespace",
+        seconds=60,
+    )
     assert "assumed-role/reader/test" in kubectl(cluster, credential, tmp_path, "auth", "whoami")[1]
     code, output = kubectl(cluster, credential, tmp_path, "get", "pods", "-n", "kube-system")
     assert code != 0
@@ -199,7 +194,9 @@ def test_an_access_entry_lets_a_role_in_as_far_as_its_policy(
     assert "forbidden" in output.lower()
 
     eks.delete_access_entry(clusterName=NAME, principalArn=arn)
-    eventually(lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] != 0, "the loss of access", 60)
+    eventually(
+        lambda: kubectl(cluster, credential, tmp_path, "get", "pods")[0] != 0, what="the loss of access", seconds=60
+    )
 
 
 def test_calls_are_logged(local_cloud: LocalCloud, cluster: dict[str, Any]) -> None:
@@ -274,7 +271,9 @@ def test_a_program_that_dies_comes_back(local_cloud: LocalCloud, cluster: dict[s
     def answers() -> bool:
         return kubectl(cluster, token(NAME, local_cloud.session()), tmp_path, "get", "namespaces")[0] == 0
 
-    eventually(lambda: identity(server.pid) != server.identity and answers(), "the API server's return")
+    eventually(
+        lambda: identity(server.pid) != server.identity and answers(), what="the API server's return", seconds=180
+    )
 
 
 @pytest.fixture
@@ -333,7 +332,7 @@ def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.Captur
     assert len(left) >= 6
     os.kill(cloud.daemon.pid, signal.SIGKILL)
     # On a busy machine its port is closed well before it is gone.
-    eventually(lambda: not cloud.daemon.alive, "the daemon is gone")
+    eventually(lambda: not cloud.daemon.alive, what="the daemon is gone", seconds=180)
     assert cli.main(["status", "--state-dir", str(own_state.root)]) == 3
     again = cli.up(own_state, port)
     assert again.pid != cloud.daemon.pid
@@ -354,7 +353,7 @@ def test_down_during_a_creation_leaves_nothing(own_state: StateDir, capfd: pytes
     time.sleep(1.5)
     for name in ("interrupted-1", "interrupted-2"):
         begin_cluster(cloud, name, role, subnets)
-    eventually(lambda: len(processes(own_state)) >= 2, "the first program")
+    eventually(lambda: len(processes(own_state)) >= 2, what="the first program", seconds=180)
     left = processes(own_state)
     cli.down(own_state)
     assert [pid for pid in left if identity(pid)] == []
@@ -390,15 +389,15 @@ def test_eight_clusters_start_and_stop_at_once(crowd: tuple[LocalCloud, str, lis
         # etcd, and four of each.
         assert len(read_records(cloud.state.processes)) == 1 + 4 * len(names)
         list(pool.map(lambda name: cloud.client("eks").delete_cluster(name=name), names))
-    eventually(lambda: not cloud.client("eks").list_clusters()["clusters"], "the end of the clusters")
-    eventually(lambda: len(read_records(cloud.state.processes)) == 1, "the end of the processes")
+    eventually(lambda: not cloud.client("eks").list_clusters()["clusters"], what="the end of the clusters", seconds=180)
+    eventually(lambda: len(read_records(cloud.state.processes)) == 1, what="the end of the processes", seconds=180)
     assert json.loads(cloud.state.file.read_text())["clusters"] == {}
 
 
 def test_a_daemon_without_its_record_stops_by_itself(own_state: StateDir) -> None:
     daemon = cli.up(own_state, free_port())
     own_state.file.unlink()
-    eventually(lambda: not daemon.alive, "the daemon's end", 60)
+    eventually(lambda: not daemon.alive, what="the daemon's end", seconds=60)
 
 
 def test_a_daemon_without_its_owner_stops_by_itself(own_state: StateDir) -> None:
@@ -407,7 +406,7 @@ def test_a_daemon_without_its_owner_stops_by_itself(own_state: StateDir) -> None
     assert daemon.alive
     owner.kill()
     owner.wait()
-    eventually(lambda: not daemon.alive, "the daemon's end", 60)
+    eventually(lambda: not daemon.alive, what="the daemon's end", seconds=60)
 
 
 def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) -> None:
@@ -426,12 +425,12 @@ def test_data_lives_as_long_as_its_cluster(own_state: StateDir, tmp_path: Path) 
         assert status in {"InProgress", "Successful"}
         return status == "Successful"
 
-    eventually(updated, "UpdateClusterVersion")
+    eventually(updated, what="UpdateClusterVersion", seconds=180)
     assert json.loads(ask("get", "--raw", "/version")[1])["emulationMinor"] == "36"
     assert ask("get", "namespace", "kept")[0] == 0
 
     eks.delete_cluster(name="phoenix")
-    eventually(lambda: not eks.list_clusters()["clusters"], "DeleteCluster")
+    eventually(lambda: not eks.list_clusters()["clusters"], what="DeleteCluster", seconds=180)
     ours = [{"Name": "cidr-block", "Values": ["10.77.0.0/24", "10.77.1.0/24"]}]
     subnets = [subnet["SubnetId"] for subnet in cloud.client("ec2").describe_subnets(Filters=ours)["Subnets"]]
     eks.create_cluster(

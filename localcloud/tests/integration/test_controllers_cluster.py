@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from localcloud.controllers import Controllers, Settings, start_controllers
 from localcloud.controllers.kube import ApiError, Kube, Object
 from localcloud.kubernetes.control_plane import EXTRAS, ControlPlane
 from localcloud.model import ClusterRef
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -48,14 +48,7 @@ class Bench:
 
     def eventually(self, look: Callable[[], Any]) -> Any:
         """Wait until ``look`` returns something true, and return that."""
-        end = time.monotonic() + _DEADLINE
-        while time.monotonic() < end:
-            found = look()
-            if found:
-                return found
-            time.sleep(0.2)
-        log = (self.ref.directory / "controllers.log").read_text()
-        pytest.fail(f"did not happen in {_DEADLINE:.0f} s; the controllers' log:\n{log[-4000:]}")
+        return eventually(look, _DEADLINE, log=self.ref.directory / "controllers.log")
 
     def nodes(self, group: str) -> list[Object]:
         return self.kube.list("Node", labelSelector=f"eks.amazonaws.com/nodegroup={group}")

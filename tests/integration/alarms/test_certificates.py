@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates import Issuer
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 from cryptography import x509
 
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, fetch, free_port
+from localcloud.testing import eventually
 from observability import catalogue
 from observability.catalogue.exposition import samples
 

@@ -39,7 +39,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.alarms.receivers i
     page,
     receivers,
 )
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import running
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._verify.receivers import (
     ImapMailbox,
     SlackHistory,
@@ -51,6 +51,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import on
 
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import fetch, free_port
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 SILENCE = "https://grafana.example.com/alerting/silence/new"
@@ -230,7 +231,7 @@ class Chain:
         return eventually(
             lambda: next((mail for mail in self.received.mails if mail.subject.startswith(start)), None),
             60,
-            self.folder / "alertmanager.log",
+            log=self.folder / "alertmanager.log",
         )
 
     def slack(self, start: str, hook: str = "/slack") -> dict[str, Any]:
@@ -240,7 +241,7 @@ class Chain:
             posts = [body for path, body in self.received.posts if path == hook]
             return next((body for body in posts if body["attachments"][0]["title"].startswith(start)), None)
 
-        return eventually(found, 60, self.folder / "alertmanager.log")
+        return eventually(found, 60, log=self.folder / "alertmanager.log")
 
 
 def _post(url: str, data: bytes) -> None:

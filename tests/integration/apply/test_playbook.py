@@ -8,8 +8,7 @@ import json
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import yaml
 from ansible_collections.dataplatform.fleet.tests.integration import commands
 
 from localcloud.kubernetes.control_plane import ControlPlane
-from localcloud.testing import LocalCloud
+from localcloud.testing import LocalCloud, eventually
 
 from .conftest import Cluster
 
@@ -251,16 +250,9 @@ def eks(local_cloud: LocalCloud) -> Iterator[str]:
             return False
         return True
 
-    _eventually(created)
-    _eventually(lambda: client.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE")
+    eventually(created)
+    eventually(lambda: client.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE")
     yield name
-
-
-def _eventually(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 @pytest.fixture

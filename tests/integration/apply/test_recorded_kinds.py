@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discover
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 
+from localcloud.testing import eventually
 from tests.integration.apply.conftest import Cluster
 
 pytestmark = pytest.mark.integration
@@ -62,14 +62,13 @@ def unavailable(cluster: Cluster) -> Iterator[None]:
         "service": {"namespace": "default", "name": "nobody"},
     }
     cluster.send("POST", path, {"metadata": {"name": f"v1.{GROUP}"}, "spec": spec})
-    deadline = time.monotonic() + 60
-    while True:
+
+    def listed() -> bool:
         discovery = Discovery(cluster.client)
         discovery.load()
-        if discovery.stale(GROUP):
-            break
-        assert time.monotonic() < deadline, "the server does not list the group"
-        time.sleep(0.5)
+        return discovery.stale(GROUP)
+
+    eventually(listed, what="the server lists the group")
     yield
     cluster.send("DELETE", f"{path}/v1.{GROUP}")
 

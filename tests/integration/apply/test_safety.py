@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,8 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import r
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Result
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, Objects, render_template
+
+from localcloud.testing import eventually
 
 from .conftest import Cluster
 
@@ -46,14 +47,15 @@ class Protected:
 
     def refusal(self, **options: Any) -> str:
         """What is said once the API server has learnt of the policy; nothing may have been changed by then."""
-        deadline = time.monotonic() + 60
-        while True:
-            assert time.monotonic() < deadline, "nothing is refused in check mode"
+
+        def refused() -> bool:
             try:
                 self.apply(check=True, **options)
-                time.sleep(0.2)
             except PlanError:
-                break
+                return True
+            return False
+
+        eventually(refused, what="the policy refuses in check mode")
         with pytest.raises(PlanError) as caught:
             self.apply(**options)
         assert not self.apply(), "something was changed all the same"

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import RenderError
 
-from .conftest import Actions, Cluster, eventually
+from localcloud.testing import eventually
+
+from .conftest import Actions, Cluster
 
 pytestmark = pytest.mark.integration
 Json = dict[str, Any]
@@ -68,7 +70,7 @@ def test_status_is_sent_where_it_is_no_subresource_and_else_said(
         assert [entry["after"]["status"] for entry in result.diff()] == ([] if apart else [{"phase": "two"}])
     if not apart:
         # What was added by hand is known once the server publishes the kind's schema.
-        eventually(lambda: cluster.get(f"/openapi/v3/apis/{group}/v1"), "the schema is published")
+        eventually(lambda: cluster.get(f"/openapi/v3/apis/{group}/v1"), what="the schema is published")
         cluster.send("PATCH", path, {"status": {"phase": "by hand", "more": "x"}})
         assert actions(cluster.apply("s", namespace, objects))["Part/p"] == "patched"
         assert not cluster.apply("s", namespace, objects).changed

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,8 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Member
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from localcloud.testing import eventually
 
 from .conftest import Cluster
 from .mutations import mutate
@@ -36,16 +37,13 @@ class Applied:
         self.cluster = cluster
         cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
-        # The server publishes a new kind's schema a moment later.
-        deadline = time.monotonic() + 30
-        while True:
-            engine = cluster.engine(SET, NAMESPACE, allow_namespaces=True)
-            self.members = engine.read(render.from_definition(curated()))
-            self.discovery = engine.discovery
-            if all(self.discovery.type_of(member.resource) for member in self.members):
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(self._read, what="the server publishes the new kinds' schemas")
+
+    def _read(self) -> bool:
+        engine = self.cluster.engine(SET, NAMESPACE, allow_namespaces=True)
+        self.members = engine.read(render.from_definition(curated()))
+        self.discovery = engine.discovery
+        return all(self.discovery.type_of(member.resource) for member in self.members)
 
     def live(self, member: Member) -> Json:
         return self.cluster.client.get(member.path)

@@ -21,8 +21,9 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
 )
 
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 
-from .conftest import Actions, Cluster, eventually
+from .conftest import Actions, Cluster
 
 pytestmark = pytest.mark.integration
 
@@ -123,7 +124,7 @@ class Namespace:
             claim = self.items("persistentvolumeclaims").get(name, {})
             return claim if not phase or claim.get("status", {}).get("phase") == phase else {}
 
-        return eventually(look, f"the claim {name} is not there, or not {phase or 'there'}")
+        return eventually(look, what=f"the claim {name} is not there, or not {phase or 'there'}")
 
     def adopted(self, pods: dict[str, str]) -> None:
         """Wait until these very pods belong to the StatefulSet that is there now, and to nobody else."""
@@ -132,7 +133,7 @@ class Namespace:
             found = self.items("pods")
             return {owner["uid"] for name in pods for owner in found[name]["metadata"].get("ownerReferences", [])}
 
-        eventually(lambda: owners() == {self.set()["metadata"]["uid"]}, "the pods are not adopted")
+        eventually(lambda: owners() == {self.set()["metadata"]["uid"]}, what="the pods are not adopted")
         found = self.uids("pods")
         assert {name: found[name] for name in pods} == pods
 
@@ -141,10 +142,10 @@ class Namespace:
 def db(cluster: Cluster, namespace: str) -> Namespace:
     """Two pods with a bound claim of 10Gi each."""
     found = Namespace(cluster, namespace)
-    eventually(lambda: found.items("serviceaccounts"), "no service account")
+    eventually(lambda: found.items("serviceaccounts"), what="no service account")
     cluster.apply("s", namespace, stateful_set("10Gi"))
     found.bind("data-db-0", "data-db-1")
-    eventually(lambda: len(found.items("pods")) == 2, "no pods")
+    eventually(lambda: len(found.items("pods")) == 2, what="no pods")
     return found
 
 
@@ -185,7 +186,7 @@ def test_a_larger_size_grows_claims_and_templates_and_keeps_the_pods(db: Namespa
 
 def test_a_claim_that_is_made_later_has_the_new_size(db: Namespace) -> None:
     db.cluster.apply("s", db.name, stateful_set("20Gi", replicas=3))
-    eventually(lambda: "data-db-2" in db.items("persistentvolumeclaims"), "no claim")
+    eventually(lambda: "data-db-2" in db.items("persistentvolumeclaims"), what="no claim")
     assert db.size("data-db-2") == "20Gi"
 
 
@@ -215,7 +216,7 @@ def test_an_interrupted_replacement_is_taken_up_by_the_next_run(db: Namespace, a
 def test_what_is_left_to_others_survives(db: Namespace) -> None:
     ignore = [Ignore("StatefulSet", "", "", [("f:spec", "f:replicas")])]
     db.cluster.send("PATCH", f"{db.path('statefulsets', 'db')}/scale", {"spec": {"replicas": 4}}, manager="autoscaler")
-    eventually(lambda: len(db.items("pods")) == 4, "not scaled")
+    eventually(lambda: len(db.items("pods")) == 4, what="not scaled")
     pods = db.uids("pods")
     db.cluster.apply("s", db.name, stateful_set("20Gi"), ignore=ignore)
     assert db.set()["spec"]["replicas"] == 4

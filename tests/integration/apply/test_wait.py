@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._status.read import read
 
 from localcloud.kubernetes.control_plane import EXTRAS, ControlPlane
+from localcloud.testing import eventually
 
 from .conftest import Cluster
 
@@ -160,19 +160,12 @@ def job(name: str = "once", **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": pod, **spec}}
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize("seconds", [0, 1])
 def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: str, seconds: int) -> None:
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs/once"
     objects = [job(ttlSecondsAfterFinished=seconds), workload("Deployment")]
     assert cluster.apply("s", namespace, objects, wait=True, wait_timeout=60).changed
-    until(lambda: cluster.get(path) is None)
+    eventually(lambda: cluster.get(path) is None)
     for check in (True, False):
         again = cluster.apply("s", namespace, objects, wait=True, wait_timeout=20, check=check)
         assert [action.report() for action in again.actions if action.action != "unchanged"] == []
@@ -184,7 +177,7 @@ def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: 
 def test_a_removed_job_that_was_left_out_meanwhile_runs_again(cluster: Cluster, namespace: str) -> None:
     objects = [job(ttlSecondsAfterFinished=0), workload("Deployment")]
     cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
-    until(lambda: cluster.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/once") is None)
+    eventually(lambda: cluster.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/once") is None)
     assert cluster.apply("s", namespace, objects[1:], wait=True).changed, "the record forgets the Job"
     assert not cluster.apply("s", namespace, objects[1:], wait=True).changed
     again = cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
@@ -199,7 +192,7 @@ def test_the_rules_of_an_aggregated_role_are_the_controllers(cluster: Cluster, n
     rule = {"clusterRoleSelectors": [{"matchLabels": {"part-of": namespace}}]}
     whole = role | {"metadata": {"name": namespace}, "aggregationRule": rule, "rules": []}
     cluster.apply("s", namespace, [part, whole], wait=True)
-    until(lambda: bool((cluster.get(f"{roles}/{namespace}") or {})["rules"]))
+    eventually(lambda: bool((cluster.get(f"{roles}/{namespace}") or {})["rules"]))
     again = cluster.apply("s", namespace, [part, whole])
     assert not again.changed
     assert cluster.client.get(f"{roles}/{namespace}")["rules"] == rules
@@ -219,7 +212,7 @@ def test_replicas_are_an_autoscalers_for_as_long_as_there_is_one(cluster: Cluste
     }
     objects = [workload("Deployment", replicas=1), autoscaler]
     cluster.apply("s", namespace, objects)
-    until(lambda: cluster.client.get(path)["spec"]["replicas"] == 2)
+    eventually(lambda: cluster.client.get(path)["spec"]["replicas"] == 2)
     assert not cluster.apply("s", namespace, objects).changed
     objects[0]["spec"]["replicas"] = 2
     assert not cluster.apply("s", namespace, objects).changed, "as many as are rendered are the autoscaler's, too"

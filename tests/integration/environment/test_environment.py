@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.prometheus.real import eventually
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 

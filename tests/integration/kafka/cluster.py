@@ -19,11 +19,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 
 from localcloud.artifacts.programs.kafka import distribution, java_agent
-
-from .certificates import Issuer
 
 NODES = (0, 1, 2)
 MEMBERS = {

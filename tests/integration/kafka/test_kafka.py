@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT
 
-from .certificates import Issuer
 from .cluster import MEMBERS, Kafka
 
 pytestmark = pytest.mark.integration

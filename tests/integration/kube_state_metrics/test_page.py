@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import (
     Authority,
     Cluster,
-    eventually,
     running,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
@@ -19,6 +18,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import on
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 from observability.catalogue.exposition import samples
 
 pytestmark = pytest.mark.integration

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcloud.artifacts.binaries import Binaries
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -32,23 +32,15 @@ def cluster(local_cloud: Any) -> Any:
         for i, zone in enumerate("ab")
     ]
     network = {"subnetIds": [subnet["SubnetId"] for subnet in subnets]}
-    deadline = time.monotonic() + 180
-    while True:
-        try:
-            eks.create_cluster(name=CLUSTER, version="1.36", roleArn=role, resourcesVpcConfig=network)
-            break
-        except eks.exceptions.InvalidParameterException:  # a new role takes a moment
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-    while (status := eks.describe_cluster(name=CLUSTER)["cluster"]["status"]) == "CREATING":
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    assert status == "ACTIVE"
+    # A new role takes a moment.
+    eventually(
+        lambda: eks.create_cluster(name=CLUSTER, version="1.36", roleArn=role, resourcesVpcConfig=network),
+        retry_on=eks.exceptions.InvalidParameterException,
+    )
+    eventually(lambda: eks.describe_cluster(name=CLUSTER)["cluster"]["status"] == "ACTIVE", 180)
     yield CLUSTER
     eks.delete_cluster(name=CLUSTER)
-    while CLUSTER in eks.list_clusters()["clusters"]:
-        assert time.monotonic() < deadline + 120
-        time.sleep(0.5)
+    eventually(lambda: CLUSTER not in eks.list_clusters()["clusters"])
 
 
 def test_kubectl_works_with_what_the_playbook_writes(local_cloud: Any, cluster: str, tmp_path: Path) -> None:

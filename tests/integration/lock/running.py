@@ -10,11 +10,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from localcloud.testing import eventually
 
 TABLE = "fleet-locks"
 ONE_HOST = {"here": {"ansible_connection": "local"}}
@@ -103,11 +105,3 @@ class Runs:
             if "_lock/heartbeat.py" in command and self.emulator.endpoint_url in environment:
                 found.append(int(entry.name))
         return found
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.1)
-    return answer

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 from tests.integration.lock.running import Runs, eventually
 
 pytestmark = pytest.mark.integration

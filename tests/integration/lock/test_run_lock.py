@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.lock.running import TABLE, Runs, eventually
+from localcloud.testing import eventually
+from tests.integration.lock.running import TABLE, Runs
 
 pytestmark = pytest.mark.integration
 

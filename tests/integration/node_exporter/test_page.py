@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, free_port
+from localcloud.testing import eventually
 from observability import catalogue
 from observability.catalogue.exposition import labels_by_name
 

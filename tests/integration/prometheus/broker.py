@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import Authority, running
 
 from localcloud.artifacts.programs.kafka import distribution
 from localcloud.host.loopback import HOST, free_port
+from localcloud.testing import eventually
 
 CLUSTER_ID = "VGVzdENsdXN0ZXJPZkthZg"
 

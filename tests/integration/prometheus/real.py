@@ -9,13 +9,12 @@ import json
 import os
 import ssl
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.integration.kafka.certificates import Issuer
+from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import Objects
 
 from localcloud.kubernetes.control_plane import ControlPlane
@@ -51,22 +50,6 @@ def running(
             process.wait()
 
 
-def eventually[T](what: Callable[[], T], seconds: float = 60, log: Path | None = None) -> T:
-    """Return what it returns once that is true."""
-    until = time.monotonic() + seconds
-    while True:
-        error = ""
-        try:
-            if found := what():
-                return found
-        except OSError as problem:
-            error = str(problem)
-        if time.monotonic() > until:
-            said = log.read_text(errors="replace")[-3000:] if log and log.exists() else ""
-            raise AssertionError(f"not within {seconds} s: {what} {error}\n{said}")
-        time.sleep(0.3)
-
-
 class Authority:
     """A fleet's authority with a member's issuer, and what the role pki would make by it."""
 
@@ -88,8 +71,6 @@ class Authority:
     def read(self, port: int, path: str = "/metrics") -> str:
         """Read a page as Prometheus does: verified against the root, by the common name."""
         context = ssl.create_default_context(cafile=str(self.file))
-        # The tests' issuer leaves out the key identifiers that RFC 5280 wants, and Go does not.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )

@@ -25,7 +25,6 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import (
     Authority,
     Cluster,
-    eventually,
     running,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
@@ -39,6 +38,7 @@ from cryptography import x509
 from localcloud.artifacts.programs import go_program
 from localcloud.host.loopback import HOST, fetch, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 from observability import catalogue
 
 pytestmark = pytest.mark.integration

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT, RECORDER, RoleRun
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._pki.authority import issuer
 
@@ -213,33 +214,13 @@ def test_what_was_made(trust: Trust, tmp_path: Path) -> None:
 
 
 def test_a_workloads_issuer_cannot_pass_for_kafka(trust: Trust, tmp_path: Path) -> None:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
     def forge(member: str) -> dict[str, str]:
         issuer = trust.documents()[f"{member}/issuer"]
-        ca = x509.load_pem_x509_certificate(issuer["certificate"].encode())
-        signer: Any = serialization.load_pem_private_key(issuer["private_key"].encode(), None)
-        key = ec.generate_private_key(ec.SECP256R1())
-        forged = (
-            x509.CertificateBuilder(
-                ca.subject,
-                x509.Name([]),
-                key.public_key(),
-                x509.random_serial_number(),
-                ca.not_valid_before_utc,
-                ca.not_valid_after_utc,
-            )
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(KAFKA)]), critical=True)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-            .sign(signer, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        ca = trustme.CA.from_pem(issuer["certificate"].encode(), issuer["private_key"].encode())
+        forged = ca.issue_cert(KAFKA)
         return {
-            "certificate": forged.public_bytes(pem).decode() + issuer["certificate"],
-            "private_key": private.decode(),
+            "certificate": forged.cert_chain_pems[0].bytes().decode() + issuer["certificate"],
+            "private_key": forged.private_key_pem.bytes().decode(),
         }
 
     bundle = trust.documents()["staging/issuer"]["ca"]

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import running
 from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Action
 
 from localcloud.artifacts.programs.opensearch import address, command
 from localcloud.host.loopback import ready_timeout
+from localcloud.testing import eventually
 
 Json = dict[str, Any]
 
@@ -81,4 +82,4 @@ def node(folder: Path) -> Iterator[Node]:
             assert process.poll() is None, log.read_text(errors="replace")[-3000:]
             return address(data)
 
-        yield Node(eventually(listening, ready_timeout(), log))
+        yield Node(eventually(listening, ready_timeout(), log=log))

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import (
     SAMPLES,
     TOPIC,
@@ -39,6 +38,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import on
 from localcloud.artifacts.programs.opensearch import jdk
 from localcloud.kubernetes.control_plane import ControlPlane
 from localcloud.model import LocalCloudError
+from localcloud.testing import eventually
 
 Json = dict[str, Any]
 

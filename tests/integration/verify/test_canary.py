@@ -25,7 +25,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.canary import Canary
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import Answer, AskError, Place, Ran, User
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.broker import Broker
-from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import eventually, running
+from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import running
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import (
     TOPIC,
     Pipeline,
@@ -37,6 +37,7 @@ from localcloud.artifacts.programs import go_program
 from localcloud.artifacts.programs.kafka import distribution
 from localcloud.host.loopback import HOST, free_port
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 RUN = "canary0123456789abcdef"

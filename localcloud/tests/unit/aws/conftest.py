@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localcloud.model import ClusterKey, ClusterRef, ClusterSpec, LocalCloudError
+from localcloud.testing import eventually
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
@@ -139,17 +139,6 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Backend:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
-    """The condition's first true value; fails the test when none comes."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.03)
-    raise AssertionError("the expected state did not come")
 
 
 @pytest.fixture

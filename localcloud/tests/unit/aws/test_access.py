@@ -10,8 +10,9 @@ import pytest
 
 from localcloud.aws import clock, iam, ministack, store
 from localcloud.aws.eks import access
+from localcloud.testing import eventually
 
-from .conftest import ACCOUNT, REGION, eventually, reason, refused, unique
+from .conftest import ACCOUNT, REGION, reason, refused, unique
 
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 _POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})

@@ -11,8 +11,9 @@ import pytest
 from localcloud.aws import clock, store
 from localcloud.aws.eks import schemas
 from localcloud.aws.errors import AwsError
+from localcloud.testing import eventually
 
-from .conftest import ACCOUNT, REGION, eventually, finished, reason, refused
+from .conftest import ACCOUNT, REGION, finished, reason, refused
 
 CORE = ("vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs-csi-driver", "metrics-server")
 

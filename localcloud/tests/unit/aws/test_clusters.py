@@ -10,8 +10,9 @@ import pytest
 
 from localcloud.aws import clock
 from localcloud.model import ClusterKey
+from localcloud.testing import eventually
 
-from .conftest import ACCOUNT, REGION, eventually, finished, reason, refused, status, unique
+from .conftest import ACCOUNT, REGION, finished, reason, refused, status, unique
 
 
 def cluster(eks, name):

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import REGION, eventually, refused, trust, unique
+from localcloud.testing import eventually
+
+from .conftest import REGION, refused, trust, unique
 
 
 @pytest.fixture

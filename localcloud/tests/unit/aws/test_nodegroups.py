@@ -7,8 +7,9 @@ from __future__ import annotations
 import pytest
 
 from localcloud.aws import clock, store
+from localcloud.testing import eventually
 
-from .conftest import ACCOUNT, REGION, eventually, finished, nodegroup, reason, refused, unique
+from .conftest import ACCOUNT, REGION, finished, nodegroup, reason, refused, unique
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from localcloud.releases import versions
+from localcloud.testing import eventually
 
-from .conftest import eventually, finished, reason, refused, unique
+from .conftest import finished, reason, refused, unique
 
 
 class TestVersions:

@@ -10,12 +10,12 @@ import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import (
     GUARDRAILS,
     Kubectl,
-    eventually,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
 
 from localcloud.artifacts.binaries import Binaries
 from localcloud.kubernetes.control_plane import ControlPlane
+from localcloud.testing import eventually
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +38,6 @@ def guarded(kubectl: Kubectl) -> Kubectl:
     ):
         eventually(
             lambda asked=refused: "forbidden" in kubectl.run(*asked).stderr.lower(),
-            f"the policies that {which} are in force",
+            what=f"the policies that {which} are in force",
         )
     return kubectl

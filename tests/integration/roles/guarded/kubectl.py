@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,11 +82,3 @@ class Kubectl:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         items: list[dict[str, Any]] = json.loads(self.do("get", "--output=json", "--filename=-", content=text))["items"]
         return items
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait for what the server does in its own time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.2)

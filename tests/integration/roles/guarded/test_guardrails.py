@@ -13,9 +13,10 @@ import pytest
 from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import (
     GUARDRAILS,
     Kubectl,
-    eventually,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import render_role
+
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -135,7 +136,8 @@ def test_one_confirmed_claim_goes_and_the_other_stays(guarded: Kubectl, protecte
     guarded.do("annotate", "pvc", "data-0", f"{CONFIRM}=data-0", f"--namespace={protected}")
     guarded.refused("delete", "pvc", "--all", f"--namespace={protected}", "--wait=false")
     eventually(
-        lambda: guarded.names("pvc", f"--namespace={protected}") == ["data-1"], "only the unconfirmed claim is left"
+        lambda: guarded.names("pvc", f"--namespace={protected}") == ["data-1"],
+        what="only the unconfirmed claim is left",
     )
 
 
@@ -149,7 +151,9 @@ def test_the_garbage_collector_is_not_stopped(guarded: Kubectl, protected: str) 
     ]
     guarded.apply([owned])
     guarded.do("delete", "configmap", "owner", f"--namespace={protected}")
-    eventually(lambda: "owned" not in guarded.names("pvc", f"--namespace={protected}"), "the owned claim is collected")
+    eventually(
+        lambda: "owned" not in guarded.names("pvc", f"--namespace={protected}"), what="the owned claim is collected"
+    )
 
 
 def test_claims_elsewhere_are_free_unless_labelled(guarded: Kubectl) -> None:
@@ -195,7 +199,7 @@ def test_eks_itself_and_named_users_are_exempt(guarded: Kubectl) -> None:
     guarded.apply(render_role("guardrails", guardrails_exempt_users=["gitops"], **GUARDRAILS))
     eventually(
         lambda: gitops.run("delete", "crd", "addons.example.com", "--dry-run=server").returncode == 0,
-        "the named user is exempt",
+        what="the named user is exempt",
     )
     guarded.apply(render_role("guardrails", **GUARDRAILS))
 
@@ -226,7 +230,7 @@ def test_policies_cannot_guard_policies(guarded: Kubectl) -> None:
         ]
     )
     eventually(
-        lambda: guarded.run("delete", "configmap", "guard", "--dry-run=server").returncode != 0, "it is in force"
+        lambda: guarded.run("delete", "configmap", "guard", "--dry-run=server").returncode != 0, what="it is in force"
     )
     guarded.do("delete", "validatingadmissionpolicybinding", "guard")
     guarded.do("delete", "validatingadmissionpolicy", "guard")
@@ -365,7 +369,7 @@ def test_a_team_takes_no_traffic_from_outside_whatever_its_quota(
             lambda who=somebody: (
                 reason in who.run("create", "--filename=-", "--dry-run=server", content=content).stderr
             ),
-            f"refused, because it {reason}",
+            what=f"refused, because it {reason}",
         )
     team.do("create", "--filename=-", "--dry-run=server", content=service(namespace, annotations))
 
@@ -375,7 +379,7 @@ def balanced(guarded: Kubectl) -> Kubectl:
     """Somebody of the team that may have load balancers."""
     eventually(
         lambda: bool(guarded.get("resourcequota", "quota", "--namespace=balanced").get("status")),
-        "the quota is counted",
+        what="the quota is counted",
     )
     return guarded.member_of("system:authenticated", "tenant:balanced")
 
@@ -437,7 +441,7 @@ def test_load_balancers_open_node_ports_only_where_the_quota_has_some(guarded: K
     somebody = guarded.member_of("system:authenticated", "tenant:addressed")
     eventually(
         lambda: bool(guarded.get("resourcequota", "quota", "--namespace=addressed").get("status")),
-        "the quota is counted",
+        what="the quota is counted",
     )
     create = ("create", "--filename=-", "--dry-run=server")
     balancer: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerClass": AUTO}
@@ -483,18 +487,18 @@ def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded
     name = old["metadata"]["name"]
     eventually(
         lambda: guarded.run("create", "--filename=-", content=json.dumps(old)).returncode == 0,
-        "the policy looks away from the namespace",
+        what="the policy looks away from the namespace",
     )
     guarded.do("label", *label, "dataplatform.fleet/tenant=analytics")
     there = ["service", name, "--namespace=analytics"]
     eventually(
-        lambda: team.run("annotate", *there, "a=b", "--dry-run=server").returncode != 0, "the policy looks again"
+        lambda: team.run("annotate", *there, "a=b", "--dry-run=server").returncode != 0, what="the policy looks again"
     )
     team.do("delete", *there, "--wait=false")
     worse = json.dumps({"spec": {"externalIPs": ["192.0.2.8"]}})
     assert "must not claim spec.externalIPs" in team.refused("patch", *there, "--patch", worse)
     team.do("patch", *there, "--patch", json.dumps({"metadata": {"finalizers": None}}))
-    eventually(lambda: team.run("get", *there).returncode != 0, "it is gone")
+    eventually(lambda: team.run("get", *there).returncode != 0, what="it is gone")
 
 
 def ingress(name: str | None, annotation: str | None) -> str:
@@ -547,7 +551,7 @@ def test_a_default_class_that_is_not_the_teams_is_not_got_by_naming_none(guarded
                 lambda which=annotation: (
                     "must be of the class nginx" in team.run(*create, content=ingress(None, which)).stderr
                 ),
-                "the default class is refused",
+                what="the default class is refused",
             )
         team.do("create", "--filename=-", content=ingress("nginx", None))
         # Later it gets no default: whoever serves what has no class would have it.
@@ -564,7 +568,7 @@ def test_a_default_class_that_is_not_the_teams_is_not_got_by_naming_none(guarded
 def test_a_team_cannot_push_the_platform_off_its_nodes(team: Kubectl, name: str) -> None:
     eventually(
         lambda: bool(team.get("resourcequota", "no-foreign-priority", "--namespace=analytics").get("status")),
-        "the quota is counted",
+        what="the quota is counted",
     )
     answer = team.refused("create", "--filename=-", content=pod("analytics", priorityClassName=name))
     assert "exceeded quota: no-foreign-priority" in answer

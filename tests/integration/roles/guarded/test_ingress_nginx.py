@@ -8,8 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import Kubectl, eventually
+from ansible_collections.dataplatform.fleet.tests.integration.roles.guarded.kubectl import Kubectl
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role, select
+
+from localcloud.testing import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +40,7 @@ def test_the_pods_pass_admission(installed: Kubectl) -> None:
         items: list[dict[str, Any]] = installed.get("pods", f"--namespace={NAMESPACE}")["items"]
         return items
 
-    eventually(lambda: len(pods()) == 2, "both pods are created")
+    eventually(lambda: len(pods()) == 2, what="both pods are created")
     assert {pod["spec"]["priorityClassName"] for pod in pods()} == {"platform-critical"}
 
 
@@ -46,7 +48,7 @@ def test_applying_again_changes_nothing(installed: Kubectl) -> None:
     objects = rendered()
     eventually(
         lambda: "observedGeneration" in installed.read(select(objects, "Deployment"))[0].get("status", {}),
-        "the controllers have looked",
+        what="the controllers have looked",
     )
     generations = [item["metadata"].get("generation") for item in installed.read(objects)]
     installed.apply(objects)
@@ -95,7 +97,7 @@ def test_the_load_balancer_cannot_become_another_in_place(
         done = installed.run("apply", "--server-side", "--filename=-", "--dry-run=server", content=changed)
         return done.stderr if done.returncode else ""
 
-    eventually(lambda: bool(refusal()), "the policy is in force")
+    eventually(lambda: bool(refusal()), what="the policy is in force")
     assert f"is 'builtin, internet-facing' and cannot become '{becomes}' in place" in refusal()
     assert f"kubectl --namespace {NAMESPACE} delete service ingress-nginx" in refusal()
 
