@@ -18,7 +18,7 @@ import pytest
 
 from localcloud.kubernetes.control_plane import ControlPlane
 from localcloud.testing import eventually
-from tests.integration.lock.running import Runs, eventually
+from tests.integration.lock.running import Runs
 
 pytestmark = pytest.mark.integration
 

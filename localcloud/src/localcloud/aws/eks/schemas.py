@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration schemas of add-ons, and the part of JSON Schema they need.
+"""The configuration schemas of add-ons, and what EKS says when values do not fit them.
 
 The top-level keys are those of the real add-ons; what is below Kubernetes types (resources, tolerations, affinity) is
 left open here as it is largely there.
@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 import yaml
+from jsonschema import Draft6Validator, ValidationError
 
 from localcloud.aws.errors import invalid_parameter
 from localcloud.aws.jsontypes import Json
@@ -136,16 +137,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-_PYTHON = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "number": (int, float),
-    "null": type(None),
-}
-
 
 def check(addon: str, values: str) -> None:
     """Raise InvalidParameterException, in EKS's words, unless the JSON or YAML text fits the add-on's schema."""
@@ -158,7 +149,7 @@ def check(addon: str, values: str) -> None:
             parsed = yaml.safe_load(values)
         except yaml.YAMLError as error:
             raise _refused(addon, "The configuration is neither JSON nor YAML") from error
-    problems = _problems(SCHEMAS.get(addon, _OPEN), parsed, "$")
+    problems = _problems(SCHEMAS.get(addon, _OPEN), parsed)
     if problems:
         raise _refused(addon, f"Json schema validation failed with error: [{', '.join(problems)}]")
 
@@ -167,36 +158,31 @@ def _refused(addon: str, reason: str) -> Exception:
     return invalid_parameter(f"ConfigurationValue provided in request is not supported: {reason}", addonName=addon)
 
 
-def _problems(schema: Schema, value: Json, where: str) -> list[str]:
-    kinds = schema.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is(kind, value) for kind in kinds):
-        return [f"{where}: {_kind(value)} found, {' or '.join(kinds)} expected"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{where}: does not have a value in the enumeration {schema['enum']}"]
-    if "minimum" in schema and value < schema["minimum"]:
-        return [f"{where}: must have a minimum value of {schema['minimum']}"]
-    found: list[str] = []
-    if isinstance(value, dict):
-        properties = schema.get("properties", {})
-        extra = schema.get("additionalProperties", True)
-        for key, item in value.items():
-            if key in properties:
-                found += _problems(properties[key], item, f"{where}.{key}")
-            elif extra is False:
-                found.append(
-                    f"{where}.{key}: is not defined in the schema and the schema does not allow additional properties"
-                )
-            elif isinstance(extra, dict):
-                found += _problems(extra, item, f"{where}.{key}")
-    return found
+def _problems(schema: Schema, value: Json) -> list[str]:
+    errors = sorted(Draft6Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+    return [problem for error in errors for problem in _in_words_of_eks(error)]
 
 
-def _is(kind: str, value: Json) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return isinstance(value, _PYTHON[kind])  # type: ignore[arg-type]
+def _in_words_of_eks(error: ValidationError) -> list[str]:
+    where = error.json_path
+    found: Any = error.instance
+    schema: Any = error.schema
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            unknown = [name for name in found if name not in schema["properties"]]
+            text = "is not defined in the schema and the schema does not allow additional properties"
+            return [f"{where}.{name}: {text}" for name in unknown]
+        case "type":
+            expected = [wanted] if isinstance(wanted, str) else wanted
+            return [f"{where}: {_kind(found)} found, {' or '.join(expected)} expected"]
+        case "enum":
+            return [f"{where}: does not have a value in the enumeration {wanted}"]
+        case "minimum":
+            return [f"{where}: must have a minimum value of {wanted}"]
+    return [f"{where}: {error.message}"]
 
 
 def _kind(value: Json) -> str:
-    return next((kind for kind in _PYTHON if _is(kind, value)), type(value).__name__)
+    kinds = ("object", "array", "string", "integer", "boolean", "number", "null")
+    return next((kind for kind in kinds if Draft6Validator({}).is_type(value, kind)), type(value).__name__)
