@@ -27,7 +27,7 @@ from localcloud.controllers.nodespec import REAL, SIMULATED
 from localcloud.host.processes import read_records
 from localcloud.model import LocalCloudError
 from localcloud.nodes import cgroups, requirements
-from localcloud.nodes.files import CONTAINERD_SOCKET
+from localcloud.nodes.configuration import CONTAINERD_SOCKET
 from localcloud.nodes.namespaces import execute
 from localcloud.testing import LocalCloud, eventually
 

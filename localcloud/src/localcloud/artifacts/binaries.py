@@ -5,7 +5,7 @@
 1. the cache, ``$XDG_CACHE_HOME/dataplatform-fleet/bin/<name>-<version>-<os>-<architecture>``;
 2. ``$KUBEBUILDER_ASSETS`` and ``$PATH``, if the program's own ``--version`` has the right minor;
 3. the official release, its SHA-256 compared with the published one. Kubernetes publishes kubectl for macOS, but
-   the server programs for Linux only: there the next step is the way;
+   the server programs for Linux only: on macOS they are built;
 4. ``go build`` from ``programs/kubernetes/go.mod``, which also is the only place where versions are written.
 
 ``LOCALCLOUD_DOWNLOAD=0`` leaves step 3 out.

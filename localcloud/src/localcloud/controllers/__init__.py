@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from localcloud.controllers.cloud import Cloud
-from localcloud.controllers.context import Context, Machines, RealNodes, Settings
+from localcloud.controllers.context import Context, RealNodeController, RealNodes, Settings
 from localcloud.controllers.run import Controllers
 from localcloud.model import ClusterRef
 
@@ -19,18 +19,18 @@ def start_controllers(
     cluster: ClusterRef,
     cloud: Cloud | None = None,
     settings: Settings | None = None,
-    machines: Machines | None = None,
-    real_nodes: Callable[[Context], RealNodes] | None = None,
+    machines: RealNodes | None = None,
+    node_controller: Callable[[Context], RealNodeController] | None = None,
 ) -> Controllers:
     """Start the controllers of one cluster on threads of their own.
 
     ``cloud`` is the account around the cluster, by default the emulated one in this process. With ``machines`` the
-    cluster has a real node, whose controller ``real_nodes`` makes.
+    cluster has a real node, whose controller ``node_controller`` makes.
     """
     if cloud is None:
         from localcloud.controllers.emulated import EmulatedCloud  # noqa: PLC0415 - loads the emulator only here
 
         cloud = EmulatedCloud(cluster)
-    controllers = Controllers(cluster, cloud, settings or Settings(), machines, real_nodes)
+    controllers = Controllers(cluster, cloud, settings or Settings(), machines, node_controller)
     controllers.start()
     return controllers

@@ -35,7 +35,7 @@ WATCHED = (
 WATCHED_FOR_MACHINES = ("EndpointSlice", "Namespace", "NetworkPolicy")
 
 
-class Machines(Protocol):
+class RealNodes(Protocol):
     """The volumes of clusters' real nodes."""
 
     def create_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int, file_system: str) -> str:
@@ -78,7 +78,7 @@ class Context:
         kube: Kube,
         log: logging.Logger,
         settings: Settings,
-        machines: Machines | None = None,
+        machines: RealNodes | None = None,
     ) -> None:
         """With ``machines``, the cluster is to have a real node."""
         self.ref = ref
@@ -143,7 +143,7 @@ class Controller(Protocol):
     def reconcile(self, cluster: Record) -> None: ...
 
 
-class RealNodes(Controller, Protocol):
+class RealNodeController(Controller, Protocol):
     """The controller of a cluster's real node."""
 
     def close(self) -> None:

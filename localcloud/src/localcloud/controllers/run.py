@@ -14,7 +14,7 @@ from logging.handlers import RotatingFileHandler
 from localcloud.controllers.addons import AddonController
 from localcloud.controllers.automode import AutoModeController
 from localcloud.controllers.cloud import Cloud
-from localcloud.controllers.context import Context, Controller, Machines, RealNodes, Settings, guarded
+from localcloud.controllers.context import Context, Controller, RealNodeController, RealNodes, Settings, guarded
 from localcloud.controllers.kube import Kube
 from localcloud.controllers.loadbalancers import LoadBalancerController
 from localcloud.controllers.mounts import MountController
@@ -31,8 +31,8 @@ class Controllers:
         ref: ClusterRef,
         cloud: Cloud,
         settings: Settings,
-        machines: Machines | None = None,
-        real_nodes: Callable[[Context], RealNodes] | None = None,
+        machines: RealNodes | None = None,
+        node_controller: Callable[[Context], RealNodeController] | None = None,
     ) -> None:
         self._handler = RotatingFileHandler(ref.directory / "controllers.log", maxBytes=5 << 20, backupCount=1)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -42,9 +42,9 @@ class Controllers:
         self._kube = Kube(ref.kubeconfig)
         self._context = Context(ref, cloud, self._kube, self._log, settings, machines)
         self._stopped = threading.Event()
-        self._real_nodes = real_nodes(self._context) if real_nodes else None
+        self._node_controller = node_controller(self._context) if node_controller else None
         self._controllers: list[Controller] = [
-            *([self._real_nodes] if self._real_nodes else []),
+            *([self._node_controller] if self._node_controller else []),
             MountController(self._context),
             AddonController(self._context),
             NodegroupController(self._context),
@@ -66,8 +66,8 @@ class Controllers:
         for informer in self._context.informers.values():
             informer.stop()
         self._thread.join(timeout=10)
-        if self._real_nodes:
-            self._real_nodes.close()
+        if self._node_controller:
+            self._node_controller.close()
         self._kube.close()
         self._handler.close()
 

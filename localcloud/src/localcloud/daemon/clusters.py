@@ -27,8 +27,8 @@ from localcloud.model import AccessPolicies, ClusterKey, ClusterRef, ClusterSpec
 
 if TYPE_CHECKING:
     from localcloud.controllers.context import Context
-    from localcloud.nodes.controller import RealNodes
-    from localcloud.nodes.machines import Machines
+    from localcloud.nodes.controller import RealNodeController
+    from localcloud.nodes.real_nodes import RealNodes
 
 LOG = logging.getLogger("localcloud.clusters")
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
@@ -250,8 +250,10 @@ class Clusters:
     def _start_controllers(self, cluster: Cluster) -> None:
         from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
 
-        real_nodes = _real_nodes(self.machines) if self.machines is not None else None
-        cluster.controllers = start_controllers(cluster.reference, machines=self.machines, real_nodes=real_nodes)
+        node_controller = _node_controller(self.machines) if self.machines is not None else None
+        cluster.controllers = start_controllers(
+            cluster.reference, machines=self.machines, node_controller=node_controller
+        )
 
     def _stop_controllers(self, cluster: Cluster) -> None:
         if cluster.controllers is not None:
@@ -339,16 +341,16 @@ class Clusters:
             LOG.exception("The state could not be recorded")
 
 
-def _machines(state: StateDir, binaries: Binaries, supervisor: Supervisor) -> Machines:
-    from localcloud.nodes.machines import Machines  # noqa: PLC0415 - only where they are wanted
+def _machines(state: StateDir, binaries: Binaries, supervisor: Supervisor) -> RealNodes:
+    from localcloud.nodes.real_nodes import RealNodes  # noqa: PLC0415 - only where they are wanted
 
-    return Machines(state.root, binaries, supervisor)
+    return RealNodes(state.root, binaries, supervisor)
 
 
-def _real_nodes(machines: Machines) -> Callable[[Context], RealNodes]:
-    from localcloud.nodes.controller import RealNodes  # noqa: PLC0415 - only where they are wanted
+def _node_controller(machines: RealNodes) -> Callable[[Context], RealNodeController]:
+    from localcloud.nodes.controller import RealNodeController  # noqa: PLC0415 - only where they are wanted
 
-    return lambda context: RealNodes(context, machines)
+    return lambda context: RealNodeController(context, machines)
 
 
 def _described(cluster: Cluster) -> dict[str, Any]:

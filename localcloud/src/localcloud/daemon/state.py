@@ -15,7 +15,7 @@ from pathlib import Path
 from localcloud.host.files import locked, write_whole
 from localcloud.host.processes import ProcessRecord, end, identity, read_records
 from localcloud.model import ACCOUNT, ADMIN_ACCESS_KEY, REGION, SECRET_KEY, SIMULATED_NODES, LocalCloudError
-from localcloud.nodes import remains
+from localcloud.nodes import cleanup
 
 MINIMUM_FREE = 1 << 30
 
@@ -107,7 +107,7 @@ class StateDir:
         if daemon:
             records.append(ProcessRecord("daemon", daemon.pid, daemon.identity))
         ended = sum(end(record, grace=1.0) for record in records)
-        remains.clear(self.root)
+        cleanup.clear(self.root)
         for path in (self.file, self.processes):
             path.unlink(missing_ok=True)
         for directory in (self.etcd, self.scratch):

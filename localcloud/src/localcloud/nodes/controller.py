@@ -23,9 +23,9 @@ from localcloud.controllers.instances import INSTANCE_TYPES, reserved_cpu_millis
 from localcloud.controllers.kube import ApiError, Object
 from localcloud.controllers.nodegroups import Drains
 from localcloud.model import LocalCloudError
-from localcloud.nodes import balancing, dns, files, placement, policies
-from localcloud.nodes.images import Images, NoMachineError, Registries, State
-from localcloud.nodes.machines import Machine, Machines, Order
+from localcloud.nodes import balancing, configuration, dns, placement, policies
+from localcloud.nodes.images import Images, NoRealNodeError, Registries, State
+from localcloud.nodes.real_nodes import Order, RealNode, RealNodes
 
 _CNI = "vpc-cni"
 _SANDBOX_SECONDS = 60.0
@@ -33,10 +33,10 @@ _SANDBOX_INTERVAL = 0.3
 _ENDING = ("DELETING", "CREATE_FAILED", "DELETE_FAILED")
 
 
-class RealNodes:
+class RealNodeController:
     """Brings the cluster's real node about, places pods, and keeps the machine's network in step with the cluster."""
 
-    def __init__(self, context: Context, machines: Machines) -> None:
+    def __init__(self, context: Context, machines: RealNodes) -> None:
         self._context = context
         self._machines = machines
         self._drains = Drains(context)
@@ -145,7 +145,7 @@ class RealNodes:
 
     # -- the machine
 
-    def _machine(self, node: Object | None) -> Machine | None:
+    def _machine(self, node: Object | None) -> RealNode | None:
         found = self._machines.find(self._context.ref, node["metadata"]["name"]) if node else None
         return found if found is not None and found.running else None
 
@@ -154,7 +154,7 @@ class RealNodes:
             machine = self._machine(node)
             if machine is not None:
                 return machine.containerd
-        raise NoMachineError(f"Cluster {self._context.ref.name} has no machine")
+        raise NoRealNodeError(f"Cluster {self._context.ref.name} has no real node")
 
     def _run_machines(self) -> None:
         """Start a machine for each real Node object, and stop those whose object is gone or that ended."""
@@ -210,7 +210,7 @@ class RealNodes:
         labels = node["metadata"]["labels"]
         group = next(g for g in self._context.cloud.nodegroups() if g["nodegroupName"] == labels[nodespec.NODEGROUP])
         address = nodespec.address_of(node)
-        subnet = next(s for s in self._subnets(group) if files.holds(s["CidrBlock"], address))
+        subnet = next(s for s in self._subnets(group) if configuration.holds(s["CidrBlock"], address))
         network = self._context.cloud.network(subnet["SubnetId"])
         cluster = self._context.cloud.cluster() or {}
         service_cidr = (cluster.get("kubernetesNetworkConfig") or {}).get("serviceIpv4Cidr") or "10.100.0.0/16"
@@ -218,14 +218,14 @@ class RealNodes:
         count = max(1, int((group.get("scalingConfig") or {}).get("desiredSize", 1)))
         return Order(
             node,
-            files.Network(
+            configuration.Network(
                 address,
                 nodespec.block_of(subnet["CidrBlock"]),
                 network.interfaces,
-                files.resolver_of(network.cidr),
+                configuration.resolver_of(network.cidr),
                 service_cidr,
             ),
-            files.Size(
+            configuration.Size(
                 cpus=instance.vcpus * count,
                 memory_kib=instance.memory_gib * count << 20,
                 # As many as there are addresses, without the network's own, the router's and the last.
@@ -305,13 +305,13 @@ class RealNodes:
 
     # -- the network
 
-    def _connect(self, machine: Machine, node: Object) -> None:
+    def _connect(self, machine: RealNode, node: Object) -> None:
         if (node["metadata"].get("annotations") or {}).get(nodespec.NETWORK) == "ready":
             machine.connect_pods()
         group = next((g for g in self._context.cloud.nodegroups() if g["nodegroupName"] == self._group), None)
         subnets = self._subnets(group) if group else []
         address = machine.order.network.address
-        subnet = next((s for s in subnets if files.holds(s["CidrBlock"], address)), None)
+        subnet = next((s for s in subnets if configuration.holds(s["CidrBlock"], address)), None)
         if subnet is not None:
             self._network = self._context.cloud.network(subnet["SubnetId"])
             self._machines.route(self._context.ref, self._network.cidr, self._network.peered)
@@ -326,7 +326,7 @@ class RealNodes:
         domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
         return [Zone(domain, nodes, {}), *(self._network.zones if self._network else ())]
 
-    def _announce(self, machine: Machine) -> None:
+    def _announce(self, machine: RealNode) -> None:
         """Tell pods where the API server is; EKS' does so itself."""
         wanted: Object = {
             "apiVersion": "discovery.k8s.io/v1",
@@ -347,7 +347,7 @@ class RealNodes:
         if addresses != list(machine.order.network.api):
             self._context.informers["EndpointSlice"].remember(self._context.kube.apply(wanted))
 
-    def _balance(self, machine: Machine) -> None:
+    def _balance(self, machine: RealNode) -> None:
         network = machine.order.network
         services = self._context.all("Service")
         hosts = {balancing.host_of(service) for service in services} - {""}
@@ -358,7 +358,7 @@ class RealNodes:
         found = balancing.listeners(services, self._context.all("EndpointSlice"), self._addresses, network.pods)
         self._apply(machine, balancing.TABLE, balancing.ruleset(found, network.load_balancers))
 
-    def _enforce(self, machine: Machine) -> None:
+    def _enforce(self, machine: RealNode) -> None:
         """Enforce NetworkPolicies where the network plugin's add-on is told to; else let everything pass."""
         enforced = any(_enforces(addon) for addon in self._context.cloud.addons())
         pods = policies.pods_of(self._context.all("Pod"), machine.name)
@@ -368,7 +368,7 @@ class RealNodes:
         wanted = self._context.all("NetworkPolicy") if enforced else []
         self._apply(machine, policies.TABLE, policies.Compiler(wanted, pods, namespaces).ruleset())
 
-    def _apply(self, machine: Machine, table: str, ruleset: str) -> None:
+    def _apply(self, machine: RealNode, table: str, ruleset: str) -> None:
         key = (machine.pid, table)
         if self._rulesets.get(key) != ruleset:
             machine.run(["nft", "--file", "-"], ruleset)

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way between a control plane on the host's loopback and a machine in its namespace, in both directions.
+"""Connections between a control plane on the host's loopback and a node in its namespaces, in both directions.
 
 Towards the machine the API server uses its egress selector: ``CONNECT`` requests on a Unix socket, answered with
 connections from inside the machine's network namespace. Towards the API server, listeners inside of the namespace

@@ -32,7 +32,7 @@ FORGET_SECONDS = 300.0
 _WORKERS = 3
 
 
-class NoMachineError(LocalCloudError):
+class NoRealNodeError(LocalCloudError):
     """The cluster's machine is not there yet, or not any more."""
 
 
@@ -159,7 +159,7 @@ class Images:
         found: State | None
         try:
             found = State.PRESENT if self._bring(reference) else State.ABSENT
-        except NoMachineError:
+        except NoRealNodeError:
             # To be asked again, once there is one.
             found = None
         except LocalCloudError as error:
@@ -179,7 +179,7 @@ class Images:
     def _bring(self, reference: str) -> bool:
         """Import or pull an image unless it is there; tell whether it is there.
 
-        :raises NoMachineError: that cannot be told yet
+        :raises NoRealNodeError: that cannot be told yet
         :raises LocalCloudError: it could not be made, imported or pulled
         """
         recipe = self._recipes.get(reference)
@@ -192,7 +192,7 @@ class Images:
         if not self._registries.reachable(reference):
             try:
                 return self._is_there(reference)
-            except NoMachineError:
+            except NoRealNodeError:
                 return False
         if not self._is_there(reference):
             self._ctr("images", "pull", reference, timeout=PULL_SECONDS)

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from localcloud.aws import clock, store
-from localcloud.aws.eks import lookup, nodegroups, podidentity, schemas, updates
+from localcloud.aws.eks import lookup, nodegroups, pod_identity, schemas, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, not_found
 from localcloud.releases import catalog
@@ -80,9 +80,9 @@ def _check_identities(call: Call, name: str, namespace: str, own: store.Record |
                 clusterName=call["clusterName"],
                 addonName=name,
             )
-        podidentity.check_role(asked["roleArn"], call["clusterName"], call.settings)
+        pod_identity.check_role(asked["roleArn"], call["clusterName"], call.settings)
         if account not in mine:
-            podidentity.check_free(call["clusterName"], namespace, account)
+            pod_identity.check_free(call["clusterName"], namespace, account)
 
 
 def _set_identities(call: Call, record: store.Record, namespace: str) -> None:
@@ -91,11 +91,11 @@ def _set_identities(call: Call, record: store.Record, namespace: str) -> None:
     for existing in _owned(record):
         role = wanted.pop(existing["serviceAccount"], None)
         if role is None:
-            podidentity.remove(existing)
+            pod_identity.remove(existing)
         elif role != existing["roleArn"]:
             existing.update(roleArn=role, modifiedAt=clock.now())
     for account, role in wanted.items():
-        podidentity.put(call["clusterName"], namespace, account, role, call.settings, ownerArn=record["addonArn"])
+        pod_identity.put(call["clusterName"], namespace, account, role, call.settings, ownerArn=record["addonArn"])
 
 
 def _create(call: Call) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _run(record: store.Record, seconds: float) -> None:
                 clock.scheduler.later(0.1, step)
         elif record["_status"] == "DELETING":
             for association in _owned(record):
-                podidentity.remove(association)
+                pod_identity.remove(association)
             store.addons_all.pop(f"{record['clusterName']}/{record['addonName']}", None)
             store.tags.pop(record["addonArn"], None)
 

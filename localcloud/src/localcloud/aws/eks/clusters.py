@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from localcloud.aws import clock, iam, network, store
-from localcloud.aws.eks import access, clusterchanges, config, identity, lookup, updates
+from localcloud.aws.eks import access, cluster_config, cluster_updates, identity, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request
 from localcloud.model import ClusterBackend, ClusterSpec
@@ -42,7 +42,7 @@ def _create(call: Call) -> dict[str, Any]:
     subnet_ids, group_ids = wanted.get("subnetIds", []), wanted.get("securityGroupIds", [])
     vpc_id = network.require_subnets(subnet_ids, zones=2)
     network.require_security_groups(group_ids, vpc_id)
-    auto = config.auto_mode(call.params)
+    auto = cluster_config.auto_mode(call.params)
     if auto["compute"]["enabled"] and call.get("bootstrapSelfManagedAddons", True):
         raise invalid_parameter("When EKS Auto Mode is enabled, bootstrapSelfManagedAddons must be set to false.")
     _require_role(call, call["roleArn"], auto=auto["compute"]["enabled"])
@@ -51,14 +51,14 @@ def _create(call: Call) -> dict[str, Any]:
         "version": version,
         "platformVersion": versions.VERSIONS[version].platform,
         "kubernetesNetworkConfig": {
-            "serviceIpv4Cidr": config.service_cidr(kubernetes_network, store.vpcs[vpc_id]["CidrBlock"]),
+            "serviceIpv4Cidr": cluster_config.service_cidr(kubernetes_network, store.vpcs[vpc_id]["CidrBlock"]),
             "ipFamily": kubernetes_network.get("ipFamily", "ipv4"),
             "elasticLoadBalancing": {"enabled": auto["balancing"]},
         },
         "computeConfig": auto["compute"],
         "storageConfig": {"blockStorage": {"enabled": auto["storage"]}},
-        "logging": config.logging(call.get("logging")),
-        "encryptionConfig": config.encryption(call.get("encryptionConfig", [])),
+        "logging": cluster_config.logging(call.get("logging")),
+        "encryptionConfig": cluster_config.encryption(call.get("encryptionConfig", [])),
         "accessConfig": {"authenticationMode": call.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")},
         "upgradePolicy": {"supportType": call.get("upgradePolicy", {}).get("supportType", "EXTENDED")},
         "deletionProtection": call.get("deletionProtection", False),
@@ -66,7 +66,7 @@ def _create(call: Call) -> dict[str, Any]:
     for optional in _AS_GIVEN:
         if call.get(optional) is not None:
             members[optional] = call[optional]
-    endpoint = config.endpoint_access(
+    endpoint = cluster_config.endpoint_access(
         wanted, {"endpointPublicAccess": True, "endpointPrivateAccess": False, "publicAccessCidrs": []}
     )
     security_group = network.create_cluster_security_group(name, vpc_id)
@@ -98,7 +98,7 @@ def _create(call: Call) -> dict[str, Any]:
         access.add_creator_entry(record, call.principal)
     if auto["compute"]["enabled"]:
         access.add_auto_mode_entry(record)
-    clusterchanges.make_log_group(record)
+    cluster_updates.make_log_group(record)
     started = threading.Event()
     clock.in_background(lambda: _start_control_plane(record, call.settings.clusters, started), f"create-{name}")
     clock.scheduler.later(call.settings.cluster_seconds, lambda: _await_control_plane(record, started))

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from localcloud.aws import clock, iam, network, store
-from localcloud.aws.eks import access, lookup, machines, updates
+from localcloud.aws.eks import access, lookup, nodegroup_config, updates
 from localcloud.aws.eks.call import Call, Handlers, page
 from localcloud.aws.errors import in_use, invalid_parameter, invalid_request, not_found
 from localcloud.releases import versions
@@ -75,8 +75,8 @@ def _create(call: Call) -> dict[str, Any]:
             clusterName=cluster_name,
             nodegroupName=name,
         )
-    template = machines.launch_template(call.get("launchTemplate"))
-    ami_type, instance_types = machines.choose(call, version, template)
+    template = nodegroup_config.launch_template(call.get("launchTemplate"))
+    ami_type, instance_types = nodegroup_config.choose(call, version, template)
     labels = call.get("labels", {})
     _check_labels(labels)
     record: store.Record = {
@@ -84,7 +84,8 @@ def _create(call: Call) -> dict[str, Any]:
         "nodegroupArn": store.arn("nodegroup", cluster_name, name, store.new_uuid()),
         "clusterName": cluster_name,
         "version": version,
-        "releaseVersion": machines.image(template) or machines.release(version, ami_type, call.get("releaseVersion")),
+        "releaseVersion": nodegroup_config.image(template)
+        or nodegroup_config.release(version, ami_type, call.get("releaseVersion")),
         "createdAt": clock.now(),
         "modifiedAt": clock.now(),
         "status": "ACTIVE",
@@ -134,7 +135,7 @@ def _disk_or_template(call: Call, ami_type: str, template: dict[str, str] | None
         raise invalid_parameter("Disk size must be specified within the launch template.", **names)
     if call.get("remoteAccess") is not None:
         raise invalid_parameter("Remote access configuration cannot be specified with a launch template.", **names)
-    return {"launchTemplate": template, "_diskSize": machines.disk_size(template)}
+    return {"launchTemplate": template, "_diskSize": nodegroup_config.disk_size(template)}
 
 
 def _require_role(call: Call) -> None:
@@ -357,7 +358,7 @@ def _update_version(call: Call) -> dict[str, Any]:
     if template is not None:
         if "launchTemplate" not in record:
             raise invalid_parameter("A launch template cannot be added to a node group made without one.", **names)
-        after["launchTemplate"] = machines.launch_template(template)
+        after["launchTemplate"] = nodegroup_config.launch_template(template)
         if after["launchTemplate"]["id"] != record["launchTemplate"]["id"]:
             raise invalid_parameter("A node group's launch template cannot be changed, only its version.", **names)
     custom = record["amiType"] == "CUSTOM"
@@ -366,7 +367,7 @@ def _update_version(call: Call) -> dict[str, Any]:
             "A node group with an image of its own is updated by another version of its launch template.", **names
         )
     if custom:
-        after["releaseVersion"] = machines.image(after["launchTemplate"]) or record["releaseVersion"]
+        after["releaseVersion"] = nodegroup_config.image(after["launchTemplate"]) or record["releaseVersion"]
     elif template is None or call.get("version") or call.get("releaseVersion"):
         version = call.get("version", cluster["version"])
         if versions.number(version) > versions.number(cluster["version"]):
@@ -383,7 +384,7 @@ def _update_version(call: Call) -> dict[str, Any]:
                 f"Requested Kubernetes version {version} must be the node group's or the cluster's version", **names
             )
         after["version"] = version
-        after["releaseVersion"] = machines.release(version, record["amiType"], call.get("releaseVersion"))
+        after["releaseVersion"] = nodegroup_config.release(version, record["amiType"], call.get("releaseVersion"))
     params = {
         name: after[member] for name, member in (("Version", "version"), ("ReleaseVersion", "releaseVersion"))
         if after.get(member)
@@ -416,7 +417,7 @@ def _replace_nodes(call: Call, record: store.Record, after: dict[str, Any], para
     }
     if "launchTemplate" in after:
         record["launchTemplate"] = after["launchTemplate"]
-        record["_diskSize"] = machines.disk_size(after["launchTemplate"])
+        record["_diskSize"] = nodegroup_config.disk_size(after["launchTemplate"])
     return body
 
 

@@ -1,4 +1,4 @@
-// Telegraf for tests, pinned; roles/prometheus deploys the same version as its bridge to Kafka.
+// Telegraf for tests, pinned; roles/prometheus deploys the same version as its remote-write bridge to Kafka.
 module dataplatform.fleet/localcloud/software/telegraf
 
 go 1.26.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from localcloud.aws import clock, ministack, network, store
-from localcloud.aws.eks import access, config, lookup, updates
+from localcloud.aws.eks import access, cluster_config, lookup, updates
 from localcloud.aws.eks.call import Call, Handlers
 from localcloud.aws.errors import AwsError, invalid_parameter, invalid_request
 from localcloud.releases import versions
@@ -18,7 +18,7 @@ from localcloud.releases import versions
 def make_log_group(record: store.Record) -> None:
     """Where the control plane logs, EKS makes the log group if nobody has; it outlives the cluster."""
     group = f"/aws/eks/{record['name']}/cluster"
-    if config.enabled_logs(record["logging"]) and group not in ministack.log_groups:
+    if cluster_config.enabled_logs(record["logging"]) and group not in ministack.log_groups:
         ministack.create_log_group({"logGroupName": group})
 
 
@@ -89,7 +89,7 @@ Change = tuple[dict[str, Any], dict[str, Any]]
 
 def _endpoint(call: Call, record: store.Record) -> Change:
     current = record["resourcesVpcConfig"]
-    after = config.endpoint_access(call["resourcesVpcConfig"], current)
+    after = cluster_config.endpoint_access(call["resourcesVpcConfig"], current)
     if all(current[key] == value for key, value in after.items()):
         raise invalid_parameter(
             "Cluster is already at the desired configuration with "
@@ -137,7 +137,7 @@ def _egress(call: Call, record: store.Record) -> Change:
 
 
 def _logging(call: Call, record: store.Record) -> Change:
-    after = config.logging(call["logging"], record["logging"])
+    after = cluster_config.logging(call["logging"], record["logging"])
     if after == record["logging"]:
         raise invalid_parameter("No changes needed for the logging config provided", clusterName=record["name"])
     return {"logging": after}, {"ClusterLogging": after}
@@ -177,7 +177,7 @@ def _auto_mode(call: Call, record: store.Record) -> Change:
     asked = call.get("kubernetesNetworkConfig", {})
     if {"serviceIpv4Cidr", "ipFamily"} & asked.keys():
         raise invalid_parameter("serviceIpv4Cidr and ipFamily cannot be changed after the cluster was created.")
-    after = config.auto_mode(call.params, current)
+    after = cluster_config.auto_mode(call.params, current)
     if after == current:
         raise _unchanged("Auto Mode", record)
     if after["compute"]["enabled"] and record["accessConfig"]["authenticationMode"] == "CONFIG_MAP":
@@ -278,7 +278,7 @@ def _update_version(call: Call) -> dict[str, Any]:
 def _associate_encryption(call: Call) -> dict[str, Any]:
     name = call["clusterName"]
     record = lookup.cluster(name, active=True)
-    wanted = config.encryption(call["encryptionConfig"])
+    wanted = cluster_config.encryption(call["encryptionConfig"])
     if not wanted:
         raise invalid_parameter("encryptionConfig must have one entry.", clusterName=name)
     if record.get("encryptionConfig"):

@@ -21,12 +21,12 @@ import yaml
 
 from localcloud.controllers.nodespec import block_of
 from localcloud.model import LocalCloudError
-from localcloud.nodes import cgroups, files, machines, remains, requirements
+from localcloud.nodes import cgroups, cleanup, configuration, real_nodes, requirements
 from localcloud.nodes.gateway import Gateway
 from localcloud.nodes.images import Registries, full, registry, starts_missing
 
-NETWORK = files.Network("10.40.16.9", block_of("10.40.16.0/20"), ("10.40.16.33",), "10.40.0.2", "172.20.0.0/16")
-SIZE = files.Size(cpus=8, memory_kib=32 << 20, pods=58, reserved_cpu_millis=90, reserved_memory_mib=893)
+NETWORK = configuration.Network("10.40.16.9", block_of("10.40.16.0/20"), ("10.40.16.33",), "10.40.0.2", "172.20.0.0/16")
+SIZE = configuration.Size(cpus=8, memory_kib=32 << 20, pods=58, reserved_cpu_millis=90, reserved_memory_mib=893)
 
 
 def test_blocks_of_subnets() -> None:
@@ -34,11 +34,11 @@ def test_blocks_of_subnets() -> None:
     assert NETWORK.pods == IPv4Network("10.40.31.0/25")
     assert NETWORK.load_balancers == IPv4Network("10.40.31.128/25")
     assert block_of("10.44.0.0/24") == IPv4Network("10.44.0.128/25")
-    assert files.resolver_of("10.40.0.0/16") == "10.40.0.2"
+    assert configuration.resolver_of("10.40.0.0/16") == "10.40.0.2"
 
 
 def test_kubelet_changes_nothing_of_the_host() -> None:
-    text = files.kubelet(
+    text = configuration.kubelet(
         NETWORK,
         SIZE,
         provider_id="aws:///eu-central-1a/i-0",
@@ -57,23 +57,23 @@ def test_kubelet_changes_nothing_of_the_host() -> None:
 
 
 def test_pods_get_addresses_of_their_half_of_the_block() -> None:
-    plugin = json.loads(files.cni(NETWORK))["plugins"][0]
+    plugin = json.loads(configuration.cni(NETWORK))["plugins"][0]
     assert plugin["ipam"]["ranges"] == [[{"subnet": "10.40.31.0/25"}]]
 
 
 def test_memory_that_a_machine_sees() -> None:
-    text = files.meminfo("MemTotal:        1000 kB\nMemFree:          10 kB\n", 2048)
+    text = configuration.meminfo("MemTotal:        1000 kB\nMemFree:          10 kB\n", 2048)
     assert text == "MemTotal:       2048 kB\nMemFree:          10 kB\n"
 
 
 def test_fabric_passes_what_both_route_tables_pass() -> None:
     def accepted(*routes: tuple[str, tuple[str, ...]]) -> list[str]:
-        lines = machines.fabric_rules(list(routes)).splitlines()
+        lines = real_nodes.fabric_rules(list(routes)).splitlines()
         return [line.strip().removesuffix(" accept") for line in lines if "saddr" in line]
 
     own = ["ip saddr 10.40.0.0/16 ip daddr 10.40.0.0/16", "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16"]
     # A route that is deleted ends what is connected, too, as in a VPC.
-    assert "established" not in machines.fabric_rules([])
+    assert "established" not in real_nodes.fabric_rules([])
     one_way = (("10.40.0.0/16", ("10.42.0.0/16",)), ("10.42.0.0/16", ()))
     assert accepted(*one_way) == own
     both = accepted(("10.40.0.0/16", ("10.42.0.0/16",)), ("10.42.0.0/16", ("10.40.0.0/15",)))
@@ -171,21 +171,21 @@ def test_state_directories_have_keys_of_their_own() -> None:
 
 def test_nothing_is_cleared_where_there_were_no_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = tmp_path / "run"
-    monkeypatch.setattr(remains, "SOCKETS", sockets)
+    monkeypatch.setattr(cleanup, "SOCKETS", sockets)
     own = sockets / cgroups.key_of(tmp_path)
     own.mkdir(parents=True)
-    remains.clear(tmp_path)
+    cleanup.clear(tmp_path)
     assert own.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="machines are root's")
 def test_machines_sockets_and_files_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = tmp_path / "run"
-    monkeypatch.setattr(remains, "SOCKETS", sockets)
+    monkeypatch.setattr(cleanup, "SOCKETS", sockets)
     own = sockets / cgroups.key_of(tmp_path)
     own.mkdir(parents=True)
     (tmp_path / "nodes" / "1").mkdir(parents=True)
-    remains.clear(tmp_path)
+    cleanup.clear(tmp_path)
     assert not own.exists()
     assert not (tmp_path / "nodes").exists()
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from localcloud.artifacts.images import SANDBOX
-from localcloud.nodes.machine import RUN
+from localcloud.nodes.namespace_init import RUN
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CLUSTER_DOMAIN = "cluster.local"

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What machines leave behind when their processes have ended: control groups, sockets and files.
+"""What real nodes leave behind when their processes have ended: control groups, sockets and files.
 
 Namespaces, mounts, network links and packet filters end with the processes, and loop devices with the mounts.
 """

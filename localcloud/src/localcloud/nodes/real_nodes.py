@@ -1,9 +1,9 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines: each a kubelet, kube-proxy and containerd in namespaces of their own, linked by a router, the fabric.
+"""Real nodes: each a kubelet, kube-proxy and containerd in namespaces of its own, linked by a router, the fabric.
 
-See :mod:`localcloud.nodes.machine` for what keeps them from outliving the local cloud.
+See :mod:`localcloud.nodes.namespace_init` for what keeps them from outliving the local cloud.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from localcloud.host.loopback import HOST
 from localcloud.host.processes import Process, Supervisor, tail
 from localcloud.kubernetes import pki
 from localcloud.model import ClusterRef, LocalCloudError
-from localcloud.nodes import cgroups, dns, files, machine, namespaces, remains, requirements
+from localcloud.nodes import cgroups, cleanup, configuration, dns, namespace_init, namespaces, requirements
 from localcloud.nodes.gateway import Gateway
 from localcloud.nodes.volumes import Disks, release
 
@@ -36,14 +36,14 @@ LOG = logging.getLogger("localcloud.nodes")
 START_SECONDS = 30.0
 API_PORT = 443
 PROXY = (HOST, 3128)
-"""Where containerd finds the host's way to registries."""
+"""Where containerd finds the proxy through which the host reaches registries."""
 _LIMITS = {"GOMAXPROCS": "2", "GOGC": "50"}
 _PROXY = {f"{scheme}_PROXY": f"http://{PROXY[0]}:{PROXY[1]}" for scheme in ("HTTP", "HTTPS")}
 _FORWARDING = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "0", "net/ipv4/conf/default/rp_filter": "0"}
 
 
 class Namespace:
-    """A program of :mod:`localcloud.nodes.machine` and the namespaces around it."""
+    """A program of :mod:`localcloud.nodes.namespace_init` and the namespaces around it."""
 
     def __init__(self, name: str, directory: Path, supervisor: Supervisor) -> None:
         self.name = name
@@ -90,7 +90,7 @@ class Namespace:
         path = self.directory / "machine.json"
         path.write_text(json.dumps(specification, indent=1))
         log = self.directory / "machine.log"
-        command: list[str | Path] = [sys.executable, "-I", machine.__file__, path]
+        command: list[str | Path] = [sys.executable, "-I", namespace_init.__file__, path]
         self._process = self._supervisor.start(f"machine {self.name}", command, log)
         deadline = time.monotonic() + START_SECONDS
         while not ready.exists():
@@ -125,15 +125,15 @@ class Order:
     """A machine to be started: its Node object, its addresses and its size."""
 
     node: Mapping[str, Any]
-    network: files.Network
-    size: files.Size
+    network: configuration.Network
+    size: configuration.Size
 
     @property
     def name(self) -> str:
         return str(self.node["metadata"]["name"])
 
 
-class Machine(Namespace):
+class RealNode(Namespace):
     """A real node."""
 
     def __init__(  # noqa: PLR0917
@@ -150,7 +150,7 @@ class Machine(Namespace):
     @property
     def containerd(self) -> Path:
         """containerd's socket, as seen from outside."""
-        return Path(f"/proc/{self.pid}/root{files.CONTAINERD_SOCKET}")
+        return Path(f"/proc/{self.pid}/root{configuration.CONTAINERD_SOCKET}")
 
     def boot(self, binaries: Binaries, connect: Callable[[int], None]) -> None:
         """Write the configuration and start the programs."""
@@ -165,15 +165,19 @@ class Machine(Namespace):
             connect=connect,
             programs=proxy,
             directories={
-                f"{machine.RUN}/kubelet": directory / "kubelet",
-                f"{machine.RUN}/containerd": directory / IMAGES,
-                f"{machine.RUN}/cni": directory / "cni",
-                f"{machine.RUN}/cni-state": directory / "cni-state",
+                f"{namespace_init.RUN}/kubelet": directory / "kubelet",
+                f"{namespace_init.RUN}/containerd": directory / IMAGES,
+                f"{namespace_init.RUN}/cni": directory / "cni",
+                f"{namespace_init.RUN}/cni-state": directory / "cni-state",
                 **self._disks.shared,
                 "/var/log": directory / "log",
             },
             replaced={
-                **{f"/proc/sys/{name}": shown / name for name in files.KERNEL_SETTINGS if (shown / name).exists()},
+                **{
+                    f"/proc/sys/{name}": shown / name
+                    for name in configuration.KERNEL_SETTINGS
+                    if (shown / name).exists()
+                },
                 "/etc/resolv.conf": directory / "resolv.conf",
                 "/proc/meminfo": shown / "meminfo",
                 "/sys/devices/system/cpu": shown / "cpu",
@@ -185,7 +189,7 @@ class Machine(Namespace):
         """Give the machine its network plugin, without which it is not ready."""
         path = self.directory / "cni" / "10-pods.conflist"
         if not path.exists():
-            write_whole(path, files.cni(self.order.network))
+            write_whole(path, configuration.cni(self.order.network))
 
     def destroy(self, *, keep_images: bool = False) -> None:
         """Stop it and remove its data, perhaps without its images; the logs stay."""
@@ -207,8 +211,8 @@ class Machine(Namespace):
                 f"--kubeconfig={directory / 'kubelet.kubeconfig'}",
                 f"--hostname-override={order.name}",
                 f"--node-ip={order.network.address}",
-                f"--root-dir={machine.RUN}/kubelet",
-                f"--cert-dir={machine.RUN}/kubelet/pki",
+                f"--root-dir={namespace_init.RUN}/kubelet",
+                f"--cert-dir={namespace_init.RUN}/kubelet/pki",
             ],
             "kube-proxy": [binaries.resolve("kube-proxy"), f"--config={directory / 'kube-proxy.yaml'}"],
         }
@@ -233,12 +237,14 @@ class Machine(Namespace):
         (directory / "pki").mkdir(exist_ok=True)
         for suffix, path in ((".crt", server.cert), (".key", server.key)):
             shutil.copy(path, directory / "pki" / f"kubelet-server{suffix}")
-        (directory / "containerd.toml").write_text(files.containerd(requirements.cni_plugins()))
+        (directory / "containerd.toml").write_text(configuration.containerd(requirements.cni_plugins()))
         (directory / "cni").mkdir(exist_ok=True)
-        (directory / "resolv.conf").write_text(files.resolv_conf(network, order.name.partition(".")[2]))
-        (directory / "kube-proxy.yaml").write_text(files.kube_proxy(order.name, directory / "kube-proxy.kubeconfig"))
+        (directory / "resolv.conf").write_text(configuration.resolv_conf(network, order.name.partition(".")[2]))
+        (directory / "kube-proxy.yaml").write_text(
+            configuration.kube_proxy(order.name, directory / "kube-proxy.kubeconfig")
+        )
         (directory / "kubelet.yaml").write_text(
-            files.kubelet(
+            configuration.kubelet(
                 network,
                 order.size,
                 provider_id=str(order.node["spec"]["providerID"]),
@@ -253,7 +259,7 @@ class Machine(Namespace):
     def _write_kernel(self, shown: Path) -> None:
         """What the machine sees of the kernel instead of the host's own: its size, and settings it must not change."""
         size = self.order.size
-        for name, value in files.KERNEL_SETTINGS.items():
+        for name, value in configuration.KERNEL_SETTINGS.items():
             current = Path("/proc/sys", name)
             if current.exists() and current.read_text().strip() != value:
                 (shown / name).parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +270,7 @@ class Machine(Namespace):
         every = f"0-{size.cpus - 1}\n" if size.cpus > 1 else "0\n"
         for name in ("online", "possible", "present"):
             (shown / "cpu" / name).write_text(every)
-        (shown / "meminfo").write_text(files.meminfo(Path("/proc/meminfo").read_text(), size.memory_kib))
+        (shown / "meminfo").write_text(configuration.meminfo(Path("/proc/meminfo").read_text(), size.memory_kib))
 
 
 IMAGES = "containerd"
@@ -294,11 +300,11 @@ class Fabric(Namespace):
             self.start(connect=lambda _: None, programs=[])
             self.run(["ip", "link", "set", "lo", "up"])
 
-    def attach(self, pid: int, link: str, network: files.Network) -> None:
+    def attach(self, pid: int, link: str, network: configuration.Network) -> None:
         """Link a machine's network namespace and route its addresses to it."""
         commands = [
             f"link add name {link} type veth peer name eth0 netns {pid}",
-            f"addr add {files.FABRIC_ADDRESS}/32 dev {link}",
+            f"addr add {configuration.FABRIC_ADDRESS}/32 dev {link}",
             f"link set {link} up",
         ]
         self.run(["ip", "-batch", "-"], "\n".join(commands))
@@ -307,8 +313,8 @@ class Fabric(Namespace):
             f"addr add {network.address}/32 dev eth0",
             *(f"addr add {address}/32 dev lo" for address in (*network.api, network.resolver)),
             "link set eth0 up",
-            f"route add {files.FABRIC_ADDRESS}/32 dev eth0",
-            f"route add default via {files.FABRIC_ADDRESS} dev eth0 src {network.address}",
+            f"route add {configuration.FABRIC_ADDRESS}/32 dev eth0",
+            f"route add default via {configuration.FABRIC_ADDRESS} dev eth0 src {network.address}",
         ]
         namespaces.within(pid, ["ip", "-batch", "-"], "\n".join(inside))
         routes = [
@@ -318,7 +324,7 @@ class Fabric(Namespace):
         self.run(["ip", "-batch", "-"], "\n".join(routes))
 
 
-class Machines:
+class RealNodes:
     """All machines of a local cloud."""
 
     def __init__(self, root: Path, binaries: Binaries, supervisor: Supervisor) -> None:
@@ -327,7 +333,7 @@ class Machines:
         self._binaries = binaries
         self._supervisor = supervisor
         self._lock = threading.Lock()
-        self._machines: dict[str, Machine] = {}
+        self._machines: dict[str, RealNode] = {}
         self._number = 0
         self._routes: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._ruleset = ""
@@ -335,7 +341,7 @@ class Machines:
         """The addresses of load balancers by name, of all clusters."""
         self.gateway = Gateway()
         self.fabric = Fabric("fabric", self._directory / "fabric", supervisor)
-        self.sockets = remains.SOCKETS / self._key
+        self.sockets = cleanup.SOCKETS / self._key
         self._directory.mkdir(parents=True, exist_ok=True)
         self.obstacle = requirements.volumes(root)
         """Why volumes are folders without a size of their own; empty if they are not."""
@@ -353,7 +359,7 @@ class Machines:
         self.gateway.listen_for_api_server(owner, path, lambda: self._sockets(cluster))
         return path
 
-    def of(self, cluster: str) -> list[Machine]:
+    def of(self, cluster: str) -> list[RealNode]:
         """Return a cluster's machines, the newest first."""
         with self._lock:
             return [item for item in reversed(self._machines.values()) if str(item.cluster.directory) == cluster]
@@ -361,10 +367,10 @@ class Machines:
     def _sockets(self, cluster: str) -> namespaces.Sockets | None:
         return next((item.sockets for item in self.of(cluster) if item.running), None)
 
-    def find(self, cluster: ClusterRef, name: str) -> Machine | None:
+    def find(self, cluster: ClusterRef, name: str) -> RealNode | None:
         return next((item for item in self.of(str(cluster.directory)) if item.name == name), None)
 
-    def start(self, cluster: ClusterRef, order: Order, resolver: dns.Resolver) -> Machine:
+    def start(self, cluster: ClusterRef, order: Order, resolver: dns.Resolver) -> RealNode:
         """Start a machine; its kubelet takes over the Node object of that name."""
         with self._lock:
             self._number += 1
@@ -373,7 +379,7 @@ class Machines:
         directory = self._directory / cluster.directory.name / order.name
         owner = str(directory)
         disks = self._disks(cluster)
-        made = Machine(order, cluster, directory, disks, self._supervisor, self._key)
+        made = RealNode(order, cluster, directory, disks, self._supervisor, self._key)
         port = int(cluster.endpoint.rpartition(":")[2])
 
         def connect(pid: int) -> None:
@@ -398,7 +404,7 @@ class Machines:
         disks.attach(made)
         return made
 
-    def stop(self, made: Machine, *, keep_images: bool = False) -> None:
+    def stop(self, made: RealNode, *, keep_images: bool = False) -> None:
         """Stop a machine and remove what it had, perhaps without its images, for the next one of its name."""
         with self._lock:
             self._machines.pop(str(made.directory), None)
@@ -431,7 +437,7 @@ class Machines:
     def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
         self._disks(cluster).delete(volume_id, self._running(cluster))
 
-    def _running(self, cluster: ClusterRef) -> list[Machine]:
+    def _running(self, cluster: ClusterRef) -> list[RealNode]:
         return [made for made in self.of(str(cluster.directory)) if made.running]
 
     def _disks(self, cluster: ClusterRef) -> Disks:
@@ -454,7 +460,7 @@ class Machines:
         for made in machines:
             made.destroy()
         self.fabric.stop()
-        remains.clear(self._directory.parent)
+        cleanup.clear(self._directory.parent)
 
 
 def fabric_rules(routes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
