@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
+import stat
 import subprocess
 import threading
 import urllib.parse
@@ -37,6 +39,7 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         self.seen: set[bytes] = set()
         self.files = 0
+        self._read: set[tuple[int, int, int]] = set()
         self._folder = folder
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -55,13 +58,21 @@ class Watch:
             self._look_once()
 
     def _look_once(self) -> None:
-        for path in [*self._folder.rglob("*"), *Path("/proc").glob("[0-9]*/cmdline")]:
-            try:
-                if path.is_file():
-                    self.seen.add(path.read_bytes())
-                    self.files += path.is_relative_to(self._folder)
-            except OSError:
-                continue  # gone in the meantime
+        for folder, _, names in self._folder.walk():
+            for name in names:
+                with contextlib.suppress(OSError):  # gone in the meantime
+                    self._look_at(folder / name)
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                self.seen.add(path.read_bytes())
+
+    def _look_at(self, path: Path) -> None:
+        found = path.lstat()
+        version = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if stat.S_ISREG(found.st_mode) and version not in self._read:
+            self.seen.add(path.read_bytes())
+            self._read.add(version)
+            self.files += 1
 
 
 PLAYBOOK = ("playbooks/controlplane.yml", "--tags", "pki")
