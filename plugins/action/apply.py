@@ -15,8 +15,8 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import (
+    applier,
     connection,
-    engine,
     fieldpath,
     options,
     preview,
@@ -71,7 +71,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         # The cause may hold what must not be shown (an answer's text, a credential), so it is not chained.
         raise AnsibleActionFail(str(error)) from None
 
-    def _apply(self, args: dict[str, Any], task_vars: dict[str, Any]) -> engine.Result:
+    def _apply(self, args: dict[str, Any], task_vars: dict[str, Any]) -> applier.Result:
         settings = _settings(args, check=self._task.check_mode)
         absent = args["state"] == "absent"
         found = [] if absent else self._render(args, task_vars)
@@ -79,12 +79,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             server = connection.server_for(args)
         except ClusterMissingError as error:
             if absent:
-                return engine.Result()
+                return applier.Result()
             if settings.check:
                 return preview.of_new_cluster(settings, found)
             raise ApplyError(f"{error} Create it first (the eks role does), or check cluster and region.") from None
         with Client(server) as client:
-            work = engine.Engine(
+            work = applier.Applier(
                 client, settings, report=lambda text: display.display(f"apply {settings.name}: {text}")
             )
             return work.absent() if absent else work.present(found)
@@ -110,7 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return Templates(self._templar, variables, places)
 
 
-def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:
+def _settings(args: dict[str, Any], *, check: bool) -> applier.Settings:
     for option in ("name", "namespace"):
         if not _LABEL.fullmatch(str(args[option])):
             raise ApplyError(f"{option} {str(args[option])!r} may have lowercase letters, digits and dashes only.")
@@ -125,7 +125,7 @@ def _settings(args: dict[str, Any], *, check: bool) -> engine.Settings:
         )
         for item in args.get("ignore_fields") or ()
     ]
-    return engine.Settings(
+    return applier.Settings(
         name=str(args["name"]),
         namespace=str(args["namespace"]),
         cluster=str(args.get("cluster") or ""),

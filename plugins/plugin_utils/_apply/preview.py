@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import applyset, members
+from .applier import Result, Settings
 from .applyset import PARENT_RESOURCE, Parent, Scope
-from .engine import Result, Settings
 from .objects import Json, Resource, Source
 from .plan import CREATED, Action
 from .schema import status_apart

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real API server and the engine on it."""
+"""A real API server and the applier on it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import connection, render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import Applier, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Result, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 
 from localcloud.host.files import home
@@ -35,17 +35,17 @@ class Cluster:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def engine(self, name: str, namespace: str, **settings: Any) -> Engine:
-        return Engine(self.client, Settings(name, namespace, **{"wait": False, **settings}))
+    def applier(self, name: str, namespace: str, **settings: Any) -> Applier:
+        return Applier(self.client, Settings(name, namespace, **{"wait": False, **settings}))
 
     def apply(self, name: str, namespace: str, objects: list[dict[str, Any]] | str, **settings: Any) -> Result:
         before = self.client.requests
-        result = self.engine(name, namespace, **settings).present(render.from_definition(objects))
+        result = self.applier(name, namespace, **settings).present(render.from_definition(objects))
         result.requests -= before
         return result
 
     def absent(self, name: str, namespace: str, **settings: Any) -> Result:
-        return self.engine(name, namespace, **settings).absent()
+        return self.applier(name, namespace, **settings).absent()
 
     def get(self, path: str) -> dict[str, Any] | None:
         try:

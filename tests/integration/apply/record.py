@@ -146,11 +146,11 @@ def main() -> None:
         render,
         schema,
     )
-    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client  # noqa: PLC0415
-    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import (  # noqa: PLC0415
-        Engine,
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import (  # noqa: PLC0415
+        Applier,
         Settings,
     )
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Client  # noqa: PLC0415
 
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -158,8 +158,8 @@ def main() -> None:
         Client(connection.server_for({"kubeconfig": str(plane.kubeconfig)})) as client,
     ):
         found = render.from_definition(list(yaml.safe_load_all(SOURCE)))
-        engine = Engine(client, Settings("recorded", "default", wait=False))
-        result = engine.present(found)
+        applier = Applier(client, Settings("recorded", "default", wait=False))
+        result = applier.present(found)
         recorded: dict[str, Any] = {"server": client.get("/version")["gitVersion"], "objects": {}}
         kept: dict[str, dict[str, Any]] = {}
 
@@ -186,7 +186,7 @@ def main() -> None:
                     query = {"fieldManager": "kubectl-edit"}
                     client.request("PATCH", f"{path}/status", query, body=status, content_type=content)
                 entry["edited"] = client.get(path)
-            type_ = engine.discovery.type_of(action.resource)
+            type_ = applier.discovery.type_of(action.resource)
             added = drift.additions(action.member.body, entry.get("edited", entry["applied"]), type_)
             if added:
                 patch = drift.hand_over(entry["edited"], [step for paths in added.values() for step in paths])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import render
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import Applier, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Engine, Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 
 from localcloud.testing import eventually
@@ -40,8 +40,8 @@ def test_a_kind_that_is_gone_leaves_the_record(cluster: Cluster, namespace: str,
     cluster.apply("s", namespace, OBJECTS)
     record(cluster, namespace, "ConfigMap,Widget.gone.example.com")
     said: list[str] = []
-    engine = Engine(cluster.client, Settings("s", namespace, wait=False, prune=prune), report=said.append)
-    engine.present(render.from_definition(OBJECTS))
+    applier = Applier(cluster.client, Settings("s", namespace, wait=False, prune=prune), report=said.append)
+    applier.present(render.from_definition(OBJECTS))
     assert said == [
         "the server has no kind Widget.gone.example.com any more, so no objects of it: it leaves the set's record"
     ]

@@ -48,15 +48,15 @@ def test_objects_of_a_role(cluster: Cluster, role: str) -> None:
         if cluster.get(f"/api/v1/namespaces/{namespace}") is None:
             cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     options = {"allow_namespaces": True, "confirm": name}
-    engine = cluster.engine(name, "default", **options)
-    engine.present(found)
+    applier = cluster.applier(name, "default", **options)
+    applier.present(found)
     try:
-        again = cluster.engine(name, "default", **options)
+        again = cluster.applier(name, "default", **options)
         assert not again.present(rendered(role)).changed
-        engine = cluster.engine(name, "default", **options)
-        members = engine.read(rendered(role))
+        applier = cluster.applier(name, "default", **options)
+        members = applier.read(rendered(role))
         lives = {member.key: cluster.client.get(member.path) for member in members}
-        types = {member.key: engine.discovery.type_of(member.resource) for member in members}
+        types = {member.key: applier.discovery.type_of(member.resource) for member in members}
         asked = [str(m.key) for m in members if not plan.surely_unchanged(m.body, lives[m.key], types[m.key])]
         assert asked == [], "these cost a dry run each time"
 

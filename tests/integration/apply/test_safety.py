@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import render
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Result
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import Result
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import ROLES, Objects, render_template
 
@@ -42,8 +42,8 @@ class Protected:
         return [item for item in found if item["kind"] in kinds]
 
     def apply(self, *, check: bool = False, **options: Any) -> bool:
-        engine = self.cluster.engine(self.role, self.namespace, check=check)
-        return engine.present(render.from_definition(self.objects(**options))).changed
+        applier = self.cluster.applier(self.role, self.namespace, check=check)
+        return applier.present(render.from_definition(self.objects(**options))).changed
 
     def refusal(self, **options: Any) -> str:
         """What is said once the API server has learnt of the policy; nothing may have been changed by then."""

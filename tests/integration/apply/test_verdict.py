@@ -40,9 +40,9 @@ class Applied:
         eventually(self._read, what="the server publishes the new kinds' schemas")
 
     def _read(self) -> bool:
-        engine = self.cluster.engine(SET, NAMESPACE, allow_namespaces=True)
-        self.members = engine.read(render.from_definition(curated()))
-        self.discovery = engine.discovery
+        applier = self.cluster.applier(SET, NAMESPACE, allow_namespaces=True)
+        self.members = applier.read(render.from_definition(curated()))
+        self.discovery = applier.discovery
         return all(self.discovery.type_of(member.resource) for member in self.members)
 
     def live(self, member: Member) -> Json:

@@ -192,17 +192,17 @@ def test_a_claim_that_is_made_later_has_the_new_size(db: Namespace) -> None:
 
 def test_an_interrupted_replacement_is_taken_up_by_the_next_run(db: Namespace, actions: Actions) -> None:
     pods = db.uids("pods")
-    engine = db.cluster.engine("s", db.name)
-    send = engine._send
+    applier = db.cluster.applier("s", db.name)
+    send = applier._send
 
     def breaking(action: Action, *, dry_run: bool = False) -> dict[str, Any]:
         if not dry_run:
             raise ApiError("the server is away.", 503)
         return send(action, dry_run=True)
 
-    engine._send = breaking  # type: ignore[method-assign]
+    applier._send = breaking  # type: ignore[method-assign]
     with pytest.raises(PlanError, match=r"pods and volumes were kept, but .* server is away. .* run the play again"):
-        engine.present(render.from_definition(stateful_set("20Gi")))
+        applier.present(render.from_definition(stateful_set("20Gi")))
     assert db.set() == {}
     assert db.uids("pods") == pods
 

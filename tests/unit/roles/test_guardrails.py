@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import CONFIRMATION
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import CONFIRMATION
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     ROLES,
     evaluate,

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import replacement, wait
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applyset import GROUP_KINDS, ID, PART_OF, Parent
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import (
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import (
     CONFIRMATION,
-    Engine,
+    Applier,
     Result,
     Settings,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applyset import GROUP_KINDS, ID, PART_OF, Parent
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import (
     ApiError,
     ApplyError,
@@ -76,7 +76,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def apply(server: FakeServer, tmp_path: Path) -> Any:
     def call(text: str, name: str = "metrics", **settings: Any) -> Result:
         wanted = Settings(name, "n", **{"cluster": "one", "wait_timeout": 0, **settings})
-        return Engine(server, wanted, discovery=Discovery(server, tmp_path)).present(parse(text, "set.yaml"))  # type: ignore[arg-type]
+        return Applier(server, wanted, discovery=Discovery(server, tmp_path)).present(parse(text, "set.yaml"))  # type: ignore[arg-type]
 
     return call
 
@@ -85,7 +85,7 @@ def apply(server: FakeServer, tmp_path: Path) -> Any:
 def absent(server: FakeServer, tmp_path: Path) -> Any:
     def call(**settings: Any) -> Result:
         wanted = Settings("metrics", "n", **{"cluster": "one", "wait_timeout": 0, **settings})
-        return Engine(server, wanted, discovery=Discovery(server, tmp_path)).absent()  # type: ignore[arg-type]
+        return Applier(server, wanted, discovery=Discovery(server, tmp_path)).absent()  # type: ignore[arg-type]
 
     return call
 

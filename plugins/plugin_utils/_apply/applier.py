@@ -98,7 +98,7 @@ class Result:
         ]
 
 
-class Engine:
+class Applier:
     """Applies one set to one server."""
 
     def __init__(

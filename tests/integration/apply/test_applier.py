@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the engine does to a real API server."""
+"""What the applier does to a real API server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import applyset, preview, render
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.engine import Settings
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applier import Settings
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import PlanError, RenderError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 
@@ -208,8 +208,8 @@ def test_the_preview_of_a_new_cluster_is_what_a_run_then_reports(cluster: Cluste
 
 def test_the_preview_knows_which_kinds_have_namespaces(cluster: Cluster) -> None:
     found = render.from_definition([body for body in curated() if body["kind"] != "Thing"])
-    engine = cluster.engine("s", "default", allow_namespaces=True)
-    real = {member.key for member in engine.read(found)}
+    applier = cluster.applier("s", "default", allow_namespaces=True)
+    real = {member.key for member in applier.read(found)}
     planned = preview.of_new_cluster(Settings("s", "default", allow_namespaces=True), found)
     assert {action.key for action in planned.actions[1:]} == real
 
