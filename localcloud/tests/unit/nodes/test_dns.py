@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
 from pathlib import Path
 
+import dns.exception
+import dns.flags
+import dns.message
 import pytest
 
 from localcloud.controllers.cloud import Zone
-from localcloud.nodes import dns
+from localcloud.nodes import dns as vpc_dns
 
 ZONES = [
     Zone(
@@ -31,36 +33,24 @@ ZONES = [
 BALANCERS = {"lb.elb.amazonaws.com": "10.0.15.129"}
 
 
-def _query(name: str, kind: int = 1) -> bytes:
-    return struct.pack(">HHHHHH", 4711, 0x0100, 1, 0, 0, 0) + dns.encode(name) + struct.pack(">HH", kind, 1)
+def _query(name: str, kind: str = "A") -> bytes:
+    return dns.message.make_query(name, kind).to_wire()
 
 
-def _ask(name: str, kind: int = 1) -> tuple[int, list[str]] | None:
-    """The answer's code, and its addresses and names."""
-    question = dns.parse(_query(name, kind))
-    assert question is not None
-    message = dns.answer(question, ZONES, BALANCERS)
+def _ask(name: str, kind: str = "A") -> tuple[int, list[str]] | None:
+    """The answer's code, and its addresses and names, as a client reads them."""
+    query = vpc_dns.parse(_query(name, kind))
+    assert query is not None
+    message = vpc_dns.answer(query, ZONES, BALANCERS)
     if message is None:
         return None
-    identifier, flags, questions, count = struct.unpack_from(">HHHH", message)
-    assert (identifier, questions, flags & 0x8100) == (4711, 1, 0x8100)
-    offset, found = len(_query(name)), []
-    for _ in range(count):
-        _, offset = _name(message, offset)
-        kind, _, _, length = struct.unpack_from(">HHIH", message, offset)
-        data = message[offset + 10 : offset + 10 + length]
-        found.append(socket.inet_ntoa(data) if kind == 1 else _name(data, 0)[0])
-        offset += 10 + length
-    assert offset == len(message)
-    return flags & 0xF, found
-
-
-def _name(message: bytes, offset: int) -> tuple[str, int]:
-    labels = []
-    while message[offset]:
-        labels.append(message[offset + 1 : offset + 1 + message[offset]].decode())
-        offset += message[offset] + 1
-    return ".".join(labels), offset + 1
+    read = dns.message.from_wire(message.to_wire())
+    assert query.is_response(read)
+    assert read.flags & dns.flags.RA
+    # Addresses of a name come in any order.
+    return read.rcode(), [
+        text for one in read.answer for text in sorted(entry.to_text().rstrip(".").lower() for entry in one)
+    ]
 
 
 def test_addresses_and_chains_of_names() -> None:
@@ -76,8 +66,8 @@ def test_name_that_leads_outside_is_left_to_the_client() -> None:
 
 def test_missing_name_of_a_zone_and_existing_name_without_that_type() -> None:
     assert _ask("nothing.platform.internal") == (3, [])
-    assert _ask("db.platform.internal", 28) == (0, [])
-    assert _ask("lb.elb.amazonaws.com", 28) == (0, [])
+    assert _ask("db.platform.internal", "AAAA") == (0, [])
+    assert _ask("lb.elb.amazonaws.com", "AAAA") == (0, [])
 
 
 def test_zone_and_the_names_above_others_exist_without_addresses() -> None:
@@ -114,18 +104,37 @@ def test_chain_without_an_end_fails() -> None:
     ids=["empty", "short", "cut off", "an answer", "two questions", "compressed"],
 )
 def test_what_is_no_query_is_not_answered(message: bytes) -> None:
-    assert dns.parse(message) is None
-    assert asyncio.run(dns.Resolver(list, dict, []).reply(message)) is None
+    assert vpc_dns.parse(message) is None
+    assert asyncio.run(vpc_dns.Resolver(list, dict, []).reply(message)) is None
 
 
 def test_without_a_server_of_the_host_others_names_fail() -> None:
-    reply = asyncio.run(dns.Resolver(lambda: ZONES, dict, []).reply(_query("example.org")))
+    reply = asyncio.run(vpc_dns.Resolver(lambda: ZONES, dict, []).reply(_query("example.org")))
     assert reply is not None
     assert reply[3] & 0xF == 2
+
+
+def test_others_names_are_asked_of_the_servers_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def udp(query: dns.message.Message, server: str, seconds: float, port: int) -> dns.message.Message:
+        asked.append((server, port))
+        if server == "192.0.2.1":
+            raise dns.exception.Timeout
+        answer = dns.message.make_response(query)
+        answer.answer.append(vpc_dns.records("example.org", "A", "198.51.100.7"))
+        return answer
+
+    monkeypatch.setattr("dns.asyncquery.udp", udp)
+    resolver = vpc_dns.Resolver(lambda: ZONES, dict, ["192.0.2.1", "192.0.2.2"])
+    reply = asyncio.run(resolver.reply(_query("example.org")))
+    assert reply is not None
+    assert dns.message.from_wire(reply).answer[0][0].to_text() == "198.51.100.7"
+    assert asked == [("192.0.2.1", 53), ("192.0.2.2", 53)]
 
 
 def test_servers_of_the_host(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text("search x\nnameserver 192.0.2.1\nnameserver fe80::1\nnameserver\noptions ndots:1\n")
-    assert dns.upstream_servers(path) == ["192.0.2.1"]
-    assert dns.upstream_servers(tmp_path / "none") == []
+    assert vpc_dns.upstream_servers(path) == ["192.0.2.1"]
+    assert vpc_dns.upstream_servers(tmp_path / "none") == []
