@@ -18,6 +18,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from localcloud.artifacts import images
 from localcloud.artifacts.binaries import NODE_PROGRAMS, PROGRAMS, Binaries
 from localcloud.daemon.server import OWN_ERROR, REPAIR_PATH, STATUS_PATH
 from localcloud.daemon.state import Daemon, StateDir, environment
@@ -228,9 +229,6 @@ def _logs(state: StateDir, lines: int) -> None:
 
 
 def _images(references: Sequence[str], build: bool) -> None:
-    # What it needs of the emulator is slow to load, and no other command needs it.
-    from localcloud.artifacts import images  # noqa: PLC0415
-
     known = images.available()
     for reference in references or known:
         path = images.archive(reference) if build else images.cached(reference)

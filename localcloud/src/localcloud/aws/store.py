@@ -1,11 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The records behind the emulated account: ministack's own stores, behind typed names.
+"""The records of the emulated account, in ministack's stores.
 
-Only this package's network, iam and eks parts touch them. Keys that start with ``_`` are the emulator's own and
-never leave it. EKS sub-resources are keyed as ministack keys them, so that its authentication webhook and its
-persistence go on working.
+No answer shows keys that start with ``_``. EKS sub-resources are keyed as ministack keys them, because its
+authentication webhook reads them.
 """
 
 from __future__ import annotations

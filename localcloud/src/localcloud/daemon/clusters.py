@@ -248,7 +248,7 @@ class Clusters:
             cluster.plane.stop(grace)
 
     def _start_controllers(self, cluster: Cluster) -> None:
-        from localcloud.controllers import start_controllers  # noqa: PLC0415 - reads the emulator, once configured
+        from localcloud.controllers import start_controllers  # noqa: PLC0415 - loads ministack, after configure()
 
         node_controller = _node_controller(self.machines) if self.machines is not None else None
         cluster.controllers = start_controllers(

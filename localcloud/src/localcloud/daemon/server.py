@@ -198,7 +198,7 @@ class Cloud:
         return said
 
     def _lasting(self) -> dict[str, dict[str, Any]]:
-        """What changes by the engine's doing only; the rest is asked of the daemon, not read from a file."""
+        """What of the clusters the state file records; what changes by itself is asked of the daemon."""
         clusters = self.clusters.summary() if self.clusters else {}
         return {
             key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()

@@ -131,7 +131,7 @@ class ControlPlane:
         try:
             etcd.start()
             plane = cls(
-                directory / "controlplane",
+                directory / "control-plane",
                 binaries=binaries,
                 supervisor=supervisor,
                 etcd=etcd,
