@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All that the local cloud uses of ministack, whose interface is private: no other module imports it.
 
-ministack reads its settings from the environment when it is imported, so whoever imports this module sets them before.
+ministack reads its settings from the environment when it is imported: set them before this module is imported.
 When a version of ministack lacks a name, ``tests/unit/aws/test_ministack.py`` says which.
 """
 

@@ -334,7 +334,7 @@ class Clusters:
             return self._clusters.get(key)
 
     def _changed(self) -> None:
-        """Tell who keeps the books; what goes wrong there is no fault of a control plane."""
+        """Report a change; a report that fails does not fail the control plane."""
         try:
             self._tell()
         except Exception:

@@ -205,7 +205,7 @@ class Cloud:
         }
 
     async def _guard(self, stopped: asyncio.Event) -> None:
-        """Stop when nobody can stop this daemon any more: its record, or the process it belongs to, is gone."""
+        """Stop when the record of this daemon, or the process that owns it, is gone: no command could stop it then."""
         while not stopped.is_set():
             await asyncio.sleep(GUARD_INTERVAL)
             self._book.catch_up()
@@ -236,7 +236,7 @@ class Cloud:
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         app: Any = self.app()
-        # Without it nobody finds this daemon.
+        # By it the commands find this daemon.
         self._state.write(self._daemon)
         guard = asyncio.create_task(self._guard(stopped))
         try:

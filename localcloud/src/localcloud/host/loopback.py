@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports on the loopback interface, and waiting for those who listen there.
+"""Free ports of the loopback interface, and waiting for programs that listen on them.
 
-Whoever chooses a port reserves it, so that nobody else chooses it before somebody listens: other processes of the user
-by a lock in the cache that all checkouts share, which ends with the process.
+A chosen port is reserved until a program listens on it. Other processes of the user see the reservation as a lock on
+a file in the cache, which ends with the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 # Outside the range from which systems take the ports of outgoing connections.
 PORTS = range(20000, 32000)
 _REPORT_AFTER = 15.0
-# More than anybody chooses before listening on the first of them.
+# More than a process chooses before it listens on the first of them.
 _RESERVED = 256
 
 
@@ -81,12 +81,12 @@ def _reservations() -> Reservations:
 
 
 def reserve(port: int) -> bool:
-    """Reserve a port that nobody listens on; tell whether that was possible."""
+    """Reserve a port if no program listens on it; tell whether that was possible."""
     return port_is_free(port) and _reservations().take(port)
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on, reserved."""
+    """Return a free loopback port, reserved."""
     for _ in range(200):
         port = random.choice(PORTS)  # noqa: S311 - not a secret
         if reserve(port):

@@ -184,7 +184,7 @@ class ControlPlane:
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing of it runs, and nobody brings it back."""
+        """Whether nothing of it runs, and nothing starts it again."""
         return not self._processes
 
     # -- access
@@ -337,7 +337,7 @@ class ControlPlane:
                 "--profiling=false",
                 "--kube-api-qps=200",
                 "--kube-api-burst=400",
-                # Nobody attaches volumes to simulated nodes, and nobody asks for their certificates.
+                # No volume is attached to a simulated node, and no simulated node asks for a certificate.
                 "--controllers=*,-persistentvolume-attach-detach-controller,-certificatesigningrequest-signing-controller,"
                 "-certificatesigningrequest-approving-controller,-certificatesigningrequest-cleaner-controller",
                 # A machine busy with builds must not look like a dead node.

@@ -16,7 +16,7 @@ from localcloud.releases import versions
 
 
 def make_log_group(record: store.Record) -> None:
-    """Where the control plane logs, EKS makes the log group if nobody has; it outlives the cluster."""
+    """EKS makes the log group of a control plane that logs, if there is none; it outlives the cluster."""
     group = f"/aws/eks/{record['name']}/cluster"
     if cluster_config.enabled_logs(record["logging"]) and group not in ministack.log_groups:
         ministack.create_log_group({"logGroupName": group})

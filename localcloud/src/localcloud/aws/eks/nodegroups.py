@@ -256,7 +256,7 @@ _REPORT_WITHIN = 15.0
 
 
 def seen(record: store.Record) -> store.Record | None:
-    """What the in-cluster controllers last said of the nodes; None where nobody runs nodes."""
+    """What the in-cluster controllers last reported of the nodes; None where no controllers run."""
     report: store.Record | None = record.get("_nodes")
     if report is not None:
         return report
