@@ -14,7 +14,7 @@ from tests.integration.site.conftest import Playbook
 
 pytestmark = pytest.mark.integration
 
-CHECK = "Refuse what was not named, and a controlplane that members need"
+CHECK = "Refuse clusters that were not named, and a controlplane that members need"
 NO_LOCK = "This run has not taken the lock on cluster"
 WORKLOADS, CONTROLPLANE = (
     f"Remove each layer of the {which}, the last one first" for which in ("workload clusters", "controlplane")
