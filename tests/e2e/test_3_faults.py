@@ -223,7 +223,7 @@ def test_all_brokers_are_away(fleet: Fleet, reader: Reader, rows: list[Row]) -> 
     assert OUTAGE < 90 or "KafkaBrokersMissing" in trial.row.alarms
 
 
-def test_the_way_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
+def test_the_network_path_to_the_controlplane_is_cut(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
     trial = Trial(fleet, reader, rows, "the way is cut")
     ec2, routes = fleet.ec2(), fleet.routes_between()
     assert routes

@@ -143,7 +143,7 @@ def test_each_certificate_and_its_issuer(measured: tuple[Telegraf, list[Sample]]
         assert {labels["serial_number"]: value for labels, value in mine} == ends(pem)
 
 
-def test_roots_of_one_name_are_told_apart(measured: tuple[Telegraf, list[Sample]]) -> None:
+def test_roots_of_one_name_are_distinguished(measured: tuple[Telegraf, list[Sample]]) -> None:
     telegraf, found = measured
     roots = of(found, "root")
     assert {labels["serial_number"]: value for labels, value in roots} == ends(

@@ -394,7 +394,7 @@ def test_verify_finds_its_own_alarm_in_both(chain: Chain, tmp_path: Path, monkey
             assert look(Canary("canary0other", "staging", canary.since)) is None
 
 
-def test_what_an_environment_does_not_want_to_hear_reaches_nobody(chain: Chain) -> None:
+def test_severities_that_an_environment_leaves_out_reach_nobody(chain: Chain) -> None:
     # A group of their own: alarms of one name and environment share a message.
     chain.fire(alertname="Muted", cluster="hushed", environment="quiet", severity="warning")
     chain.fire(alertname="Muted", cluster="heard", environment="quiet", severity="critical")

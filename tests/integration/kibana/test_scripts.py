@@ -138,7 +138,7 @@ def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconc
     assert reconcile(change=without).drift == 0
 
 
-def test_a_refused_import_is_told(double: Double, reconcile: Reconcile) -> None:
+def test_a_refused_import_is_reported(double: Double, reconcile: Reconcile) -> None:
     double.refuse_import = True
     outcome = reconcile()
     assert outcome.status == 1
@@ -224,7 +224,7 @@ def scrape(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Iterator
         process.wait(timeout=10)
 
 
-def test_the_exporter_tells_what_kibana_tells(double: Double, scrape: Callable[[], dict[str, float]]) -> None:
+def test_the_exporter_reports_what_kibana_reports(double: Double, scrape: Callable[[], dict[str, float]]) -> None:
     double.status = STATUS
     found = scrape()
     assert found["kibana_up"] == 1
@@ -243,7 +243,7 @@ def test_the_exporter_tells_what_kibana_tells(double: Double, scrape: Callable[[
     assert {name.partition("{")[0] for name in found} == listed
 
 
-def test_the_exporter_without_a_password_tells_the_level(
+def test_the_exporter_without_a_password_reports_the_level_only(
     double: Double, scrape: Callable[[], dict[str, float]]
 ) -> None:
     double.status = STATUS
@@ -254,5 +254,5 @@ def test_the_exporter_without_a_password_tells_the_level(
     assert "kibana_uptime_seconds" not in found
 
 
-def test_kibana_is_down_when_it_tells_nothing(scrape: Callable[[], dict[str, float]]) -> None:
+def test_kibana_is_down_when_it_does_not_answer(scrape: Callable[[], dict[str, float]]) -> None:
     assert scrape() == {"kibana_up": 0}

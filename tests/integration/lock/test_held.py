@@ -112,7 +112,7 @@ def test_a_lock_that_nobody_renews_stops_the_run_before_it_ends(start: Callable[
     assert runs.lock() == lock
 
 
-def test_credentials_that_disappear_are_told_and_stop_the_run(start: Callable[..., Runs], local_cloud: Any) -> None:
+def test_credentials_that_disappear_are_reported_and_stop_the_run(start: Callable[..., Runs], local_cloud: Any) -> None:
     iam = local_cloud.client("iam")
     iam.create_user(UserName="leaving")
     allowed = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}}

@@ -227,7 +227,7 @@ def test_a_cluster_with_node_groups_is_not_deleted(run: Any, new_cluster: Any, n
     assert "still has node group workers" in str(announced["warnings"])
 
 
-def test_node_groups_on_their_way_out_are_waited_for(run: Any, new_cluster: Any, node_role: str) -> None:
+def test_node_groups_that_are_being_deleted_are_waited_for(run: Any, new_cluster: Any, node_role: str) -> None:
     options = new_cluster()
     run("eks_cluster", **options)
     group = {"cluster_name": options["name"], "name": "workers"}
@@ -241,7 +241,7 @@ def test_creating_needs_a_role_and_subnets(run: Any) -> None:
     assert "role_arn and subnet_ids must be given" in failed["msg"]
 
 
-def test_a_failure_in_the_middle_tells_what_was_done(run: Any, new_cluster: Any) -> None:
+def test_a_failure_in_the_middle_reports_the_changes_made(run: Any, new_cluster: Any) -> None:
     options = new_cluster()
     run("eks_cluster", **options)
     wrong = {**options, "log_types": ["api"], "security_group_ids": ["sg-00000000000000000"]}

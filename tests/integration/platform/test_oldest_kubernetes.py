@@ -145,7 +145,7 @@ def test_what_a_version_does_not_know_is_found(schema: Schema) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text, (minor, _, _) in BEHAVIOUR.items() if minor > OLDEST])
-def test_what_newer_versions_alone_heed_can_be_gone_without(text: str) -> None:
+def test_fields_that_only_newer_versions_honour_are_optional(text: str) -> None:
     using = {role for role in ROLES if text in json.dumps(rendered_role(role, MEMBER))}
     assert using == {path.partition("/")[0] for path in BEHAVIOUR[text][2]}
 

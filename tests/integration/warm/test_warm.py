@@ -227,7 +227,7 @@ def test_without_pipelining_it_is_local(runs: Runs) -> None:
     assert " (warm)\n" not in output
 
 
-def test_an_interpreter_that_cannot_start_is_told_by_the_module(runs: Runs) -> None:
+def test_an_interpreter_that_cannot_start_is_reported_by_the_module(runs: Runs) -> None:
     """The answer is local's own."""
     task = {"ansible.builtin.stat": {"path": "/"}, "vars": {"ansible_python_interpreter": "/nowhere/python"}}
     output = runs.output("dataplatform.fleet.warm", [task])

@@ -54,7 +54,7 @@ def test_all_lines_of_a_table_are_as_long() -> None:
     assert {len(line) for line in lines} == {len(head)}
 
 
-def test_memory_that_a_system_does_not_tell_is_no_row() -> None:
+def test_memory_that_a_system_does_not_report_has_no_row() -> None:
     assert memory_row("work", "peer", None, None) == []
     (found,) = memory_row("work", "peer", 100.0, 50.0)
     assert (found["ratio"], found["ours_s"]) == (0.5, None)

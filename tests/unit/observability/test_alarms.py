@@ -186,7 +186,7 @@ def test_silence_is_an_alarm_where_data_must_exist(alarm: Alarm) -> None:
         assert (found["noDataState"], found["execErrState"]) == ("OK", "Error")
 
 
-def test_alarms_about_the_way_do_not_take_it() -> None:
+def test_alarms_about_the_data_path_do_not_depend_on_it() -> None:
     for alarm in ALARMS:
         if alarm.component == "telegraf":
             assert alarm.direct
@@ -212,7 +212,7 @@ def test_an_empty_dead_letter_queue_has_a_byte(size: int, there_is_one: bool) ->
     assert (size > alarm.threshold) is there_is_one
 
 
-def test_the_watchdog_takes_the_whole_way_of_the_controlplane() -> None:
+def test_the_watchdog_covers_the_whole_data_path_of_the_controlplane() -> None:
     (watchdog,) = (alarm for alarm in ALARMS if alarm.always)
     found = of_grafana(watchdog)
     assert watchdog.name == "Watchdog"

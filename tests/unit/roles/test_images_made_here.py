@@ -68,7 +68,7 @@ def test_addons_are_pulled_from_the_registry_of_the_region() -> None:
     assert here.replace("eu-central-1", "us-east-1") == there
 
 
-def test_a_kubelet_can_tell_that_they_are_not_root() -> None:
+def test_a_kubelet_can_verify_that_they_are_not_root() -> None:
     """Without ``runAsUser`` it refuses ``runAsNonRoot`` to an image whose user has a name, as the official ones."""
     known = available()
     checked = [

@@ -79,7 +79,7 @@ def acls(**options: Any) -> list[str]:
         ({"kafka_controllers": 3}, 0, [1000, 1001, 1002], "3 controllers"),
     ],
 )
-def test_who_votes(options: dict[str, Any], voters: int, ids: list[int], quorum: str) -> None:
+def test_the_voters_of_the_quorum(options: dict[str, Any], voters: int, ids: list[int], quorum: str) -> None:
     objects = render(**options)
     assert environment(objects)["KAFKA_VOTERS"] == str(voters)
     pod = "kafka-controller" if "kafka_controllers" in options else "kafka"

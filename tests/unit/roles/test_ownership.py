@@ -86,7 +86,7 @@ def _uses(task: dict[str, Any], module: str) -> bool:
 
 
 @pytest.mark.parametrize("role", ALL)
-def test_modules_of_the_fleet_are_told_by_which_tags_to_go(role: str) -> None:
+def test_modules_get_the_tags_that_mark_the_fleets_resources(role: str) -> None:
     for task in _tasks(role):
         for module in OWN:
             options = task.get(f"dataplatform.fleet.{module}")

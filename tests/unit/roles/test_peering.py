@@ -86,7 +86,7 @@ def test_only_check_mode_knows_the_vpc_before_it_is_there() -> None:
         internal("vpc_id", __peering_vpcs={"vpcs": []}, ansible_check_mode=False)
 
 
-def test_the_tag_that_all_members_give_tells_the_fleets_own() -> None:
+def test_the_tag_that_all_members_have_marks_the_fleets_resources() -> None:
     tags = {"dataplatform.fleet/fleet": "one", "dataplatform.fleet/cluster": "controlplane", "team": "data"}
     assert internal("fleet_tag", peering_tags=tags) == {"dataplatform.fleet/fleet": "one"}
     # With tags of a site's own, nothing has it.

@@ -93,7 +93,7 @@ def test_says_that_the_controlplane_does_not_know_a_new_member(documents: Any, g
     assert internal("seen", host="staging", groups=groups, __pki_found=found) is seen
 
 
-def test_every_path_that_a_role_asks_for_is_one_that_pki_makes() -> None:
+def test_every_path_that_a_role_reads_is_made_by_pki() -> None:
     asking = re.compile(r"inventory_hostname ~ '/((?:tls|passwords|issuer|kafka)/[a-z0-9/_-]+)'")
     made = {re.sub("^[^/]+/", "", path) for path in shared_values()}
     files = [file for role in role_names() for file in (ROLES / role).rglob("*.yml")]

@@ -36,7 +36,7 @@ def test_a_placeholder_is_no_key() -> None:
 @pytest.mark.parametrize(
     ("content", "key"), [("hunter2", ""), ("hunter2", "short-secret"), ({"a": "hunter2"}, KEY), ("hunter2", None)]
 )
-def test_refuses_without_telling(content: Any, key: Any) -> None:
+def test_a_refusal_does_not_contain_the_value(content: Any, key: Any) -> None:
     with pytest.raises(AnsibleFilterError) as error:
         keyed_checksum(content, key)
     assert "hunter2" not in str(error.value)

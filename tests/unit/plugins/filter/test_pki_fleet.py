@@ -57,7 +57,7 @@ def made(*members: str) -> dict[str, Any]:
     }
 
 
-def test_what_is_there_stays_and_bundles_are_made_anew() -> None:
+def test_existing_certificates_stay_and_bundles_are_made_again() -> None:
     found = planned(LIVE)
     assert (found["root"], found["issuers"]) == ("", [])
     documents = secrets(found)

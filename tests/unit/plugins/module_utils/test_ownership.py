@@ -110,7 +110,7 @@ def test_of_several_zones_of_one_name_the_fleets_own_comes_first() -> None:
         (UNFINISHED, FLEET, True),
     ],
 )
-def test_without_marks_any_of_the_tags_tells_what_was_made(
+def test_without_marks_any_of_the_tags_marks_a_resource(
     live: dict[str, str], wanted: dict[str, Any], expected: bool
 ) -> None:
     assert known(live, wanted) is expected

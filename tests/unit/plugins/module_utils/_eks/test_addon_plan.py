@@ -116,7 +116,7 @@ def test_an_update_keeps_what_it_is_not_about(options: dict[str, Any], expected:
     assert request == {**kept, **expected}
 
 
-def test_a_failed_creation_is_begun_anew() -> None:
+def test_a_failed_creation_starts_again() -> None:
     failed = {**ADDON, "status": "CREATE_FAILED"}
     planned = calls(plan({"configuration": {"a": "y"}}, failed))
     assert [operation for operation, _ in planned] == ["DeleteAddon", "CreateAddon"]

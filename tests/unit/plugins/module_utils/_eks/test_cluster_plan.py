@@ -279,7 +279,7 @@ def test_a_version_must_be_offered() -> None:
         )
 
 
-def test_who_may_not_ask_is_not_held_up() -> None:
+def test_a_user_without_permission_is_not_delayed() -> None:
     planned = plan_present("one", cluster(version="1.37"), wanted_state({"version": "1.38"}), offered=lambda: None)
     assert calls(planned) == [("UpdateClusterVersion", {"version": "1.38"})]
 

@@ -427,7 +427,7 @@ def test_a_new_node_group_has_the_latest_release_anyway(eks: FakeEks) -> None:
         ),
     ],
 )
-def test_a_latest_release_that_nobody_tells_is_said(eks: FakeEks, ami_type: str, why: str) -> None:
+def test_a_missing_latest_release_is_an_error(eks: FakeEks, ami_type: str, why: str) -> None:
     eks.cluster()
     eks.nodegroup("workers", amiType=ami_type)
     with pytest.raises(EksError, match=why):

@@ -244,7 +244,7 @@ def test_the_timeout_is_the_tasks(params: dict[str, Any], timeout: float) -> Non
     assert module.left == {"timeout": timeout, "client": "eks"}
 
 
-def test_an_error_tells_what_was_done_and_why_it_ended(played: Played) -> None:
+def test_an_error_reports_the_changes_made_and_its_cause(played: Played) -> None:
     module = Module()
     played.failing = "update-0"
 

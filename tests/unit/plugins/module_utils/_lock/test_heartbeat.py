@@ -56,7 +56,7 @@ class Run:
         return self.ended.pop(0)
 
 
-def test_a_process_is_told_from_one_that_has_ended() -> None:
+def test_a_process_is_distinguished_from_one_that_has_ended() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert child.stdin
     process = Process(child.pid, started(child.pid))
@@ -118,5 +118,5 @@ def test_what_a_refusal_is() -> None:
     assert not refused(DOWN)
 
 
-def test_an_answer_without_a_date_tells_no_skew() -> None:
+def test_an_answer_without_a_date_gives_no_skew() -> None:
     assert skew({}) == 0.0

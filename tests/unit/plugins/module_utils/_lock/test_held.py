@@ -74,7 +74,7 @@ def test_silence_stops_it_a_minute_before_another_run_may_take_the_lock(place: P
     assert [held.margin(ttl) for ttl in (9, 60, 300, 3600)] == [3, 20, 60, 60]
 
 
-def test_a_machine_that_slept_is_told_from_a_process_that_ended(place: Place) -> None:
+def test_a_suspended_machine_is_distinguished_from_a_process_that_ended(place: Place) -> None:
     own = started(os.getpid())
     place.memory(run=os.getpid(), run_started=own, pid=os.getpid(), started=own)
     place.state(silent=241)

@@ -23,7 +23,7 @@ def test_a_holder_that_is_silent_for_longer_than_it_promised_is_stale(now: int, 
     assert LOCK.stale(now) is stale
 
 
-def test_a_description_tells_who_and_since_when() -> None:
+def test_a_description_names_the_holder_and_the_time() -> None:
     assert LOCK.describe(1090) == "ann@laptop (site.yml) for 1m30s, last heartbeat 5s ago"
     assert LOCK.public(1090)["age"] == 90
 

@@ -155,7 +155,7 @@ def test_a_pending_request_is_accepted(accounts: Accounts) -> None:
         assert ("hub: AcceptVpcPeeringConnection" in accounts.changes()) is not check_mode
 
 
-def test_one_that_is_on_its_way_is_waited_for_and_not_accepted_twice(accounts: Accounts) -> None:
+def test_a_connection_that_is_being_created_is_waited_for_and_not_accepted_twice(accounts: Accounts) -> None:
     accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", "provisioning", Name="one-hub", **FLEET)
     assert accounts.manager(**ACCEPTS).present()["status"] == "active"
     assert "hub: AcceptVpcPeeringConnection" not in accounts.changes()

@@ -228,7 +228,7 @@ def test_a_flow_log_is_replaced_not_edited() -> None:
     assert changes(before) == [("replace", "flow_log", "fleet-flow-logs", ["traffic_type"])]
 
 
-def test_what_the_api_does_not_tell_is_no_difference() -> None:
+def test_fields_that_the_api_does_not_return_are_no_difference() -> None:
     before = live()
     before["endpoint", "ecr.api"]["private_dns"] = None
     assert changes(before) == []

@@ -545,6 +545,6 @@ def test_a_relative_path_needs_the_inventorys_directory() -> None:
     ]
 
 
-def test_every_fault_is_told() -> None:
+def test_every_fault_is_reported() -> None:
     found = faults({"Zzz": {}, "NodeCpuHigh": {"hold": "x", "enabled": "x"}}, [{**EXTRA, "severity": "x"}, 1])
     assert len(found) == 5

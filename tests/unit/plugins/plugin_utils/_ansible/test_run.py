@@ -60,7 +60,7 @@ def orphan(directory: Path, statement: str) -> None:
     "statement",
     ["run.process()", "run.end_with_it()", "warm.start(sys.executable, directory / 'warm', '/')"],
 )
-def test_a_worker_that_outlives_its_run_is_told(tmp_path: Path, statement: str) -> None:
+def test_a_worker_that_outlives_its_run_is_reported(tmp_path: Path, statement: str) -> None:
     """No warm interpreter either: it would be bound to the process that adopts orphans, for ever."""
     orphan(tmp_path, statement)
     eventually((tmp_path / "said").exists, 60)

@@ -376,7 +376,7 @@ def test_in_check_mode_a_namespace_may_be_one_that_is_yet_to_come(apply: Any, se
     assert actions(apply(config("a"), check=True))["ConfigMap n/a"] == "created"
 
 
-def test_errors_of_the_server_are_told_with_file_line_and_object_all_at_once(apply: Any, server: FakeServer) -> None:
+def test_errors_of_the_server_are_reported_with_file_line_and_object_all_at_once(apply: Any, server: FakeServer) -> None:
     def refuse(method: str, path: str) -> ApiError | None:
         if method == "PATCH" and "Secret" not in path and path.rpartition("/")[2] in {"a", "s"}:
             return ApiError('admission denied: data.a: Invalid value: "hunter22"', 403, "Forbidden")

@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.applyset
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Key
 
 
-def test_the_id_is_the_hash_that_the_specification_asks_for() -> None:
+def test_the_id_is_the_hash_of_the_specification() -> None:
     digest = hashlib.sha256(b"web-applyset.default.ConfigMap.").digest()
     expected = base64.urlsafe_b64encode(digest).decode().rstrip("=")
     assert Parent("web", "default").id == f"applyset-{expected}-v1"

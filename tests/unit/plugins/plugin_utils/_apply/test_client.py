@@ -193,7 +193,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Client(Server("http://127.0.0.1:9"))
 
 
-def test_nobody_there() -> None:
+def test_no_holder() -> None:
     with (
         Client(Server("http://127.0.0.1:9", label="staging")) as client,
         pytest.raises(UnreachableError, match=r"staging .* cannot be reached: the connection was refused") as caught,
@@ -216,7 +216,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password(url: str) -> 
     assert "pass" not in str(caught.value)
 
 
-def test_a_proxy_is_told_who_asks(script: Script) -> None:
+def test_a_proxy_gets_the_credentials(script: Script) -> None:
     proxy = script.url.replace("//", "//user:p%40ss@")
     with Client(Server("http://kubernetes.example", proxy_url=proxy)) as client:
         assert client.get("/x") == {"ok": True}

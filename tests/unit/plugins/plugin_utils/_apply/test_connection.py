@@ -130,7 +130,7 @@ def test_eks_tokens_are_kept_until_shortly_before_they_end(monkeypatch: pytest.M
     ("status", "error"),
     [("DELETING", ClusterMissingError), ("FAILED", ClusterMissingError), ("CREATING", ApplyError)],
 )
-def test_a_cluster_on_its_way_out_has_nothing_to_remove(
+def test_a_cluster_that_is_being_deleted_has_nothing_to_remove(
     monkeypatch: pytest.MonkeyPatch, status: str, error: type[ApplyError]
 ) -> None:
     """So that a destroy that was interrupted, or is about a cluster that failed, can go on."""

@@ -73,7 +73,7 @@ def test_without_a_schema_nothing_is_taken_for_an_addition() -> None:
     assert drift.additions(recorded.state("ConfigMap", "rendered"), live, None) == {}
 
 
-def test_additions_of_two_tools_are_told_apart() -> None:
+def test_additions_of_two_tools_are_distinguished() -> None:
     live = recorded.state("ConfigMap", "edited")
     live["metadata"]["managedFields"].append(
         {"manager": "k9s", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:c": {}}}}

@@ -278,7 +278,7 @@ def left(path: tuple[str, ...], *, kind: str = "", name: str = "", namespace: st
         ({"kind": "Deployment", "name": "web", "namespace": "other"}, False),
     ],
 )
-def test_which_objects_fields_are_left_to_others(selection: dict[str, str], expected: bool) -> None:
+def test_fields_of_other_managers_are_left(selection: dict[str, str], expected: bool) -> None:
     ignores = [left(REPLICAS, **selection)]
     assert ignores[0].matches(DEPLOYMENT) is expected
     assert plan.is_ignored(REPLICAS, ignores, DEPLOYMENT) is expected

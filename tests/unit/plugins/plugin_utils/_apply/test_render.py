@@ -127,7 +127,7 @@ RENDERED = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k1: 
 
 
 @pytest.mark.parametrize(("rendered", "template"), [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (9, 10)])
-def test_lines_of_rendered_text_are_told_in_the_template(rendered: int, template: int) -> None:
+def test_lines_of_rendered_text_are_reported_in_the_template(rendered: int, template: int) -> None:
     assert template_line(RENDERED, TEMPLATE, rendered) == template
 
 

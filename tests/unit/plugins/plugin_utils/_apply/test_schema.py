@@ -53,7 +53,7 @@ def test_selectors_are_one_value() -> None:
     assert not at(type_, "spec.replicas").atomic
 
 
-def test_quantities_dates_and_texts_are_told_apart() -> None:
+def test_quantities_dates_and_texts_are_distinguished() -> None:
     type_ = recorded.type_of("StatefulSet")
     size = at(type_, "spec.volumeClaimTemplates.[].spec.resources.requests.storage")
     assert (size.quantity, size.component) == (True, QUANTITY)

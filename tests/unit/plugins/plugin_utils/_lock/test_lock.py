@@ -64,7 +64,7 @@ def test_a_free_lock_is_taken_with_the_time_of_the_table() -> None:
     assert taken.previous is None
 
 
-def test_a_held_lock_is_refused_naming_holder_and_way_out() -> None:
+def test_the_refusal_of_a_held_lock_names_the_holder_and_the_remedy() -> None:
     table = Table(THEIRS)
     with pytest.raises(HeldError) as refused:
         acquire(table, MINE)
@@ -134,7 +134,7 @@ def test_a_lock_that_is_given_back_between_two_requests_is_taken() -> None:
     assert acquire(table, MINE).lock.run_id == "mine"
 
 
-def test_a_lock_that_is_lost_is_told() -> None:
+def test_a_lock_that_is_lost_is_reported() -> None:
     with pytest.raises(LostError, match="was removed"):
         confirm(Table(), MINE)
     with pytest.raises(LostError, match="held by bob@server"):

@@ -100,7 +100,7 @@ def test_elasticsearch_is_asked_for_the_members_own_stream(log: bool, stream: st
     assert "canary0abc" in json.dumps(body)
 
 
-def test_elasticsearchs_refusal_is_told_in_its_own_words() -> None:
+def test_elasticsearchs_refusal_is_reported_in_its_own_words() -> None:
     error = {"error": {"type": "security_exception", "reason": "action is unauthorized"}, "status": 403}
     with pytest.raises(AskError, match="HTTP 403: action is unauthorized"):
         canary.in_elasticsearch(Double(lambda *_: (403, error)), PLACE, CANARY, USER, log=False)
@@ -129,7 +129,7 @@ def test_grafana_counts_only_with_rows(log: bool) -> None:
         ((500, {"message": "broken"}), "broken"),
     ],
 )
-def test_grafanas_errors_are_told(answer: Any, message: str) -> None:
+def test_grafanas_errors_are_reported(answer: Any, message: str) -> None:
     with pytest.raises(AskError, match=message):
         canary.in_grafana(Double(lambda *_: answer), PLACE, CANARY, USER, log=False)
 
@@ -242,14 +242,14 @@ def test_a_real_alarm_goes_along_its_own_route_and_is_taken_away() -> None:
 
 
 @pytest.mark.parametrize("routes", [[EVERYBODYS], [{**OWN, "mute_time_intervals": ["never"]}]])
-def test_without_a_route_of_its_own_nobody_is_told(routes: list[Any]) -> None:
+def test_without_its_own_route_the_alarm_reaches_nobody(routes: list[Any]) -> None:
     double = Grafana(routes, [SENT])
     with pytest.raises(AskError, match="alarms_environments"):
         alarm.Notification(double, PLACE, USER, CANARY, "test").begin()
     assert [rule["uid"] for rule in double.rules] == [alarm.UID]
 
 
-def test_an_attempt_of_before_does_not_count_and_one_that_failed_is_told() -> None:
+def test_an_earlier_attempt_does_not_count_and_a_failed_one_is_reported() -> None:
     def sent(*integrations: Any) -> float | None:
         notification = alarm.Notification(Grafana([OWN], list(integrations)), PLACE, USER, CANARY, "test")
         notification.begin()

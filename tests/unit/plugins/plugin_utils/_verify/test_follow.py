@@ -179,7 +179,7 @@ def test_a_component_that_was_not_applied_is_not_waited_for() -> None:
     assert "elasticsearch/elasticsearch in the controlplane" in found["metric", "elasticsearch"].text
 
 
-def test_a_canary_that_does_not_start_is_told_with_its_pods_reason() -> None:
+def test_a_canary_that_does_not_start_is_reported_with_its_pods_reason() -> None:
     waiting = Pod("canary-1", "", False, "ImagePullBackOff Back-off pulling image")
     found = follow(Known(Answers(), canary=waiting), Known(Answers()))
     assert found["metric", "exporter"].status == found["log", "container"].status == "missing"

@@ -207,7 +207,7 @@ def test_a_name_that_the_certificate_lacks_is_refused(service: tuple[int, str]) 
         ClusterPods(client, service[1]).https(place, "GET", "/")
 
 
-def test_a_port_where_nobody_listens_is_told_in_the_nodes_words(service: tuple[int, str]) -> None:
+def test_a_port_where_nobody_listens_is_reported_in_the_nodes_words(service: tuple[int, str]) -> None:
     def behave(stream: Stream, _: dict[str, list[str]]) -> None:
         for channel in (0, 1):
             stream.send(channel, struct.pack("<H", 9090))
@@ -262,7 +262,7 @@ def test_a_command_that_does_not_end_is_given_up(service: tuple[int, str]) -> No
         ClusterPods(client, service[1]).run(PLACE, ["sleep"], 0.3)
 
 
-def test_credentials_that_are_refused_are_told(service: tuple[int, str]) -> None:
+def test_credentials_that_are_refused_are_reported(service: tuple[int, str]) -> None:
     with (
         api_server(lambda *_: None, accepts="another") as client,
         pytest.raises(ApiError, match="Unauthorized"),

@@ -119,7 +119,7 @@ def test_no_password_is_sent_to_a_server_that_offers_no_tls_or_is_not_trusted(
 
 @pytest.mark.parametrize("capabilities", ["IMAP4rev1 AUTH=PLAIN", "IMAP4rev1"])
 @pytest.mark.parametrize("wrong", ["wrong-word", "wörd"])
-def test_a_login_that_is_refused_is_told_without_the_password(
+def test_a_login_that_is_refused_is_reported_without_the_password(
     capabilities: str, wrong: str, context: ssl.SSLContext
 ) -> None:
     box = mailbox(capabilities=capabilities, echo=True)
@@ -130,13 +130,13 @@ def test_a_login_that_is_refused_is_told_without_the_password(
     assert wrong not in repr(Mailbox("localhost", USER, wrong))
 
 
-def test_a_folder_that_is_not_there_is_told(context: ssl.SSLContext) -> None:
+def test_a_folder_that_is_not_there_is_reported(context: ssl.SSLContext) -> None:
     with pytest.raises(AskError, match="the folder Alarms: no such folder"):
         looked(mailbox(), context, folder="Alarms")
     assert looked(mailbox(folder="Alarms"), context, folder="Alarms") is None
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_a_server_that_is_not_there_is_reported() -> None:
     with pytest.raises(AskError, match="refused"):
         Mailbox("127.0.0.1", USER, PASSWORD, port=1)(CANARY)
 
@@ -174,7 +174,7 @@ def test_a_message_in_the_channel_is_found_and_when_it_was_posted(context: ssl.S
         ({"answer": {}, "status": 302, "location": "https://localhost:1/"}, "HTTP 302"),
     ],
 )
-def test_what_slack_refuses_is_told(settings: dict[str, Any], told: str, context: ssl.SSLContext) -> None:
+def test_what_slack_refuses_is_reported(settings: dict[str, Any], told: str, context: ssl.SSLContext) -> None:
     with pytest.raises(AskError, match=told):
         shown(SlackHistory("C0", TOKEN, **settings), context)
 
@@ -187,7 +187,7 @@ def test_what_slack_refuses_is_told(settings: dict[str, Any], told: str, context
         ("xoxb-with\nline", "C0", "malformed"),
     ],
 )
-def test_the_token_is_not_told(token: str, channel: str, told: str, context: ssl.SSLContext) -> None:
+def test_the_token_is_not_shown(token: str, channel: str, told: str, context: ssl.SSLContext) -> None:
     with pytest.raises(AskError, match=told) as caught:
         shown(SlackHistory("C0", TOKEN), context, token, channel)
     assert "xoxb" not in str(caught.value)

@@ -150,7 +150,7 @@ def test_a_token_that_is_refused_is_renewed_once(connections: Any) -> None:
         (None, "HTTP 403"),
     ],
 )
-def test_a_refusal_is_told_in_the_servers_words(connections: Any, body: Any, message: str) -> None:
+def test_a_refusal_is_reported_in_the_servers_words(connections: Any, body: Any, message: str) -> None:
     found = connections(refused(403, body), "stream")
     with pytest.raises(ApiError) as said:
         connect()
