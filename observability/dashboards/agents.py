@@ -206,7 +206,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             ),
             stat(
                 "Lost in 1 h",
-                "Were samples lost for want of room?",
+                "Were samples dropped because the buffer was full?",
                 f"sum by (cluster) (increase(internal_write_metrics_dropped{{{TELEGRAF}}}[1h]))",
                 "{{cluster}}",
                 decimals=0,

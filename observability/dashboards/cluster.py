@@ -782,7 +782,7 @@ POD_DASHBOARD = Dashboard(
             ),
             graph(
                 "Network",
-                "Does it talk to anybody?",
+                "How much traffic does it send and receive?",
                 (
                     Query(
                         f"sum by (pod) (rate(container_network_receive_bytes_total{{{CNP}}}[$__rate_interval]))",

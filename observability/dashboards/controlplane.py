@@ -762,7 +762,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Dead letters lost",
-                "Were some too old before anybody looked?",
+                "Were some deleted by age before they were replayed?",
                 "sum by (pipeline)"
                 " (increase(logstash_stats_pipeline_dead_letter_queue_expired_events[$__rate_interval]))",
                 "{{pipeline}}",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes' own parts, and the way in."""
+"""Kubernetes' own components, and the ingress controller."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ KUBELET_DASHBOARD = Dashboard(
             ),
             stat(
                 "Evictions in 1 h",
-                "Did it throw pods out for want of memory or disk?",
+                "Did it evict pods because memory or disk was short?",
                 f"sum by (cluster) (increase(kubelet_evictions{{{NODE}}}[1h]))",
                 "{{cluster}}",
                 decimals=0,
@@ -381,7 +381,7 @@ _INGRESS = "cluster, resource_namespace, resource_name, service"
 
 NGINX_DASHBOARD = Dashboard(
     uid="nginx",
-    title="NGINX, the way in",
+    title="NGINX ingress controller",
     about="Connections and requests through NGINX, how the services behind it answer, and whether its configuration is"
     " the one that was asked for.",
     folder="Kubernetes",

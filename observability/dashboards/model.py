@@ -28,7 +28,7 @@ class Source(StrEnum):
 
     METRICS is Elasticsearch's PromQL endpoint: every cluster, and the limits of promql.py.
     PROMETHEUS is the controlplane's own Prometheus: the pipeline's parts there, whatever becomes of the pipeline. Its
-    series carry no label ``cluster``: external labels are added on the way out.
+    series carry no label ``cluster``: external labels are added to samples that are sent.
     LOGS is what Fluent Bit sent, in Lucene's query language.
     """
 

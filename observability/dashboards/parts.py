@@ -12,7 +12,7 @@ from observability.dashboards.model import Kind, Panel, Query, Row, Source, Step
 # Shares in percent: attention, then action.
 BUSY: Steps = ((70, "yellow"), (85, "red"))
 FULL: Steps = ((80, "yellow"), (90, "red"))
-# Counts that ought to be nought.
+# Counts that should be 0.
 ANY: Steps = ((1, "red"),)
 SOME: Steps = ((1, "yellow"),)
 DAYS_LEFT: Steps = ((7, "yellow"), (30, "green"))

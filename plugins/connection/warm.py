@@ -139,7 +139,7 @@ class Caller(contextlib.ExitStack):
     """The end of a module's connection to the interpreter, and of its output. Left early, it ends the module."""
 
     def __init__(self, interpreter: str, directory: str) -> None:
-        """Connect to an interpreter, started in the directory if need be; raises OSError where there is none."""
+        """Connect to the directory's interpreter, or start one; raises OSError where neither works."""
         super().__init__()
         with contextlib.ExitStack() as stack:
             self._socket = stack.enter_context(socket.socket(socket.AF_UNIX))

@@ -23,7 +23,7 @@ def adopts(given: str | Iterable[str] | None, kind: str, name: str) -> bool:
     """
     if kind not in tags.KINDS:
         raise AnsibleFilterError(
-            f"adopts: {kind!r} is no kind of resource. These are: {', '.join(sorted(tags.KINDS))}."
+            f"adopts: {kind!r} is not a kind of resource. Kinds are: {', '.join(sorted(tags.KINDS))}."
         )
     return tags.adopts(names_to_adopt(given), kind, name)
 

@@ -14,7 +14,7 @@ def amount(value: str | float) -> float:
     """Return the number that a quantity stands for. Raises AnsibleFilterError for what is none."""
     found = quantity(value)
     if found is None:
-        raise AnsibleFilterError(f"amount: {value!r} is no quantity of Kubernetes, such as 500m, 2, 1k or 10Gi.")
+        raise AnsibleFilterError(f"amount: {value!r} is not a Kubernetes quantity, such as 500m, 2, 1k or 10Gi.")
     return float(found)
 
 

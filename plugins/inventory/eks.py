@@ -70,7 +70,7 @@ options:
     default: ["tag:dataplatform.fleet/cluster", name]
   on_error:
     description:
-      - V(fail) if an account, region or cluster could not be asked, several clusters would have the same host name, or
+      - V(fail) if an account, region or cluster could not be read, several clusters would have the same host name, or
         one would have a name that no host can have.
       - V(warn) and go on without them.
     type: str
@@ -128,7 +128,7 @@ EXAMPLES = r"""
 plugin: dataplatform.fleet.eks
 
 ---
-# Two accounts, two regions, grouped. An account that cannot be asked is a warning.
+# Two accounts, two regions, grouped. An account that cannot be read is a warning.
 plugin: dataplatform.fleet.eks
 regions: [eu-central-1, eu-west-1]
 role_arns:
@@ -256,7 +256,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             if has_credentials(query):
                 return discover(query)
         except BotoCoreError as error:
-            return Discovery([], [f"AWS could not be asked: {error}"])
+            return Discovery([], [f"The AWS API could not be called: {error}"])
         return Discovery(
             [],
             [
@@ -284,7 +284,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _report(self, problems: list[str], path: str) -> None:
         if problems and self.get_option("on_error") == "fail":
-            advice = "on_error: warn goes on without what cannot be had."
+            advice = "With on_error: warn, the inventory leaves out what AWS does not return."
             raise AnsibleParserError("\n".join([f"{path}:", *(f"  - {each}" for each in problems), f"  {advice}"]))
         for each in problems:
             display.warning(f"{path}: {each}")
@@ -342,4 +342,4 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         for name in sorted(set(config) - known):
             near = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise AnsibleParserError(f"{path}: {name} is no option of {self.NAME}.{hint}")
+            raise AnsibleParserError(f"{path}: {name} is not an option of {self.NAME}.{hint}")

@@ -381,7 +381,7 @@ def _scalar(node: Node) -> Value:
     if tag == _BINARY:
         return _binary(node)
     if tag == _TIMESTAMP and not _DATE.fullmatch(text):
-        raise _error(node, "it is tagged !!timestamp and is none: take the tag away")
+        raise _error(node, "it is tagged !!timestamp and is none: remove the tag")
     if tag != _PLAIN and tag not in _TYPES:
         return text
     value = _plain(text)
@@ -390,7 +390,7 @@ def _scalar(node: Node) -> Value:
         if wanted is float and type(value) is int and value < _INT64:
             value = float(value)
         if type(value) is not wanted:
-            raise _error(node, f"it is tagged !!{tag.removeprefix(_YAML)} and is none: take the tag away")
+            raise _error(node, f"it is tagged !!{tag.removeprefix(_YAML)} and is none: remove the tag")
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return number(value)

@@ -222,7 +222,7 @@ hops:
     status:
       description:
         - V(seen), or V(missing) if the canary was not there in time.
-        - V(failed) if the hop could not be asked, and V(not_reached) behind a hop at which the canary is missing.
+        - V(failed) if the hop could not be queried, and V(not_reached) behind a hop at which the canary is missing.
         - V(not_run) where nothing runs that could be asked, such as simulated pods, and V(off) if it was not asked for.
       type: str
     seconds:

@@ -23,7 +23,7 @@ description:
     removed, and so are undeclared routes to its own internet gateway and NAT gateways.
   - Tags that others put on resources stay, and so do routes to what this module does not make, such as peering
     connections, transit gateways and NAT gateways of others. A default route is replaced where O(nat) needs one.
-  - Names are anybody's to give, so tags say what is the network's own. The tags C(dataplatform.fleet/fleet) and
+  - Anyone can choose a name, so tags say what is the network's own. The tags C(dataplatform.fleet/fleet) and
     C(dataplatform.fleet/cluster), as far as O(tags) has them, must be on what is changed or removed; where it has
     neither, one of its tags; without O(tags) the name alone decides. What has the name and not the tags is refused
     before anything is changed.

@@ -13,7 +13,7 @@ description:
     desired state.
   - On the other side it touches nothing but the request it made itself and the routes to its own network. Without the
     right to that it returns the commands for the owner.
-  - M(amazon.aws.ec2_vpc_peering) makes one step of these, of which the next ones know nothing in check mode.
+  - M(amazon.aws.ec2_vpc_peering) makes one of these steps; in check mode the next steps do not see its result.
 options:
   name:
     description: The V(Name) tag of the connection.

@@ -90,7 +90,7 @@ def main() -> None:
     except PeeringError as error:
         module.fail_json(msg=str(error))
     except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg="Could not take away the peering connections of former members")
+        module.fail_json_aws(error, msg="Could not delete the peering connections of former members")
     module.exit_json(changed=bool(members), diff={"before": former.before, "after": {}}, undeclared_peerings=members)
 
 

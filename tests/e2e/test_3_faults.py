@@ -257,9 +257,9 @@ def test_telegraf_is_killed_during_an_outage(fleet: Fleet, reader: Reader, rows:
         finally:
             fleet.controlplane.scale("kafka", "kafka", 3)
         eventually(lambda: brokers(fleet), 300)
-    # Telegraf looks at its buffer each ten seconds; what came since is in it as well.
+    # Telegraf looks at its buffer each ten seconds; samples that came since then are in it too.
     assert 0 < trial.row.lost <= trial.row.buffered + 12 * RATE * 1.1
-    # And it is told.
+    # The run reports it.
     eventually(lambda: fleet.workload.alerts().get("TelegrafLostBuffer") == "firing")
     trial.row.alarms["TelegrafLostBuffer"] = "firing"
     write(trial.row)

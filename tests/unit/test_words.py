@@ -20,6 +20,17 @@ WORDS = {
     r"takes no notice": "ignores",
     r"make sure of": "create, or check",
     r"the bridges?": "Telegraf, or the remote-write bridge",
+    r"(cannot|could|to) be had": "is (not) available",
+    r"for want of": "because ... is missing, or full",
+    r"in vain": "until its timeout, or without effect",
+    r"heed(s|ed|ing)?": "honours, applies, or evaluates",
+    r"ought to": "should",
+    r"the way (in|out)": "ingress, or egress",
+    r"knows? (no|nothing)": "has no, or does not depend on",
+    r"if need be": "optionally, or where it is needed",
+    r"anybody's": "anyone can",
+    r"(and|And) it is told": "is reported",
+    r"be(ing)? asked for( it)?": "be requested, or be queried",
 }
 # Released texts stay as they are, lock files and data are not ours to word, and this file has the words.
 EXCEPT = (

@@ -122,7 +122,7 @@ def _repair(daemon: Daemon) -> None:
     try:
         said = json.loads(fetch(f"{daemon.endpoint_url}{REPAIR_PATH}", b"", timeout=120))
     except (OSError, ValueError, HTTPException) as error:
-        say(f"The local cloud could not be asked for what has failed in it: {error}")
+        say(f"The local cloud could not return its failures: {error}")
         return
     for line in said:
         say(line)

@@ -58,7 +58,7 @@ _REMEDIES = {
     "role_arn": "keep the role, and change the policies attached to it; " + _NEW_CLUSTER,
     "service_ipv4_cidr": _NEW_CLUSTER,
     "ip_family": _NEW_CLUSTER,
-    "encryption_key_arn": "EKS never lets go of a key; rotate the key in KMS instead, or make a new cluster.",
+    "encryption_key_arn": "EKS cannot remove a key from a cluster; rotate it in KMS instead, or make a new cluster.",
     "bootstrap_cluster_creator_admin_permissions": (
         "it counts at creation only; add or remove the creator's access entry instead (eks_access_entry)."
     ),
@@ -84,8 +84,8 @@ def wanted_state(options: Mapping[str, Any]) -> State:
         minor(state["version"])
     if state.get("public_access_cidrs") == []:
         raise EksError(
-            "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to let nobody in set "
-            "endpoint_public_access=false, to let everybody in name 0.0.0.0/0."
+            "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to allow no one, set "
+            "endpoint_public_access=false; to allow everyone, give 0.0.0.0/0."
         )
     if ":alias/" in str(state.get("encryption_key_arn")):
         raise EksError("encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.")
@@ -181,7 +181,7 @@ def plan_absent(name: str, cluster: Document | None, wanted: State, dependents: 
     if current["deletion_protection"]:
         if wanted.get("deletion_protection") is not False:
             raise EksError(
-                f"{resource} is protected from deletion. To delete it nevertheless, say deletion_protection=false "
+                f"{resource} is protected from deletion. To delete it anyway, set deletion_protection=false "
                 "together with state=absent. Nothing was changed."
             )
         change = {"deletion_protection": Change(True, False)}

@@ -20,7 +20,7 @@ Client = Any  # botocore makes its classes at run time
 
 
 class DescribeError(Exception):
-    """A cluster could not be asked for."""
+    """A cluster could not be described."""
 
 
 def describe_all(targets: Sequence[Target], verify: bool | str | None) -> list[tuple[Target, Server | str]]:

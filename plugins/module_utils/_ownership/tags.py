@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a resource is: names are anybody's to give, so the fleet's own tags decide. Pure."""
+"""Whose a resource is: anyone can choose a name, so the fleet's own tags decide. Pure."""
 
 from __future__ import annotations
 

@@ -368,7 +368,7 @@ class Applier:
         if error.status == 404 and error.details.get("kind") == "namespaces":
             message = f"the namespace {member.key.namespace!r} does not exist; {_DECLARE}"
         elif error.status == 409 and error.reason == "Conflict" and not self._settings.force:
-            message = f"{message} (force=true takes the fields over)"
+            message = f"{message} (force=true takes over the fields)"
         return f"{member.source.file}:{line}: {member.key}: {message}"
 
     def _removed(self, members: Iterable[Member]) -> dict[Key, Json]:

@@ -83,7 +83,7 @@ def _unknown_kind(body: Json, discovery: Kinds) -> str:
         return f"the server has no {kind} in {version}, but in {', '.join(others)}."
     close = difflib.get_close_matches(kind, discovery.kinds(), n=1)
     hint = f"; did you mean {close[0]}?" if close else "; is its CustomResourceDefinition installed?"
-    return f"the server knows no kind {kind} ({version}){hint}"
+    return f"the server has no kind {kind} ({version}){hint}"
 
 
 def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> list[str]:

@@ -119,7 +119,7 @@ class _Run:
             account = _Account(self._query, self._config, role_arn)
             regions, sure = self._regions(account)
         except (BotoCoreError, ClientError) as error:
-            what = f"The role {role_arn} could not be assumed" if role_arn else "AWS could not be asked"
+            what = f"The role {role_arn} could not be assumed" if role_arn else "The AWS API could not be called"
             self._problems.append(f"{what}: {error}")
             return []
         return [Job(f"{account} {region}", partial(self._region, account, region, sure)) for region in regions]
@@ -233,7 +233,7 @@ class _Run:
         return []
 
     def _describe[Answer](self, account: _Account, region: str, what: str, call: Callable[[], Answer]) -> Answer | None:
-        """The answer of a call; None if the thing has gone meanwhile, or cannot be asked for, which is a problem."""
+        """The answer of a call; None if the thing has gone meanwhile, or cannot be read, which is a problem."""
         try:
             return call()
         except ClientError as error:

@@ -66,7 +66,7 @@ KINDS: Mapping[str, Kind] = {
     "host": Kind("a host name or an IPv4 address", "https://www.rfc-editor.org/rfc/rfc1123#section-2", _HOST, 253),
     "host_port": Kind("host:port", "https://www.rfc-editor.org/rfc/rfc3986#section-3.2", rf"{_HOST}(:{_PORT})", 259),
     "host_optional_port": Kind(
-        "a host, with :port if need be",
+        "a host, with an optional :port",
         "https://www.rfc-editor.org/rfc/rfc3986#section-3.2",
         rf"{_HOST}(:{_PORT})?",
         259,
@@ -218,7 +218,7 @@ KINDS: Mapping[str, Kind] = {
         253,
     ),
     "index_pattern": Kind(
-        "names of indices in lower case, with '*' and ',' if need be",
+        "names of indices in lower case, which may contain '*' and ','",
         "https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-create",
         r"[a-z0-9*._][a-z0-9*._,:-]*",
         1024,

@@ -53,6 +53,7 @@ def notices(documents: Sequence[Document]) -> list[str]:
             days.setdefault(until, []).append(one["tags"]["dataplatform.fleet/member"])
     return [
         f"The former Kafka credentials of {', '.join(sorted(found))} are valid until {until}: run site.yml on "
-        f"{'this member' if len(found) == 1 else 'these members'} by then. Before, none is renewed again."
+        f"{'this member' if len(found) == 1 else 'these members'} by then. "
+        "No credential is renewed again before that day."
         for until, found in sorted(days.items())
     ]

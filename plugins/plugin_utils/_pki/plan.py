@@ -143,8 +143,8 @@ def _next_notice(current: Certificate, times: Times, following: Certificate | No
 def _ended_notice(ended: Certificate) -> str:
     return (
         f"The fleet's root certificate ended on {ended.not_after:%Y-%m-%d}, and with it all that it signed. This run "
-        "makes another root and new issuers: run site.yml on every member now; what it connects to does not trust it "
-        "before."
+        "makes another root and new issuers: run site.yml on every member now; until then its peers do not "
+        "trust it."
     )
 
 

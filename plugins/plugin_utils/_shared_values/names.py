@@ -36,7 +36,7 @@ class Path:
         parts = self.text.split("/")
         if not all(parts) or (self.kind == "secret" and len(parts) < 3):
             form = "<member>/<document>/<key>" if self.kind == "secret" else "<word>/<word>"
-            raise PathError(f"{self.text!r} is no path of a {self.kind} of the fleet: {form} is.")
+            raise PathError(f"{self.text!r} is not a path of a {self.kind}: the form is {form}.")
 
     @property
     def member(self) -> str:

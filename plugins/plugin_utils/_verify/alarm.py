@@ -105,7 +105,7 @@ class Notification:
     """A rule of the canary's in Grafana that fires along a route of its own, until it is removed.
 
     The route is one of the environment that the role alarms was given for it (alarms_environments). Without the route
-    the rule is not made: its alarm would take the way of all others.
+    the rule is not made: its alarm would go to the same receivers as all others.
     """
 
     def __init__(self, pods: Pods, place: Place, user: User, canary: Canary, environment: str) -> None:

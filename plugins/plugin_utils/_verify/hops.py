@@ -94,7 +94,7 @@ PATH: Final = (
         "kafka",
         KAFKA,
         "Telegraf beside Prometheus (its log; runbooks TelegrafDown, TelegrafDropping, PrometheusRemoteWriteFailing),"
-        " and its way to Kafka: peering, credential, topic.",
+        " and its network path to Kafka: peering, credential, topic.",
         (PROMETHEUS,),
     ),
     Hop(METRIC, "elasticsearch", ELASTICSEARCH, _STORED, (_LOGSTASH,)),
@@ -144,7 +144,7 @@ PATH: Final = (
         ALARM,
         NOTIFICATION,
         GRAFANA,
-        "Grafana's contact points (runbook NotificationsFailing): SMTP, the Slack hook, the way out of its pods.",
+        "Grafana's contact points (runbook NotificationsFailing): SMTP, the Slack hook, the egress of its pods.",
     ),
     Hop(
         ALARM,
@@ -211,7 +211,7 @@ def verdict(readiness: Readiness, findings: Sequence[Finding]) -> tuple[str, lis
             f"{readiness.simulated} of {readiness.total} components are simulated: their readiness says nothing"
         )
     if not findings:
-        gaps.append("no hop was looked at")
+        gaps.append("no hop was checked")
     for signal in dict.fromkeys(finding.signal for finding in findings):
         of_it = [finding for finding in findings if finding.signal == signal]
         for bad in (finding for finding in of_it if finding.status in (Status.MISSING, Status.FAILED)):

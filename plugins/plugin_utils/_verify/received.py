@@ -44,7 +44,7 @@ _HINTS: Final = {
     "channel_not_found": "verify_slack_channel is the channel's identifier, such as C0123456789, not its name",
     "not_in_channel": "invite the app's bot into the channel",
     "missing_scope": "give the app the scope channels:history, or groups:history for a private channel",
-    "ratelimited": "the app is asked too often",
+    "ratelimited": "Slack limits the app's rate of requests",
 }
 
 
@@ -162,7 +162,7 @@ class Channel:
             raise AskError(f"Slack answers HTTP {error.code}{hint}.") from None
         except ValueError:
             # Its text has the header's value, which is the token.
-            raise AskError("Slack cannot be asked: the token or the address is malformed.") from None
+            raise AskError("Slack's API cannot be called: the token or the address is malformed.") from None
         except (OSError, HTTPException) as error:
             raise AskError(f"Slack does not answer: {_said(error)}") from None
         try:

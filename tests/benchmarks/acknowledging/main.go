@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 // A remote-write bridge that answers Prometheus only when Kafka has the samples, to measure what that is worth.
-// It stands in for programs that do so and cannot be had here; no role runs it.
+// It stands in for programs that do so and are not available here; no role runs it.
 package main
 
 import (

@@ -156,7 +156,7 @@ def test_a_role_s_templates(project: Project, cluster: Cluster, namespace: str) 
             "{% set x = 1 %}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a\n",
             "bad.yaml.j2:4: this is not valid YAML",
         ),
-        ("\n\napiVersion: v1\nkind: Bogus\nmetadata: {name: a}\n", "bad.yaml.j2:3: the server knows no kind Bogus"),
+        ("\n\napiVersion: v1\nkind: Bogus\nmetadata: {name: a}\n", "bad.yaml.j2:3: the server has no kind Bogus"),
         (
             "{# a\n comment #}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndta: {}\n",
             "bad.yaml.j2:6: ConfigMap .*: unknown field dta",

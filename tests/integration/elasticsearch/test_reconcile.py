@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reconciler of Elasticsearch, run by a JDK as in the image, against a double of the API.
 
-The real Elasticsearch cannot be had here. What this proves: what the script sends, in which order, that it tells what
+Elasticsearch is not available here. What this proves: what the script sends, in which order, that it tells what
 is as declared from what is not, in the forms that the API reference gives, and that it shows no password. All requests
 of all tests are held against the official client; what its types leave open, such as settings of the cluster, is not
 proved. What Elasticsearch's own classes say of templates and data streams is in test_rules.py.

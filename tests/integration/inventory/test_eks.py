@@ -331,7 +331,7 @@ def test_one_name_in_two_regions(inventory: Callable[..., Answer], aws: Callable
         ({"query": "length(nothing)"}, "query cannot be applied to cluster arn:aws:eks"),
         ({"hostnames": ["nme"]}, "hostnames: nme is none of"),
         ({"hostnames": ["tag:none"]}, "gives a name to cluster"),
-        ({"region_s": ["eu-west-1"]}, "region_s is no option of dataplatform.fleet.eks. Did you mean regions?"),
+        ({"region_s": ["eu-west-1"]}, "region_s is not an option of dataplatform.fleet.eks. Did you mean regions?"),
         ({"include": ["nodes"]}, "nodes"),
         ({"profile": "p"}, "profile and access_key are mutually exclusive"),
         # botocore tries again for most of a minute.

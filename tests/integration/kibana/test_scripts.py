@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kibana's reconciler and exporter, run by Node.js as in the image, against a double of the API.
 
-The real Kibana cannot be had here. What this proves: what the scripts send, that they tell what is as declared from
+The real Kibana is not available here. What this proves: what the scripts send, that they tell what is as declared from
 what is not, and that they show no password. Whether Kibana takes the saved objects, it does not prove.
 """
 

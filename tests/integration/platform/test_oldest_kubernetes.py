@@ -31,8 +31,8 @@ ROLES = [role for role in role_names() if rendered_role(role, MEMBER)]
 OLDEST = min(map(number, VERSIONS))
 # Version and hash of the package `kubernetes` that belongs to a minor; an older one goes when EKS no longer offers it.
 CLIENTS = {34: ("34.1.0", "bffba2272534e224e6a7a74d582deb0b545b7c9879d2cd9e4aae9481d1f2cc2a")}
-# What older versions take and do not heed: text in an object, the first minor that heeds it, who says so, and the
-# files of roles that go without. What every version heeds that is offered is no longer looked at.
+# What older versions accept and ignore: text in an object, the first minor that honours it, who says so, and the
+# files of roles that go without. What every offered version honours is not checked.
 BEHAVIOUR: dict[str, tuple[int, str, set[str]]] = {
     "metadata.labels['topology.kubernetes.io/": (
         35,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Logstash's rendered pipelines make of a message of Kafka, up to the action for Elasticsearch's bulk API.
 
-Logstash cannot be had here. This reads the part of its language that the pipelines use, and does what the reference
+Logstash is not available here. This reads the part of its language that the pipelines use, and does what the reference
 says of each filter. Anything else in a pipeline is an error, so that a change of the role is not passed over.
 https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-mutate: "Processing order"
 """

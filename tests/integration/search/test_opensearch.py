@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A search engine takes the documents of the contract: real ones, by the bulk API, into data streams of our templates.
 
-Elasticsearch cannot be had here; OpenSearch stands in. What that proves, and what not, is in docs/opensearch.md.
+Elasticsearch is not available here; OpenSearch stands in. What that proves, and what not, is in docs/opensearch.md.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ WRONG = HEAD.replace("ConfigMap", "ConfigMpa")
     [
         pytest.param(f"{HEAD}metadata: {{name: bad\n", ":4: this is not valid YAML", id="yaml"),
         pytest.param(f"{HEAD}metadata: {{name: bad}}\ndta: {{}}\n", "unknown field dta", id="field"),
-        pytest.param(f"{WRONG}metadata: {{name: bad}}\n", ":2: the server knows no kind ConfigMpa", id="kind"),
+        pytest.param(f"{WRONG}metadata: {{name: bad}}\n", ":2: the server has no kind ConfigMpa", id="kind"),
     ],
 )
 def test_a_template(playbook: Playbook, unchanged: Any, tmp_path: Path, text: str, words: str) -> None:

@@ -43,7 +43,7 @@ WITHDRAWN = ("fluent-bit-failing", "fluent-bit-failing-direct", "fluent-bit-paus
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+|0s")
 
 
-# What AWS would be asked for: who has been built, and who was ever declared.
+# What AWS would return: who has been built, and who was ever declared.
 BUILT = {"alarms_members": {name: {} for name in ("controlplane", "production", "staging", "testing")}}
 FLEET = BUILT | {"alarms_former_members": list(BUILT["alarms_members"])}
 

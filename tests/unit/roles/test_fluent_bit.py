@@ -195,7 +195,7 @@ def metric(item: dict[str, Any]) -> str:
 def counted(tag: str, record: dict[str, Any]) -> set[str]:
     """Return the metrics that count a record, as the filter log_to_metrics decides.
 
-    Of several conditions it heeds only the first. A field that is not there matches no pattern.
+    Of several conditions it evaluates only the first. A field that is not there matches no pattern.
     """
     found = set()
     for item in plugins("filters", "log_to_metrics"):

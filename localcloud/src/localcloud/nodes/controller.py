@@ -243,7 +243,7 @@ class RealNodeController:
                 self._write(pod, placement.release(pod, {}))
 
     def _place(self, node: Object | None) -> None:
-        """Let pods go whose images are known to be there, or not to be had."""
+        """Let pods go whose images are known to be there, or not to be available."""
         ready = node if node is not None and nodespec.is_ready(node) else None
         real = {item["metadata"]["name"] for item in self._real()}
         for pod in self._context.all("Pod"):
@@ -271,7 +271,7 @@ class RealNodeController:
             self._write(pod, placement.release(pod, selector))
 
     def _replace(self, pod: Object) -> None:
-        """Take a pod away whose image cannot be had; its owner makes another one, which is held."""
+        """Take a pod away whose image is not available; its owner makes another one, which is held."""
         meta = pod["metadata"]
         self._keep_away(pod)
         if any(owner.get("controller") for owner in meta.get("ownerReferences") or []):

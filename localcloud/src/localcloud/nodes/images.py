@@ -124,7 +124,7 @@ class Images:
     def sandbox(self) -> None:
         """Bring the image without which no pod starts.
 
-        :raises LocalCloudError: it cannot be had
+        :raises LocalCloudError: it is not available
         """
         self._bring(full(SANDBOX))
 

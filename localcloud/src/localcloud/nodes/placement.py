@@ -4,7 +4,7 @@
 """Which pods go to the real node: those whose images it has or can get. The others stay on simulated nodes.
 
 Every new pod is held by a scheduling gate, which an admission policy adds, until its images are known to be there or
-not to be had. Then it gets a node selector, unless it is a DaemonSet's and has its node, and the gate is taken away.
+not to be available. Then it gets a node selector, unless it is a DaemonSet's and has its node, and the gate is removed.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_names_as_text_or_as_a_list() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match="'role' is no kind of resource"):
+    with pytest.raises(AnsibleFilterError, match="'role' is not a kind of resource"):
         adopts([], "role", "one")
 
 

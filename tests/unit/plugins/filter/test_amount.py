@@ -19,5 +19,5 @@ def test_is_what_the_quantity_stands_for(value: Any, expected: float) -> None:
 
 @pytest.mark.parametrize("value", ["many", "1 k", "", None, True, []])
 def test_refuses_what_is_none(value: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="is no quantity of Kubernetes"):
+    with pytest.raises(AnsibleFilterError, match="is not a Kubernetes quantity"):
         amount(value)

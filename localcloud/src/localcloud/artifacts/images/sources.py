@@ -37,7 +37,7 @@ class Source(Protocol):
     def entries(self, build: Build) -> Iterator[Entry]:
         """Yield the files.
 
-        :raises LocalCloudError: they cannot be had
+        :raises LocalCloudError: they are not available
         """
 
 

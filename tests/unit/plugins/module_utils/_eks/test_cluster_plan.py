@@ -672,8 +672,8 @@ NOTHING = "Nothing was changed."
         (
             {"public_access_cidrs": []},
             CLUSTER,
-            "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to let nobody in set"
-            " endpoint_public_access=false, to let everybody in name 0.0.0.0/0.",
+            "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to allow no one, set"
+            " endpoint_public_access=false; to allow everyone, give 0.0.0.0/0.",
         ),
         (
             {"encryption_key_arn": "arn:aws:kms:eu-central-1:1:alias/x"},
@@ -707,7 +707,7 @@ def test_what_is_said_of_clusters_that_cannot_go() -> None:
     with pytest.raises(EksError) as said:
         plan_absent("one", cluster(deletionProtection=True), {}, [])
     assert str(said.value) == (
-        "cluster one is protected from deletion. To delete it nevertheless, say deletion_protection=false together with"
+        "cluster one is protected from deletion. To delete it anyway, set deletion_protection=false together with"
         f" state=absent. {NOTHING}"
     )
 

@@ -121,7 +121,7 @@ def test_a_threshold_has_its_unit(value: float, unit: Unit, text: str) -> None:
     "alarm", [each for each in ALARMS if each.component == "certificates"], ids=lambda each: each.name
 )
 def test_texts_about_certificates_hold_for_any_threshold(alarm: Alarm) -> None:
-    """What a run ought to have done is said only of a certificate that has less left than a run waits for."""
+    """What a run should have done is said only of a certificate that has less left than a run waits for."""
     assert ("less than 30 days" in alarm.description) is (alarm.name in ("CertificateNotRenewed", "CertificateExpires"))
     assert bool(re.search(r"\d+ days|three years", alarm.description)) is ("Below that, " in alarm.description)
 

@@ -345,7 +345,7 @@ def test_without_force_fields_of_others_are_not_taken_over(server: FakeServer, a
         {"manager": "controller", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:a": {}}}}
     ]
     assert refused(server, lambda: apply(config("a"), force=False)) == [
-        "set.yaml:1: ConfigMap n/a: conflict: data.a (force=true takes the fields over)"
+        "set.yaml:1: ConfigMap n/a: conflict: data.a (force=true takes over the fields)"
     ]
     assert actions(apply(config("a")))["ConfigMap n/a"] == "patched"
 
@@ -376,7 +376,9 @@ def test_in_check_mode_a_namespace_may_be_one_that_is_yet_to_come(apply: Any, se
     assert actions(apply(config("a"), check=True))["ConfigMap n/a"] == "created"
 
 
-def test_errors_of_the_server_are_reported_with_file_line_and_object_all_at_once(apply: Any, server: FakeServer) -> None:
+def test_errors_of_the_server_are_reported_with_file_line_and_object_all_at_once(
+    apply: Any, server: FakeServer
+) -> None:
     def refuse(method: str, path: str) -> ApiError | None:
         if method == "PATCH" and "Secret" not in path and path.rpartition("/")[2] in {"a", "s"}:
             return ApiError('admission denied: data.a: Invalid value: "hunter22"', 403, "Forbidden")
@@ -407,10 +409,10 @@ def test_everything_that_is_wrong_with_a_set_is_named_at_once(apply: Any, server
     assert refused(server, lambda: apply(text), RenderError) == [
         "set.yaml:1: namespaces belong to the guardrails role alone; declare 'x' there"
         " (allow_namespaces is for that role).",
-        "set.yaml:5: the server knows no kind ConfigMapp (v1); did you mean ConfigMap?",
+        "set.yaml:5: the server has no kind ConfigMapp (v1); did you mean ConfigMap?",
         "set.yaml:9: the server has no Deployment in apps/v1beta1, but in apps/v1.",
         "set.yaml:13: ClusterRole x has a namespace, but its kind has none.",
-        "set.yaml:17: the server knows no kind Strange (example.com/v1); is its CustomResourceDefinition installed?",
+        "set.yaml:17: the server has no kind Strange (example.com/v1); is its CustomResourceDefinition installed?",
         "set.yaml:21: ConfigMap n/metrics-applyset is the set's own parent object: choose another name.",
         "set.yaml:31: ConfigMap n/a was already rendered at set.yaml:26.",
     ]

@@ -65,7 +65,9 @@ def topic(name: str, **options: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_voters_of_the_quorum(brokers: int, controllers: int, voters: list[str], name: str, voting_brokers: int) -> None:
+def test_the_voters_of_the_quorum(
+    brokers: int, controllers: int, voters: list[str], name: str, voting_brokers: int
+) -> None:
     quorum = Quorum.of(brokers, controllers, "x")
     assert (quorum.voters, quorum.name, quorum.voting_brokers) == (voters, name, voting_brokers)
     assert quorum.addresses == [voter.split("@")[1] for voter in voters]

@@ -109,7 +109,7 @@ def run(before: dict[str, Any], day: int, **options: Any) -> Run:
 @pytest.mark.parametrize(
     ("days", "options"),
     [
-        ([0, 671, 672, 690, 701, 702, 720, 735, 1400], {}),  # a life without anybody's doing
+        ([0, 671, 672, 690, 701, 702, 720, 735, 1400], {}),  # a life without a rotation by hand
         ([0, 10, 20, 39, 40, 41, 70, 100], {"rotate": ["issuers"]}),  # asked for, again and again
         ([0, 1, 2, 3, 4], {"rotate": [f"issuers/{NODES}"], "issuer_overlap": 0}),  # in a hurry
     ],

@@ -53,7 +53,7 @@ def test_only_what_was_seen_is_verified(readiness: Readiness, status: Status, ex
 
 
 def test_nothing_followed_is_not_verified() -> None:
-    assert verdict(READY, []) == ("not_verified", ["no hop was looked at"])
+    assert verdict(READY, []) == ("not_verified", ["no hop was checked"])
 
 
 def test_the_first_hop_without_the_canary_is_named_with_what_to_look_at() -> None:

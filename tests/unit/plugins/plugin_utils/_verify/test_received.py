@@ -170,7 +170,7 @@ def test_a_message_in_the_channel_is_found_and_when_it_was_posted(context: ssl.S
         ({"answer": {"ok": False, "error": "account_inactive"}}, "account_inactive"),
         ({"answer": []}, "does not say why"),
         ({"answer": b"<html>"}, "not JSON"),
-        ({"answer": {}, "status": 429}, "HTTP 429 .*too often"),
+        ({"answer": {}, "status": 429}, "HTTP 429 .*rate of requests"),
         ({"answer": {}, "status": 302, "location": "https://localhost:1/"}, "HTTP 302"),
     ],
 )
