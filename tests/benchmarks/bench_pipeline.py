@@ -24,7 +24,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real im
 
 from localcloud.model import LocalCloudError
 from localcloud.testing import eventually
-from tests.benchmarks.pipeline import (
+from tests.benchmarks.measured_bridges import (
     BRIDGES,
     PASSWORD,
     USER,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from ansible_collections.dataplatform.fleet.tests.integration.double import Request
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Request
 from ansible_collections.dataplatform.fleet.tests.integration.typescript import CLOSED, mistyped, node
 
 from localcloud.artifacts.programs.npm import packages

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of a module have sent to the double is, at the module's end, held against the official client."""
+"""What the tests of a module have sent to the fake is, at the module's end, held against the official client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.clie
 
 @pytest.fixture(scope="module")
 def sent() -> Iterator[list[Sent]]:
-    """The requests, which the fixtures with a double add to."""
+    """The requests, which the fixtures with a fake add to."""
     found: list[Sent] = []
     yield found
     problems = OfficialClient().problems(found)

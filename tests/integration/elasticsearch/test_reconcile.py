@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reconciler of Elasticsearch, run by a JDK as in the image, against a double of the API.
+"""The reconciler of Elasticsearch, run by a JDK as in the image, against a fake of the API.
 
 Elasticsearch is not available here. What this proves: what the script sends, in which order, that it tells what
 is as declared from what is not, in the forms that the API reference gives, and that it shows no password. All requests
@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.double import Outcome
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import Sent
-from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.fake_elasticsearch import (
+    FakeElasticsearch,
+    running,
+)
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Outcome
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, render_role
 
 pytestmark = [
@@ -58,7 +61,7 @@ def program(rendered: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def double(tmp_path: Path, passwords: dict[str, str], sent: list[Sent]) -> Iterator[Double]:
+def elasticsearch(tmp_path: Path, passwords: dict[str, str], sent: list[Sent]) -> Iterator[FakeElasticsearch]:
     with running(tmp_path) as (state, _ca):
         state.passwords["elastic"] = passwords["elastic"]
         yield state
@@ -67,7 +70,11 @@ def double(tmp_path: Path, passwords: dict[str, str], sent: list[Sent]) -> Itera
 
 @pytest.fixture
 def reconcile(
-    tmp_path: Path, double: Double, rendered: dict[str, str], passwords: dict[str, str], program: list[str]
+    tmp_path: Path,
+    elasticsearch: FakeElasticsearch,
+    rendered: dict[str, str],
+    passwords: dict[str, str],
+    program: list[str],
 ) -> Reconcile:
     folder = tmp_path / "passwords"
     folder.mkdir()
@@ -86,7 +93,7 @@ def reconcile(
             ["java", "-XX:TieredStopAtLevel=1", *([f"{program[1]}/Reconcile.java"] if source else program), *arguments],
             env={
                 "PATH": os.environ["PATH"],
-                "URL": double.url,
+                "URL": elasticsearch.url,
                 "CA": str(tmp_path / "ca.crt"),
                 "DECLARED": str(tmp_path / "declared.json"),
                 "PASSWORDS": str(folder),
@@ -105,26 +112,28 @@ def reconcile(
     return run
 
 
-def test_makes_everything_and_then_nothing(double: Double, reconcile: Reconcile, passwords: dict[str, str]) -> None:
+def test_makes_everything_and_then_nothing(
+    elasticsearch: FakeElasticsearch, reconcile: Reconcile, passwords: dict[str, str]
+) -> None:
     first = reconcile()
     assert first.status == 0
     assert all(line.startswith(("+ ", "~ user kibana_system")) for line in first.changes)
-    assert first.drift == len(first.changes) == len(double.writes)
-    assert double.passwords == passwords
-    assert double.index_templates["logs-k8s.container"]["template"]["settings"]["index.number_of_shards"] == "1"
-    assert set(double.users) == set(passwords) - {"elastic", "kibana_system"}
+    assert first.drift == len(first.changes) == len(elasticsearch.writes)
+    assert elasticsearch.passwords == passwords
+    assert elasticsearch.index_templates["logs-k8s.container"]["template"]["settings"]["index.number_of_shards"] == "1"
+    assert set(elasticsearch.users) == set(passwords) - {"elastic", "kibana_system"}
     # Whoever is granted something is there before it.
-    order = [path for _method, path in double.writes]
+    order = [path for _method, path in elasticsearch.writes]
     assert order.index("/_security/role/exporter") < order.index("/_security/user/exporter")
     assert order.index("/_snapshot/snapshots") < order.index("/_slm/policy/snapshots")
 
-    double.writes.clear()
+    elasticsearch.writes.clear()
     second = reconcile()
-    assert (second.status, second.changes, second.drift, double.writes) == (0, [], 0, [])
+    assert (second.status, second.changes, second.drift, elasticsearch.writes) == (0, [], 0, [])
 
 
 def test_other_options_make_requests_that_the_client_takes(
-    double: Double, reconcile: Reconcile, passwords: dict[str, str]
+    elasticsearch: FakeElasticsearch, reconcile: Reconcile, passwords: dict[str, str]
 ) -> None:
     path = "controlplane/people/alice"
     options: dict[str, Any] = {
@@ -138,35 +147,35 @@ def test_other_options_make_requests_that_the_client_takes(
     objects = render_role("elasticsearch", **options)
     other = json.loads(only(objects, "ConfigMap", "elasticsearch-reconciler")["data"]["declared.json"])
     assert reconcile(change=lambda declared: declared.update(other), alice="correct horse").status == 0
-    assert double.passwords == passwords | {"alice": "correct horse"}
-    assert ("PUT", "/_security/role/auditors") in double.writes
+    assert elasticsearch.passwords == passwords | {"alice": "correct horse"}
+    assert ("PUT", "/_security/role/auditors") in elasticsearch.writes
 
 
-def test_a_plan_changes_nothing(double: Double, reconcile: Reconcile) -> None:
+def test_a_plan_changes_nothing(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     planned = reconcile("--plan")
     assert planned.status == 0
     assert planned.drift > 0
-    assert double.writes == []
+    assert elasticsearch.writes == []
     assert reconcile().changes == planned.changes
 
 
-def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
+def test_repairs_what_people_did(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     reconcile()
-    double.writes.clear()
-    double.component_templates["metrics-prometheus@custom"]["template"]["settings"][
+    elasticsearch.writes.clear()
+    elasticsearch.component_templates["metrics-prometheus@custom"]["template"]["settings"][
         "index.mapping.total_fields.limit"
     ] = "5"
-    del double.index_templates["logs-k8s.container"]["template"]["mappings"]["properties"]["message"]
-    double.roles["grafana_reader"]["cluster"].append("all")
-    double.users["exporter"]["enabled"] = False
-    double.passwords["logstash_writer"] = "changed by hand"
-    double.passwords["kibana_system"] = "changed by hand"
-    double.policies["snapshots"]["policy"]["schedule"] = "0 0 0 1 * ?"
-    double.settings["action.destructive_requires_name"] = "false"
-    del double.repositories["snapshots"]
+    del elasticsearch.index_templates["logs-k8s.container"]["template"]["mappings"]["properties"]["message"]
+    elasticsearch.roles["grafana_reader"]["cluster"].append("all")
+    elasticsearch.users["exporter"]["enabled"] = False
+    elasticsearch.passwords["logstash_writer"] = "changed by hand"
+    elasticsearch.passwords["kibana_system"] = "changed by hand"
+    elasticsearch.policies["snapshots"]["policy"]["schedule"] = "0 0 0 1 * ?"
+    elasticsearch.settings["action.destructive_requires_name"] = "false"
+    del elasticsearch.repositories["snapshots"]
     # What others have is theirs.
-    double.users["somebody"] = {"username": "somebody", "roles": [], "metadata": {}, "enabled": True}
-    double.index_templates["theirs"] = {"index_patterns": ["x"], "_meta": {"managed_by": "others"}}
+    elasticsearch.users["somebody"] = {"username": "somebody", "roles": [], "metadata": {}, "enabled": True}
+    elasticsearch.index_templates["theirs"] = {"index_patterns": ["x"], "_meta": {"managed_by": "others"}}
 
     planned, repaired = reconcile("--plan"), reconcile()
     assert planned.lines[:-1] == repaired.lines[:-1]
@@ -176,8 +185,8 @@ def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
     assert "~ user logstash_writer: password" in repaired.changes
     assert "+ repository snapshots" in repaired.changes
     assert reconcile().drift == 0
-    assert "somebody" in double.users
-    assert "theirs" in double.index_templates
+    assert "somebody" in elasticsearch.users
+    assert "theirs" in elasticsearch.index_templates
 
 
 METRICS = "metrics-k8s.prometheus-staging"
@@ -185,12 +194,16 @@ LOGS = "logs-k8s.container-staging"
 BY_POLICY = {"index.lifecycle.name": "metrics"}
 
 
-def test_data_streams_that_exist_become_as_declared(double: Double, reconcile: Reconcile) -> None:
+def test_data_streams_that_exist_become_as_declared(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     kept = {"enabled": True, "data_retention": "90d"}
     # As a platform is that has run without any of it.
-    old, newest = double.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY, BY_POLICY, lifecycle=kept)
-    (logs,) = double.add_data_stream(LOGS, "logs-k8s.container", {}, options={"failure_store": {"enabled": True}})
-    (theirs,) = double.add_data_stream("logs-other-default", "logs", BY_POLICY)
+    old, newest = elasticsearch.add_data_stream(
+        METRICS, "metrics-prometheus@template", BY_POLICY, BY_POLICY, lifecycle=kept
+    )
+    (logs,) = elasticsearch.add_data_stream(
+        LOGS, "logs-k8s.container", {}, options={"failure_store": {"enabled": True}}
+    )
+    (theirs,) = elasticsearch.add_data_stream("logs-other-default", "logs", BY_POLICY)
     planned, first = reconcile("--plan"), reconcile()
     assert first.status == 0
     assert planned.lines[:-1] == first.lines[:-1]
@@ -199,19 +212,22 @@ def test_data_streams_that_exist_become_as_declared(double: Double, reconcile: R
             rf'~ index {name}: .*managed_by "Index Lifecycle Management" -> "Data stream lifecycle"',
             "\n".join(first.changes),
         )
-        assert double.indices[name]["index.lifecycle.prefer_ilm"] == "false"
+        assert elasticsearch.indices[name]["index.lifecycle.prefer_ilm"] == "false"
     assert f"~ options {LOGS}: failure_store.enabled true -> false" in first.changes
-    lifecycle = double.data_streams[METRICS]["lifecycle"]
+    lifecycle = elasticsearch.data_streams[METRICS]["lifecycle"]
     assert lifecycle["data_retention"] == "30d"
     assert lifecycle["downsampling"][0] == {"after": "5d", "fixed_interval": "5m"}
-    assert double.data_streams[LOGS]["lifecycle"]["data_retention"] == "14d"
-    assert "index.look_ahead_time" not in double.indices[old]
-    assert double.indices[newest]["index.look_ahead_time"] == "2h"
-    assert double.indices[newest]["index.mapping.total_fields.limit"] == "20000"
-    assert double.indices[logs]["index.mapping.total_fields.limit"] == "2000"
-    assert (double.indices[theirs], "lifecycle" in double.data_streams["logs-other-default"]) == (BY_POLICY, False)
-    double.writes.clear()
-    assert (reconcile().drift, double.writes) == (0, [])
+    assert elasticsearch.data_streams[LOGS]["lifecycle"]["data_retention"] == "14d"
+    assert "index.look_ahead_time" not in elasticsearch.indices[old]
+    assert elasticsearch.indices[newest]["index.look_ahead_time"] == "2h"
+    assert elasticsearch.indices[newest]["index.mapping.total_fields.limit"] == "20000"
+    assert elasticsearch.indices[logs]["index.mapping.total_fields.limit"] == "2000"
+    assert (elasticsearch.indices[theirs], "lifecycle" in elasticsearch.data_streams["logs-other-default"]) == (
+        BY_POLICY,
+        False,
+    )
+    elasticsearch.writes.clear()
+    assert (reconcile().drift, elasticsearch.writes) == (0, [])
 
     def without_rounds(declared: Json) -> None:
         for place in (
@@ -221,7 +237,7 @@ def test_data_streams_that_exist_become_as_declared(double: Double, reconcile: R
             del place["downsampling"], place["downsampling_method"]
 
     assert reconcile(change=without_rounds).drift == 1
-    assert "downsampling" not in double.data_streams[METRICS]["lifecycle"]
+    assert "downsampling" not in elasticsearch.data_streams[METRICS]["lifecycle"]
 
 
 @pytest.mark.parametrize(
@@ -234,76 +250,76 @@ def test_data_streams_that_exist_become_as_declared(double: Double, reconcile: R
     ids=["by a policy", "by nobody"],
 )
 def test_who_else_rules_an_index_is_drift(
-    double: Double, reconcile: Reconcile, settings: Json, lifecycle: Json
+    elasticsearch: FakeElasticsearch, reconcile: Reconcile, settings: Json, lifecycle: Json
 ) -> None:
-    (index,) = double.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY)
+    (index,) = elasticsearch.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY)
     assert reconcile().drift > 0
-    double.indices[index] |= settings
-    double.data_streams[METRICS]["lifecycle"] |= lifecycle
+    elasticsearch.indices[index] |= settings
+    elasticsearch.data_streams[METRICS]["lifecycle"] |= lifecycle
     planned, repaired = reconcile("--plan"), reconcile()
     assert planned.lines[:-1] == repaired.lines[:-1]
     assert "managed_by" in "\n".join(repaired.changes)
     assert reconcile().drift == 0
 
 
-def test_a_template_that_outranks_ours_is_named(double: Double, reconcile: Reconcile) -> None:
+def test_a_template_that_outranks_ours_is_named(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     reconcile()
-    double.index_templates["theirs"] = {"template": {"settings": {"index.lifecycle.name": "forever"}}}
-    double.add_data_stream(LOGS, "theirs", {})
+    elasticsearch.index_templates["theirs"] = {"template": {"settings": {"index.lifecycle.name": "forever"}}}
+    elasticsearch.add_data_stream(LOGS, "theirs", {})
     outcome = reconcile()
     assert outcome.status == 1
     (problem,) = [line for line in outcome.lines if line.startswith("!")]
     assert problem == (f"! next index of {LOGS} failed: its template theirs leaves it to: Index Lifecycle Management")
 
 
-def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconcile) -> None:
+def test_what_is_no_longer_declared_is_removed(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     def with_alice(declared: Json) -> None:
         declared["roles"]["readers"] = {"cluster": ["monitor"]}
         declared["users"]["alice"] = {"full_name": "Alice", "roles": ["readers"]}
 
     reconcile(change=with_alice, alice="correct horse")
-    assert double.users["alice"]["roles"] == ["readers"]
+    assert elasticsearch.users["alice"]["roles"] == ["readers"]
     assert reconcile().changes == ["- user alice", "- role readers"]
-    assert "alice" not in double.users
+    assert "alice" not in elasticsearch.users
 
     def without_snapshots(declared: Json) -> None:
         declared["former_repositories"] = declared["repositories"]
         declared["repositories"] = declared["snapshot_policies"] = {}
 
-    ours = double.repositories["snapshots"]
+    ours = elasticsearch.repositories["snapshots"]
     assert reconcile(change=without_snapshots).changes == ["- snapshot policy snapshots", "- repository snapshots"]
-    assert not double.repositories
+    assert not elasticsearch.repositories
     # Of the same name, in another bucket.
-    double.repositories["snapshots"] = {**ours, "settings": {**ours["settings"], "bucket": "theirs"}}
+    elasticsearch.repositories["snapshots"] = {**ours, "settings": {**ours["settings"], "bucket": "theirs"}}
     assert reconcile(change=without_snapshots).changes == []
-    assert double.repositories
+    assert elasticsearch.repositories
 
 
-def test_a_new_password_is_set(double: Double, reconcile: Reconcile) -> None:
+def test_a_new_password_is_set(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     reconcile()
     assert reconcile(grafana_reader='a "new" \\ pässword').changes == ["~ user grafana_reader: password"]
-    assert double.passwords["grafana_reader"] == 'a "new" \\ pässword'
+    assert elasticsearch.passwords["grafana_reader"] == 'a "new" \\ pässword'
 
 
-def test_one_failure_stops_nothing_else(double: Double, reconcile: Reconcile) -> None:
-    double.broken["/_snapshot/"] = 500
+def test_one_failure_stops_nothing_else(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+    elasticsearch.broken["/_snapshot/"] = 500
     outcome = reconcile()
     assert outcome.status == 1
     assert [line for line in outcome.lines if line.startswith("!")] == [
         "! repository snapshots failed: 500 it is broken: /_snapshot/snapshots"
     ]
-    assert "snapshots" in double.policies
-    double.broken.clear()
+    assert "snapshots" in elasticsearch.policies
+    elasticsearch.broken.clear()
     assert reconcile().changes == ["+ repository snapshots"]
 
 
-def test_waits_for_elasticsearch(double: Double, reconcile: Reconcile) -> None:
-    double.not_ready = 2
+def test_waits_for_elasticsearch(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+    elasticsearch.not_ready = 2
     assert reconcile("--plan", source=True).status == 0
 
 
-def test_says_why_it_gave_up(double: Double, reconcile: Reconcile) -> None:
-    double.passwords["elastic"] = "another one"
+def test_says_why_it_gave_up(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+    elasticsearch.passwords["elastic"] = "another one"
     outcome = reconcile()
     assert outcome.status == 1
     assert "401 unable to authenticate" in outcome.lines[-1]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to Elasticsearch that no double receives, held against the official client's types and the client itself.
+"""Requests to Elasticsearch that the fake does not receive, held against the types and code of the official client.
 
 The reconciler's and the probe's are held in their own tests, by the fixture ``sent``. Logstash, Kibana, Grafana and the
 exporter speak to Elasticsearch by themselves: their requests are not ours. The types leave open what a setting of the
@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import canary
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import Answer, Place, User
-from ansible_collections.dataplatform.fleet.tests.integration.double import Request
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import OfficialClient, Sent
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Request
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
 from localcloud.artifacts.programs import HERE

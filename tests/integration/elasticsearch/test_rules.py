@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Elasticsearch's own classes say of what the role declares, and of the double of its API."""
+"""What Elasticsearch's own classes say of what the role declares, and of the fake of its API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch import double
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch import fake_elasticsearch
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role
 
 from localcloud.artifacts.programs.elasticsearch import VERSION, rules
@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(missing()), reaso
 
 
 def settings_of(template: Mapping[str, Any]) -> Json:
-    return double.as_text(double.flat(template["template"]["settings"]))
+    return fake_elasticsearch.as_text(fake_elasticsearch.flat(template["template"]["settings"]))
 
 
 def stream(settings: Json, pattern: str) -> Json:
@@ -76,7 +76,7 @@ def told() -> Json:
                 "nobody": stream({}, LOGS) | {"lifecycle": {"enabled": False}},
             },
             "settings": sorted(
-                {*ours, *settings_of(logs), *(name for place in changed for name in double.flat(place))}
+                {*ours, *settings_of(logs), *(name for place in changed for name in fake_elasticsearch.flat(place))}
             ),
         }
     )
@@ -107,7 +107,7 @@ def test_templates_are_taken_and_say_the_same(told: Json) -> None:
 
 def test_what_the_reconciler_sets_on_an_index_is_dynamic(told: Json) -> None:
     for one in DECLARED["data_streams"].values():
-        for name in (*double.flat(one["every_index"]), *double.flat(one["newest_index"])):
+        for name in (*fake_elasticsearch.flat(one["every_index"]), *elasticsearch.flat(one["newest_index"])):
             assert told["settings"][name] or name in OF_A_MODULE
     assert {name for name, dynamic in told["settings"].items() if dynamic is None} == OF_A_MODULE
 
@@ -132,8 +132,8 @@ def test_the_double_shows_a_data_stream_as_elasticsearch_does(told: Json, name: 
     }
     shown = told["data_streams"][name]
     (index,) = shown["indices"]
-    assert double.managed_by(cases[name], shown["lifecycle"]) == index["managed_by"]
-    state = double.Double()
+    assert fake_elasticsearch.managed_by(cases[name], shown["lifecycle"]) == index["managed_by"]
+    state = fake_elasticsearch.FakeElasticsearch()
     state.add_data_stream(
         name, "-", cases[name], lifecycle=shown["lifecycle"], options={"failure_store": {"enabled": False}}
     )

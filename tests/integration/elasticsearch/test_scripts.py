@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The scripts that prepare a node and say whether it is ready, run by bash with fakes for Elasticsearch.
 
-The keystore's tool is a fake that writes down what it is given; Elasticsearch's API is the reconciler's double.
+The keystore's tool is a fake that writes down what it is given; Elasticsearch's API is the reconciler's elasticsearch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.client import Sent
-from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.double import Double, running
+from ansible_collections.dataplatform.fleet.tests.integration.elasticsearch.fake_elasticsearch import (
+    FakeElasticsearch,
+    running,
+)
 
 pytestmark = [
     pytest.mark.integration,
@@ -130,7 +133,7 @@ def test_only_the_first_nodes_without_data_may_form_a_cluster(
 
 
 @pytest.fixture
-def double(tmp_path: Path, sent: list[Sent]) -> Iterator[Double]:
+def elasticsearch(tmp_path: Path, sent: list[Sent]) -> Iterator[FakeElasticsearch]:
     with running(tmp_path) as (state, ca):
         state.passwords["elastic"] = PASSWORD
         (tmp_path / "target" / "certs").mkdir(parents=True, exist_ok=True)
@@ -140,7 +143,7 @@ def double(tmp_path: Path, sent: list[Sent]) -> Iterator[Double]:
 
 
 @pytest.fixture
-def ready(tmp_path: Path, prepare: Run, double: Double) -> Iterator[Callable[..., bool]]:
+def ready(tmp_path: Path, prepare: Run, elasticsearch: FakeElasticsearch) -> Iterator[Callable[..., bool]]:
     """Ask the probe; ``port`` open means that the node is part of a cluster."""
     prepare("elasticsearch-0")
     (tmp_path / "run").mkdir()
@@ -156,7 +159,7 @@ def ready(tmp_path: Path, prepare: Run, double: Double) -> Iterator[Callable[...
                     "RUN": str(tmp_path / "run"),
                     "NODES": "3",
                     "READINESS_PORT": str(door.getsockname()[1]) if port else "1",
-                    "HTTP_PORT": double.url.rpartition(":")[2],
+                    "HTTP_PORT": elasticsearch.url.rpartition(":")[2],
                     "PATIENCE": str(patience),
                 },
                 capture_output=True,
@@ -175,17 +178,19 @@ def test_a_node_without_a_cluster_is_not_ready(ready: Callable[..., bool], tmp_p
     assert not (tmp_path / "data" / "joined").exists()
 
 
-def test_it_waits_for_the_copies_once(ready: Callable[..., bool], double: Double, tmp_path: Path) -> None:
-    double.not_ready = 1
+def test_it_waits_for_the_copies_once(
+    ready: Callable[..., bool], elasticsearch: FakeElasticsearch, tmp_path: Path
+) -> None:
+    elasticsearch.not_ready = 1
     assert not ready()
     assert (tmp_path / "data" / "joined").exists()
     assert ready()
-    double.not_ready = 100
+    elasticsearch.not_ready = 100
     assert ready()
     assert not ready(port=False)
 
 
-def test_it_does_not_wait_forever(ready: Callable[..., bool], double: Double) -> None:
-    double.not_ready = 100
+def test_it_does_not_wait_forever(ready: Callable[..., bool], elasticsearch: FakeElasticsearch) -> None:
+    elasticsearch.not_ready = 100
     assert not ready()
     assert ready(patience=-1)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kibana's reconciler and exporter, run by Node.js as in the image, against a double of the API.
+"""Kibana's reconciler and exporter, run by Node.js as in the image, against a fake of the API.
 
 The real Kibana is not available here. What this proves: what the scripts send, that they tell what is as declared from
 what is not, and that they show no password. Whether Kibana takes the saved objects, it does not prove.
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.double import Outcome
-from ansible_collections.dataplatform.fleet.tests.integration.kibana.double import Double, running
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Outcome
+from ansible_collections.dataplatform.fleet.tests.integration.kibana.fake_kibana import FakeKibana, running
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, only, render_role
 
 pytestmark = [
@@ -39,7 +39,7 @@ Reconcile = Callable[..., Outcome]
 
 
 @pytest.fixture
-def double(tmp_path: Path) -> Iterator[Double]:
+def kibana(tmp_path: Path) -> Iterator[FakeKibana]:
     with running(tmp_path) as state:
         state.passwords |= {"kibana_reconciler": PASSWORD, "kibana_system": PASSWORD}
         yield state
@@ -55,7 +55,7 @@ def rendered() -> dict[str, str]:
 
 
 @pytest.fixture
-def reconcile(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Reconcile:
+def reconcile(tmp_path: Path, kibana: FakeKibana, rendered: dict[str, str]) -> Reconcile:
     for name, text in rendered.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "password").write_text(PASSWORD)
@@ -69,7 +69,7 @@ def reconcile(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Recon
             ["node", str(tmp_path / "reconcile.mjs"), *arguments],
             env={
                 "PATH": os.environ["PATH"],
-                "URL": double.url,
+                "URL": kibana.url,
                 "CA": str(tmp_path / "ca.crt"),
                 "DECLARED": str(tmp_path / "declared.json"),
                 "PASSWORD": str(tmp_path / "password"),
@@ -87,35 +87,35 @@ def reconcile(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Recon
     return run
 
 
-def test_makes_everything_and_then_nothing(double: Double, reconcile: Reconcile) -> None:
+def test_makes_everything_and_then_nothing(kibana: FakeKibana, reconcile: Reconcile) -> None:
     first = reconcile()
     assert first.status == 0
     assert first.drift == len(first.changes)
-    assert double.data_views["platform-logs"]["title"] == "logs-k8s.container-*"
-    assert double.default_data_view == "platform-logs"
-    assert ("dashboard", "platform-logs") in double.saved_objects
+    assert kibana.data_views["platform-logs"]["title"] == "logs-k8s.container-*"
+    assert kibana.default_data_view == "platform-logs"
+    assert ("dashboard", "platform-logs") in kibana.saved_objects
 
-    double.writes.clear()
+    kibana.writes.clear()
     second = reconcile()
-    assert (second.status, second.changes, second.drift, double.writes) == (0, [], 0, [])
+    assert (second.status, second.changes, second.drift, kibana.writes) == (0, [], 0, [])
 
 
-def test_a_plan_changes_nothing(double: Double, reconcile: Reconcile) -> None:
+def test_a_plan_changes_nothing(kibana: FakeKibana, reconcile: Reconcile) -> None:
     planned = reconcile("--plan")
     assert planned.drift > 0
-    assert double.writes == []
+    assert kibana.writes == []
     assert reconcile().changes == planned.changes
 
 
-def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
+def test_repairs_what_people_did(kibana: FakeKibana, reconcile: Reconcile) -> None:
     reconcile()
-    double.data_views["platform-metrics"]["title"] = "metrics-*"
-    double.default_data_view = "theirs"
-    double.saved_objects["search", "platform-errors"]["attributes"]["columns"] = ["log"]
-    del double.saved_objects["search", "platform-drift"]
+    kibana.data_views["platform-metrics"]["title"] = "metrics-*"
+    kibana.default_data_view = "theirs"
+    kibana.saved_objects["search", "platform-errors"]["attributes"]["columns"] = ["log"]
+    del kibana.saved_objects["search", "platform-drift"]
     # What people made is theirs.
-    double.data_views["theirs"] = {"title": "x"}
-    double.saved_objects["search", "theirs"] = {"type": "search", "id": "theirs", "attributes": {}, "references": []}
+    kibana.data_views["theirs"] = {"title": "x"}
+    kibana.saved_objects["search", "theirs"] = {"type": "search", "id": "theirs", "attributes": {}, "references": []}
 
     planned, repaired = reconcile("--plan"), reconcile()
     assert planned.changes == repaired.changes
@@ -123,11 +123,11 @@ def test_repairs_what_people_did(double: Double, reconcile: Reconcile) -> None:
     assert '~ data view platform-metrics: title "metrics-*" -> "metrics-k8s.prometheus-*"' in repaired.changes
     assert "+ search platform-drift" in repaired.changes
     assert reconcile().drift == 0
-    assert "theirs" in double.data_views
-    assert ("search", "theirs") in double.saved_objects
+    assert "theirs" in kibana.data_views
+    assert ("search", "theirs") in kibana.saved_objects
 
 
-def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconcile) -> None:
+def test_what_is_no_longer_declared_is_removed(kibana: FakeKibana, reconcile: Reconcile) -> None:
     reconcile()
 
     def without(declared: Json) -> None:
@@ -138,21 +138,21 @@ def test_what_is_no_longer_declared_is_removed(double: Double, reconcile: Reconc
     assert reconcile(change=without).drift == 0
 
 
-def test_a_refused_import_is_reported(double: Double, reconcile: Reconcile) -> None:
-    double.refuse_import = True
+def test_a_refused_import_is_reported(kibana: FakeKibana, reconcile: Reconcile) -> None:
+    kibana.refuse_import = True
     outcome = reconcile()
     assert outcome.status == 1
     assert "! import failed: search platform-errors: missing_references" in outcome.lines
-    assert "platform-logs" in double.data_views
+    assert "platform-logs" in kibana.data_views
 
 
-def test_waits_for_kibana(double: Double, reconcile: Reconcile) -> None:
-    double.not_ready = 2
+def test_waits_for_kibana(kibana: FakeKibana, reconcile: Reconcile) -> None:
+    kibana.not_ready = 2
     assert reconcile().status == 0
 
 
-def test_says_why_it_gave_up(double: Double, reconcile: Reconcile) -> None:
-    double.passwords.clear()
+def test_says_why_it_gave_up(kibana: FakeKibana, reconcile: Reconcile) -> None:
+    kibana.passwords.clear()
     outcome = reconcile(wait=0)
     assert outcome.status == 1
     assert outcome.lines[-1].endswith("it answers 401 Unauthorized")
@@ -184,7 +184,7 @@ STATUS: Json = {
 
 
 @pytest.fixture
-def scrape(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Iterator[Callable[[], dict[str, float]]]:
+def scrape(tmp_path: Path, kibana: FakeKibana, rendered: dict[str, str]) -> Iterator[Callable[[], dict[str, float]]]:
     (tmp_path / "exporter.mjs").write_text(rendered["exporter.mjs"])
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -192,7 +192,7 @@ def scrape(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Iterator
         ["node", str(tmp_path / "exporter.mjs")],
         env={
             "PATH": os.environ["PATH"],
-            "URL": double.url,
+            "URL": kibana.url,
             "CA": str(tmp_path / "ca.crt"),
             "CERTIFICATE": str(tmp_path / "tls.crt"),
             "KEY": str(tmp_path / "tls.key"),
@@ -224,8 +224,8 @@ def scrape(tmp_path: Path, double: Double, rendered: dict[str, str]) -> Iterator
         process.wait(timeout=10)
 
 
-def test_the_exporter_reports_what_kibana_reports(double: Double, scrape: Callable[[], dict[str, float]]) -> None:
-    double.status = STATUS
+def test_the_exporter_reports_what_kibana_reports(kibana: FakeKibana, scrape: Callable[[], dict[str, float]]) -> None:
+    kibana.status = STATUS
     found = scrape()
     assert found["kibana_up"] == 1
     assert found['kibana_status{level="degraded"}'] == 1
@@ -244,10 +244,10 @@ def test_the_exporter_reports_what_kibana_reports(double: Double, scrape: Callab
 
 
 def test_the_exporter_without_a_password_reports_the_level_only(
-    double: Double, scrape: Callable[[], dict[str, float]]
+    kibana: FakeKibana, scrape: Callable[[], dict[str, float]]
 ) -> None:
-    double.status = STATUS
-    double.passwords.clear()
+    kibana.status = STATUS
+    kibana.passwords.clear()
     found = scrape()
     assert found["kibana_up"] == 1
     assert found['kibana_status{level="degraded"}'] == 1

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.benchmarks.pipeline import NAME, SAMPLES_PER_REQUEST, request
+from tests.benchmarks.measured_bridges import NAME, SAMPLES_PER_REQUEST, request
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:

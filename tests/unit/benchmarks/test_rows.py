@@ -13,7 +13,7 @@ from localcloud.model import LocalCloudError
 from tests.benchmarks import bench_pipeline
 from tests.benchmarks.__main__ import Row, cells, table
 from tests.benchmarks.bench_pipeline import memory_row
-from tests.benchmarks.pipeline import Arrived
+from tests.benchmarks.measured_bridges import Arrived
 from tests.benchmarks.rows import row
 
 

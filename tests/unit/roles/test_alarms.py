@@ -462,7 +462,7 @@ def restart(tmp_path: Path, port: int) -> subprocess.CompletedProcess[str]:
     (tmp_path / "token").write_text("the-token", encoding="utf-8")
     (tmp_path / "ca.crt").write_text("", encoding="utf-8")
     script = (ROLES / "alarms" / "files" / "restart.sh").read_text(encoding="utf-8")
-    # TLS is curl's; the double speaks plainly.
+    # TLS is curl's; the fake speaks plain HTTP.
     plain = script.replace('api="https://', 'api="http://')
     assert plain != script
     return subprocess.run(

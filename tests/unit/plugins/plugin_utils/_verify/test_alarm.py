@@ -19,7 +19,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._ver
     RULES,
     SENT,
     USER,
-    Double,
+    FakePods,
     Grafana,
     edge,
     grafana_rule,
@@ -41,7 +41,7 @@ def refusing(status: int, *parts: str, routes: list[Any] | None = None) -> Grafa
     return found
 
 
-def notification(grafana: Double, environment: str = "test") -> alarm.Notification:
+def notification(grafana: FakePods, environment: str = "test") -> alarm.Notification:
     return alarm.Notification(grafana, PLACE, USER, CANARY, environment)  # type: ignore[arg-type]
 
 
@@ -61,7 +61,7 @@ def test_every_deployed_rule_of_that_name_has_to_be_true() -> None:
             return rules
         return {"status": "success", "data": {"result": answers.pop(0)}}
 
-    assert alarm.at_edge(Double(answer), PLACE, CANARY) is None  # type: ignore[arg-type]
+    assert alarm.at_edge(FakePods(answer), PLACE, CANARY) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", [{}, {"data": None}, {"data": {"groups": None}}])
@@ -111,7 +111,7 @@ def test_a_rule_fires_when_any_value_of_its_condition_is_above_zero(columns: lis
         }
         return {"results": frames}
 
-    found = alarm.in_grafana(Double(answer), PLACE, CANARY, USER)  # type: ignore[arg-type]
+    found = alarm.in_grafana(FakePods(answer), PLACE, CANARY, USER)  # type: ignore[arg-type]
     assert found == (0.0 if fires else None)
 
 

@@ -20,7 +20,7 @@ PLACE = Place("ns", "pod-0", "main", 1, "name")
 USER = User("reader", "secret-word")
 
 
-class Double:
+class FakePods:
     """Answers by a function, and remembers what it was asked."""
 
     def __init__(
@@ -52,50 +52,50 @@ def test_a_password_is_not_shown() -> None:
 
 def test_a_page_without_the_runs_own_metric_does_not_count() -> None:
     other = b'dataplatform_canary{run="canary0old"} 1\n'
-    assert canary.on_page(Double(lambda *_: other), PLACE, CANARY) is None
+    assert canary.on_page(FakePods(lambda *_: other), PLACE, CANARY) is None
     own = b'dataplatform_canary{run="canary0abc"} 1\n'
-    assert canary.on_page(Double(lambda *_: own), PLACE, CANARY) is not None
+    assert canary.on_page(FakePods(lambda *_: own), PLACE, CANARY) is not None
 
 
 def test_the_logs_time_is_the_lines_own() -> None:
     text = "2026-11-28T08:00:00.5Z other\n2026-11-28T08:00:01.123456789Z flag=.*|canary0abc\n"
-    assert canary.in_log(Double(log=text), PLACE, CANARY) == pytest.approx(1795852801.123, abs=0.001)
-    assert canary.in_log(Double(log="2026-11-28T08:00:00Z other\n"), PLACE, CANARY) is None
+    assert canary.in_log(FakePods(log=text), PLACE, CANARY) == pytest.approx(1795852801.123, abs=0.001)
+    assert canary.in_log(FakePods(log="2026-11-28T08:00:00Z other\n"), PLACE, CANARY) is None
 
 
 def test_prometheus_is_asked_for_the_first_sample() -> None:
     result = [{"metric": {}, "values": [[1030.5, "1"], [1060.5, "1"]]}]
-    double = Double(lambda *_: {"status": "success", "data": {"result": result}})
-    assert canary.in_prometheus(double, PLACE, CANARY) == 1030.5
-    query = parse_qs(urlsplit(double.asked[0][1]).query)["query"]
+    fake = FakePods(lambda *_: {"status": "success", "data": {"result": result}})
+    assert canary.in_prometheus(fake, PLACE, CANARY) == 1030.5
+    query = parse_qs(urlsplit(fake.asked[0][1]).query)["query"]
     assert query == ['dataplatform_canary{run="canary0abc"}[30m]']
 
 
 def test_a_query_that_prometheus_refuses_is_an_error() -> None:
-    double = Double(lambda *_: (400, {"status": "error", "error": "parse error"}))
+    fake = FakePods(lambda *_: (400, {"status": "error", "error": "parse error"}))
     with pytest.raises(AskError, match="parse error"):
-        canary.in_prometheus(double, PLACE, CANARY)
+        canary.in_prometheus(fake, PLACE, CANARY)
 
 
 def test_kafka_is_read_from_a_little_before_the_canary_on() -> None:
-    double = Double(ran=Ran(0, 'CreateTime:1045000\t{"labels": {"run": "canary0abc"}}\n', ""))
-    assert canary.in_kafka(double, PLACE, CANARY, "metrics-staging", now=1100.0, seconds=20) == 1045.0
-    assert double.commands[0][4:] == ["metrics-staging", "canary0abc", "160", "20"]
+    fake = FakePods(ran=Ran(0, 'CreateTime:1045000\t{"labels": {"run": "canary0abc"}}\n', ""))
+    assert canary.in_kafka(fake, PLACE, CANARY, "metrics-staging", now=1100.0, seconds=20) == 1045.0
+    assert fake.commands[0][4:] == ["metrics-staging", "canary0abc", "160", "20"]
 
 
 def test_kafkas_consumer_that_fails_is_an_error_and_silence_is_none() -> None:
-    assert canary.in_kafka(Double(ran=Ran(0, "", "")), PLACE, CANARY, "t", now=1, seconds=1) is None
+    assert canary.in_kafka(FakePods(ran=Ran(0, "", "")), PLACE, CANARY, "t", now=1, seconds=1) is None
     with pytest.raises(AskError, match="no such file"):
-        canary.in_kafka(Double(ran=Ran(3, "", "x\nno such file\n")), PLACE, CANARY, "t", now=1, seconds=1)
+        canary.in_kafka(FakePods(ran=Ran(3, "", "x\nno such file\n")), PLACE, CANARY, "t", now=1, seconds=1)
 
 
 @pytest.mark.parametrize(
     ("log", "stream"), [(False, "metrics-k8s.prometheus-staging"), (True, "logs-k8s.container-staging")]
 )
 def test_elasticsearch_is_asked_for_the_members_own_stream(log: bool, stream: str) -> None:
-    double = Double(lambda *_: {"hits": {"total": {"value": 1, "relation": "gte"}, "hits": []}})
-    assert canary.in_elasticsearch(double, PLACE, CANARY, USER, log=log) is not None
-    method, path, body = double.asked[0]
+    fake = FakePods(lambda *_: {"hits": {"total": {"value": 1, "relation": "gte"}, "hits": []}})
+    assert canary.in_elasticsearch(fake, PLACE, CANARY, USER, log=log) is not None
+    method, path, body = fake.asked[0]
     assert (method, urlsplit(path).path) == ("POST", f"/{stream}/_search")
     assert "canary0abc" in json.dumps(body)
 
@@ -103,7 +103,7 @@ def test_elasticsearch_is_asked_for_the_members_own_stream(log: bool, stream: st
 def test_elasticsearchs_refusal_is_reported_in_its_own_words() -> None:
     error = {"error": {"type": "security_exception", "reason": "action is unauthorized"}, "status": 403}
     with pytest.raises(AskError, match="HTTP 403: action is unauthorized"):
-        canary.in_elasticsearch(Double(lambda *_: (403, error)), PLACE, CANARY, USER, log=False)
+        canary.in_elasticsearch(FakePods(lambda *_: (403, error)), PLACE, CANARY, USER, log=False)
 
 
 def frames(*columns: list[Any]) -> dict[str, Any]:
@@ -112,12 +112,12 @@ def frames(*columns: list[Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("log", [False, True])
 def test_grafana_counts_only_with_rows(log: bool) -> None:
-    double = Double(lambda *_: frames([1], ["x"]))
-    assert canary.in_grafana(double, PLACE, CANARY, USER, log=log) is not None
-    assert double.asked[0][2]["queries"][0]["datasource"]["uid"] == ("logs" if log else "metrics")
-    assert canary.in_grafana(Double(lambda *_: frames([], [])), PLACE, CANARY, USER, log=log) is None
+    fake = FakePods(lambda *_: frames([1], ["x"]))
+    assert canary.in_grafana(fake, PLACE, CANARY, USER, log=log) is not None
+    assert fake.asked[0][2]["queries"][0]["datasource"]["uid"] == ("logs" if log else "metrics")
+    assert canary.in_grafana(FakePods(lambda *_: frames([], [])), PLACE, CANARY, USER, log=log) is None
     assert (
-        canary.in_grafana(Double(lambda *_: {"results": {"A": {"frames": []}}}), PLACE, CANARY, USER, log=log) is None
+        canary.in_grafana(FakePods(lambda *_: {"results": {"A": {"frames": []}}}), PLACE, CANARY, USER, log=log) is None
     )
 
 
@@ -131,7 +131,7 @@ def test_grafana_counts_only_with_rows(log: bool) -> None:
 )
 def test_grafanas_errors_are_reported(answer: Any, message: str) -> None:
     with pytest.raises(AskError, match=message):
-        canary.in_grafana(Double(lambda *_: answer), PLACE, CANARY, USER, log=False)
+        canary.in_grafana(FakePods(lambda *_: answer), PLACE, CANARY, USER, log=False)
 
 
 RULES = {
@@ -151,17 +151,17 @@ RULES = {
 }
 
 
-def edge(result: list[Any], rules: Any = RULES) -> Double:
+def edge(result: list[Any], rules: Any = RULES) -> FakePods:
     def answer(method: str, path: str, body: Any) -> Any:
         return rules if path.startswith("/api/v1/rules") else {"status": "success", "data": {"result": result}}
 
-    return Double(answer)
+    return FakePods(answer)
 
 
 def test_the_deployed_rules_query_is_asked_of_the_canary_alone() -> None:
-    double = edge([{"metric": {}, "value": [1, "100"]}])
-    assert alarm.at_edge(double, PLACE, CANARY) is not None
-    (query,) = parse_qs(urlsplit(double.asked[1][1]).query)["query"]
+    fake = edge([{"metric": {}, "value": [1, "100"]}])
+    assert alarm.at_edge(fake, PLACE, CANARY) is not None
+    (query,) = parse_qs(urlsplit(fake.asked[1][1]).query)["query"]
     assert "node_cpu_seconds_total" not in query
     assert 'dataplatform_canary_cpu_seconds_total{run="canary0abc",mode="idle"}' in query
     assert alarm.at_edge(edge([]), PLACE, CANARY) is None
@@ -193,12 +193,12 @@ def test_the_provisioned_rule_is_evaluated_for_the_canary_alone() -> None:
         return {"results": {"A": {"frames": []}, "C": {"frames": [{"data": {"values": [[value]]}}]}}}
 
     value = 1
-    assert alarm.in_grafana(Double(answer), PLACE, CANARY, USER) is not None
+    assert alarm.in_grafana(FakePods(answer), PLACE, CANARY, USER) is not None
     value = 0
-    assert alarm.in_grafana(Double(answer), PLACE, CANARY, USER) is None
+    assert alarm.in_grafana(FakePods(answer), PLACE, CANARY, USER) is None
 
 
-class Grafana(Double):
+class Grafana(FakePods):
     """The parts of Grafana's API by which a rule is made and its notification is seen."""
 
     def __init__(self, routes: list[Any], integrations: list[Any]) -> None:
@@ -230,23 +230,23 @@ SENT = {"name": "email", "lastNotifyAttempt": "1970-01-01T00:20:00Z"}
 
 
 def test_a_real_alarm_goes_along_its_own_route_and_is_taken_away() -> None:
-    double = Grafana([OWN, EVERYBODYS], [SENT])
-    sent = alarm.Notification(double, PLACE, USER, CANARY, "test")
+    fake = Grafana([OWN, EVERYBODYS], [SENT])
+    sent = alarm.Notification(fake, PLACE, USER, CANARY, "test")
     sent.begin()
-    made = double.rules[-1]
+    made = fake.rules[-1]
     assert (made["uid"], made["labels"]["environment"], made["for"]) == ("verify-canary", "test", "0s")
     assert "canary0abc" in json.dumps(made["data"])
     assert sent() == 1200.0
     sent.end()
-    assert [rule["uid"] for rule in double.rules] == [alarm.UID]
+    assert [rule["uid"] for rule in fake.rules] == [alarm.UID]
 
 
 @pytest.mark.parametrize("routes", [[EVERYBODYS], [{**OWN, "mute_time_intervals": ["never"]}]])
 def test_without_its_own_route_the_alarm_reaches_nobody(routes: list[Any]) -> None:
-    double = Grafana(routes, [SENT])
+    fake = Grafana(routes, [SENT])
     with pytest.raises(AskError, match="alarms_environments"):
-        alarm.Notification(double, PLACE, USER, CANARY, "test").begin()
-    assert [rule["uid"] for rule in double.rules] == [alarm.UID]
+        alarm.Notification(fake, PLACE, USER, CANARY, "test").begin()
+    assert [rule["uid"] for rule in fake.rules] == [alarm.UID]
 
 
 def test_an_earlier_attempt_does_not_count_and_a_failed_one_is_reported() -> None:

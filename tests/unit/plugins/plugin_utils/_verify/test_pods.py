@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports and commands through an API server's streams: a double of its WebSockets, and a real TLS server behind."""
+"""Ports and commands through an API server's streams: a fake of its WebSockets, and a real TLS server behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import websocket
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.pods import AskError, ClusterPods, Place, User
 from ansible_collections.dataplatform.fleet.tests.integration.certificates import server_certificate
-from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Request, serving
 
 PLACE = Place("agents", "prometheus-0", "prometheus", 9090, "localhost")
 SUCCESS = b'{"status": "Success"}'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A test alarm's message in a mailbox and a channel, by imaplib and HTTPS over this machine's loopback.
 
-The servers are small doubles, just of what is asked.
+The servers are small fakes, just of what is asked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of the part of Kibana's API that the reconciler and the exporter speak.
+"""A fake of the part of Kibana's API that the reconciler and the exporter speak.
 
 It is no Kibana: it keeps data views and saved objects as they are given, adds what Kibana adds to them, and answers in
 the forms of Kibana's API reference. It wants a password and, of whoever writes, the header kbn-xsrf.
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Request, serving
 
 Json = dict[str, Any]
 
 
 @dataclass
-class Double:
+class FakeKibana:
     """The state, which a test reads and changes, and the log of what changed it."""
 
     url: str = ""
@@ -104,9 +104,9 @@ def problem(status: int, message: str) -> str:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Double]:
-    """A double on a free port of the loopback; in ``folder`` are ca.crt, tls.crt and tls.key."""
-    state = Double()
+def running(folder: Path) -> Iterator[FakeKibana]:
+    """A fake on a free port of the loopback; in ``folder`` are ca.crt, tls.crt and tls.key."""
+    state = FakeKibana()
 
     def answer(request: Request) -> tuple[int, str]:
         return state.answer(request.method, request.path, request.text, request.who, request.headers)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the doubles of HTTPS APIs, and the tests of the reconcilers that speak with them, have in common."""
+"""What the fakes of HTTPS APIs, and the tests of the reconcilers that speak with them, have in common."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of the part of Elasticsearch's API that the reconciler speaks.
+"""A fake of the part of Elasticsearch's API that the reconciler speaks.
 
 It is no Elasticsearch: it keeps what it is given under the path it was given for, and answers in the forms of the API
 reference of 9.x: settings as text under their full names, defaults that nobody asked for, passwords that cannot be
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from ansible_collections.dataplatform.fleet.tests.integration.double import Request, serving
+from ansible_collections.dataplatform.fleet.tests.integration.fake_https import Request, serving
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]
@@ -26,7 +26,7 @@ Place = Callable[[str, str | None, Json], Answer]
 
 
 @dataclass
-class Double:
+class FakeElasticsearch:
     """The state, which a test reads and changes, and the log of what changed it."""
 
     url: str = ""
@@ -217,9 +217,9 @@ def as_text(settings: Json) -> Json:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[Double, Path]]:
-    """A double on a free port of the loopback, and the PEM file to verify it by."""
-    state = Double()
+def running(folder: Path) -> Iterator[tuple[FakeElasticsearch, Path]]:
+    """A fake on a free port of the loopback, and the PEM file to verify it by."""
+    state = FakeElasticsearch()
 
     def answer(request: Request) -> tuple[int, str]:
         state.requests.append(request)
