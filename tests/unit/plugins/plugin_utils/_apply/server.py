@@ -17,8 +17,13 @@ from typing import Any, Final
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import drift, fields
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Response, Server
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Resource, key_of
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.schema import UNTYPED
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import (
+    Json,
+    Resource,
+    key_of,
+    split_api_version,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.schema import UNTYPED, Type, crd_types
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply import recorded
 
 KINDS: Final = [
@@ -125,7 +130,7 @@ class FakeServer:
             return self._openapi(path)
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
-        kind = next((kind for kind in self.kinds if path.rpartition("/")[2] == kind.plural), None)
+        kind = next((kind for kind in self.kinds if path in {kind.path(), kind.path(_namespace(path))}), None)
         if kind is None:
             raise ApiError(f"{path} not found", 404, "NotFound")
         name, _, value = query.get("labelSelector", "").partition("=")
@@ -190,11 +195,19 @@ class FakeServer:
             new = _merged(live, body)
         return self._numbered(live, new)
 
+    def _type_of(self, body: Json) -> Type:
+        if body["kind"] in recorded.KINDS:
+            return recorded.type_of(body["kind"])
+        group, version = split_api_version(body["apiVersion"])
+        for crd in self.objects.values():
+            spec = crd.get("spec") if crd["kind"] == "CustomResourceDefinition" else None
+            if spec and (spec["group"], spec["names"]["kind"]) == (group, body["kind"]):
+                return crd_types(crd).get(version, UNTYPED)
+        return UNTYPED
+
     def _applied(self, live: Json | None, body: Json, query: Mapping[str, str]) -> Json:
         manager = query["fieldManager"]
-        type_ = UNTYPED
-        if body["kind"] in recorded.KINDS:
-            type_ = recorded.type_of(body["kind"])
+        type_ = self._type_of(body)
         owned = fields.owned_by_apply(body, type_)
         if live is None:
             new = {**copy.deepcopy(body), "metadata": {"uid": f"uid-{next(self._numbers)}", **body["metadata"]}}
@@ -233,6 +246,10 @@ class FakeServer:
         else:
             del self.objects[path]
         return {}
+
+
+def _namespace(path: str) -> str:
+    return path.rpartition("/namespaces/")[2].partition("/")[0]
 
 
 def _merged(live: Any, patch: Any) -> Any:

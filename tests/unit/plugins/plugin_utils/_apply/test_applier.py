@@ -26,7 +26,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors i
     WaitError,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.fields import MANAGER
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Resource
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.render import parse
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply import recorded
@@ -569,3 +569,394 @@ def test_replicas_that_an_autoscaler_wrote_stay(server: FakeServer, apply: Any) 
     assert names == ["proxy", "web"]
     assert {taken["manager"] for taken in action.taken_from} == {"kubectl-edit"}
     assert MANAGER in {entry["manager"] for entry in after["metadata"]["managedFields"]}
+
+
+def test_replicas_are_an_autoscalers_where_one_has_the_deployment_as_its_target(server: FakeServer, apply: Any) -> None:
+    rendered, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "edited")
+    for obj in (rendered, live):
+        obj["metadata"]["namespace"] = "n"
+        obj["metadata"]["labels"][PART_OF] = SET.id
+    server.kinds.append(Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "scalers", namespaced=True))
+    server.put(live)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+    server.put(scaler | {"metadata": {"name": "s", "namespace": "n"}, "spec": {"scaleTargetRef": target}})
+    result = apply(json.dumps(rendered), wait=False)
+    (action,) = [action for action in result.actions if action.key.kind == "Deployment"]
+    assert server.objects[server.path_of(live)]["spec"]["replicas"] == 5
+    assert action.left_to == [{"manager": "autoscaler", "fields": ["spec.replicas"]}]
+
+
+# -- what leaves a set and stays in the cluster
+
+
+@pytest.mark.parametrize("how", ["pruned", "absent"])
+def test_a_namespace_that_every_cluster_has_stays_without_the_sets_fields(
+    server: FakeServer, apply: Any, absent: Any, how: str
+) -> None:
+    path = "/api/v1/namespaces/default"
+    metadata = {"name": "default", "annotations": {"theirs": "x"}}
+    server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {ours: x}}\n---\n"
+    apply(namespace + config("a"), allow_namespaces=True)
+    assert server.objects[path]["metadata"]["labels"] == {"ours": "x", PART_OF: SET.id}
+
+    def leave(*, check: bool) -> Result:
+        found: Result = apply(config("a"), check=check) if how == "pruned" else absent(check=check)
+        return found
+
+    sent = len(server.sent)
+    announced = leave(check=True)
+    assert server.sent[sent:] == []
+    done = leave(check=False)
+    for result in (announced, done):
+        (action,) = [action for action in result.actions if action.key.kind == "Namespace"]
+        assert action.action == "released"
+        assert action.before is not None and action.after is not None
+        assert action.before["metadata"]["labels"] == {"ours": "x", PART_OF: SET.id}
+        assert not action.after["metadata"].get("labels")
+    assert not server.objects[path]["metadata"].get("labels")
+    assert server.objects[path]["metadata"]["annotations"] == {"theirs": "x"}
+    assert ("DELETE", path) not in server.sent
+
+
+def test_what_is_gone_already_when_it_is_to_be_removed_is_no_error(server: FakeServer, apply: Any, absent: Any) -> None:
+    apply(DATABASE + "---\n" + config("a"), wait=False)
+
+    def gone(method: str, path: str) -> None:
+        changes = method == "DELETE" or (method == "PATCH" and path == DATABASE_PATH)
+        if changes and server.sent[-1] == (method, path):
+            server.objects.pop(path, None)
+
+    server.refuse = gone
+    assert list(actions(absent(confirm="one", wait=False)).values()) == ["pruned"] * 3
+    assert server.names() == []
+    assert PARENT not in server.objects
+
+
+def test_a_removal_tells_what_it_removed_and_what_that_took(server: FakeServer, apply: Any, absent: Any) -> None:
+    apply(maps("a"))
+    parent = server.objects[PARENT]
+    before = server.requests
+    result = absent()
+    assert [(str(action.key), action.action) for action in result.actions] == [
+        ("ConfigMap n/a", "pruned"),
+        ("ConfigMap n/metrics-applyset", "pruned"),
+    ]
+    assert result.actions[-1].before == parent
+    assert result.actions[-1].resource.plural == "configmaps"
+    assert result.requests == server.requests > before
+    before = server.requests
+    nothing = absent()
+    assert (nothing.actions, nothing.changed, nothing.requests) == ([], False, server.requests)
+    assert server.requests > before
+
+
+def test_a_kind_that_the_server_has_no_more_is_told(server: FakeServer, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def apply_with_report(text: str) -> Result:
+        settings = Settings("metrics", "n", wait=False, prune_limit=1)
+        applier = Applier(server, settings, discovery=Discovery(server, tmp_path), report=told.append)  # type: ignore[arg-type]
+        return applier.present(parse(text, "set.yaml"))
+
+    server.kinds.append(Resource("e.com", "v1", "Widget", "widgets", namespaced=True))
+    apply_with_report(config("a") + "---\napiVersion: e.com/v1\nkind: Widget\nmetadata: {name: w}\n")
+    assert told == []
+    server.kinds.pop()
+    apply_with_report(config("a"))
+    assert told == [
+        "the server has no kind Widget.e.com any more, so no objects of it: it leaves the set's record",
+    ]
+    assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
+
+
+# -- kinds that the set itself defines
+
+WIDGETS = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.e.com}
+spec:
+  group: e.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets}
+  versions:
+    - name: v1
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, properties: {size: {type: integer}, color: {type: string}}}
+            status: {type: object, properties: {conditions: {type: array, items: {type: object}}}}
+---
+apiVersion: e.com/v1
+kind: Widget
+metadata: {name: w}
+spec: {size: 1}
+"""
+WIDGET_PATH = "/apis/e.com/v1/namespaces/n/widgets/w"
+NO_SCHEMA = ApiError("failed to create typed patch object: .spec.size: field not declared in schema", 500, "")
+
+
+@pytest.fixture
+def definition(server: FakeServer) -> None:
+    """A definition that the server accepts at once, and whose kind it serves when a test says so."""
+    conditions = [{"type": "Established", "status": "True"}]
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    server.put(crd | {"metadata": {"name": "widgets.e.com"}, "status": {"conditions": conditions}})
+
+
+def serve_widgets(server: FakeServer, version: str = "v1") -> None:
+    server.kinds.append(Resource("e.com", version, "Widget", "widgets", namespaced=True))
+
+
+def widget_of(result: Result) -> Any:
+    (action,) = [action for action in result.actions if action.key.kind == "Widget"]
+    return action
+
+
+@pytest.mark.usefixtures("definition")
+def test_an_object_waits_until_its_new_kind_is_served(server: FakeServer, apply: Any) -> None:
+    assert widget_of(apply(WIDGETS, check=True)).action == "created"
+    assert WIDGET_PATH not in server.objects
+    early = [ApiError("not found", 404, "NotFound"), ApiError("not found", 404, "NotFound")]
+    server.refuse = lambda _, path: early.pop() if path == WIDGET_PATH and early else None
+    assert widget_of(apply(WIDGETS, wait=False)).action == "created"
+    assert early == []
+    assert server.objects[WIDGET_PATH]["spec"] == {"size": 1}
+
+
+@pytest.mark.usefixtures("definition")
+def test_an_object_is_compared_by_the_definition_in_its_set(server: FakeServer, apply: Any) -> None:
+    apply(WIDGETS, wait=False)
+    serve_widgets(server)
+    sent = len(server.sent)
+    assert actions(apply(WIDGETS, wait=False)) == {}
+    assert server.sent[sent:] == []
+    text = WIDGETS.replace("{size: 1}", "{size: 2, color: red}")
+    for check in (True, False):
+        early = [NO_SCHEMA]
+        server.refuse = lambda _, path, early=early: early.pop() if path == WIDGET_PATH and early else None  # type: ignore[misc]
+        action = widget_of(apply(text, wait=False, check=check))
+        assert (action.action, action.fields) == ("patched", ["spec.color", "spec.size"])
+        assert early == ([NO_SCHEMA] if check else []), "the field's schema may be a moment late"
+    assert server.objects[WIDGET_PATH]["spec"] == {"size": 2, "color": "red"}
+
+
+@pytest.mark.usefixtures("definition")
+def test_an_object_in_a_version_that_is_yet_to_come_is_announced_as_changed(server: FakeServer, apply: Any) -> None:
+    apply(WIDGETS, wait=False)
+    serve_widgets(server)
+    text = WIDGETS.replace("e.com/v1\n", "e.com/v2\n").replace("name: v1", "name: v2")
+    action = widget_of(apply(text, wait=False, check=True))
+    assert (action.action, action.fields, action.resource.version) == ("patched", ["apiVersion"], "v2")
+    assert action.before["apiVersion"] == "e.com/v1"
+    assert action.after["apiVersion"] == "e.com/v2"
+
+
+@pytest.mark.usefixtures("definition")
+@pytest.mark.parametrize("new", [True, False])
+def test_only_a_new_object_waits_for_the_first_word_of_its_controller(
+    server: FakeServer, apply: Any, new: bool
+) -> None:
+    serve_widgets(server)
+    if not new:
+        apply(WIDGETS, wait=False)
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    looks: list[str] = []
+
+    def controller(method: str, path: str) -> None:
+        if method == "GET" and WIDGET_PATH in server.objects and WIDGET_PATH.startswith(path) and "widgets" in path:
+            looks.append(path)
+            if len(looks) == 20:
+                server.objects[WIDGET_PATH]["status"] = ready
+
+    server.refuse = controller
+    result = apply(WIDGETS, wait=True, wait_timeout=60)
+    assert result.ready[widget_of(result).key].get("status") == (ready if new else None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("not found", 404, "NotFound"),
+        ApiError("field not declared in schema", 500, ""),
+        ApiError("denied", 403, "Forbidden"),
+    ],
+    ids=lambda error: str(error.status),
+)
+def test_an_object_of_a_known_kind_is_sent_once(server: FakeServer, apply: Any, error: ApiError) -> None:
+    path = "/api/v1/namespaces/n/configmaps/a"
+    server.refuse = lambda method, where: error if (method, where) == ("PATCH", path) else None
+    with pytest.raises(PlanError):
+        apply(config("a"))
+    assert server.sent.count(("PATCH", path)) == 1
+
+
+# -- what is told
+
+
+PODS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: first
+          image: x
+        - name: second
+          image: y
+          args: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ('strict decoding error: unknown field "spec.template.spec.containers[1].image"', 17),
+        ('strict decoding error: unknown field "spec.template.spec.containers[0].image"', 15),
+        ('failed: .spec.template.spec.containers[name="second"].image: field not declared in schema', 13),
+        ("failed: .spec.selector: field not declared in schema", 9),
+        ("admission denied the request", 5),
+        ("spec.selector: Invalid value: immutable", 5),
+    ],
+)
+def test_an_error_about_a_field_is_told_with_the_fields_line(
+    server: FakeServer, apply: Any, message: str, line: int
+) -> None:
+    error = ApiError(message, 422, "Invalid")
+    server.refuse = lambda method, path: error if method == "PATCH" and path.endswith("/web") else None
+    with pytest.raises(PlanError) as said:
+        apply(PODS, wait=False)
+    assert list(said.value.findings) == [f"set.yaml:{line}: Deployment.apps n/web: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("force", "status", "reason", "hint"),
+    [
+        (False, 409, "Conflict", " (force=true takes the fields over)"),
+        (True, 409, "Conflict", ""),
+        (False, 409, "AlreadyExists", ""),
+        (False, 422, "Conflict", ""),
+    ],
+)
+def test_force_is_suggested_where_it_helps(
+    server: FakeServer, apply: Any, *, force: bool, status: int, reason: str, hint: str
+) -> None:
+    error = ApiError("refused", status, reason)
+    server.refuse = lambda method, path: error if method == "PATCH" and path.endswith("/a") else None
+    with pytest.raises(PlanError) as said:
+        apply(config("a"), force=force)
+    assert list(said.value.findings) == [f"set.yaml:1: ConfigMap n/a: refused{hint}"]
+
+
+@pytest.mark.parametrize(
+    ("check", "status", "kind", "refuses"),
+    [
+        (True, 404, "namespaces", False),
+        (False, 404, "namespaces", True),
+        (True, 404, "configmaps", True),
+        (True, 403, "namespaces", True),
+    ],
+)
+def test_only_check_mode_goes_on_without_a_namespace(
+    server: FakeServer, apply: Any, *, check: bool, status: int, kind: str, refuses: bool
+) -> None:
+    apply(config("a"))
+    error = ApiError("refused", status, "", {"kind": kind})
+    server.refuse = lambda method, path: error if method == "PATCH" and path.endswith("/a") else None
+    if refuses:
+        refused(server, lambda: apply(config("a", "2"), check=check))
+    else:
+        assert apply(config("a", "2"), check=check).actions
+
+
+def test_additions_of_several_are_all_named(server: FakeServer, apply: Any) -> None:
+    apply(config("a"))
+    live = server.objects["/api/v1/namespaces/n/configmaps/a"]
+    for manager, names in (("kubectl-edit", ["mine", "more"]), ("kubectl-patch", ["third"])):
+        live["data"] |= dict.fromkeys(names, "x")
+        owned = {"f:data": {f"f:{name}": {} for name in names}}
+        live["metadata"]["managedFields"].append(
+            {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsV1": owned}
+        )
+    assert refused(server, lambda: apply(config("a"), force=False)) == [
+        "set.yaml:1: ConfigMap n/a has additions by kubectl-edit (data.mine, data.more), kubectl-patch (data.third);"
+        " force=true removes them. Nothing was changed."
+    ]
+
+
+BALANCED = """\
+apiVersion: v1
+kind: Service
+metadata: {name: edge}
+spec: {type: LoadBalancer, ports: [{port: 443}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: inside}
+spec: {type: ClusterIP, ports: [{port: 443}]}
+---
+apiVersion: serving.e.com/v1
+kind: Service
+metadata: {name: other}
+spec: {type: LoadBalancer}
+"""
+
+
+def test_load_balancers_are_told_by_the_name_that_they_have_got(server: FakeServer, apply: Any) -> None:
+    server.kinds.append(Resource("serving.e.com", "v1", "Service", "others", namespaced=True))
+
+    def told(text: str = BALANCED, **settings: Any) -> list[Json]:
+        found: list[Json] = apply(text, **{"wait": False, **settings}).load_balancers()
+        return found
+
+    def named(hostname: str) -> list[Json]:
+        return [{"namespace": "n", "name": "edge", "hostname": hostname}]
+
+    assert told(check=True) == named("")
+    assert told() == named("")
+    status = server.objects["/api/v1/namespaces/n/services/edge"]
+    for ingress, expected in (([], ""), ([{"ip": "192.0.2.1"}], "192.0.2.1"), ([{"hostname": "x", "ip": "y"}], "x")):
+        status["status"] = {"loadBalancer": {"ingress": ingress}}
+        assert told() == named(expected)
+    assert told(wait=True, wait_timeout=0) == named("x")
+    assert told(maps("a", "b", "c"), prune_limit=1) == [], "those that go are none any more"
+
+
+def test_a_load_balancer_that_comes_while_it_is_waited_for_is_told(server: FakeServer, apply: Any) -> None:
+    text = BALANCED.partition("---\n")[0]
+    path = "/api/v1/namespaces/n/services/edge"
+
+    def controller(method: str, where: str) -> None:
+        if method == "GET" and path in server.objects and where.endswith("/services"):
+            server.objects[path]["status"] = {"loadBalancer": {"ingress": [{"hostname": "made.example.com"}]}}
+
+    server.refuse = controller
+    assert apply(text, wait_timeout=5).load_balancers() == [
+        {"namespace": "n", "name": "edge", "hostname": "made.example.com"}
+    ]
+
+
+def test_a_diff_has_what_changes_and_nothing_else(server: FakeServer, apply: Any) -> None:
+    apply(maps("a", "b", "c") + "---\n" + JOB, wait=False)
+    finish(server, "Failed")
+    text = config("a", "2") + "---\n" + config("b") + "---\n" + JOB
+    shown = apply(text, wait=False, check=True).diff()
+    assert [entry["before_header"] for entry in shown] == ["ConfigMap n/a", "Job.batch n/j", "ConfigMap n/c"]
+    assert [entry["after_header"] for entry in shown] == ["ConfigMap n/a", "Job.batch n/j", "ConfigMap n/c"]
+    changed, rerun, removed = shown
+    assert (changed["before"]["data"], changed["after"]["data"]) == ({"a": "1"}, {"a": "2"})
+    assert (rerun["before"]["failed"], rerun["after"]["failed"]) == ("for a reason", "")
+    assert "spec" not in rerun["before"]
+    assert removed["before"]["metadata"]["name"] == "c"
+    assert not removed["after"]
