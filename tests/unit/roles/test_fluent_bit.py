@@ -512,10 +512,14 @@ def test_sizes_and_what_differs_from_them() -> None:
 
 def test_the_image_comes_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
-    options = {"fluent_bit_image_mirror": "registry.example.com/hub", "fluent_bit_image_digest": digest}
+    options = {
+        "fluent_bit_image_mirror": "registry.example.com/hub",
+        "fluent_bit_image_digest": digest,
+        "fluent_bit_version": "90.1.2",
+    }
     for name in (NODES, EVENTS):
         image = workload(name, **options)["spec"]["containers"][0]["image"]
-        assert image == f"registry.example.com/hub/fluent/fluent-bit:5.2.0@{digest}"
+        assert image == f"registry.example.com/hub/fluent/fluent-bit:90.1.2@{digest}"
 
 
 def test_the_catalogue_of_metrics_is_of_the_pinned_version() -> None:

@@ -139,8 +139,12 @@ def test_answers_are_measured() -> None:
 
 def test_the_image_comes_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
-    found = container(ingress_nginx_image_mirror="registry.example.com/hub", ingress_nginx_image_digest=digest)
-    assert found["image"] == f"registry.example.com/hub/nginx/nginx-ingress:5.5.4@{digest}"
+    found = container(
+        ingress_nginx_image_mirror="registry.example.com/hub",
+        ingress_nginx_image_digest=digest,
+        ingress_nginx_version="90.1.2",
+    )
+    assert found["image"] == f"registry.example.com/hub/nginx/nginx-ingress:90.1.2@{digest}"
 
 
 def test_sizes_and_what_differs_from_them() -> None:

@@ -18,20 +18,7 @@ mkdir -p libs
 echo "$@" > libs/jmx_prometheus_javaagent-1.0.1.jar
 echo run >> "$COUNT"
 """
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, text in (("mvn", MAVEN), ("java", "#!/bin/sh\n")):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
-    return {
-        "PATH": f"{programs}{os.pathsep}{os.defpath}",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "COUNT": str(tmp_path / "count"),
-    }
+PROGRAMS = {"mvn": MAVEN, "java": "#!/bin/sh\n"}
 
 
 def test_is_fetched_once_with_the_tools_of_the_role(environment: dict[str, str]) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -19,20 +18,7 @@ echo "$@" >> "$COUNT"
 mkdir node_modules
 """
 NAME = "elasticsearch_client"
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, text in (("npm", NPM), ("node", "#!/bin/sh\n")):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
-    return {
-        "PATH": f"{programs}{os.pathsep}{os.defpath}",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "COUNT": str(tmp_path / "count"),
-    }
+PROGRAMS = {"npm": NPM, "node": "#!/bin/sh\n"}
 
 
 def test_is_installed_once_from_the_lock_file_without_scripts(environment: dict[str, str]) -> None:

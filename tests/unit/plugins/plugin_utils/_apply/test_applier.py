@@ -671,6 +671,28 @@ def test_a_kind_that_the_server_has_no_more_is_told(server: FakeServer, tmp_path
     assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
 
 
+def test_the_sets_record_is_restored_from_whoever_changed_it(server: FakeServer, apply: Any) -> None:
+    apply(maps("a"))
+    parent = server.objects[PARENT]
+    parent["metadata"]["annotations"][GROUP_KINDS] = "ConfigMap,Secret"
+    owned = {"f:metadata": {"f:annotations": {f"f:{GROUP_KINDS}": {}}}}
+    parent["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "operation": "Update", "fieldsV1": owned}]
+    action, *_ = apply(maps("a")).actions
+    assert (action.action, action.fields) == ("patched", [f"metadata.annotations['{GROUP_KINDS}']"])
+    assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
+
+
+def test_kinds_are_recorded_before_their_first_object_is_sent(server: FakeServer, apply: Any) -> None:
+    """An interrupted run is taken up again: what it made is on the record."""
+    apply(maps("a"))
+    del server.sent[:]
+    apply(maps("a") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n")
+    assert server.sent[:2] == [("PATCH", PARENT), ("PATCH", "/api/v1/namespaces/n/secrets/s")]
+    del server.sent[:]
+    apply(maps("a"))
+    assert server.sent == [("DELETE", "/api/v1/namespaces/n/secrets/s"), ("PATCH", PARENT)]
+
+
 # -- kinds that the set itself defines
 
 WIDGETS = """\
@@ -843,7 +865,7 @@ def test_an_error_about_a_field_is_told_with_the_fields_line(
 @pytest.mark.parametrize(
     ("force", "status", "reason", "hint"),
     [
-        (False, 409, "Conflict", " (force=true takes the fields over)"),
+        (False, 409, "Conflict", " (force=true takes over the fields)"),
         (True, 409, "Conflict", ""),
         (False, 409, "AlreadyExists", ""),
         (False, 422, "Conflict", ""),
