@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.times import seconds
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import is_placeholder
 
 Options = Mapping[str, Any]
@@ -166,7 +167,7 @@ def settings(wanted: Options, quorum: Quorum) -> Config:
         "message.max.bytes": wanted["message_max_bytes"],
         "replica.fetch.max.bytes": wanted["message_max_bytes"],
         "num.partitions": wanted["topic_partitions"],
-        "log.retention.hours": wanted["topic_retention_hours"],
+        "log.retention.hours": _milliseconds(wanted["topic_retention"]) // HOUR,
         **wanted["config"],
     }
 
@@ -186,12 +187,16 @@ def topics(wanted: Options, own: Sequence[str]) -> list[Topic]:
     ]
 
 
+def _milliseconds(duration: str) -> int:
+    return int(seconds(duration) * 1000)
+
+
 def _topic(name: str, wanted: Options, given: Options, *, own: bool) -> Topic:
     def number(key: str) -> int:
         value = given.get(key)
         return int(wanted[f"topic_{key}"] if value is None else value)
 
-    keep = number("retention_hours") * HOUR
+    keep = _milliseconds(given.get("retention") or wanted["topic_retention"])
     config: Config = {
         "retention.ms": keep,
         "retention.bytes": number("retention_bytes"),

@@ -223,6 +223,12 @@ KINDS: Mapping[str, Kind] = {
         r"[a-z0-9*._][a-z0-9*._,:-]*",
         1024,
     ),
+    "days_or_hours": Kind(
+        "a duration in d or h, such as 3d or 72h",
+        "https://kafka.apache.org/documentation/#brokerconfigs_log.retention.hours",
+        "[1-9][0-9]{0,9}[dh]",
+        holds=lasts,
+    ),
     "elasticsearch_time": Kind(
         "a duration such as 30d or 12h, in one of d, h, m, s, ms, micros, nanos",
         "https://www.elastic.co/docs/reference/elasticsearch/rest-apis/api-conventions#time-units",

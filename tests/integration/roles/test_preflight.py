@@ -76,7 +76,7 @@ def test_settings_that_nginx_would_ignore() -> None:
 @pytest.mark.parametrize(
     ("options", "hours"),
     [
-        ({"kafka_topic_retention_hours": 168}, 168 + 14),
+        ({"kafka_topic_retention": "7d"}, 168 + 14),
         ({"kafka_topics": {"metrics-staging": {"config": {"retention.ms": "432000000"}}}}, 120 + 6),
         ({"kafka_topics": {"metrics-staging": {"config": {"segment.ms": 604800000}}}}, 72 + 168),
     ],
@@ -125,14 +125,14 @@ def test_more_brokers_than_certificates_name() -> None:
     """Beside other values that no option takes, which are refused before and together."""
     bad: dict[str, Any] = {
         "kafka_replicas": 10,
-        "kafka_topic_retention_hours": -1,
+        "kafka_topic_retention": "-1",
         "prometheus_retention": "forever",
         "vpc_nat": None,
     }
     bad |= {"guardrails_default_quota": {"pods": 0}, "elasticsearch_name": "a\x00"}
     said = refused("playbooks/controlplane.yml", "controlplane", **bad)
     for words in (
-        "kafka_topic_retention_hours is -1: it takes 1 to 876000.",
+        "kafka_topic_retention is '-1': it takes a duration in d or h, such as 3d or 72h.",
         "prometheus_retention is 'forever': it takes a duration such as 30s, 5m or 1h30m, above 0.",
         "vpc_nat is null: give it a value, or leave it out.",
         "guardrails_default_quota.pods is 0: it takes a quantity of Kubernetes above 0",

@@ -162,7 +162,7 @@ def test_topics_of_members_and_what_differs() -> None:
             kafka_topic_partitions=4,
             kafka_topic_config={"compression.type": "zstd"},
             kafka_topics={
-                "metrics-staging": {"partitions": 12, "retention_hours": 24},
+                "metrics-staging": {"partitions": 12, "retention": "24h"},
                 "invoices": {"replication": 2, "config": {"cleanup.policy": "compact,delete"}},
             },
         ),
@@ -196,14 +196,14 @@ def test_topics_of_members_and_what_differs() -> None:
     ("options", "hours"),
     [
         ({}, 78),
-        ({"kafka_topic_retention_hours": 6}, 7),
+        ({"kafka_topic_retention": "6h"}, 7),
         (
-            {"kafka_topics": {"metrics-staging": {"retention_hours": 100}, "logs-staging": {"retention_hours": 900}}},
+            {"kafka_topics": {"metrics-staging": {"retention": "100h"}, "logs-staging": {"retention": "900h"}}},
             109,
         ),
         ({"kafka_topics": {"metrics-former": {"config": {"retention.ms": -1}}}}, 1000000),
         # One that the role does not make a segment for has Kafka's own, of a week.
-        ({"kafka_topics": {"metrics-former": {"retention_hours": 1}}}, 169),
+        ({"kafka_topics": {"metrics-former": {"retention": "1h"}}}, 169),
     ],
 )
 def test_how_old_a_metric_can_be(options: dict[str, Any], hours: int) -> None:

@@ -29,7 +29,7 @@ OPTIONS: dict[str, Any] = {
     "topic_config": {},
     "topic_partitions": 6,
     "topic_replication": 3,
-    "topic_retention_hours": 72,
+    "topic_retention": "72h",
     "topic_retention_bytes": -1,
     "load_balancers": [],
 }
@@ -124,7 +124,7 @@ def test_topics_whose_names_differ_in_case_are_two() -> None:
 
 
 def test_what_a_topic_gives_wins_over_the_common_values() -> None:
-    given = {"partitions": "2", "replication": 1, "retention_hours": 24, "retention_bytes": 5, "config": {"x": 2}}
+    given = {"partitions": "2", "replication": 1, "retention": "1d", "retention_bytes": 5, "config": {"x": 2}}
     found = topic("a", topics={"a": given}, topic_config={"x": 1, "y": 1})
     assert found == {
         "name": "a",
@@ -135,21 +135,23 @@ def test_what_a_topic_gives_wins_over_the_common_values() -> None:
     assert topic("a", topics={"a": {"partitions": None, "config": None}})["partitions"] == 6
 
 
-@pytest.mark.parametrize(("hours", "segment"), [(72, 21600000), (12, 3600000), (1, 3600000), (-1, 3600000)])
-def test_a_members_segments_end_twelve_times_as_often(hours: int, segment: int) -> None:
-    assert topic("logs-staging", topic_retention_hours=hours)["config"]["segment.ms"] == segment
-    assert "segment.ms" not in topic("a", topics={"a": {}}, topic_retention_hours=hours)["config"]
+@pytest.mark.parametrize(
+    ("retention", "segment"), [("3d", 21600000), ("72h", 21600000), ("12h", 3600000), ("1h", 3600000)]
+)
+def test_a_members_segments_end_twelve_times_as_often(retention: str, segment: int) -> None:
+    assert topic("logs-staging", topic_retention=retention)["config"]["segment.ms"] == segment
+    assert "segment.ms" not in topic("a", topics={"a": {}}, topic_retention=retention)["config"]
 
 
 @pytest.mark.parametrize(
     ("options", "hours"),
     [
         ({}, 78),
-        ({"topics": {"metrics-staging": {"retention_hours": 100}}}, 109),
-        ({"topics": {"logs-staging": {"retention_hours": 100}}}, 78),
-        ({"topics": {"metrics-more": {"retention_hours": 1}}}, 169),
+        ({"topics": {"metrics-staging": {"retention": "100h"}}}, 109),
+        ({"topics": {"logs-staging": {"retention": "100h"}}}, 78),
+        ({"topics": {"metrics-more": {"retention": "1h"}}}, 169),
         ({"topics": {"metrics-staging": {"config": {"segment.ms": "1"}}}, "members": ["staging"]}, 73),
-        ({"topics": {"metrics-staging": {"retention_hours": -1}}}, 1000000),
+        ({"topics": {"metrics-staging": {"config": {"retention.ms": -1}}}}, 1000000),
         ({"members": []}, 0),
     ],
 )

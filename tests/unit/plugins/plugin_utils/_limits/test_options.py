@@ -33,7 +33,9 @@ NAMES = ("../x", "x" * 400, "a b", "a\nb", "-a", "", "ü", "a/../b")
 BAD: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("cpu", "memory", "volume", "some_quantity", "heap"), AMOUNTS),
     "quantity": ("forever", "5x", "-1", "1 Gi", "50GB", -1, True),
-    **dict.fromkeys(("elasticsearch_time", "prometheus_time", "go_time", "kibana_time", "logstash_age"), TIMES),
+    **dict.fromkeys(
+        ("days_or_hours", "elasticsearch_time", "prometheus_time", "go_time", "kibana_time", "logstash_age"), TIMES
+    ),
     "cron": ("hourly", "* * * *", "60 * * * *", "* * * * * *", "*/0 * * * *", ""),
     "quartz_cron": ("17 * * * *", "0 30 1 * * *", "0 61 1 * * ?", "0 30 25 * * ?", ""),
     "cidr": ("10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "everywhere", "", *NAMES),
