@@ -79,7 +79,7 @@ CLUSTER_DASHBOARD = Dashboard(
     variables=(CLUSTER,),
     next=(
         ("fleet", "Compare with the other clusters"),
-        ("node", "Look at one machine"),
+        ("node", "Look at one node"),
         ("namespace", "Look at one namespace"),
     ),
     rows=(
@@ -87,16 +87,14 @@ CLUSTER_DASHBOARD = Dashboard(
             "Is it well?",
             stat(
                 "Nodes not ready",
-                "Has a machine dropped out of the cluster?",
+                "Has a node dropped out of the cluster?",
                 not_ready("cluster", C),
                 "{{cluster}}",
                 steps=ANY,
                 opens="node",
                 passes=("cluster",),
             ),
-            stat(
-                "Nodes", "How many machines does it have?", f"count by (cluster) (kube_node_info{{{C}}})", "{{cluster}}"
-            ),
+            stat("Nodes", "How many nodes does it have?", f"count by (cluster) (kube_node_info{{{C}}})", "{{cluster}}"),
             stat("CPU used", "Is there CPU left?", cpu_used("cluster", C), "{{cluster}}", unit="percent", steps=BUSY),
             stat(
                 "Memory used",
@@ -126,7 +124,7 @@ CLUSTER_DASHBOARD = Dashboard(
             "CPU and memory",
             graph(
                 "CPU by node",
-                "Is one machine busier than the others?",
+                "Is one node busier than the others?",
                 cpu_used("cluster, node", C),
                 "{{cluster}} {{node}}",
                 unit="percent",
@@ -137,7 +135,7 @@ CLUSTER_DASHBOARD = Dashboard(
             ),
             graph(
                 "Memory by node",
-                "Does one machine run out of memory?",
+                "Does one node run out of memory?",
                 memory_used("cluster, node", C),
                 "{{cluster}} {{node}}",
                 unit="percent",
@@ -216,7 +214,7 @@ CLUSTER_DASHBOARD = Dashboard(
 NODE_DASHBOARD = Dashboard(
     uid="node",
     title="Node",
-    about="One machine: processor, memory, disks, network, and what runs on it.",
+    about="One node: processor, memory, disks, network, and what runs on it.",
     folder="Kubernetes",
     tags=("kubernetes", "node"),
     variables=(one(CLUSTER), one(NODE_VARIABLE)),
@@ -226,7 +224,7 @@ NODE_DASHBOARD = Dashboard(
             "Is it well?",
             stat(
                 "Ready",
-                "Is the machine part of its cluster?",
+                "Is the node part of its cluster?",
                 f'min by (node) (kube_node_status_condition{{condition="Ready",status="true",{NODE}}})',
                 "{{node}}",
                 words=((1, "ready", "green"), (0, "not ready", "red")),
@@ -413,7 +411,7 @@ NODE_DASHBOARD = Dashboard(
             "What runs on it",
             table(
                 "Pods",
-                "Which pod uses this machine?",
+                "Which pod uses this node?",
                 Query(container_cpu("cluster, node, namespace, pod", NODE), "CPU", "cores"),
                 Query(container_memory("cluster, node, namespace, pod", NODE), "Memory", "bytes"),
                 opens="pod",
@@ -707,7 +705,7 @@ POD_DASHBOARD = Dashboard(
     variables=(one(CLUSTER), one(NAMESPACE), one(POD_VARIABLE)),
     next=(
         ("namespace", "Its namespace"),
-        ("node", "The machine it runs on"),
+        ("node", "The node it runs on"),
         ("events", "What Kubernetes says about it"),
     ),
     since="now-3h",

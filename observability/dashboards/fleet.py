@@ -122,7 +122,7 @@ FLEET_DASHBOARD = Dashboard(
             ),
             graph(
                 "Errors of the Kubernetes API",
-                "Does a cluster's control plane refuse work?",
+                "Does a cluster's Kubernetes control plane refuse work?",
                 f'100 * sum by (cluster) (rate(apiserver_request_total{{code=~"5..",{ALL}}}[$__rate_interval]))'
                 f" / sum by (cluster) (rate(apiserver_request_total{{{ALL}}}[$__rate_interval]))",
                 "{{cluster}}",
@@ -248,7 +248,7 @@ CAPACITY_DASHBOARD = Dashboard(
             ),
             stat(
                 "Machines, a month",
-                "What do the machines cost?",
+                "What do the nodes cost?",
                 f'sum by (cluster) (kube_node_status_capacity{{resource="cpu",{C}}}) * $vcpu_price * {MONTH}',
                 "{{cluster}}",
                 unit="currencyUSD",

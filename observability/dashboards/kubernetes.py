@@ -151,11 +151,11 @@ API_SERVER_DASHBOARD = Dashboard(
 KUBELET_DASHBOARD = Dashboard(
     uid="kubelet",
     title="Kubelet",
-    about="The agent of Kubernetes on each machine: pods, starts, and its talk with the container runtime.",
+    about="The agent of Kubernetes on each node: pods, starts, and its talk with the container runtime.",
     folder="Kubernetes",
     tags=("kubernetes", "node"),
     variables=(CLUSTER, NODE_VARIABLE),
-    next=(("node", "The machine"), ("cluster", "The cluster")),
+    next=(("node", "The node"), ("cluster", "The cluster")),
     rows=(
         row(
             "Is it well?",

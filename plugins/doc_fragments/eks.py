@@ -149,7 +149,7 @@ options:
             type: str
   outpost_config:
     description:
-      - A control plane on AWS Outposts. Cannot be changed.
+      - A Kubernetes control plane on AWS Outposts. Cannot be changed.
     type: dict
     suboptions:
       outpost_arns:
@@ -160,12 +160,12 @@ options:
         required: true
       control_plane_instance_type:
         description:
-          - The instance type of the control plane.
+          - The instance type of the Kubernetes control plane.
         type: str
         required: true
       control_plane_placement:
         description:
-          - Where the control plane's instances go.
+          - Where the Kubernetes control plane's instances go.
         type: dict
         suboptions:
           group_name:

@@ -46,7 +46,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep the logs of the control plane for three months
+- name: Keep the logs of the Kubernetes control plane for three months
   dataplatform.fleet.cloudwatchlogs_group:
     name: /aws/eks/example/cluster
     retention_days: 90

@@ -29,17 +29,17 @@ options:
     type: str
   role_arn:
     description:
-      - The ARN of the IAM role of the control plane. Required at creation; cannot be changed.
+      - The ARN of the IAM role of the Kubernetes control plane. Required at creation; cannot be changed.
     type: str
   subnet_ids:
     description:
-      - Subnets for the control plane's network interfaces, in at least two zones. Required at creation.
+      - Subnets for the Kubernetes control plane's network interfaces, in at least two zones. Required at creation.
     type: list
     elements: str
     aliases: [subnets]
   security_group_ids:
     description:
-      - Security groups for the control plane's network interfaces, beside the one EKS makes.
+      - Security groups for the Kubernetes control plane's network interfaces, beside the one EKS makes.
     type: list
     elements: str
     aliases: [security_groups]
@@ -58,12 +58,12 @@ options:
     elements: str
   control_plane_egress_mode:
     description:
-      - How the control plane reaches out.
+      - How the Kubernetes control plane reaches out.
     type: str
     choices: [AWS_MANAGED, CUSTOMER_ROUTED, CUSTOMER_ISOLATED]
   log_types:
     description:
-      - The control plane logs that go to CloudWatch; all others are switched off.
+      - The Kubernetes control plane logs that go to CloudWatch; all others are switched off.
     type: list
     elements: str
     choices: [api, audit, authenticator, controllerManager, scheduler]
@@ -142,7 +142,7 @@ options:
     elements: str
   control_plane_scaling_tier:
     description:
-      - The provisioned size of the control plane.
+      - The provisioned size of the Kubernetes control plane.
     type: str
     choices: [standard, tier-xl, tier-2xl, tier-4xl, tier-8xl]
   force:

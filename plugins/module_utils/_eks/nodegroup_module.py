@@ -86,7 +86,7 @@ def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, c
 
 
 def cluster_version(runner: Runner, cluster: str, *, check_mode: bool) -> str | None:
-    """The control plane's version; None for a cluster that check mode only pretends to have created."""
+    """The Kubernetes control plane's version; None for a cluster that check mode only pretends to have created."""
     found = api.describe_cluster(runner.client, cluster)
     if found is None:
         if check_mode:

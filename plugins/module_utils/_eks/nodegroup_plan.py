@@ -125,8 +125,8 @@ def plan_present(
 ) -> Plan:
     """The calls that make *nodegroup* (None: absent) what is *wanted*.
 
-    *cluster_version* is the control plane's version where that matters and is known. *desired_size_policy* ``initial``
-    leaves the size to an autoscaler while it is between the limits. *ordered_types* are the instance types as given:
+    *cluster_version* is the Kubernetes control plane's version where that matters and is known. *desired_size_policy*
+    ``initial`` leaves the size to an autoscaler while it is between the limits. *ordered_types* are the instance types as given:
     EKS prefers the first. Raises ImmutableError, VersionError or EksError.
     """
     resource = f"node group {cluster}/{name}"

@@ -41,11 +41,13 @@ NAMES = (
         "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html",
         "roles/eks/tasks/cluster.yml",
     ),
-    Name("the IAM role of the control plane", "{eks_name}-cluster", 64, _IAM, "roles/eks/vars/main.yml"),
+    Name("the IAM role of the Kubernetes control plane", "{eks_name}-cluster", 64, _IAM, "roles/eks/vars/main.yml"),
     Name("the IAM role of the nodes", "{eks_name}-node", 64, _IAM, "roles/eks/vars/main.yml"),
     Name("the IAM role of the EBS CSI driver", "{eks_name}-ebs-csi", 64, _IAM, "roles/eks/vars/main.yml"),
     Name("the alias of the cluster's key", "alias/{eks_name}-eks", 256, _ALIAS, "roles/eks/vars/main.yml"),
-    Name("the control plane's log group", "/aws/eks/{eks_name}/cluster", 512, _LOGS, "roles/eks/vars/main.yml"),
+    Name(
+        "the Kubernetes control plane's log group", "/aws/eks/{eks_name}/cluster", 512, _LOGS, "roles/eks/vars/main.yml"
+    ),
     Name(
         "the IAM role of the Cluster Autoscaler",
         "{cluster_autoscaler_cluster}-cluster-autoscaler",

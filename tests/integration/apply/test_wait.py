@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The combined wait on a control plane with controllers, a scheduler and simulated nodes."""
+"""The combined wait on a Kubernetes control plane with controllers, a scheduler and simulated nodes."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_announces_what_it_does(local_cloud: Any, run_role: RunRole, principal: 
     assert {(task.split(" : ")[-1], item) for task, item, _field in checked.announced} == {
         ("roles | Create the IAM roles", f"{NAME}-node"),
         ("encryption | Create the key of the cluster's secrets", None),
-        ("cluster | Create the log group of the control plane", None),
+        ("cluster | Create the log group of the Kubernetes control plane", None),
         ("cluster | Create the cluster", None),
         ("access | Create the access entries", "viewers"),
         ("nodegroups | Create the launch templates", "general"),

@@ -76,7 +76,7 @@ def test_takes_what_fits() -> None:
             "abcde",
             WORKLOAD,
             {"eks_name": "e" * 57},
-            ["IAM role of the control plane", "Shorten eks_name by 1"],
+            ["IAM role of the Kubernetes control plane", "Shorten eks_name by 1"],
         ),
         (
             "f" * 4,
