@@ -126,8 +126,8 @@ def plan_present(
     """The calls that make *nodegroup* (None: absent) what is *wanted*.
 
     *cluster_version* is the Kubernetes control plane's version where that matters and is known. *desired_size_policy*
-    ``initial`` leaves the size to an autoscaler while it is between the limits. *ordered_types* are the instance types as given:
-    EKS prefers the first. Raises ImmutableError, VersionError or EksError.
+    ``initial`` leaves the size to an autoscaler while it is between the limits. *ordered_types* are the instance
+    types as given: EKS prefers the first. Raises ImmutableError, VersionError or EksError.
     """
     resource = f"node group {cluster}/{name}"
     if nodegroup is None:
