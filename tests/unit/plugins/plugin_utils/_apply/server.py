@@ -43,6 +43,19 @@ KINDS: Final = [
 ]
 
 
+# https://kubernetes.io/docs/reference/kubernetes-api/common-parameters/common-parameters/
+_PARAMETERS: Final = {
+    "dryRun": {"All"},
+    "fieldValidation": {"Ignore", "Warn", "Strict"},
+    "force": {"true", "false"},
+}
+_PATCHES: Final = {
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+}
+
+
 class FakeServer:
     """Stands where a Client does."""
 
@@ -174,6 +187,10 @@ class FakeServer:
         return {"components": {"schemas": schemas}}
 
     def _change(self, method: str, path: str, query: Mapping[str, str], body: Any, content_type: str) -> Json:
+        for name, value in query.items():
+            assert name == "fieldManager" or value in _PARAMETERS.get(name, ()), f"no such parameter: {name}={value}"
+        if method == "PATCH" and content_type not in _PATCHES:
+            raise ApiError(f"the body of the request was in an unknown format: {content_type}", 415, "")
         live = self.objects.get(path)
         if method == "PATCH" and "apply-patch" in content_type:
             namespace = body["metadata"].get("namespace", "")
