@@ -60,7 +60,7 @@ def receivers() -> Iterator[Received]:
     received = Received()
 
     class Smtp(socketserver.StreamRequestHandler):
-        """RFC 5321, as far as somebody who sends needs it."""
+        """The part of RFC 5321 that a sender needs."""
 
         def handle(self) -> None:
             self._say("220 localhost")

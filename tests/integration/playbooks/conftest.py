@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single playbooks in a local cloud, on fleets that nobody else's test has."""
+"""Single playbooks in a local cloud, on fleets that only these tests use."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def statement(**fields: object) -> str:
 
 @pytest.fixture(scope="module")
 def role_arn(local_cloud: Any) -> str:
-    """A role that trusts the administrator and nobody else, so not itself either."""
+    """A role that trusts only the administrator, so not itself."""
     iam = local_cloud.client("iam")
     trust = statement(Principal={"AWS": USER}, Action="sts:AssumeRole")
     role = iam.create_role(RoleName="dataplatform-runs", AssumeRolePolicyDocument=trust)["Role"]

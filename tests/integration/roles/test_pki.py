@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet's secrets through their life, and that nobody sees one."""
+"""The fleet's secrets through their life, and that no output contains one."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def pki_changes(run: RoleRun) -> set[tuple[str, str | None, str]]:
 
 
 def secret_texts(value: Any, key: str = "") -> Iterator[str]:
-    """Every text of a document that nobody may see; certificates and names are public."""
+    """Every secret text of a document; certificates and names are public."""
     if isinstance(value, dict):
         for name, one in value.items():
             yield from secret_texts(one, name)

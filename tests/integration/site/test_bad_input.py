@@ -1,4 +1,4 @@
-"""What a user gets to read who gives the playbooks something wrong, and that nothing is left half done."""
+"""The messages of playbooks for wrong input, and that no partial change remains."""
 
 from __future__ import annotations
 

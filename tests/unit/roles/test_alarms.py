@@ -73,7 +73,7 @@ def warnings(**options: Any) -> list[str]:
 
 
 def forgotten(**options: Any) -> list[str]:
-    """Return the rules that Grafana is told to delete."""
+    """Return the rules that Grafana has to delete."""
     return [each["uid"] for each in files(**options)["retired.yaml"]["deleteRules"]]
 
 

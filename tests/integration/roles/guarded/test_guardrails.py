@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guardrails do to those who run into them."""
+"""What the guardrails refuse."""
 
 from __future__ import annotations
 

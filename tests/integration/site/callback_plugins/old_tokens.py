@@ -20,7 +20,7 @@ AGE = timedelta(minutes=20)
 
 
 def let_tokens_expire(record: Path) -> None:
-    """Patch botocore in this process, of which every task runs in a fork."""
+    """Patch botocore in this process; every task runs in a fork of it."""
     from botocore import auth, signers  # noqa: PLC0415 - only where it is asked for
 
     now, sign = auth.get_current_datetime, signers.RequestSigner.generate_presigned_url

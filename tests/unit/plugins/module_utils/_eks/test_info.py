@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the info modules return, of resources of which some vanish while they are read."""
+"""What the info modules return if some resources are deleted while they are read."""
 
 from __future__ import annotations
 

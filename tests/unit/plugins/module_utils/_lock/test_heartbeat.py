@@ -47,7 +47,7 @@ class Client:
 
 
 class Run:
-    """A run of which is known when it ends."""
+    """A run whose end is known."""
 
     def __init__(self, *ended: bool) -> None:
         self.ended = list(ended)

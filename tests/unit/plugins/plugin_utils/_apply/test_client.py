@@ -161,7 +161,7 @@ def test_what_asking_again_cannot_help(script: Script, answer: Answer) -> None:
 
 
 class Renewing:
-    """Credentials of which the first is worthless."""
+    """Credentials, the first of which are not valid."""
 
     def __init__(self) -> None:
         self.renewed = 0

@@ -120,7 +120,7 @@ def bad_values(name: str, option: dict[str, Any], rule: Any) -> Iterator[Any]:
 
 
 def parts(rule: Any) -> Iterator[Any]:
-    """Dictionaries of which one part breaks its own rule."""
+    """Dictionaries in which one part is not valid."""
     rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
     if isinstance(rule, dict):
         for key, part in rule.items():

@@ -1,4 +1,4 @@
-"""Who gets the lock, with a table in memory at the border."""
+"""Which run gets the lock, with a table in memory."""
 
 from __future__ import annotations
 

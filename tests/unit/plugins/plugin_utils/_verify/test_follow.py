@@ -38,7 +38,7 @@ NAMES = sorted({(w.namespace, w.name) for hop in PATH for w in (hop.workload, *h
 
 @dataclass
 class Answers:
-    """Pods at all of which the canary is, but at those in ``lost``; those in ``broken`` do not answer."""
+    """Pods that all have the canary, except those in ``lost``; those in ``broken`` do not answer."""
 
     lost: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
