@@ -982,3 +982,24 @@ def test_a_diff_has_what_changes_and_nothing_else(server: FakeServer, apply: Any
     assert "spec" not in rerun["before"]
     assert removed["before"]["metadata"]["name"] == "c"
     assert not removed["after"]
+
+
+def test_objects_after_one_that_needs_no_dry_run_are_compared_too(server: FakeServer, apply: Any) -> None:
+    apply(JOB + "---\n" + config("a"), wait=False)
+    finish(server, "Complete")
+    apply(JOB + "---\n" + config("a"))
+    del server.objects[JOB_PATH]
+    for before in (JOB, config("new")):
+        assert (
+            actions(apply(before + "---\n" + config("a", "2"), check=True, prune=False))["ConfigMap n/a"] == "patched"
+        )
+
+
+@pytest.mark.usefixtures("definition")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_objects_after_one_of_a_defined_kind_are_compared_too(server: FakeServer, apply: Any, version: str) -> None:
+    apply(WIDGETS + "---\n" + config("a"), wait=False)
+    serve_widgets(server)
+    text = WIDGETS.replace("e.com/v1\n", f"e.com/{version}\n").replace("name: v1", f"name: {version}")
+    result = apply(text + "---\n" + config("a", "2"), check=True)
+    assert actions(result)["ConfigMap n/a"] == "patched"
