@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.real import running
-from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Action
+from ansible_collections.dataplatform.fleet.tests.integration.search.logstash_pipeline import Action
 
 from localcloud.artifacts.programs.opensearch import address, command
 from localcloud.host.loopback import ready_timeout

@@ -24,8 +24,8 @@ from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pi
     application,
 )
 from ansible_collections.dataplatform.fleet.tests.integration.prometheus.test_pipeline import Pipeline as Edge
+from ansible_collections.dataplatform.fleet.tests.integration.search.logstash_pipeline import Action, Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.integration.search.node import Node, node
-from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Action, Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.integration.search.templates import (
     BUILT_IN,
     CHANGES,

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Action, Pipeline, Record
+from ansible_collections.dataplatform.fleet.tests.integration.search.logstash_pipeline import Action, Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, rendered_role
 
 TEXT = """# kafka to elasticsearch

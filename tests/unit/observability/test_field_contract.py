@@ -22,7 +22,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules import grafana_rule
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import canary
-from ansible_collections.dataplatform.fleet.tests.integration.search.pipeline import Pipeline, Record
+from ansible_collections.dataplatform.fleet.tests.integration.search.logstash_pipeline import Pipeline, Record
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import evaluate, only, rendered_role
 
 from observability.alarms import ALARMS, Where
