@@ -5,17 +5,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Options every module that changes something in EKS has.
-    DOCUMENTATION = r"""
-options:
-  state:
-    description:
-      - V(present) creates what is missing and changes what differs; V(absent) deletes.
-    type: str
-    choices: [present, absent]
-    default: present
-"""
-
     # The cluster that a resource belongs to.
     CLUSTER = r"""
 options:
@@ -25,43 +14,6 @@ options:
     type: str
     required: true
     aliases: [cluster]
-"""
-
-    TAGS = r"""
-options:
-  tags:
-    description:
-      - Tags as a dictionary. Not given, tags are left alone.
-      - As far as the tags C(dataplatform.fleet/fleet) and C(dataplatform.fleet/cluster), or else
-        C(dataplatform.fleet/owner), are among them, what exists without them is somebody else's, and is neither changed
-        nor deleted.
-    type: dict
-    aliases: [resource_tags]
-  purge_tags:
-    description:
-      - Remove tags that are not in O(tags), if O(tags) is given. Tags of AWS itself (C(aws:)) always stay.
-    type: bool
-    default: true
-  adopt:
-    description:
-      - Change or delete it although it lacks the tags that say whose it is.
-    type: bool
-    default: false
-"""
-
-    WAIT = r"""
-options:
-  wait:
-    description:
-      - Wait until the last change is done too. Each earlier one is always waited for, since EKS makes one at a time.
-    type: bool
-    default: true
-  wait_timeout:
-    description:
-      - Seconds for everything the task waits for. When they are over the task fails, naming what was waited for and the
-        reasons EKS gives; running it again continues the wait.
-    type: int
-    default: 3600
 """
 
     # The rarer settings of eks_cluster.

@@ -92,7 +92,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-  - dataplatform.fleet.attributes
+  - dataplatform.fleet.attributes.info
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """

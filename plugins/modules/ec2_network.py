@@ -21,8 +21,9 @@ description:
     groups and route tables of an endpoint become the declared ones.
   - NAT gateways, Elastic IP addresses, route tables, endpoints and flow logs of its own that are no longer declared are
     removed, and so are undeclared routes to its own internet gateway and NAT gateways.
-  - Tags that others put on resources stay, and so do routes to what this module does not make, such as peering
-    connections, transit gateways and NAT gateways of others. A default route is replaced where O(nat) needs one.
+  - O(tags) are those of all resources; with O(state=absent) they say which network is one's own. Routes to what this
+    module does not make stay, such as those to peering connections, transit gateways and NAT gateways of others. A
+    default route is replaced where O(nat) needs one.
   - Anyone can choose a name, so tags say what is the network's own. The tags C(dataplatform.fleet/fleet) and
     C(dataplatform.fleet/cluster), as far as O(tags) has them, must be on what is changed or removed; where it has
     neither, one of its tags; without O(tags) the name alone decides. What has the name and not the tags is refused
@@ -96,29 +97,20 @@ options:
         type: str
         choices: [ALL, ACCEPT, REJECT]
         default: ALL
-  tags:
-    description: Tags of all resources. With O(state=absent), those by which the network is known as one's own.
-    type: dict
-    default: {}
-  adopt:
-    description: Takes over, or removes, a network and parts of it that lack the tags that tell what is one's own.
-    type: bool
-    default: false
   tier_tags:
     description: More tags for the subnets of a tier, such as those by which load balancers find their subnets.
     type: dict
     default: {}
-  timeout:
-    description: How long O(state=absent) tries, in seconds.
-    type: int
-    default: 900
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - amazon.aws.tags
   - dataplatform.fleet.attributes
+  - dataplatform.fleet.aws.ownership
+  - dataplatform.fleet.aws.wait
 """
 
 EXAMPLES = r"""
@@ -142,13 +134,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-changes:
-  description: What was changed, or would be, in order.
+actions:
+  description: What was done to each resource, or would be in check mode, with the fields that change.
   returned: always
   type: list
   elements: dict
   sample:
-    - {kind: route_table, name: example-private, action: update, fields: [routes.0.0.0.0/0]}
+    - operation: update route_table example-private
+      changes:
+        routes.0.0.0.0/0: {before: null, after: example-nat-eu-central-1a}
 vpc:
   description: The network. Ids are null in check mode as long as the resources do not exist.
   returned: always
@@ -159,19 +153,28 @@ vpc:
     cidr: 10.42.0.0/16
     subnets:
       - {id: subnet-0a1b2c3d4e5f60718, name: example-public-eu-central-1a, cidr: 10.42.32.0/24, tier: public}
+waited:
+  description: What was waited for, for how many seconds, and the states seen in order.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
 """
 
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier, ApplyError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
     KINDS,
     Change,
     Network,
-    PlanError,
     desired,
     diff,
     plan,
@@ -179,16 +182,10 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan impor
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live, own_vpc, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.remove import Remover
 
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
-
 
 def argument_spec() -> dict[str, Any]:
     return {
         "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "cidr": {"type": "str"},
         "subnets": {
             "type": "list",
@@ -205,10 +202,11 @@ def argument_spec() -> dict[str, Any]:
                 "traffic_type": {"type": "str", "choices": ["ALL", "ACCEPT", "REJECT"], "default": "ALL"},
             },
         },
-        "tags": {"type": "dict", "default": {}},
         "tier_tags": {"type": "dict", "default": {}},
-        "adopt": {"type": "bool", "default": False},
-        "timeout": {"type": "int", "default": 900},
+        **STATE,
+        **TAGS,
+        **ADOPT,
+        **WAIT,
     }
 
 
@@ -221,58 +219,56 @@ def facts(network: Network, live: Live) -> dict[str, Any]:
     }
 
 
-def ensure_present(module: AnsibleAWSModule, ec2: Ec2) -> None:
-    given = ("name", "cidr", "subnets", "nat", "endpoints", "flow_log", "tags", "adopt")
-    options = {key: module.params[key] for key in given}
-    network = Network(region=ec2.client.meta.region_name, tier_tags=module.params["tier_tags"], **options)
+def outcome(changes: list[Change], waited: list[dict[str, Value]], vpc: dict[str, Value]) -> dict[str, Value]:
+    actions = [change.as_result() for change in changes]
+    return {"changed": bool(changes), "diff": diff(changes), "actions": actions, "waited": waited, "vpc": vpc}
+
+
+def ensure_present(this: Run, ec2: Ec2) -> dict[str, Value]:
+    options = this.options
+    given = {key: options[key] for key in ("name", "cidr", "subnets", "nat", "endpoints", "flow_log", "tier_tags")}
+    network = Network(region=ec2.client.meta.region_name, **given, **ownership(this))
     live = read(ec2, network)
     changes = plan(live.state, desired(network), network, live.ids)
-    applied: list[Change] = []
-    if not module.check_mode:
-        applier = Applier(ec2, network, live)
-        for change in changes:
-            try:
-                applier.apply(change)
-            except (BotoCoreError, ClientError) as error:
-                module.fail_json_aws(
-                    error,
-                    msg=f"Could not {change.action} the {change.kind} {change.name}. Run again to go on from here",
-                    changed=bool(applied),
-                    changes=[one.as_result() for one in applied],
-                )
-            applied.append(change)
-    module.exit_json(
-        changed=bool(changes),
-        changes=[change.as_result() for change in changes],
-        diff=diff(changes),
-        vpc=facts(network, live),
-    )
+    applier = Applier(ec2, network, live)
+    for change in changes if not this.check_mode else ():
+        this.about = f"{change.action} the {change.kind} {change.name}. Run again to go on from here"
+        applier.apply(change)
+        this.done.append(change.as_result())
+    return outcome(changes, [], facts(network, live))
 
 
-def ensure_absent(module: AnsibleAWSModule, ec2: Ec2) -> None:
-    name = module.params["name"]
-    own = {"tags": module.params["tags"], "adopt": module.params["adopt"]}
-    network = Network(name=name, cidr="", region=ec2.client.meta.region_name, subnets=[], **own)
+def ensure_absent(this: Run, ec2: Ec2) -> dict[str, Value]:
+    name, wait = this.options["name"], this.options["wait"]
+    network = Network(name=name, cidr="", region=ec2.client.meta.region_name, subnets=[], **ownership(this))
     vpc = own_vpc(ec2, network)
     if vpc is None:
-        module.exit_json(changed=False, changes=[], diff={"before": {}, "after": {}}, vpc={"id": None, "name": name})
-        return
+        return outcome([], [], {"id": None, "name": name})
     live = read(ec2, network)
     leaving = sorted(
         (key for key in live.state if key != ("security_group", "default")),
         key=lambda key: (-KINDS.index(key[0]), key[1]),
     )
     changes = [Change(kind, one, "delete", before=live.state[kind, one]) for kind, one in leaving]
-    left = {} if module.check_mode else Remover(ec2, vpc["VpcId"], name, network.owns).run(module.params["timeout"])
-    if left:
+    poller = Poller(float(this.options["wait_timeout"]), this.module.log)
+    remover = Remover(ec2, vpc["VpcId"], name, network.owns)
+    left = {} if this.check_mode else remover.run(poller, wait=wait)
+    if left and wait:
         held = "; ".join(f"{one}: {why}" for one, why in sorted(left.items()))
-        module.fail_json(msg=f"The network {name} could not be removed completely. Still there: {held}", left=left)
-    module.exit_json(
-        changed=True,
-        changes=[change.as_result() for change in changes],
-        diff=diff(changes),
-        vpc={"id": vpc["VpcId"], "name": name},
-    )
+        raise AwsError(f"The network {name} could not be removed completely. Still there: {held}", left=left)
+    return outcome(changes, poller.report(), {"id": vpc["VpcId"], "name": name})
+
+
+def ownership(this: Run) -> dict[str, Any]:
+    """What decides which resources are the network's own, and which of their tags stay."""
+    tags = this.options["tags"]
+    purge = this.options["purge_tags"] and tags is not None
+    return {"tags": tags or {}, "purge_tags": purge, "adopt": this.options["adopt"]}
+
+
+def manage(this: Run) -> dict[str, Value]:
+    ec2 = Ec2(this.client("ec2"), this.options["wait_timeout"])
+    return ensure_present(this, ec2) if this.options["state"] == "present" else ensure_absent(this, ec2)
 
 
 def main() -> None:
@@ -281,13 +277,7 @@ def main() -> None:
         required_if=[("state", "present", ["cidr", "subnets"])],
         supports_check_mode=True,
     )
-    ec2 = Ec2(watched(module.client("ec2")))
-    try:
-        ensure_present(module, ec2) if module.params["state"] == "present" else ensure_absent(module, ec2)
-    except (PlanError, ApplyError) as error:
-        module.fail_json(msg=str(error))
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"Could not read the network {module.params['name']}")
+    run(module, f"the network {module.params['name']}", manage)
 
 
 if __name__ == "__main__":

@@ -58,26 +58,15 @@ options:
       - Whether to accept the request and to set the routes on the other side. Without it, when O(accepter) is given or
         both sides are in the same account.
     type: bool
-  tags:
-    description:
-      - Tags of the connection. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
-        C(dataplatform.fleet/cluster) are among them, a connection that lacks them is refused.
-    type: dict
-    default: {}
-  adopt:
-    description: Takes over, or removes, a connection that lacks these tags.
-    type: bool
-    default: false
-  timeout:
-    description: How long AWS may take for a step, in seconds.
-    type: int
-    default: 300
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - amazon.aws.tags
   - dataplatform.fleet.attributes
   - dataplatform.fleet.accepter
+  - dataplatform.fleet.aws.ownership
+  - dataplatform.fleet.aws.wait
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -95,6 +84,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: CreateVpcPeeringConnection
+      changes:
+        peering example-staging: {before: null, after: pending-acceptance}
 vpc_peering:
   description: The connection.
   returned: always
@@ -108,19 +106,23 @@ vpc_peering:
       description: What the owner of the other side has to run, where this task may not.
       type: list
       elements: str
+waited:
+  description: What was waited for, for how many seconds, and the states seen in order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {"on": "The peering connection pcx-0123456789abcdef0", seconds: 4.0, states: [provisioning, active]}
 """
 
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.api import ACCEPTER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.manager import Manager
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
-
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
 
 
 def argument_spec() -> dict[str, Any]:
@@ -132,16 +134,22 @@ def argument_spec() -> dict[str, Any]:
     }
     return {
         "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "vpc": {"type": "str", "required": True},
         "cidr": {"type": "str"},
         "peer": {"type": "dict", "options": peer},
         "accept": {"type": "bool"},
         "accepter": ACCEPTER,
-        "tags": {"type": "dict", "default": {}},
-        "adopt": {"type": "bool", "default": False},
-        "timeout": {"type": "int", "default": 300},
+        **STATE,
+        **TAGS,
+        **ADOPT,
+        **WAIT,
     }
+
+
+def manage(this: Run) -> dict[str, Value]:
+    manager = Manager(this)
+    found = manager.present() if this.options["state"] == "present" else manager.absent()
+    return outcome(this.plan(), vpc_peering=found, waited=manager.waited())
 
 
 def main() -> None:
@@ -150,18 +158,7 @@ def main() -> None:
         supports_check_mode=True,
         required_if=[("state", "present", ["cidr", "peer"])],
     )
-    manager = Manager(module)
-    try:
-        result = manager.present() if module.params["state"] == "present" else manager.absent()
-    except PeeringError as error:
-        module.fail_json(msg=f"Peering {module.params['name']}: {error}")
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"Could not manage the peering connection {module.params['name']}")
-    module.exit_json(
-        changed=manager.before != manager.after,
-        diff={"before": manager.before, "after": manager.after},
-        vpc_peering=result,
-    )
+    run(module, f"the peering connection {module.params['name']}", manage)
 
 
 if __name__ == "__main__":

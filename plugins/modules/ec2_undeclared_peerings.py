@@ -12,13 +12,13 @@ description:
   - Deletes, on the side that has accepted them, the peering connections from the networks of former members and the
     routes to them, and takes their VPCs out of the private zone. Other connections are not touched.
   - Tags that the other account has given to a connection cannot be seen. Where both VPCs are in the same account,
-    O(tags) tell the fleet's connections from those of others; else the networks alone do.
+    O(owner_tags) tell the fleet's connections from those of others; else the networks alone do.
   - What is in the former members' own accounts stays; their routes lead nowhere.
 options:
   vpc:
     description:
       - The V(Name) tag of the VPC that has accepted the connections. In check mode it need not exist yet.
-      - Of several VPCs of this name, it is the one that has the fleet's tags of O(tags).
+      - Of several VPCs of this name, it is the one that has the fleet's tags of O(owner_tags).
     type: str
     required: true
   networks:
@@ -29,7 +29,7 @@ options:
     description: The private zone that the members' VPCs see.
     type: str
     required: true
-  tags:
+  owner_tags:
     description:
       - The tags that all members' connections and the zone have, such as C(dataplatform.fleet/fleet). A connection
         within one account, or a zone, that lacks them stays.
@@ -53,11 +53,20 @@ EXAMPLES = r"""
     networks:
       testing: 10.43.0.0/16
     zone: example.internal
-    tags:
+    owner_tags:
       dataplatform.fleet/fleet: example
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: DeleteVpcPeeringConnection
+      changes:
+        peering of testing: {before: active, after: null}
 undeclared_peerings:
   description: The members whose connections were taken away, or would be.
   returned: always
@@ -66,32 +75,31 @@ undeclared_peerings:
   sample: [testing]
 """
 
+from typing import Any
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.former import Former
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
-
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
 
 
-def main() -> None:
-    spec = {
+def argument_spec() -> dict[str, Any]:
+    return {
         "vpc": {"type": "str", "required": True},
         "networks": {"type": "dict", "required": True},
         "zone": {"type": "str", "required": True},
-        "tags": {"type": "dict", "default": {}},
+        "owner_tags": {"type": "dict", "default": {}},
     }
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
-    try:
-        former = Former(module)
-        members = former.revoke()
-    except PeeringError as error:
-        module.fail_json(msg=str(error))
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg="Could not delete the peering connections of former members")
-    module.exit_json(changed=bool(members), diff={"before": former.before, "after": {}}, undeclared_peerings=members)
+
+
+def manage(this: Run) -> dict[str, Value]:
+    members = Former(this).revoke()
+    return outcome(this.plan(), undeclared_peerings=members)
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, "the peering connections of former members", manage)
 
 
 if __name__ == "__main__":

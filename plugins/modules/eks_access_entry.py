@@ -66,9 +66,10 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.cluster
-  - dataplatform.fleet.eks.tags
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
 seealso:
   - module: dataplatform.fleet.eks_access_entry_info
 """
@@ -135,9 +136,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_module import reconcile_entry
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, COMMON, TAGS, strings
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, strings
 
 TYPES = ["STANDARD", "EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX"]
 
@@ -155,9 +157,10 @@ def argument_spec() -> dict[str, Any]:
         "kubernetes_groups": strings(aliases=["groups"]),
         "policies": {"type": "list", "elements": "dict", "options": policy},
         "purge_policies": {"type": "bool", "default": True},
-        **COMMON,
+        **STATE,
         **CLUSTER,
         **TAGS,
+        **ADOPT,
     }
 
 

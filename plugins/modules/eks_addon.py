@@ -73,10 +73,11 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.cluster
-  - dataplatform.fleet.eks.tags
-  - dataplatform.fleet.eks.wait
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
+  - dataplatform.fleet.aws.wait
 seealso:
   - module: dataplatform.fleet.eks_addon_info
   - module: dataplatform.fleet.eks_pod_identity_association
@@ -145,9 +146,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.addon_module import reconcile
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, COMMON, TAGS, WAIT
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER
 
 
 def argument_spec() -> dict[str, Any]:
@@ -161,9 +163,10 @@ def argument_spec() -> dict[str, Any]:
         "pod_identity_associations": {"type": "list", "elements": "dict", "options": pair},
         "namespace": {},
         "preserve": {"type": "bool", "default": False},
-        **COMMON,
+        **STATE,
         **CLUSTER,
         **TAGS,
+        **ADOPT,
         **WAIT,
     }
 

@@ -155,10 +155,11 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.control_plane
-  - dataplatform.fleet.eks.tags
-  - dataplatform.fleet.eks.wait
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
+  - dataplatform.fleet.aws.wait
 seealso:
   - module: dataplatform.fleet.eks_cluster_info
   - module: dataplatform.fleet.eks_nodegroup
@@ -243,16 +244,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.cluster_module import reconcile
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import (
-    COMMON,
-    CONTROL_PLANE,
-    TAGS,
-    WAIT,
-    nested,
-    strings,
-)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CONTROL_PLANE, nested, strings
 
 
 def argument_spec() -> dict[str, Any]:
@@ -291,8 +286,9 @@ def argument_spec() -> dict[str, Any]:
         "control_plane_scaling_tier": {"choices": ["standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl"]},
         **CONTROL_PLANE,
         "force": {"type": "bool", "default": False},
-        **COMMON,
+        **STATE,
         **TAGS,
+        **ADOPT,
         **WAIT,
     }
 

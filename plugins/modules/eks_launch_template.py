@@ -74,9 +74,10 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.cluster
-  - dataplatform.fleet.eks.tags
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
 seealso:
   - module: dataplatform.fleet.eks_nodegroup
 """
@@ -134,9 +135,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.launch_template_module import reconcile
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import AMI_TYPES, CLUSTER, COMMON, TAGS
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import AMI_TYPES, CLUSTER
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 
 HOPS = range(1, 65)
@@ -148,9 +150,10 @@ def argument_spec() -> dict[str, Any]:
         "metadata_hop_limit": {"type": "int", "default": 1},
         "disk_size": {"type": "int"},
         "ami_type": {"choices": AMI_TYPES},
-        **COMMON,
+        **STATE,
         **CLUSTER,
         **TAGS,
+        **ADOPT,
     }
 
 

@@ -273,10 +273,11 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.cluster
-  - dataplatform.fleet.eks.tags
-  - dataplatform.fleet.eks.wait
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
+  - dataplatform.fleet.aws.wait
 seealso:
   - module: dataplatform.fleet.eks_nodegroup_info
   - module: dataplatform.fleet.eks_cluster
@@ -369,9 +370,12 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner imp
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import NODEGROUP
 
 
+def argument_spec() -> dict[str, Any]:
+    return dict(NODEGROUP)
+
+
 def main() -> None:
-    spec: dict[str, Any] = NODEGROUP
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     run(module, lambda runner: reconcile(module.params, runner, module.client, check_mode=module.check_mode))
 
 

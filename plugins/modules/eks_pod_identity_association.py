@@ -47,9 +47,10 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - dataplatform.fleet.attributes
-  - dataplatform.fleet.eks
+  - dataplatform.fleet.aws
   - dataplatform.fleet.eks.cluster
-  - dataplatform.fleet.eks.tags
+  - amazon.aws.tags
+  - dataplatform.fleet.aws.ownership
 seealso:
   - module: dataplatform.fleet.eks_pod_identity_association_info
   - module: dataplatform.fleet.eks_addon
@@ -108,9 +109,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_module import reconcile_association
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, COMMON, TAGS
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER
 
 
 def argument_spec() -> dict[str, Any]:
@@ -121,9 +123,10 @@ def argument_spec() -> dict[str, Any]:
         "target_role_arn": {},
         "disable_session_tags": {"type": "bool"},
         "policy": {"type": "dict"},
-        **COMMON,
+        **STATE,
         **CLUSTER,
         **TAGS,
+        **ADOPT,
     }
 
 

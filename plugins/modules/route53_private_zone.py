@@ -20,9 +20,12 @@ options:
     required: true
   state:
     description:
-      - V(absent) takes the VPC out of the zone; with O(create) it deletes the zone with all records in it.
+      - V(present) creates the zone with the VPC, or associates the VPC with it, and sets its tags.
+      - V(absent) deletes the zone with all records in it.
+      - V(associated) associates the VPC with a zone that exists, and V(disassociated) takes the VPC out of it. The
+        zone itself, its tags and its records stay as they are.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, associated, disassociated]
     default: present
   vpc:
     description:
@@ -30,30 +33,18 @@ options:
       - Of several VPCs of this name, it is the one that has the fleet's tags of O(tags).
     type: str
     required: true
-  create:
-    description: Whether the zone is this member's to create and to delete.
-    type: bool
-    default: false
   owner_account_id:
-    description: The account of the zone. Without it, the one of the VPC.
+    description: With O(state=associated), the account of the zone. Without it, the one of the VPC.
     type: str
     default: ""
-  tags:
-    description:
-      - With O(create), tags of the zone. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
-        C(dataplatform.fleet/cluster) are among them, a zone of this account that lacks them is refused.
-    type: dict
-    default: {}
-  adopt:
-    description: Takes over, or deletes, a zone of that name that lacks these tags.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - amazon.aws.tags
   - dataplatform.fleet.attributes
   - dataplatform.fleet.accepter
+  - dataplatform.fleet.aws.ownership
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -63,15 +54,30 @@ EXAMPLES = r"""
   dataplatform.fleet.route53_private_zone:
     name: example.internal
     vpc: example-controlplane
-    create: true
 
 - name: Let staging see it
   dataplatform.fleet.route53_private_zone:
     name: example.internal
     vpc: example-staging
+    state: associated
+
+- name: Delete the zone with its records
+  dataplatform.fleet.route53_private_zone:
+    name: example.internal
+    vpc: example-controlplane
+    state: absent
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: AssociateVPCWithHostedZone
+      changes:
+        zone example.internal.vpc example-staging: {before: null, after: vpc-0123456789abcdef0}
 private_zone:
   description: The zone. Its id is empty where it does not exist yet.
   returned: always
@@ -90,43 +96,42 @@ private_zone:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.api import ACCEPTER
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.zone import Zone
 
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
+STATES = ["present", "absent", "associated", "disassociated"]
 
 
 def argument_spec() -> dict[str, Any]:
     return {
         "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "state": {"type": "str", "choices": STATES, "default": "present"},
         "vpc": {"type": "str", "required": True},
-        "create": {"type": "bool", "default": False},
         "owner_account_id": {"type": "str", "default": ""},
         "accepter": ACCEPTER,
-        "tags": {"type": "dict", "default": {}},
-        "adopt": {"type": "bool", "default": False},
+        **TAGS,
+        **ADOPT,
     }
+
+
+def manage(this: Run) -> dict[str, Value]:
+    zone = Zone(this)
+    ends = {
+        "present": zone.present,
+        "absent": zone.absent,
+        "associated": zone.associated,
+        "disassociated": zone.disassociated,
+    }
+    found = ends[this.options["state"]]()
+    return outcome(this.plan(), private_zone=found)
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    name = module.params["name"]
-    zone = Zone(module)
-    try:
-        result = zone.present() if module.params["state"] == "present" else zone.absent()
-    except (PeeringError, ForeignError) as error:
-        module.fail_json(msg=f"Zone {name}: {error}")
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"Could not manage the zone {name}")
-    module.exit_json(
-        changed=zone.before != zone.after, diff={"before": zone.before, "after": zone.after}, private_zone=result
-    )
+    run(module, f"the zone {module.params['name']}", manage)
 
 
 if __name__ == "__main__":

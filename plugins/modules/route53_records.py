@@ -66,9 +66,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: ChangeResourceRecordSets
+      changes:
+        kafka-0.example.internal: {before: null, after: 60 CNAME one.elb.eu-central-1.amazonaws.com}
 records:
   description: The names of the records that were made or changed, and of those that were deleted.
-  returned: success
+  returned: always
   type: dict
   sample:
     changed: [kafka-0.example.internal, _owner.kafka-0.example.internal]
@@ -78,25 +87,10 @@ records:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import (
-    ForeignRecordError,
-    RecordSet,
-    name,
-    plan,
-)
-
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
-
-Client = Any  # of boto3
-# Route 53 carries out one change of a zone after the other.
-_retried = AWSRetry.jittered_backoff(
-    retries=8, delay=1, max_delay=20, catch_extra_error_codes=["PriorRequestNotComplete"]
-)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import pages
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import name, plan
 
 
 def argument_spec() -> dict[str, Any]:
@@ -109,33 +103,20 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def read(route53: Client, zone_id: str) -> list[RecordSet]:
-    """Return all record sets of the zone."""
-    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
-    found: list[RecordSet] = _retried(lambda: [one for page in pages for one in page["ResourceRecordSets"]])()
-    return found
+def manage(this: Run) -> dict[str, Value]:
+    route53, options, zone_id = this.client("route53"), this.options, this.options["zone_id"]
+    wanted = {name(key): str(value) for key, value in options["records"].items()}
+    found = pages(route53, "ListResourceRecordSets", "ResourceRecordSets", HostedZoneId=zone_id)
+    planned = plan(zone_id, found, wanted, options["owner"], ttl=options["ttl"], adopt=options["adopt"])
+    this.apply(route53, planned)
+    diff = planned.diff()
+    deleted = diff["before"].keys() - diff["after"].keys()
+    return outcome(planned, records={"changed": sorted(diff["after"]), "deleted": sorted(deleted)})
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    zone_id, owner = module.params["zone_id"], module.params["owner"]
-    wanted = {name(key): str(value) for key, value in module.params["records"].items()}
-    route53 = watched(module.client("route53"))
-    try:
-        found = read(route53, zone_id)
-        changes, before, after = plan(found, wanted, owner, module.params["ttl"], module.params["adopt"])
-        if changes and not module.check_mode:
-            _retried(route53.change_resource_record_sets)(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
-    except ForeignRecordError as error:
-        module.fail_json(msg=f"Records of {owner} in the zone {zone_id}: {error}")
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"Could not manage the records of {owner} in the zone {zone_id}")
-    header = f"records of {owner}"
-    module.exit_json(
-        changed=bool(changes),
-        diff={"before": before, "after": after, "before_header": header, "after_header": header},
-        records={"changed": sorted(after), "deleted": sorted(before.keys() - after.keys())},
-    )
+    run(module, f"the records of {module.params['owner']} in the zone {module.params['zone_id']}", manage)
 
 
 if __name__ == "__main__":

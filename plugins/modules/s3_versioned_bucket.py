@@ -39,22 +39,16 @@ options:
     description: The bucket policy, as a document or as JSON. Without it the bucket has none.
     type: json
     default: ""
-  tags:
-    description:
-      - Tags of the bucket. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
-        C(dataplatform.fleet/cluster) are among them, a bucket that lacks them is refused, unless it is empty and has no
-        tags at all.
-    type: dict
-    default: {}
-  adopt:
-    description: Takes over, or deletes, a bucket that lacks these tags.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - amazon.aws.tags
   - dataplatform.fleet.attributes
+  - dataplatform.fleet.aws.ownership
+notes:
+  - S3 takes the tags of a bucket only after it was created. An empty bucket without any tag is taken over, because a
+    run may have ended between the two calls.
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
@@ -72,10 +66,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: PutBucketVersioning
+      changes:
+        versioning: {before: Suspended, after: Enabled}
 bucket:
   description:
     - The bucket. With O(state=absent) it tells what the bucket held, or in check mode, what would be deleted.
-  returned: success
+  returned: always
   type: dict
   sample:
     name: example-snapshots
@@ -87,6 +90,9 @@ bucket:
     name:
       description: The name of the bucket.
       type: str
+    tags:
+      description: The tags of the bucket. Only with O(state=present).
+      type: dict
     versions:
       description: How many versions of objects, current ones included. Only with O(state=absent).
       type: int
@@ -101,54 +107,41 @@ bucket:
       type: int
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client, Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.lookup import bucket_tags
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import owned, refusal
-from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.empty import (
-    Contents,
-    NotEmptiedError,
-    contents,
-    delete_bucket,
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import refuse_foreign
+from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.empty import Contents, contents, delete_bucket
+from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.plan import (
+    READS,
+    plan,
+    plan_absent,
+    tags_found,
+    wanted,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.plan import Fields, plan, wanted
 
 try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
-
-Client = Any  # of boto3
-# What S3 answers where a bucket has nothing of the kind, by operation.
-READS = {
-    "get_bucket_tagging": "NoSuchTagSet",
-    "get_public_access_block": "NoSuchPublicAccessBlockConfiguration",
-    "get_bucket_ownership_controls": "OwnershipControlsNotFoundError",
-    "get_bucket_encryption": "ServerSideEncryptionConfigurationNotFoundError",
-    "get_bucket_versioning": "",
-    "get_bucket_policy": "NoSuchBucketPolicy",
-    "get_bucket_lifecycle_configuration": "NoSuchLifecycleConfiguration",
-}
-# S3 may not know a bucket for some moments after it was made, and takes one change of its settings at a time.
-_retried = AWSRetry.jittered_backoff(
-    retries=8, delay=1, max_delay=20, catch_extra_error_codes=["NoSuchBucket", "OperationAborted"]
-)
 
 
 def argument_spec() -> dict[str, Any]:
     return {
         "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "noncurrent_days": {"type": "int", "default": 14},
         "abort_upload_days": {"type": "int", "default": 7},
         "policy": {"type": "json", "default": ""},
-        "tags": {"type": "dict", "default": {}},
-        "adopt": {"type": "bool", "default": False},
+        **STATE,
+        **TAGS,
+        **ADOPT,
     }
 
 
@@ -157,7 +150,7 @@ def read(s3: Client, bucket: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for operation, missing in READS.items():
         try:
-            found[operation] = _call(s3, operation, Bucket=bucket)
+            found[operation] = call(s3, operation, Bucket=bucket)
         except ClientError as error:
             if error.response["Error"]["Code"] != missing:
                 raise
@@ -165,58 +158,40 @@ def read(s3: Client, bucket: str) -> dict[str, Any]:
     return found
 
 
-def _call(s3: Client, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 - of boto3
-    answer: Callable[..., Any] = _retried(getattr(s3, operation))
-    return answer(**arguments)
+def tags_of_bucket(s3: Client, name: str) -> dict[str, str] | None:
+    try:
+        return bucket_tags(s3, name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "403":
+            raise
+        raise AwsError(
+            f"The S3 bucket {name} may not be read: it is another account's, or s3:ListBucket is missing."
+        ) from error
 
 
-def present(module: AnsibleAWSModule, s3: Client, *, there: bool) -> tuple[bool, Fields, Fields]:
-    """Create or change the bucket; return whether anything changes, and which fields, before and after."""
-    name = module.params["name"]
-    found = read(s3, name) if there else None
-    calls, before, after = plan(found, wanted(module.params), s3.meta.region_name)
-    for operation, arguments in [] if module.check_mode else calls:
-        _call(s3, operation, Bucket=name, **arguments)
-    return bool(calls), before, after
+def manage(this: Run) -> dict[str, Value]:
+    s3, options, name = this.client("s3"), this.options, this.options["name"]
+    had = tags_of_bucket(s3, name)
+    if had is not None:
+        refuse_foreign("s3_bucket", name, had, options)
+    if options["state"] == "absent":
+        held = None
+        if had is not None:
+            held = asdict(contents(s3, name) if this.check_mode else delete_bucket(s3, name))
+        return outcome(plan_absent(name, held), bucket={"name": name, **(held or asdict(Contents()))})
+    found = read(s3, name) if had is not None else None
+    purge, region = options["purge_tags"], s3.meta.region_name
+    planned = plan(name, found, wanted(options), region, options["tags"], purge_tags=purge)
+    this.apply(s3, planned)
+    return outcome(planned, bucket={"name": name, "tags": planned.tags(tags_found(found))})
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    name = module.params["name"]
     for option in ("noncurrent_days", "abort_upload_days"):
         if module.params[option] < 1:
             module.fail_json(msg=f"{option} is {module.params[option]} and must be 1 or more")
-    s3 = watched(module.client("s3"))
-    before: Fields = {}
-    after: Fields = {}
-    held: dict[str, Any] = {}
-    changed = False
-    try:
-        had = bucket_tags(s3, name)
-        if had is not None and not module.params["adopt"] and not owned(had, module.params["tags"]):
-            module.fail_json(msg=refusal("s3_bucket", name, had, module.params["tags"]))
-        if module.params["state"] == "present":
-            changed, before, after = present(module, s3, there=had is not None)
-        else:
-            found = Contents()
-            if had is not None:
-                found = contents(s3, name) if module.check_mode else delete_bucket(s3, name)
-                changed, before = True, asdict(found)
-            held = asdict(found)
-    except NotEmptiedError as error:
-        module.fail_json(msg=f"Could not delete the S3 bucket {name}: {error}")
-    except (BotoCoreError, ClientError) as error:
-        if str(getattr(error, "response", {}).get("Error", {}).get("Code")) == "403":
-            module.fail_json(
-                msg=f"The S3 bucket {name} may not be read: it is another account's, or s3:ListBucket is missing."
-            )
-        module.fail_json_aws(error, msg=f"Could not manage the S3 bucket {name}")
-    header = f"S3 bucket {name}"
-    module.exit_json(
-        changed=changed,
-        diff={"before": before, "after": after, "before_header": header, "after_header": header},
-        bucket={"name": name, **held},
-    )
+    run(module, f"the S3 bucket {module.params['name']}", manage)
 
 
 if __name__ == "__main__":

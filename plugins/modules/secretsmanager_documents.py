@@ -39,7 +39,6 @@ options:
       tags:
         description: Tags of this secret beside O(tags).
         type: dict
-        default: {}
   absent:
     description: The names, after the fleet's, of documents to delete.
     type: list
@@ -54,12 +53,6 @@ options:
     description: How long a deleted document can be restored, 7 to 30 days. V(0) deletes it at once.
     type: int
     default: 7
-  tags:
-    description:
-      - Tags of all documents. Others stay. As far as the tags C(dataplatform.fleet/fleet) and
-        C(dataplatform.fleet/cluster) are among them, a secret without them is refused before any is changed.
-    type: dict
-    default: {}
   adopt:
     description:
       - Names of secrets, with the fleet's, that are taken over or deleted although they lack these tags.
@@ -71,7 +64,12 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - amazon.aws.tags
   - dataplatform.fleet.attributes
+notes:
+  - O(tags) are those of all documents. As far as the tags C(dataplatform.fleet/fleet) and
+    C(dataplatform.fleet/cluster) are among them, a secret without them is refused before any is changed. O(purge_tags)
+    never removes these two.
 seealso:
   - plugin: dataplatform.fleet.fleet_secret
     plugin_type: lookup
@@ -100,6 +98,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+actions:
+  description: The API calls that were made, or would be made in check mode, with the fields each changes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - operation: PutSecretValue
+      changes:
+        example/staging/kafka.password: {before: <redacted 1f2e3d4c>, after: (made by this run)}
 documents:
   description: The documents that were changed, or would be.
   returned: always
@@ -118,18 +125,17 @@ documents:
     deleted: []
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
-
-try:  # noqa: SIM105
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says what is missing
 
 
 def argument_spec() -> dict[str, Any]:
@@ -137,7 +143,7 @@ def argument_spec() -> dict[str, Any]:
         "name": {"type": "str", "required": True},
         "secret": {"type": "dict", "default": {}, "no_log": True},
         "public": {"type": "dict", "default": {}},
-        "tags": {"type": "dict", "default": {}},
+        "tags": {"type": "dict"},
     }
     return {
         "fleet": {"type": "str", "required": True},
@@ -145,67 +151,70 @@ def argument_spec() -> dict[str, Any]:
         "absent": {"type": "list", "elements": "str", "default": []},
         "kms_key": {"type": "str", "no_log": False},
         "recovery_days": {"type": "int", "default": 7},
-        "tags": {"type": "dict", "default": {}},
+        **TAGS,
         "adopt": {"type": "list", "elements": "str", "default": []},
     }
 
 
-def wanted(parameters: dict[str, Any]) -> list[plan.Want]:
+def wanted(parameters: Mapping[str, Any]) -> list[plan.Want]:
     fleet, tags = parameters["fleet"], parameters["tags"]
+
+    def tags_of(one: dict[str, Any]) -> dict[str, str] | None:
+        return None if tags is None and one["tags"] is None else texts({**(tags or {}), **(one["tags"] or {})})
+
     return [
         plan.Want(
             f"{fleet}/{one['name']}",
             one["secret"],
             one["public"],
-            texts({**tags, **one["tags"]}),
+            tags_of(one),
         )
         for one in parameters["documents"]
     ]
 
 
-def main() -> None:
-    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    fleet, recovery = module.params["fleet"], module.params["recovery_days"]
-    wants = wanted(module.params)
-    gone = [f"{fleet}/{name}" for name in module.params["absent"]]
+def manage(this: Run) -> dict[str, Value]:
+    options, fleet = this.options, this.options["fleet"]
+    wants, gone = wanted(options), [f"{fleet}/{name}" for name in options["absent"]]
+    check(options, wants, check_mode=this.check_mode)
+    client = this.client("secretsmanager")
+    key = api.kms_key(this.client("kms"), options["kms_key"]) if wants else ()
+    if wants and not key and not this.check_mode:
+        raise AwsError(f"There is no key {options['kms_key']}: the controlplane's run makes it.")
+    live = api.read(client, [*(want.name for want in wants), *gone])
+    plan.refuse_foreign(live.values(), options["tags"], options["adopt"])
+    purge = options["purge_tags"] and options["tags"] is not None
+    plans = {want.name: plan.present(want, live.get(want.name), key, purge_tags=purge) for want in wants}
+    plans |= {name: plan.absent(name, live.get(name), options["recovery_days"]) for name in gone}
+    whole = Plan(steps=tuple(step for one in plans.values() for step in one))
+    this.apply(client, whole)
+    changed = [name for name, one in plans.items() if one]
+    documents = {
+        "changed": [name for name in changed if name not in gone],
+        "deleted": [name for name in changed if name in gone],
+    }
+    return outcome(whole, documents=documents)
+
+
+def check(options: Mapping[str, Any], wants: list[plan.Want], *, check_mode: bool) -> None:
+    """Refuse options that cannot be carried out."""
+    recovery = options["recovery_days"]
     if recovery and not 7 <= recovery <= 30:
-        module.fail_json(msg=f"recovery_days is {recovery}: Secrets Manager takes 7 to 30, or 0 for at once.")
-    if wants and not module.params["kms_key"]:
-        module.fail_json(msg="kms_key is missing: documents are encrypted under a key of the fleet's own.")
+        raise AwsError(f"recovery_days is {recovery}: Secrets Manager takes 7 to 30, or 0 for at once.")
+    if wants and not options["kms_key"]:
+        raise AwsError("kms_key is missing: documents are encrypted under a key of the fleet's own.")
     stood_in = [want.name for want in wants if plan.has_placeholder(want)]
-    if stood_in and not module.check_mode:
-        module.fail_json(
-            msg=f"{', '.join(stood_in)}: a value is the text that check mode uses in place of what a run makes. A task "
+    if stood_in and not check_mode:
+        raise AwsError(
+            f"{', '.join(stood_in)}: a value is the text that check mode uses in place of what a run makes. A task "
             "with check_mode=false cannot write it. Run without --check, or leave check_mode out of the task, block or "
             "role."
         )
-    try:
-        client = watched(module.client("secretsmanager"))
-        key = api.kms_key(module.client("kms"), module.params["kms_key"]) if wants else ()
-        if wants and not key and not module.check_mode:
-            module.fail_json(msg=f"There is no key {module.params['kms_key']}: the controlplane's run makes it.")
-        live = api.read(client, [*(want.name for want in wants), *gone])
-        plan.refuse_foreign(live.values(), module.params["tags"], module.params["adopt"])
-        plans = {want.name: plan.present(want, live.get(want.name), key) for want in wants}
-        plans |= {name: plan.absent(live.get(name), recovery) for name in gone}
-        whole = plan.Plan()
-        for one in plans.values():
-            whole.add(one)
-            if not module.check_mode:
-                api.carry_out(client, one.calls)
-    except (api.DocumentError, ForeignError) as error:
-        module.fail_json(msg=str(error))
-    except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"Could not manage the secrets of the fleet {fleet}")
-    changed = [name for name, one in plans.items() if one.calls]
-    module.exit_json(
-        changed=bool(changed),
-        diff={"before": whole.before, "after": whole.after},
-        documents={
-            "changed": [name for name in changed if name not in gone],
-            "deleted": [name for name in changed if name in gone],
-        },
-    )
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, f"the secrets of the fleet {module.params['fleet']}", manage)
 
 
 if __name__ == "__main__":

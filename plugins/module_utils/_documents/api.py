@@ -8,9 +8,11 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
-from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import Call, Live
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call, pages
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import Live
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
 
 try:  # noqa: SIM105
@@ -18,11 +20,8 @@ try:  # noqa: SIM105
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-Client = Any  # of boto3
-_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
 
-
-class DocumentError(Exception):
+class DocumentError(AwsError):
     """A secret that is no document."""
 
 
@@ -33,12 +32,9 @@ def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
     """
 
-    def read() -> list[dict[str, Any]]:
-        pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [f"{fleet}/"]}])
-        return [secret for page in pages for secret in page["SecretList"]]
-
     # AWS compares beginnings; what else it may find is not the fleet's.
-    listed = [one["Name"] for one in _retried(read)() if one["Name"].startswith(f"{fleet}/")]
+    secrets = pages(client, "ListSecrets", "SecretList", Filters=[{"Key": "name", "Values": [f"{fleet}/"]}])
+    listed = [one["Name"] for one in secrets if one["Name"].startswith(f"{fleet}/")]
     found = _each(sorted(listed), lambda name: _described(client, name))
     return {name: tags_of(secret) for name, secret in found if secret and "DeletedDate" not in secret}
 
@@ -58,7 +54,7 @@ def read(client: Client, wanted: Iterable[str]) -> dict[str, Live]:
 def kms_key(client: Client, key: str) -> tuple[str, ...]:
     """Return a key's ARN, id, and the name it was asked by; empty if there is none."""
     try:
-        found = _retried(client.describe_key)(KeyId=key)["KeyMetadata"]
+        found = call(client, "DescribeKey", KeyId=key)["KeyMetadata"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "NotFoundException":
             return ()
@@ -66,20 +62,13 @@ def kms_key(client: Client, key: str) -> tuple[str, ...]:
     return found["Arn"], found["KeyId"], key
 
 
-def carry_out(client: Client, calls: Sequence[Call]) -> None:
-    """Make the calls of one document after the other."""
-    for operation, arguments in calls:
-        _retried(getattr(client, operation))(**arguments)
-
-
 def _described(client: Client, name: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = _retried(client.describe_secret)(SecretId=name)
+        return call(client, "DescribeSecret", SecretId=name)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
-    return found
 
 
 def _live(client: Client, name: str) -> Live | None:
@@ -93,7 +82,7 @@ def _live(client: Client, name: str) -> Live | None:
 
 def _content(client: Client, name: str) -> dict[str, Any] | None:
     try:
-        text = _retried(client.get_secret_value)(SecretId=name).get("SecretString", "")
+        text = call(client, "GetSecretValue", SecretId=name).get("SecretString", "")
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         # Deleted ones, which may still be restored, are gone for their readers.
@@ -109,5 +98,5 @@ def _content(client: Client, name: str) -> dict[str, Any] | None:
     return content
 
 
-def _each(wanted: Sequence[str], call: Callable[[str], Any]) -> list[tuple[str, Any]]:
-    return list(zip(wanted, at_once(call, wanted), strict=True))
+def _each(wanted: Sequence[str], read: Callable[[str], Any]) -> list[tuple[str, Any]]:
+    return list(zip(wanted, at_once(read, wanted), strict=True))

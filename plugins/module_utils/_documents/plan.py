@@ -9,6 +9,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import (
+    Change,
+    Plan,
+    Step,
+    tag_changes,
+    tag_fields,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     ForeignError,
     adopts,
@@ -17,8 +24,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._redaction import mark
 
-# An operation of the API and its arguments.
-Call = tuple[str, dict[str, Any]]
 NEW = "(made by this run)"
 
 
@@ -40,7 +45,8 @@ class Want:
     name: str
     secret: Mapping[str, Any] = field(repr=False)
     public: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] | None = None
+    """None leaves the tags alone."""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -51,21 +57,7 @@ class Want:
 PLACEHOLDER = "made-by-this-run"
 
 
-@dataclass
-class Plan:
-    """The calls, and the fields that they change."""
-
-    calls: list[Call] = field(default_factory=list, repr=False)
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, other: Plan) -> None:
-        self.calls += other.calls
-        self.before |= other.before
-        self.after |= other.after
-
-
-def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any], adopt: Collection[str] = ()) -> None:
+def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any] | None, adopt: Collection[str] = ()) -> None:
     """:raises ForeignError: if a secret that ``adopt`` does not name lacks those of ``tags`` that say whose it is."""
     for one in live:
         if not adopts(adopt, "secret", one.name) and not owned(one.tags, tags):
@@ -91,48 +83,50 @@ def same_key(live: str, wanted: tuple[str, ...]) -> bool:
     return any(live == one or live.rpartition(":")[2] in (one, f"key/{one}") for one in wanted if one)
 
 
-def present(want: Want, live: Live | None, kms_key: tuple[str, ...]) -> Plan:
+def present(want: Want, live: Live | None, kms_key: tuple[str, ...], *, purge_tags: bool = False) -> Plan:
     """Plan one document. ``kms_key`` is its key's ARN, id and alias; empty where the key does not exist yet."""
+    resource, place = f"secret {want.name}", {"SecretId": want.name}
     arn = {"KmsKeyId": kms_key[0]} if kms_key else {}
-    tags = pairs_of(want.tags)
     content = want.content
     had = live.content if live and not live.deleted else {}
     had_tags = live.tags if live and not live.deleted else {}
-    fields = _changed(want, had)
-    fields_before = {f"{want.name}.{key}": _shown(want, key, had[key]) for key in fields if key in had}
-    fields_after = {f"{want.name}.{key}": want.public.get(key, NEW) for key in fields if key in content}
-    new_tags = {key: value for key, value in want.tags.items() if had_tags.get(key) != value}
-    plan = Plan(
-        before=fields_before | {f"{want.name}.tags.{key}": had_tags[key] for key in new_tags if key in had_tags},
-        after=fields_after | {f"{want.name}.tags.{key}": value for key, value in new_tags.items()},
-    )
+    values = {
+        f"{want.name}.{key}": Change(
+            _shown(want, key, had[key]) if key in had else None, want.public.get(key, NEW) if key in content else None
+        )
+        for key in _changed(want, had)
+    }
+    added, _removed = tag_changes(had_tags, want.tags, purge=False)
+    _added, removed = tag_changes(live.tags if live else {}, want.tags, purge=purge_tags)
+    tags = tag_fields(had_tags, added, f"{want.name}.")
     if live is None:
-        plan.calls = [("create_secret", {"Name": want.name, "SecretString": text(content), "Tags": tags, **arn})]
-        return plan
+        request = {"Name": want.name, "SecretString": text(content), "Tags": pairs_of(want.tags or {}), **arn}
+        return Plan(resource, (Step("CreateSecret", request, {**values, **tags}),))
+    steps = []
     if live.deleted:
-        plan.calls.append(("restore_secret", {"SecretId": want.name}))
+        steps.append(Step("RestoreSecret", place, {}))
     if kms_key and not same_key(live.kms_key, kms_key):
-        plan.calls.append(("update_secret", {"SecretId": want.name, **arn}))
-        plan.before[f"{want.name}.kms_key"] = live.kms_key or "alias/aws/secretsmanager"
-        plan.after[f"{want.name}.kms_key"] = kms_key[-1]
-    if fields:
-        plan.calls.append(("put_secret_value", {"SecretId": want.name, "SecretString": text(content)}))
-    if new_tags:
-        plan.calls.append(("tag_resource", {"SecretId": want.name, "Tags": tags}))
-    return plan
+        change = Change(live.kms_key or "alias/aws/secretsmanager", kms_key[-1])
+        steps.append(Step("UpdateSecret", {**place, **arn}, {f"{want.name}.kms_key": change}))
+    if values:
+        steps.append(Step("PutSecretValue", {**place, "SecretString": text(content)}, values))
+    if added:
+        steps.append(Step("TagResource", {**place, "Tags": pairs_of(want.tags or {})}, tags))
+    if removed:
+        gone = tag_fields(live.tags, dict.fromkeys(removed), f"{want.name}.")
+        steps.append(Step("UntagResource", {**place, "TagKeys": removed}, gone))
+    return Plan(resource, tuple(steps))
 
 
-def absent(live: Live | None, recovery_days: int) -> Plan:
+def absent(name: str, live: Live | None, recovery_days: int) -> Plan:
     if live is None or live.deleted:
-        return Plan()
+        return Plan(f"secret {name}")
     how: dict[str, Any] = {"RecoveryWindowInDays": recovery_days}
     if not recovery_days:
         how = {"ForceDeleteWithoutRecovery": True}
     keys = live.content or {"": None}
-    return Plan(
-        calls=[("delete_secret", {"SecretId": live.name, **how})],
-        before={f"{live.name}.{key}": digest(value) for key, value in keys.items()},
-    )
+    gone = {f"{name}.{key}": Change(digest(value), None) for key, value in keys.items()}
+    return Plan(f"secret {name}", (Step("DeleteSecret", {"SecretId": name, **how}, gone),))
 
 
 def _changed(want: Want, had: Mapping[str, Any]) -> list[str]:

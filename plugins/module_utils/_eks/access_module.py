@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from .._aws.aliases import Client, Document, Value
+from .._aws.plan import Plan
 from . import api
 from .access_plan import (
     plan_association,
@@ -17,15 +19,13 @@ from .access_plan import (
     wanted_association,
     wanted_entry,
 )
-from .aliases import Client, Document, Value
 from .nodegroup_module import cluster_version
-from .plan import Plan
 from .runner import Runner, Target, outcome, predict_tags
 from .transformations import result
 
 
 def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the access entry what *options* say. Raises EksError."""
+    """Make the access entry what *options* say. Raises AwsError."""
     cluster, principal = options["cluster_name"], options["principal_arn"]
     read = partial(api.describe_access_entry, runner.client, cluster, principal)
     target = Target("eks_access_entry", f"{cluster}/{principal}", read, cluster)
@@ -67,7 +67,7 @@ def described_entry(entry: Document | None, policies: list[Document]) -> dict[st
 
 
 def reconcile_association(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the pod identity association what *options* say. Raises EksError."""
+    """Make the pod identity association what *options* say. Raises AwsError."""
     cluster, namespace, account = options["cluster_name"], options["namespace"], options["service_account"]
     read = partial(find_association, runner.client, cluster, namespace, account)
     target = Target("eks_pod_identity_association", f"{cluster}/{namespace}/{account}", read, cluster)

@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .aliases import Document, State, Value
-from .errors import EksError
-from .plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps
+from .._aws.aliases import Document, State, Value
+from .._aws.errors import AwsError
+from .._aws.plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps
 from .transformations import canonical_json, configuration, names, policy_arn
 
 _ENTRY_REMEDIES = {"type": "delete the access entry (state=absent) and create it again."}
 
 
 def wanted_entry(options: Mapping[str, Any]) -> State:
-    """The options of eks_access_entry as a state. Raises EksError for a scope without sense."""
+    """The options of eks_access_entry as a state. Raises AwsError for a scope without sense."""
     state: State = {name: options[name] for name in ("type", "username", "tags") if options.get(name) is not None}
     if options.get("kubernetes_groups") is not None:
         state["kubernetes_groups"] = names(options["kubernetes_groups"])
@@ -28,7 +28,7 @@ def wanted_entry(options: Mapping[str, Any]) -> State:
         for entry in options["policies"]:
             arn = policy_arn(entry["policy"], options["principal_arn"])
             if f"policies.{arn}" in state:
-                raise EksError(f"policies: {entry['policy']} is given twice; give it once, with all its namespaces.")
+                raise AwsError(f"policies: {entry['policy']} is given twice; give it once, with all its namespaces.")
             state[f"policies.{arn}"] = _wanted_scope(entry)
         state.setdefault("policies", [])
     return state
@@ -38,9 +38,9 @@ def _wanted_scope(entry: Mapping[str, Any]) -> dict[str, Value]:
     namespaces = names(entry.get("namespaces"))
     scope = entry.get("scope") or ("namespace" if namespaces else "cluster")
     if scope == "namespace" and not namespaces:
-        raise EksError(f"policies: {entry['policy']} has the scope namespace and needs namespaces.")
+        raise AwsError(f"policies: {entry['policy']} has the scope namespace and needs namespaces.")
     if scope == "cluster" and namespaces:
-        raise EksError(f"policies: {entry['policy']} has the scope cluster, and namespaces as well.")
+        raise AwsError(f"policies: {entry['policy']} has the scope cluster, and namespaces as well.")
     return {"type": scope, **({"namespaces": namespaces} if namespaces else {})}
 
 
@@ -158,11 +158,11 @@ def plan_association(
     *,
     purge_tags: bool = True,
 ) -> Plan:
-    """The calls that make an *association* (None: absent) what is *wanted*. Raises EksError."""
+    """The calls that make an *association* (None: absent) what is *wanted*. Raises AwsError."""
     resource = _association_label(cluster, namespace, service_account)
     if association is None:
         if not wanted.get("role_arn"):
-            raise EksError(f"{resource} does not exist, and role_arn must be given to create it.")
+            raise AwsError(f"{resource} does not exist, and role_arn must be given to create it.")
         request = {
             "clusterName": cluster,
             "namespace": namespace,
@@ -184,7 +184,7 @@ def plan_association(
 
 
 def plan_association_absent(cluster: str, namespace: str, service_account: str, association: Document | None) -> Plan:
-    """The call that removes an *association*. Raises EksError if an add-on owns it."""
+    """The call that removes an *association*. Raises AwsError if an add-on owns it."""
     resource = _association_label(cluster, namespace, service_account)
     if association is None:
         return Plan(resource)
@@ -211,7 +211,7 @@ def _association_request(fields: Mapping[str, Any], state: State) -> Document:
 def _refuse_owned(resource: str, association: Document) -> None:
     owner = association.get("ownerArn")
     if owner:
-        raise EksError(
+        raise AwsError(
             f"{resource} belongs to {owner}: change the pod_identity_associations of that add-on (eks_addon) instead. "
             "Nothing was changed."
         )

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from .._aws.aliases import Client, Document, State, Value
+from .._aws.plan import Plan
 from . import api
 from .addon_plan import is_symbol, plan_absent, plan_present, resolve_version, wanted_state
-from .aliases import Client, Document, State, Value
 from .nodegroup_module import cluster_version
-from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
 from .transformations import result
 
 
 def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the add-on what *options* say. Raises EksError."""
+    """Make the add-on what *options* say. Raises AwsError."""
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
         "eks_addon", f"{cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .aliases import Document, State
-from .errors import EksError, VersionError
-from .plan import Change, Plan, Step, creation, deletion, differences, refuse_immutable, tag_steps
+from .._aws.aliases import Document, State
+from .._aws.errors import AwsError, VersionError
+from .._aws.plan import Change, Plan, Step, creation, deletion, differences, refuse_immutable, tag_steps
 from .transformations import canonical_json, configuration, version_key
 
 _REMEDIES = {"namespace": "delete the add-on and create it again in the other namespace."}
@@ -20,7 +20,7 @@ _SYMBOLS = ("default", "latest")
 
 
 def wanted_state(options: Mapping[str, Any]) -> State:
-    """The module's options as a state; O(version) is resolved later. Raises EksError."""
+    """The module's options as a state; O(version) is resolved later. Raises AwsError."""
     state: State = {
         name: options[name]
         for name in ("version", "service_account_role_arn", "namespace", "configuration", "tags")
@@ -31,7 +31,7 @@ def wanted_state(options: Mapping[str, Any]) -> State:
         for entry in options["pod_identity_associations"]:
             account, role = entry["service_account"], entry["role_arn"]
             if roles.setdefault(account, role) != role:
-                raise EksError(f"pod_identity_associations: {account!r} is given two roles: {roles[account]}, {role}.")
+                raise AwsError(f"pod_identity_associations: {account!r} is given two roles: {roles[account]}, {role}.")
         state["pod_identity_associations"] = roles
     return state
 

@@ -17,8 +17,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .aliases import Client, Document
-from .errors import ApiError
+from .._aws.aliases import Client, Document
+from .._aws.errors import ApiError
 
 TRANSIENT = frozenset(
     {

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .aliases import Client, Session
-from .errors import ClusterNotFoundError, EksError
+from .._aws.aliases import Client, Session
+from .._aws.errors import AwsError, ClusterNotFoundError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def session_for(options: Mapping[str, Any]) -> Session:
             "aws_session_token": options.get("session_token") or None,
         }
     elif options.get("access_key") or options.get("secret_key") or options.get("session_token"):
-        raise EksError("profile and access_key/secret_key/session_token exclude each other: give one of the two.")
+        raise AwsError("profile and access_key/secret_key/session_token exclude each other: give one of the two.")
     return boto3.session.Session(profile_name=profile, region_name=options.get("region") or None, **keys)
 
 
@@ -62,7 +62,7 @@ def client_for(session: Session, options: Mapping[str, Any], service: str = "eks
 
 
 def describe_endpoint(client: Client, name: str) -> Endpoint:
-    """Look up where cluster *name* answers. Raises ClusterNotFoundError, or EksError with AWS' own reason."""
+    """Look up where cluster *name* answers. Raises ClusterNotFoundError, or AwsError with AWS' own reason."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     region = client.meta.region_name
@@ -72,11 +72,11 @@ def describe_endpoint(client: Client, name: str) -> Endpoint:
         reason = error.response.get("Error", {})
         if reason.get("Code") == "ResourceNotFoundException":
             raise ClusterNotFoundError(f"There is no EKS cluster {name!r} in {region}.") from error
-        raise EksError(
+        raise AwsError(
             f"DescribeCluster {name!r} in {region} failed: {reason.get('Code')}: {reason.get('Message')}"
         ) from error
     except BotoCoreError as error:
-        raise EksError(f"DescribeCluster {name!r} in {region} failed: {error}") from error
+        raise AwsError(f"DescribeCluster {name!r} in {region} failed: {error}") from error
     data = (found.get("certificateAuthority") or {}).get("data") or ""
     return Endpoint(
         name=name,

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from .._aws.aliases import Document, Value
+from .._aws.plan import Plan
 from . import api
-from .aliases import Document, Value
 from .cluster_plan import plan_absent, plan_present, wanted_state
-from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
 from .transformations import result
 
 
 def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the cluster what *options* say. Raises EksError."""
+    """Make the cluster what *options* say. Raises AwsError."""
     name = options["name"]
     target = Target("eks_cluster", name, partial(api.describe_cluster, runner.client, name), name)
     found = target.read()

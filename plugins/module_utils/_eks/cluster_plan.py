@@ -13,9 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from .aliases import Document, State
-from .errors import EksError, VersionError
-from .plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps, without_none
+from .._aws.aliases import Document, State
+from .._aws.errors import AwsError, VersionError
+from .._aws.plan import (
+    Change,
+    Plan,
+    Step,
+    creation,
+    deletion,
+    differences,
+    only,
+    refuse_immutable,
+    tag_steps,
+    without_none,
+)
 from .transformations import flatten, minor, names, networks, unflatten
 
 _PLAIN = (
@@ -68,7 +79,7 @@ _MODES = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
 
 
 def wanted_state(options: Mapping[str, Any]) -> State:
-    """The module's options as a state. Raises EksError for values that EKS could only misunderstand."""
+    """The module's options as a state. Raises AwsError for values that EKS could only misunderstand."""
     state: State = {name: options[name] for name in _PLAIN if options.get(name) is not None}
     for name in _SETS:
         if options.get(name) is not None:
@@ -83,12 +94,12 @@ def wanted_state(options: Mapping[str, Any]) -> State:
     if "version" in state:
         minor(state["version"])
     if state.get("public_access_cidrs") == []:
-        raise EksError(
+        raise AwsError(
             "public_access_cidrs: EKS takes an empty list for 0.0.0.0/0; to allow no one, set "
             "endpoint_public_access=false; to allow everyone, give 0.0.0.0/0."
         )
     if ":alias/" in str(state.get("encryption_key_arn")):
-        raise EksError("encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.")
+        raise AwsError("encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.")
     if state.get("auto_mode.node_pools") is not None:
         state["auto_mode.node_pools"] = names(state["auto_mode.node_pools"])
     return state
@@ -146,7 +157,7 @@ def plan_present(
     """The calls that make *cluster* (None: absent) what is *wanted*.
 
     *offered* yields DescribeClusterVersions' answer, or None where asking is not permitted; it is called only when a
-    version is about to be chosen. Raises ImmutableError, VersionError or EksError.
+    version is about to be chosen. Raises ImmutableError, VersionError or AwsError.
     """
     resource = f"cluster {name}"
     if cluster is None:
@@ -175,12 +186,12 @@ def plan_absent(name: str, cluster: Document | None, wanted: State, dependents: 
     if cluster is None or cluster.get("status") == "DELETING":
         return Plan(resource)
     if dependents:
-        raise EksError(f"{resource} still has {', '.join(dependents)}: delete these first. Nothing was changed.")
+        raise AwsError(f"{resource} still has {', '.join(dependents)}: delete these first. Nothing was changed.")
     steps = []
     current = current_state(cluster)
     if current["deletion_protection"]:
         if wanted.get("deletion_protection") is not False:
-            raise EksError(
+            raise AwsError(
                 f"{resource} is protected from deletion. To delete it anyway, set deletion_protection=false "
                 "together with state=absent. Nothing was changed."
             )
@@ -208,7 +219,7 @@ def check_offered(version: str, offered: Sequence[Document] | None) -> None:
 def _plan_create(name: str, resource: str, wanted: State, offered: Callable[[], Sequence[Document] | None]) -> Plan:
     missing = [option for option in ("role_arn", "subnet_ids") if not wanted.get(option)]
     if missing:
-        raise EksError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
+        raise AwsError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
     _refuse_closed(resource, {"endpoint_public_access": True, "endpoint_private_access": False, **wanted})
     if "version" in wanted:
         check_offered(wanted["version"], offered())
@@ -264,7 +275,7 @@ def create_request(name: str, wanted: State) -> Document:
 
 def _refuse_closed(resource: str, merged: State) -> None:
     if not merged["endpoint_public_access"] and not merged["endpoint_private_access"]:
-        raise EksError(
+        raise AwsError(
             f"{resource}: endpoint_public_access and endpoint_private_access cannot both be false; nobody could reach "
             "the cluster. Nothing was changed."
         )

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._at_once import at_once
+from .._aws.aliases import Client, Document, Value
 from . import api
 from .access_module import described_entry
 from .addon_module import associations_of, described
-from .aliases import Client, Document, Value
 from .transformations import result
 
 Documents = list[dict[str, Value]]

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._aws.aliases import Client, Document, Value
+from .._aws.errors import ApiError
+from .._aws.plan import Plan
 from .._ownership.tags import tags_of
 from . import api
-from .aliases import Client, Document, Value
-from .errors import ApiError
 from .launch_template_plan import plan_absent, plan_present, template_data, template_name
-from .plan import Plan
 from .runner import Runner, Target, outcome
 
 _MOVE = (
@@ -24,7 +24,7 @@ _MOVE = (
 def reconcile(
     options: Mapping[str, Any], runner: Runner, clients: Callable[[str], Client], *, check_mode: bool
 ) -> dict[str, Value]:
-    """Make the launch template of a node group what *options* say. Raises EksError."""
+    """Make the launch template of a node group what *options* say. Raises AwsError."""
     cluster, nodegroup = options["cluster_name"], options["name"]
     name = template_name(cluster, nodegroup)
     ec2 = clients("ec2")

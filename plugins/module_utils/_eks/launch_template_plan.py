@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from .._aws.aliases import Document, State
+from .._aws.errors import AwsError
+from .._aws.plan import Change, Changes, Plan, Step, creation, deletion, ec2_tag_steps
 from .._ownership.tags import pairs_of, tags_of
-from .aliases import Document, State
-from .errors import EksError
-from .plan import Change, Changes, Plan, Step, creation, deletion, tag_steps
 from .transformations import flatten, snake
 
 # EC2's own limit: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplate.html
@@ -27,10 +27,10 @@ _ROOT = "/dev/xvda"
 
 
 def template_name(cluster: str, nodegroup: str) -> str:
-    """The name of the launch template of a node group. Raises EksError for one that EC2 does not take."""
+    """The name of the launch template of a node group. Raises AwsError for one that EC2 does not take."""
     name = f"{cluster}/{nodegroup}"
     if len(name) > LONGEST_NAME:
-        raise EksError(
+        raise AwsError(
             f"The launch template {name} would have a name of {len(name)} characters, and EC2 allows {LONGEST_NAME}. "
             "Shorten the node group's name. Nothing was changed."
         )
@@ -40,10 +40,10 @@ def template_name(cluster: str, nodegroup: str) -> str:
 def template_data(hop_limit: int, disk_size: int | None, ami_type: str | None) -> Document:
     """The launch template's data: no image, so that EKS goes on choosing it. *disk_size* is in GiB.
 
-    Raises EksError for an *ami_type* whose image has to be in the template.
+    Raises AwsError for an *ami_type* whose image has to be in the template.
     """
     if ami_type == "CUSTOM":
-        raise EksError(
+        raise AwsError(
             "ami_type CUSTOM needs a launch template with an image, which this one has not. Make one of your own, with "
             "MetadataOptions in it, and name it in launch_template of the node group. Nothing was changed."
         )
@@ -79,7 +79,7 @@ def plan_present(
             request["TagSpecifications"] = [{"ResourceType": "launch-template", "Tags": pairs_of(tags)}]
         return Plan(resource, (Step("CreateLaunchTemplate", request, changes),)), 1
     identity = {"LaunchTemplateId": template["LaunchTemplateId"]}
-    steps = _tag_steps(template, tags, purge=purge_tags)
+    steps = ec2_tag_steps(template["LaunchTemplateId"], tags_of(template), tags, purge=purge_tags)
     known = {version["VersionNumber"]: version for version in versions}
     default = template["DefaultVersionNumber"]
     number = _same(known, data, [*in_use, default])
@@ -132,17 +132,3 @@ def _same(known: Mapping[int, Document], data: Document, preferred: Sequence[int
 def _differences(before: State, after: State) -> Changes:
     names = sorted({*before, *after})
     return {name: Change(before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
-
-
-def _tag_steps(template: Document, tags: Mapping[str, str] | None, *, purge: bool) -> list[Step]:
-    """The tags' calls of EC2."""
-    identity = template["LaunchTemplateId"]
-    steps = []
-    for step in tag_steps(identity, tags_of(template), tags, purge=purge):
-        if "tags" in step.request:
-            request = {"Resources": [identity], "Tags": pairs_of(step.request["tags"])}
-            steps.append(Step("CreateTags", request, step.changes))
-        else:
-            keys = [{"Key": key} for key in step.request["tagKeys"]]
-            steps.append(Step("DeleteTags", {"Resources": [identity], "Tags": keys}, step.changes))
-    return steps

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from .._aws.aliases import Client, Document, State, Value
+from .._aws.errors import ApiError, AwsError, ClusterNotFoundError
+from .._aws.plan import Plan
 from . import api
-from .aliases import Client, Document, State, Value
-from .errors import ApiError, ClusterNotFoundError, EksError
 from .nodegroup_plan import plan_absent, plan_present, wanted_state
-from .plan import Plan
 from .runner import Runner, Target, outcome, overlay, predict_tags
 from .transformations import result
 
@@ -41,7 +41,7 @@ _RELEASES = {
 
 
 def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, check_mode: bool) -> dict[str, Value]:
-    """Make the node group what *options* say. Raises EksError."""
+    """Make the node group what *options* say. Raises AwsError."""
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
         "eks_nodegroup",
@@ -116,14 +116,14 @@ def _resolve(wanted: State, found: Document | None, cluster: str | None, clients
         asked = {"id": wanted.get("launch_template.id"), "name": wanted.get("launch_template.name")}
         template = api.launch_template(clients("ec2"), asked)
         if template is None:
-            raise EksError(f"There is no launch template {asked['id'] or asked['name']}. Nothing was changed.")
+            raise AwsError(f"There is no launch template {asked['id'] or asked['name']}. Nothing was changed.")
         wanted["launch_template.version"] = str(template[key])
 
 
 def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
     path = _RELEASES.get(ami_type)
     if path is None:
-        raise EksError(
+        raise AwsError(
             f"release_version=latest: AWS publishes no latest release for ami_type {ami_type}; name the release. "
             "Nothing was changed."
         )
@@ -132,7 +132,7 @@ def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
         # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
         return api.ssm_parameter(clients("ssm"), parameter)
     except ApiError as error:
-        raise EksError(
+        raise AwsError(
             f"release_version=latest is looked up in the SSM parameter {parameter}, which failed: {error.code}: "
             f"{error.text}. Name the release instead, or allow ssm:GetParameter. Nothing was changed."
         ) from error

@@ -11,10 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._aws.aliases import Document, State, Value
+from .._aws.errors import AwsError, VersionError
+from .._aws.plan import (
+    Change,
+    Plan,
+    Step,
+    creation,
+    deletion,
+    differences,
+    only,
+    refuse_immutable,
+    tag_steps,
+    without_none,
+)
 from .._texts import texts
-from .aliases import Document, State, Value
-from .errors import EksError, VersionError
-from .plan import Change, Plan, Step, creation, deletion, differences, only, refuse_immutable, tag_steps, without_none
 from .transformations import flatten, minor, names, taints, unflatten, version_key
 
 _API_NAMES = {
@@ -68,7 +79,7 @@ _REMEDIES = {
 
 
 def wanted_state(options: Mapping[str, Any]) -> State:
-    """The module's options as a state. Raises EksError for sizes and taints that cannot be."""
+    """The module's options as a state. Raises AwsError for sizes and taints that cannot be."""
     state: State = {name: options[name] for name in (*_PLAIN, *_SIZES) if options.get(name) is not None}
     for name in ("subnet_ids", "instance_types"):
         if options.get(name) is not None:
@@ -127,7 +138,7 @@ def plan_present(
 
     *cluster_version* is the Kubernetes control plane's version where that matters and is known. *desired_size_policy*
     ``initial`` leaves the size to an autoscaler while it is between the limits. *ordered_types* are the instance
-    types as given: EKS prefers the first. Raises ImmutableError, VersionError or EksError.
+    types as given: EKS prefers the first. Raises ImmutableError, VersionError or AwsError.
     """
     resource = f"node group {cluster}/{name}"
     if nodegroup is None:
@@ -193,11 +204,11 @@ def _plan_create(
     resource = f"node group {cluster}/{name}"
     missing = [option for option in ("node_role_arn", "subnet_ids") if not wanted.get(option)]
     if missing:
-        raise EksError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
+        raise AwsError(f"{resource} does not exist, and {' and '.join(missing)} must be given to create it.")
     given_options = {field.partition(".")[0] for field in creation(wanted)}
     excluded = sorted(given_options & {"disk_size", "remote_access"})
     if excluded and "launch_template" in given_options:
-        raise EksError(
+        raise AwsError(
             f"{resource}: EKS does not take {' and '.join(excluded)} together with launch_template. Set "
             "BlockDeviceMappings, KeyName and SecurityGroupIds in the launch template. Nothing was changed."
         )
@@ -236,11 +247,11 @@ def _check_sizes(low: int | None, high: int | None, desired: int | None, resourc
     where = f"{resource}: " if resource else ""
     rule = "The order is min_size <= desired_size <= max_size. Nothing was changed."
     if low is not None and high is not None and low > high:
-        raise EksError(f"{where}min_size {low} is greater than max_size {high}. {rule}")
+        raise AwsError(f"{where}min_size {low} is greater than max_size {high}. {rule}")
     if desired is not None and low is not None and desired < low:
-        raise EksError(f"{where}desired_size {desired} is smaller than min_size {low}. {rule}")
+        raise AwsError(f"{where}desired_size {desired} is smaller than min_size {low}. {rule}")
     if desired is not None and high is not None and desired > high:
-        raise EksError(f"{where}desired_size {desired} is greater than max_size {high}. {rule}")
+        raise AwsError(f"{where}desired_size {desired} is greater than max_size {high}. {rule}")
 
 
 def _check_version(resource: str, changes: Mapping[str, Change], cluster_version: str | None) -> None:

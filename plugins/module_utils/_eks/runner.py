@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._aws.aliases import Client, Document, Value
+from .._aws.errors import ApiError, AwsError, FailedError, issues_text
+from .._aws.plan import Plan, Step
+from .._aws.waiters import Poller, Probe
 from .._lock.held import watched
 from .._ownership.tags import KINDS, owned, refusal
 from .._texts import texts
 from . import api
-from .aliases import Client, Document, Value
-from .errors import ApiError, EksError, FailedError, issues_text
-from .plan import Plan, Step
-from .waiters import Poller, Probe, gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
+from .waiters import gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
 
 # For modules whose calls are done at once, but may meet an update of the cluster.
 SETTLE_SECONDS = 900
@@ -65,10 +66,10 @@ class Runner:
         self.done: list[dict[str, Value]] = []
 
     def refuse_foreign(self, found: Document | None, target: Target, options: Mapping[str, Any]) -> None:
-        """Raise EksError for what has the name and lacks the tags that say whose it is."""
+        """Raise AwsError for what has the name and lacks the tags that say whose it is."""
         had, tags = (found or {}).get("tags") or {}, options.get("tags") or {}
         if found is not None and found.get("status") != "DELETING" and not options["adopt"] and not owned(had, tags):
-            raise EksError(refusal(target.kind, target.name, had, tags))
+            raise AwsError(refusal(target.kind, target.name, had, tags))
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""
@@ -134,7 +135,7 @@ class Runner:
             self.wait_gone(target)
 
     def apply(self, plan: Plan, target: Target) -> None:
-        """Do what *plan* says. Raises EksError."""
+        """Do what *plan* says. Raises AwsError."""
         steps = list(plan)
         for number, step in enumerate(steps):
             answer = self._send(step, target)
@@ -195,7 +196,7 @@ def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # 
         module.params["tags"] = texts(module.params["tags"])
     try:
         result = work(runner)
-    except EksError as error:
+    except AwsError as error:
         # What was done before it went wrong is done: the next run goes on from there.
         told = {"changed": bool(runner.done), "actions": runner.done, "waited": poller.report(), **error.details}
         module.fail_json(msg=error.message, **told)
@@ -228,11 +229,5 @@ def overlay(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str,
 
 def predict_tags(predicted: Mapping[str, Value], plan: Plan) -> dict[str, Value]:
     """*predicted* with the tags that *plan* puts and takes away."""
-    tags = dict(predicted.get("tags") or {})
-    for step in plan:
-        for name, change in step.changes.items():
-            if name.startswith("tags."):
-                tags.pop(name.removeprefix("tags."), None)
-                if change.after is not None:
-                    tags[name.removeprefix("tags.")] = change.after
+    tags = plan.tags(predicted.get("tags"))
     return {**predicted, "tags": tags} if tags or "tags" in predicted else dict(predicted)

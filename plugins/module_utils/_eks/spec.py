@@ -7,21 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .aliases import Value
+from .._aws.aliases import Value
+from .._aws.spec import ADOPT, STATE, TAGS, WAIT, Spec
 
-Spec = dict[str, Any]
-
-COMMON: Spec = {"state": {"choices": ["present", "absent"], "default": "present"}}
 CLUSTER: Spec = {"cluster_name": {"required": True, "aliases": ["cluster"]}}
-TAGS: Spec = {
-    "tags": {"type": "dict", "aliases": ["resource_tags"]},
-    "purge_tags": {"type": "bool", "default": True},
-    "adopt": {"type": "bool", "default": False},
-}
-WAIT: Spec = {
-    "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 3600},
-}
 
 
 def strings(**more: Value) -> Spec:
@@ -174,8 +163,9 @@ NODEGROUP: Spec = {
         }
     ),
     "force": {"type": "bool", "default": False},
-    **COMMON,
+    **STATE,
     **CLUSTER,
     **TAGS,
+    **ADOPT,
     **WAIT,
 }

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .aliases import Session
+# Nothing of the collection is imported: tools/eks-token loads this file without Ansible.
+Session = Any  # of boto3 or botocore
 
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"

@@ -17,9 +17,9 @@ from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 
+from .._aws.aliases import Document, State, Value
+from .._aws.errors import AwsError
 from .._texts import text
-from .aliases import Document, State, Value
-from .errors import EksError
 
 _EFFECTS = {
     "noschedule": "NO_SCHEDULE",
@@ -73,21 +73,21 @@ def names(values: Iterable[str] | None) -> list[str]:
 
 
 def networks(values: Iterable[str], option: str) -> list[str]:
-    """CIDR blocks, canonically (``10.0.0.1`` is ``10.0.0.1/32``). Raises EksError for what is none."""
+    """CIDR blocks, canonically (``10.0.0.1`` is ``10.0.0.1/32``). Raises AwsError for what is none."""
     found = set()
     for value in values:
         try:
             found.add(str(ipaddress.ip_network(value, strict=False)))
         except ValueError as error:
-            raise EksError(f"{option}: {value!r} is not a CIDR block: {error}.") from error
+            raise AwsError(f"{option}: {value!r} is not a CIDR block: {error}.") from error
     return sorted(found)
 
 
 def minor(version: str) -> tuple[int, int]:
-    """``1.36`` -> (1, 36). Raises EksError for anything else."""
+    """``1.36`` -> (1, 36). Raises AwsError for anything else."""
     match = re.fullmatch(r"(\d+)\.(\d+)", version.strip())
     if not match:
-        raise EksError(f"version: {version!r} is not a Kubernetes minor version such as '1.36' (quote it in YAML).")
+        raise AwsError(f"version: {version!r} is not a Kubernetes minor version such as '1.36' (quote it in YAML).")
     return int(match[1]), int(match[2])
 
 
@@ -98,13 +98,13 @@ def version_key(version: str) -> tuple[Any, ...]:
 
 
 def taints(values: Sequence[Mapping[str, Any]] | None) -> list[dict[str, str]]:
-    """Taints, canonically: EKS' effect names, no empty values, sorted. Raises EksError for an unknown effect."""
+    """Taints, canonically: EKS' effect names, no empty values, sorted. Raises AwsError for an unknown effect."""
     found = {}
     for taint in values or []:
         effect = str(taint.get("effect") or "")
         known = _EFFECTS.get(effect.replace("_", "").lower())
         if known is None:
-            raise EksError(
+            raise AwsError(
                 f"taints: the effect of {taint.get('key')!r} is {effect!r}; EKS has NO_SCHEDULE, NO_EXECUTE and "
                 f"PREFER_NO_SCHEDULE (NoSchedule, NoExecute, PreferNoSchedule)."
             )

@@ -5,13 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
-
-Fields = dict[str, Any]
-# An operation of the API and its arguments.
-Call = tuple[str, dict[str, Any]]
+from .._aws.aliases import Document
+from .._aws.plan import Change, Plan, Step, creation, deletion, prefixed, tag_steps
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS = (
@@ -20,26 +16,40 @@ RETENTION_DAYS = (
 )
 
 
-def state(retention: int | None, tags: Mapping[str, Any]) -> Fields:
-    """Return a log group's fields. Without retention, logs are kept forever."""
-    return {"retention_days": retention, **{f"tags.{key}": value for key, value in sorted(texts(tags).items())}}
+def plan_present(
+    name: str,
+    group: Document | None,
+    had: Mapping[str, str],
+    retention: int | None,
+    tags: Mapping[str, str] | None,
+    *,
+    purge_tags: bool = True,
+) -> Plan:
+    """The calls that make *group* (None: absent), which *had* these tags, one that keeps logs *retention* days.
+
+    Without retention, logs are kept forever.
+    """
+    place = {"logGroupName": name}
+    kept = (group or {}).get("retentionInDays")
+    if group is None:
+        steps = [Step("CreateLogGroup", {**place, **({"tags": tags} if tags else {})}, creation(prefixed(tags)))]
+    else:
+        steps = tag_steps(arn(group), had, tags, purge=purge_tags)
+    if kept != retention:
+        changes = {"retention_days": Change(kept, retention)}
+        keep = Step("PutRetentionPolicy", {**place, "retentionInDays": retention}, changes)
+        steps.append(keep if retention else Step("DeleteRetentionPolicy", place, changes))
+    return Plan(f"log group {name}", tuple(steps))
 
 
-def plan(name: str, arn: str, live: Fields | None, want: Fields) -> tuple[list[Call], Fields, Fields]:
-    """Return the calls, and the fields that they change, before and after. Tags that are not wanted stay."""
-    tags = {key.removeprefix("tags."): value for key, value in want.items() if key.startswith("tags.")}
-    retention: list[Call] = [
-        ("put_retention_policy", {"logGroupName": name, "retentionInDays": want["retention_days"]})
-    ]
-    if want["retention_days"] is None:
-        retention = [("delete_retention_policy", {"logGroupName": name})]
-    if live is None:
-        create: Call = ("create_log_group", {"logGroupName": name, **({"tags": tags} if tags else {})})
-        return [create, *(retention if want["retention_days"] else [])], {}, want
-    after = {key: value for key, value in want.items() if live.get(key, ...) != value}
-    before = {key: live[key] for key in after if key in live}
-    calls: list[Call] = retention if "retention_days" in after else []
-    changed = {key.removeprefix("tags."): value for key, value in after.items() if key.startswith("tags.")}
-    if changed:
-        calls = [*calls, ("tag_resource", {"resourceArn": arn, "tags": changed})]
-    return calls, before, after
+def plan_absent(name: str, group: Document | None, had: Mapping[str, str]) -> Plan:
+    """The call that deletes *group* with its logs."""
+    if group is None:
+        return Plan(f"log group {name}")
+    fields = deletion({"retention_days": group.get("retentionInDays"), **prefixed(had)})
+    return Plan(f"log group {name}", (Step("DeleteLogGroup", {"logGroupName": name}, fields),))
+
+
+def arn(group: Document) -> str:
+    """The ARN that the calls for tags take."""
+    return str(group["arn"]).removesuffix(":*")

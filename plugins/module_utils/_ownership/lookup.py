@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import retried
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import UNFINISHED, tags_of
 
 try:  # noqa: SIM105
@@ -16,7 +16,6 @@ try:  # noqa: SIM105
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-Client = Any  # of boto3
 # Those that Lookup has a method for.
 KINDS = (
     "eks_cluster",
@@ -149,7 +148,7 @@ def _bucket_tags(s3: Client, name: str) -> Tags:
 
 def _present(read: Callable[[str], Tags | None], name: str) -> Tags | None:
     try:
-        found: Tags | None = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)(read)(name)
+        found: Tags | None = retried(read)(name)
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 # Those of a fleet's tags that say whose a resource is. Other tags may change from run to run.
@@ -40,11 +41,22 @@ KINDS = {
 UNFINISHED = {"": "unfinished"}
 
 
-class ForeignError(Exception):
+class ForeignError(AwsError):
     """A resource has a name of the fleet's, and not the fleet's tags."""
 
-    def __init__(self, kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any]) -> None:
-        super().__init__(refusal(kind, name, live, wanted))
+    def __init__(
+        self, kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any] | None, shown: str = ""
+    ) -> None:
+        super().__init__(refusal(kind, name, live, wanted or {}, shown))
+
+
+def refuse_foreign(kind: str, name: str, live: Mapping[str, str], options: Mapping[str, Any], shown: str = "") -> None:
+    """Look at the tags ``live`` of a resource that exists; ``options`` are the module's, with ``tags`` and ``adopt``.
+
+    :raises ForeignError: if the resource is somebody else's, and is not to be adopted
+    """
+    if not options["adopt"] and not owned(live, options["tags"]):
+        raise ForeignError(kind, name, live, options["tags"], shown)
 
 
 def marks(tags: Mapping[Any, Any] | None) -> dict[str, str]:

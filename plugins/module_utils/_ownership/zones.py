@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     UNFINISHED,
     ForeignError,
@@ -17,8 +18,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
     tags_of,
 )
 
-Client = Any  # of boto3
-_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
 # A zone gets its tags in a second call. By this it is known when a run has ended before.
 _REFERENCE = "dataplatform.fleet/"
 
@@ -42,12 +41,12 @@ def zones(route53: Client, name: str) -> list[HostedZone]:
     found: list[HostedZone] = []
     more: dict[str, str] = {}
     while True:
-        answer = _retried(route53.list_hosted_zones_by_name)(DNSName=dotted, **more)
+        answer = call(route53, "ListHostedZonesByName", DNSName=dotted, **more)
         for one in answer["HostedZones"]:
             if one["Name"] == dotted and one["Config"].get("PrivateZone"):
                 zone_id = one["Id"].removeprefix("/hostedzone/")
                 asked = {"ResourceType": "hostedzone", "ResourceId": zone_id}
-                tags = tags_of(_retried(route53.list_tags_for_resource)(**asked)["ResourceTagSet"])
+                tags = tags_of(call(route53, "ListTagsForResource", **asked)["ResourceTagSet"])
                 if not tags and one["CallerReference"].startswith(_REFERENCE):
                     tags = dict(UNFINISHED)
                 found.append(HostedZone(zone_id, tags))
@@ -57,7 +56,7 @@ def zones(route53: Client, name: str) -> list[HostedZone]:
         more = {"HostedZoneId": answer["NextHostedZoneId"]}
 
 
-def own_zone(route53: Client, name: str, tags: Mapping[Any, Any], *, adopt: bool = False) -> str:
+def own_zone(route53: Client, name: str, tags: Mapping[Any, Any] | None, *, adopt: bool = False) -> str:
     """Return the id of the private zone of that name, or an empty text.
 
     :raises ForeignError: if there are such zones, and none is one's own by ``tags``.

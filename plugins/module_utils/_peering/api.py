@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call, pages
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller, Probe
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred, tags_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
 
-Client = Any  # of boto3
-NOT_YET_KNOWN = ["InvalidVpcPeeringConnectionID.NotFound", "InvalidVpcPeeringConnectionId.NotFound"]
-_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=NOT_YET_KNOWN)
-POLL_SECONDS = 2
 # The option of modules whose other side may be in another account. Its documentation: doc_fragments/accepter.py.
 ACCEPTER: Mapping[str, Any] = {
     "type": "dict",
@@ -29,26 +26,9 @@ ACCEPTER: Mapping[str, Any] = {
 }
 
 
-def call(client: Client, operation: str, **arguments: object) -> dict[str, Any]:
-    """Make a call, with retries on throttling and on a connection that is not known yet."""
-    result: dict[str, Any] = _retried(getattr(client, operation))(**arguments)
-    return result
-
-
-def pages(client: Client, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
-    """Return all pages of a describing call."""
-    if not client.can_paginate(operation):
-        return list(call(client, operation, **arguments)[key])
-    read = _retried(
-        lambda: [one for page in client.get_paginator(operation).paginate(**arguments) for one in page[key]]
-    )
-    items: list[dict[str, Any]] = read()
-    return items
-
-
-def other_side(module: Any, service: str, region: str) -> Client:  # noqa: ANN401 - AnsibleAWSModule
+def other_side(this: Run, service: str, region: str) -> Client:
     """Return a client of the peer's region, with the credentials of ``accepter`` if there are any."""
-    given = {key: value for key, value in (module.params.get("accepter") or {}).items() if value}
+    given = {key: value for key, value in (this.options.get("accepter") or {}).items() if value}
     names = {
         "access_key": "aws_access_key_id",
         "secret_key": "aws_secret_access_key",
@@ -57,7 +37,7 @@ def other_side(module: Any, service: str, region: str) -> Client:  # noqa: ANN40
     extra: dict[str, Any] = {names[key]: value for key, value in given.items()}
     if extra:
         extra = {"profile_name": None, "aws_session_token": None, **extra}
-    return watched(module.client(service, region=region, **extra))
+    return this.client(service, region=region, **extra)
 
 
 def vpc_by_name(ec2: Client, name: str, region: str, tags: Mapping[Any, Any] | None = None) -> Side | None:
@@ -65,7 +45,7 @@ def vpc_by_name(ec2: Client, name: str, region: str, tags: Mapping[Any, Any] | N
 
     :raises PeeringError: if several VPCs have the name, and not exactly one of them the tags.
     """
-    found = pages(ec2, "describe_vpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [name]}])
+    found = pages(ec2, "DescribeVpcs", "Vpcs", Filters=[{"Name": "tag:Name", "Values": [name]}])
     found = preferred(found, tags, tags_of)
     if len(found) > 1:
         ids = ", ".join(sorted(one["VpcId"] for one in found))
@@ -76,34 +56,27 @@ def vpc_by_name(ec2: Client, name: str, region: str, tags: Mapping[Any, Any] | N
 def connections(ec2: Client, vpc_id: str, side: str = "requester") -> list[dict[str, Any]]:
     """Return the peering connections in which a VPC is the requester or the accepter."""
     chosen = [{"Name": f"{side}-vpc-info.vpc-id", "Values": [vpc_id]}]
-    found = pages(ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", Filters=chosen)
+    found = pages(ec2, "DescribeVpcPeeringConnections", "VpcPeeringConnections", Filters=chosen)
     return [one for one in found if one[f"{side.capitalize()}VpcInfo"]["VpcId"] == vpc_id]
 
 
 def route_tables(ec2: Client, vpc_id: str) -> list[dict[str, Any]]:
-    found = pages(ec2, "describe_route_tables", "RouteTables", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    found = pages(ec2, "DescribeRouteTables", "RouteTables", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
     return [one for one in found if one["VpcId"] == vpc_id]
 
 
-def wait(ec2: Client, connection_id: str, wanted: tuple[str, ...], timeout: int) -> None:
+def wait(poller: Poller, ec2: Client, connection_id: str, wanted: tuple[str, ...]) -> None:
     """Wait until the connection is in one of the ``wanted`` states, as this side sees it."""
-    end = time.monotonic() + timeout
-    while True:
-        found = pages(
-            ec2, "describe_vpc_peering_connections", "VpcPeeringConnections", VpcPeeringConnectionIds=[connection_id]
-        )
-        status: Mapping[str, Any] = next((one["Status"] for one in found if one), {"Code": "unknown"})
-        if status["Code"] in wanted:
-            return
-        gone = status["Code"] not in (*LIVE, "deleting", "unknown")
-        if gone or time.monotonic() >= end:
-            raise PeeringError(
-                f"The peering connection {connection_id} is {status['Code']} ({status.get('Message', '')}), not "
-                f"{' or '.join(wanted)}, after {timeout} s."
-                if not gone
-                else f"The peering connection {connection_id} is {status['Code']}: {status.get('Message', '')}"
-            )
-        time.sleep(POLL_SECONDS)
+
+    def look() -> Probe:
+        ids = {"VpcPeeringConnectionIds": [connection_id]}
+        found = pages(ec2, "DescribeVpcPeeringConnections", "VpcPeeringConnections", **ids)
+        status: Mapping[str, str] = next((one["Status"] for one in found if one), {"Code": "unknown"})
+        code = status["Code"]
+        failed = code not in (*LIVE, *wanted, "deleting", "unknown")
+        return Probe(code, done=code in wanted, failed=failed, reason=status.get("Message", ""))
+
+    poller.until(f"The peering connection {connection_id}", look)
 
 
 def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -> str:
@@ -114,19 +87,19 @@ def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -
     :raises PeeringError: if several zones have the name, and not exactly one of them the tag.
     """
     dotted = name.rstrip(".") + "."
-    found = pages(route53, "list_hosted_zones_by_name", "HostedZones", DNSName=dotted)
+    found = pages(route53, "ListHostedZonesByName", "HostedZones", DNSName=dotted)
     ids = [one["Id"] for one in found if one["Name"] == dotted and one["Config"].get("PrivateZone")]
     ids = [one.removeprefix("/hostedzone/") for one in ids]
     if len(ids) < 2:
         return str(ids[0]) if ids else ""
 
     def tags_of_zone(one: str) -> dict[str, str]:
-        answer = call(route53, "list_tags_for_resource", ResourceType="hostedzone", ResourceId=one)
+        answer = call(route53, "ListTagsForResource", ResourceType="hostedzone", ResourceId=one)
         return tags_of(answer["ResourceTagSet"])
 
     own = preferred(ids, {key: value for key, value in (tags or {}).items() if key == MARKS[0]}, tags_of_zone)
     if len(own) > 1:
-        raise PeeringError(f"several private zones of the account are named {name} ({', '.join(sorted(own))}).")
+        raise PeeringError(f"Several private zones of the account are named {name} ({', '.join(sorted(own))}).")
     return str(own[0])
 
 
@@ -135,7 +108,7 @@ def zones_of_vpc(route53: Client, own: Side) -> dict[str, str]:
     found: dict[str, str] = {}
     token: dict[str, str] = {}
     while True:
-        answer = call(route53, "list_hosted_zones_by_vpc", VPCId=own.vpc_id, VPCRegion=own.region, **token)
+        answer = call(route53, "ListHostedZonesByVPC", VPCId=own.vpc_id, VPCRegion=own.region, **token)
         found |= {one["Name"].rstrip("."): one["HostedZoneId"] for one in answer["HostedZoneSummaries"]}
         if not answer.get("NextToken"):
             return found

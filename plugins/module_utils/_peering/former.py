@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Step
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError, owned, tags_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import Item, PeeringError
 
 
@@ -62,45 +63,48 @@ def _foreign(connection: Item, tags: Mapping[str, Any] | None) -> bool:
     return len(owners) == 1 and connection["Status"]["Code"] in plan.LIVE and not owned(tags_of(connection), tags)
 
 
-class Former(Changes):
-    """Former members; what is in ``before`` goes."""
+class Former:
+    """Former members."""
 
-    def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
-        super().__init__(module)
-        self._ec2 = watched(module.client("ec2"))
-        self._own = api.vpc_by_name(self._ec2, module.params["vpc"], module.region, module.params["tags"])
+    def __init__(self, this: Run) -> None:
+        self.this = this
+        self._options = this.options
+        self._ec2 = this.client("ec2")
+        region = this.module.region
+        self._own = api.vpc_by_name(self._ec2, this.options["vpc"], region, this.options["owner_tags"])
 
     def revoke(self) -> list[str]:
         """Take the connections, the routes to them and the zone away; return whose they were."""
-        cidrs = self.module.params["networks"]
+        cidrs = self._options["networks"]
         if self._own is None:
-            if cidrs and not self.module.check_mode:
-                raise PeeringError(f"There is no VPC {self.module.params['vpc']} in {self.module.region}.")
+            if cidrs and not self.this.check_mode:
+                raise PeeringError(f"There is no VPC {self._options['vpc']} in {self.this.module.region}.")
             return []
         accepted = api.connections(self._ec2, self._own.vpc_id, "accepter")
         requested = api.connections(self._ec2, self._own.vpc_id)
         tables = api.route_tables(self._ec2, self._own.vpc_id)
-        found = left(accepted, tables, cidrs, self.module.params["tags"], requested)
+        found = left(accepted, tables, cidrs, self._options["owner_tags"], requested)
         for member, what in found.items():
             for one in what.connections:
                 self._leave_zone(member, one["RequesterVpcInfo"])
-                self.before[f"peering of {member}"] = one["Status"]["Code"]
-                connection_id = one["VpcPeeringConnectionId"]
-                self._do(self._ec2, "delete_vpc_peering_connection", VpcPeeringConnectionId=connection_id)
+                gone = {f"peering of {member}": Change(one["Status"]["Code"], None)}
+                request = {"VpcPeeringConnectionId": one["VpcPeeringConnectionId"]}
+                self.this.do(self._ec2, Step("DeleteVpcPeeringConnection", request, gone))
             # Last: by them an interrupted run is taken up again.
             for table, cidr in what.routes:
-                self.before[f"route of {table}"] = cidr
-                self._do(self._ec2, "delete_route", RouteTableId=table, DestinationCidrBlock=cidr)
+                request = {"RouteTableId": table, "DestinationCidrBlock": cidr}
+                self.this.do(self._ec2, Step("DeleteRoute", request, {f"route of {table}": Change(cidr, None)}))
         return list(found)
 
     def _leave_zone(self, member: str, vpc: Mapping[str, Any]) -> None:
-        route53, name = watched(self.module.client("route53")), self.module.params["zone"].rstrip(".")
+        route53, name = self.this.client("route53"), self._options["zone"].rstrip(".")
         try:
-            zone_id = own_zone(route53, name, self.module.params["tags"])
+            zone_id = own_zone(route53, name, self._options["owner_tags"])
         except ForeignError:
             return
-        seen = api.call(route53, "get_hosted_zone", Id=zone_id)["VPCs"] if zone_id else []
+        seen = call(route53, "GetHostedZone", Id=zone_id)["VPCs"] if zone_id else []
         if any(one["VPCId"] == vpc["VpcId"] for one in seen):
-            self.before[f"zone {name}.vpc of {member}"] = vpc["VpcId"]
+            gone = {f"zone {name}.vpc of {member}": Change(vpc["VpcId"], None)}
             place = {"VPCRegion": vpc["Region"], "VPCId": vpc["VpcId"]}
-            self._do(route53, "disassociate_vpc_from_hosted_zone", HostedZoneId=zone_id, VPC=place)
+            request = {"HostedZoneId": zone_id, "VPC": place}
+            self.this.do(route53, Step("DisassociateVPCFromHostedZone", request, gone))

@@ -7,38 +7,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import (
+    Change,
+    Step,
+    ec2_tag_steps,
+    tag_fields,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
-    owned,
     pairs_of,
-    refusal,
+    refuse_foreign,
     tags_of,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.changes import Changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
-from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
 
-class Manager(Changes):
+class Manager:
     """One connection."""
 
-    def __init__(self, module: Any) -> None:  # noqa: ANN401 - AnsibleAWSModule
-        super().__init__(module)
-        self._name = module.params["name"]
-        self._ec2 = watched(module.client("ec2"))
-        peer = module.params["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
-        self._peer = Side(peer["vpc_id"], peer["cidr"], peer["region"] or module.region, peer["account_id"])
-        found = api.vpc_by_name(self._ec2, module.params["vpc"], module.region, module.params["tags"])
-        self._own = found or Side("", module.params["cidr"] or "", module.region)
+    def __init__(self, this: Run) -> None:
+        self.this = this
+        self._options = options = this.options
+        self._name = options["name"]
+        self._tags = options["tags"] or {}
+        self._region = this.module.region
+        self._ec2 = this.client("ec2")
+        self._poller = Poller(float(options["wait_timeout"]), this.module.log)
+        peer = options["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
+        self._peer = Side(peer["vpc_id"], peer["cidr"], peer["region"] or self._region, peer["account_id"])
+        found = api.vpc_by_name(self._ec2, options["vpc"], self._region, options["tags"])
+        self._own = found or Side("", options["cidr"] or "", self._region)
+
+    def waited(self) -> list[dict[str, Any]]:
+        """What was waited for, and how long."""
+        return self._poller.report()
+
+    @property
+    def _field(self) -> str:
+        return f"peering {self._name}"
 
     @property
     def _accepting(self) -> bool:
-        accept = self.module.params["accept"]
+        accept = self._options["accept"]
         if accept is not None:
             return bool(accept)
         same = not self._peer.account_id or self._peer.account_id == self._own.account_id or not self._own.vpc_id
-        return same or bool(self.module.params["accepter"].get("access_key"))
+        return same or bool(self._options["accepter"].get("access_key"))
 
     def present(self) -> dict[str, Any]:
         if not self._own.vpc_id or not self._peer.vpc_id:
@@ -47,16 +64,16 @@ class Manager(Changes):
         live = plan.find(connections, self._own, self._peer)
         if live is None and plan.rejected(connections, self._own, self._peer):
             raise PeeringError(
-                f"the owner of {self._peer.vpc_id} has rejected the request. Agree with them; a rejected request can "
+                f"The owner of {self._peer.vpc_id} has rejected the request. Agree with them; a rejected request can "
                 "be repeated once AWS has forgotten it."
             )
         self._refuse_foreign(live)
         connection_id = self._request(live)
         status = self._accept(connection_id, live)
-        self._tags(connection_id, live)
+        self._retag(connection_id, live)
         self._routes(self._ec2, self._own, self._peer.cidr, connection_id)
         if self._accepting:
-            there = api.other_side(self.module, "ec2", self._peer.region)
+            there = api.other_side(self.this, "ec2", self._peer.region)
             self._routes(there, self._peer, self._own.cidr, connection_id)
         commands = [] if self._accepting or status == "active" else plan.commands(connection_id, self._own, self._peer)
         return {"id": connection_id, "status": status, "commands": commands}
@@ -64,7 +81,7 @@ class Manager(Changes):
     def absent(self) -> dict[str, Any]:
         live = None
         if self._own.vpc_id:
-            live = plan.named(api.connections(self._ec2, self._own.vpc_id), self._name, self.module.params["tags"])
+            live = plan.named(api.connections(self._ec2, self._own.vpc_id), self._name, self._options["tags"])
         if live is None:
             return {"id": "", "status": "deleted", "commands": []}
         self._refuse_foreign(live)
@@ -73,89 +90,84 @@ class Manager(Changes):
         self._peer = Side(there["VpcId"], "", there["Region"], there["OwnerId"])
         sides = [(self._ec2, self._own)]
         if self._accepting:
-            sides.append((api.other_side(self.module, "ec2", self._peer.region), self._peer))
+            sides.append((api.other_side(self.this, "ec2", self._peer.region), self._peer))
         for ec2, side in sides:
             for table, cidr in plan.leading(api.route_tables(ec2, side.vpc_id), connection_id):
-                self.before[f"route of {table} to {cidr}"] = connection_id
-                self._do(ec2, "delete_route", RouteTableId=table, DestinationCidrBlock=cidr)
-        self.before[f"peering {self._name}"] = live["Status"]["Code"]
-        self._do(self._ec2, "delete_vpc_peering_connection", VpcPeeringConnectionId=connection_id)
+                gone = {f"route of {table} to {cidr}": Change(connection_id, None)}
+                request = {"RouteTableId": table, "DestinationCidrBlock": cidr}
+                self.this.do(ec2, Step("DeleteRoute", request, gone))
+        request = {"VpcPeeringConnectionId": connection_id}
+        gone = {self._field: Change(live["Status"]["Code"], None)}
+        self.this.do(self._ec2, Step("DeleteVpcPeeringConnection", request, gone))
         return {"id": connection_id, "status": "deleted", "commands": []}
 
     def _refuse_foreign(self, live: Mapping[str, Any] | None) -> None:
-        tags, had = self.module.params["tags"], tags_of(live)
-        if live is not None and not self.module.params["adopt"] and not owned(had, tags):
+        if live is not None:
             shown = f"The peering connection {live['VpcPeeringConnectionId']} of {self._name}"
-            raise PeeringError(refusal("vpc_peering", self._name, had, tags, shown))
+            refuse_foreign("vpc_peering", self._name, tags_of(live), self._options, shown)
 
     def _to_come(self) -> dict[str, Any]:
         """Announce what the run does once its VPCs exist."""
-        missing = self.module.params["vpc"] if not self._own.vpc_id else "of the other side"
-        if not self.module.check_mode:
-            raise PeeringError(f"there is no VPC {missing} in {self.module.region}. Run the role vpc first.")
-        status = "active" if self._accepting else "pending-acceptance"
-        self.after[f"peering {self._name}"] = status
-        self.after[f"routes to {self._peer.cidr}"] = plan.ALL
-        if self._accepting:
-            self.after[f"routes to {self._own.cidr}"] = plan.ALL
-        for key, value in texts(self.module.params["tags"]).items():
-            self.after[f"peering {self._name}.tags.{key}"] = value
+        missing = self._options["vpc"] if not self._own.vpc_id else "of the other side"
+        if not self.this.check_mode:
+            raise PeeringError(f"There is no VPC {missing} in {self._region}. Run the role vpc first.")
+        self._request(None)
+        status = self._accept("", None)
+        for cidr in [self._peer.cidr, *([self._own.cidr] if self._accepting else [])]:
+            self.this.do(self._ec2, Step("CreateRoute", {}, {f"routes to {cidr}": Change(None, plan.ALL)}))
         return {"id": "", "status": status, "commands": []}
 
     def _request(self, live: Mapping[str, Any] | None) -> str:
         if live is not None:
             return str(live["VpcPeeringConnectionId"])
-        wanted = {"Name": self._name, **texts(self.module.params["tags"])}
         arguments: dict[str, Any] = {"VpcId": self._own.vpc_id, "PeerVpcId": self._peer.vpc_id}
         if self._peer.account_id and self._peer.account_id != self._own.account_id:
             arguments["PeerOwnerId"] = self._peer.account_id
         if self._peer.region != self._own.region:
             arguments["PeerRegion"] = self._peer.region
-        tags = pairs_of(wanted)
-        specification = {"ResourceType": "vpc-peering-connection", "Tags": tags}
-        answer = self._do(self._ec2, "create_vpc_peering_connection", TagSpecifications=[specification], **arguments)
+        tags = pairs_of({"Name": self._name, **self._tags})
+        arguments["TagSpecifications"] = [{"ResourceType": "vpc-peering-connection", "Tags": tags}]
+        made = {self._field: Change(None, "pending-acceptance"), **tag_fields({}, self._tags, f"{self._field}.")}
+        answer = self.this.do(self._ec2, Step("CreateVpcPeeringConnection", arguments, made))
         return str(answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]) if answer else ""
 
     def _accept(self, connection_id: str, live: Mapping[str, Any] | None) -> str:
-        status = live["Status"]["Code"] if live else "pending-acceptance"
-        after = "active" if self._accepting else status
-        if live is None or after != status:
-            self.after[f"peering {self._name}"] = after
-            if live is not None:
-                self.before[f"peering {self._name}"] = status
-        if after == status or self.module.check_mode:
-            return str(after)
-        there = api.other_side(self.module, "ec2", self._peer.region)
-        timeout = self.module.params["timeout"]
-        api.wait(there, connection_id, ("pending-acceptance", "provisioning", "active"), timeout)
+        status: str = live["Status"]["Code"] if live else "pending-acceptance"
+        if not self._accepting or status == "active":
+            return status
+        waits = not self.this.check_mode
+        there = api.other_side(self.this, "ec2", self._peer.region)
+        if waits:
+            wanted = ("pending-acceptance", "provisioning", "active")
+            api.wait(self._poller, there, connection_id, wanted)
         if status == "pending-acceptance":
-            self._do(there, "accept_vpc_peering_connection", VpcPeeringConnectionId=connection_id)
-        api.wait(self._ec2, connection_id, ("active",), timeout)
-        return "active"
+            request, done = {"VpcPeeringConnectionId": connection_id}, {self._field: Change(status, "active")}
+            self.this.do(there, Step("AcceptVpcPeeringConnection", request, done))
+        if waits and self._options["wait"]:
+            api.wait(self._poller, self._ec2, connection_id, ("active",))
+        return "active" if self._options["wait"] else "provisioning"
 
-    def _tags(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
-        had = tags_of(live)
-        wanted = texts(self.module.params["tags"])
-        new = {key: value for key, value in wanted.items() if had.get(key) != value}
-        for key, value in new.items():
-            self.after[f"peering {self._name}.tags.{key}"] = value
-            if key in had:
-                self.before[f"peering {self._name}.tags.{key}"] = had[key]
-        if new and live is not None:
-            tags = pairs_of(new)
-            self._do(self._ec2, "create_tags", Resources=[connection_id], Tags=tags)
+    def _retag(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
+        if live is not None:
+            for step in ec2_tag_steps(
+                connection_id,
+                tags_of(live),
+                self._options["tags"],
+                purge=self._options["purge_tags"],
+                needed=["Name"],
+                prefix=f"{self._field}.",
+            ):
+                self.this.do(self._ec2, step)
 
-    def _routes(self, ec2: Any, side: Side, cidr: str, connection_id: str) -> None:  # noqa: ANN401
+    def _routes(self, ec2: Client, side: Side, cidr: str, connection_id: str) -> None:
         """Lead ``cidr`` to the connection. AWS takes a route to one that is not active yet, too."""
         there = [*api.connections(ec2, side.vpc_id), *api.connections(ec2, side.vpc_id, "accepter")]
         others = plan.live_ids(there) - {connection_id}
         routes = plan.routes(api.route_tables(ec2, side.vpc_id), cidr, connection_id, others)
-        if routes.before == routes.after:
-            return
-        if routes.right:
-            self.before[f"routes to {cidr}"] = routes.before
-        self.after[f"routes to {cidr}"] = routes.after
         to = {"DestinationCidrBlock": cidr, "VpcPeeringConnectionId": connection_id}
-        for operation, tables in (("create_route", routes.create), ("replace_route", routes.replace)):
+        led = routes.before
+        for operation, tables in (("CreateRoute", routes.create), ("ReplaceRoute", routes.replace)):
             for table in tables:
-                self._do(ec2, operation, RouteTableId=table, **to)
+                before, led = led, sorted([*led, routes.names[table]])
+                changes = {f"routes to {cidr}": Change(before or None, led)}
+                self.this.do(ec2, Step(operation, {"RouteTableId": table, **to}, changes))

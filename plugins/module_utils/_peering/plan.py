@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import preferred, tags_of
 
 Item = Mapping[str, Any]
@@ -24,7 +25,7 @@ TARGETS = (
 ALL = "every private route table"
 
 
-class PeeringError(Exception):
+class PeeringError(AwsError):
     """What cannot be done, and why."""
 
 

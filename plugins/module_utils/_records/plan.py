@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan, Step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import adopts
 
 RecordSet = dict[str, Any]
-Change = dict[str, Any]
 # By name and type.
 Live = Mapping[tuple[str, str], RecordSet]
 
@@ -22,14 +23,20 @@ MARK_PREFIX = "_owner."
 _ROUTING = ("SetIdentifier", "AliasTarget")
 
 
-class ForeignRecordError(Exception):
+class ForeignRecordError(AwsError):
     """A record has a name that is wanted, and is not the owner's."""
 
 
 def plan(
-    found: Iterable[RecordSet], wanted: Mapping[str, str], owner: str, ttl: int, adopt: Collection[str] = ()
-) -> tuple[list[Change], dict[str, str], dict[str, str]]:
-    """Return the changes, for one batch, and the records that they change, before and after.
+    zone_id: str,
+    found: Iterable[RecordSet],
+    wanted: Mapping[str, str],
+    owner: str,
+    *,
+    ttl: int,
+    adopt: Collection[str] = (),
+) -> Plan:
+    """Return the call that changes the records in one batch.
 
     ``wanted`` has a host name by each record's name. Records that the owner has, or that are in ``adopt``, and that are
     not wanted go. Others stay.
@@ -39,9 +46,8 @@ def plan(
     adopt = [name(one) for one in adopt]
     live: dict[tuple[str, str], RecordSet] = {(name(one["Name"]), one["Type"]): one for one in found}
     marked = {key[0].removeprefix(MARK_PREFIX) for key, one in live.items() if _values(one) == [mark(owner)]}
-    changes: list[Change] = []
-    before: dict[str, str] = {}
-    after: dict[str, str] = {}
+    batch: list[dict[str, Any]] = []
+    changes: dict[str, Change] = {}
     for key in sorted(wanted):
         target: RecordSet = {"Name": key, "Type": "CNAME", "TTL": ttl, "ResourceRecords": [{"Value": wanted[key]}]}
         _refuse(live, key, target, owned=key in marked or adopts(adopt, "dns_record", key))
@@ -54,16 +60,16 @@ def plan(
         for one in (target, beside):
             there = live.get((one["Name"], one["Type"]))
             if there is None or _shown(there) != _shown(one):
-                changes.append({"Action": "UPSERT", "ResourceRecordSet": one})
-                after |= _line(one)
-                before |= _line(there) if there else {}
+                batch.append({"Action": "UPSERT", "ResourceRecordSet": one})
+                changes[name(one["Name"])] = Change(_shown(there) if there else None, _shown(one))
     named = {key for key, kind in live if kind == "CNAME" and adopts(adopt, "dns_record", key)}
     for key in sorted((marked | named) - wanted.keys()):
         for gone in ((key, "CNAME"), (MARK_PREFIX + key, "TXT")):
             if gone in live:
-                changes.append({"Action": "DELETE", "ResourceRecordSet": live[gone]})
-                before |= _line(live[gone])
-    return changes, before, after
+                batch.append({"Action": "DELETE", "ResourceRecordSet": live[gone]})
+                changes[name(gone[0])] = Change(_shown(live[gone]), None)
+    request = {"HostedZoneId": zone_id, "ChangeBatch": {"Changes": batch}}
+    return Plan(f"records of {owner}", (Step("ChangeResourceRecordSets", request, changes),) if batch else ())
 
 
 def mark(owner: str) -> str:
@@ -105,7 +111,3 @@ def _values(one: RecordSet) -> list[str]:
 def _shown(one: RecordSet) -> str:
     values = [name(value) for value in _values(one)] if one["Type"] == "CNAME" else _values(one)
     return f"{one.get('TTL', '')} {one['Type']} {' '.join(values)}".strip()
-
-
-def _line(one: RecordSet) -> dict[str, str]:
-    return {name(one["Name"]): _shown(one)}

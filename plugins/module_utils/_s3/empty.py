@@ -9,23 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from .._aws.aliases import Client
+from .._aws.calls import retried
+from .._aws.errors import AwsError
 
 try:  # noqa: SIM105
     from botocore.exceptions import ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-Client = Any  # of boto3
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 PAGE = 1000
 # What S3 says of single objects when it may succeed later.
 _PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown"})
 _ROUNDS = 8
-_retried = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20)
 
 
-class NotEmptiedError(Exception):
+class NotEmptiedError(AwsError):
     """Objects could not be deleted: what S3 says of some of them."""
 
 
@@ -54,14 +54,14 @@ def contents(s3: Client, bucket: str) -> Contents:
             found.add(page)
         return found
 
-    found: Contents = _retried(count)()
+    found: Contents = retried(count)()
     found.uploads = len(_uploads(s3, bucket))
     return found
 
 
 def _uploads(s3: Client, bucket: str) -> list[dict[str, Any]]:
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
-    found: list[dict[str, Any]] = _retried(lambda: [one for page in pages for one in page.get("Uploads", [])])()
+    found: list[dict[str, Any]] = retried(lambda: [one for page in pages for one in page.get("Uploads", [])])()
     return found
 
 
@@ -77,7 +77,7 @@ def delete_bucket(s3: Client, bucket: str, pause: Callable[[float], None] = time
             held.uploads += 1
         _delete_versions(s3, bucket, held, pause)
         try:
-            _retried(s3.delete_bucket)(Bucket=bucket)
+            retried(s3.delete_bucket)(Bucket=bucket)
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchBucket":
                 return held
@@ -91,7 +91,7 @@ def delete_bucket(s3: Client, bucket: str, pause: Callable[[float], None] = time
 
 def _abort(s3: Client, bucket: str, upload: dict[str, Any]) -> None:
     try:
-        _retried(s3.abort_multipart_upload)(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        retried(s3.abort_multipart_upload)(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
         # Completed or aborted meanwhile.
         if error.response["Error"]["Code"] != "NoSuchUpload":
@@ -106,7 +106,7 @@ def _delete_versions(s3: Client, bucket: str, held: Contents, pause: Callable[[f
             {"Key": one["Key"], "VersionId": one["VersionId"]}
             for one in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
         ]
-        answer = _retried(s3.delete_objects)(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        answer = retried(s3.delete_objects)(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         errors = answer.get("Errors", [])
         refused = {(one["Key"], one.get("VersionId", "null")) for one in errors}
         gone = {
@@ -123,7 +123,7 @@ def _delete_versions(s3: Client, bucket: str, held: Contents, pause: Callable[[f
 
 
 def _first_page(s3: Client, bucket: str) -> dict[str, Any]:
-    page: dict[str, Any] = _retried(s3.list_object_versions)(Bucket=bucket, MaxKeys=PAGE)
+    page: dict[str, Any] = retried(s3.list_object_versions)(Bucket=bucket, MaxKeys=PAGE)
     return page if page.get("Versions") or page.get("DeleteMarkers") else {}
 
 

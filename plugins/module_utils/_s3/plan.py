@@ -5,17 +5,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
-from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import pairs_of
-from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import (
+    Change,
+    Plan,
+    Step,
+    deletion,
+    tag_changes,
+    tag_fields,
+)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import pairs_of, tags_of
 
 Fields = dict[str, Any]
-# An operation of the API and its arguments, less the bucket.
+# An operation of the API and its request, less the bucket.
 Call = tuple[str, dict[str, Any]]
 
+# What S3 answers where a bucket has nothing of the kind, by operation.
+READS = {
+    "GetBucketTagging": "NoSuchTagSet",
+    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+    "GetBucketOwnershipControls": "OwnershipControlsNotFoundError",
+    "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "GetBucketVersioning": "",
+    "GetBucketPolicy": "NoSuchBucketPolicy",
+    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
+}
 # The lifecycle rule of the fleet. Others in the same bucket stay.
 RULE = "dataplatform.fleet"
 _LIFECYCLE = ("noncurrent_days", "abort_upload_days", "expired_delete_markers")
@@ -25,7 +42,6 @@ _PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "R
 def wanted(options: Mapping[str, Any]) -> Fields:
     """Return the fields that a bucket should have, from the options of the module."""
     return {
-        **{f"tags.{key}": value for key, value in sorted(texts(options["tags"]).items())},
         "public_access_blocked": True,
         "object_ownership": "BucketOwnerEnforced",
         "encryption": "AES256",
@@ -39,20 +55,19 @@ def wanted(options: Mapping[str, Any]) -> Fields:
 
 def live_fields(found: Mapping[str, Any]) -> Fields:
     """Return the fields of a bucket from the answers of S3, by operation; what S3 does not know of it is missing."""
-    block = found["get_public_access_block"].get("PublicAccessBlockConfiguration", {})
-    controls = found["get_bucket_ownership_controls"].get("OwnershipControls", {}).get("Rules", [{}])
-    encryption = found["get_bucket_encryption"].get("ServerSideEncryptionConfiguration", {}).get("Rules", [{}])
+    block = found["GetPublicAccessBlock"].get("PublicAccessBlockConfiguration", {})
+    controls = found["GetBucketOwnershipControls"].get("OwnershipControls", {}).get("Rules", [{}])
+    encryption = found["GetBucketEncryption"].get("ServerSideEncryptionConfiguration", {}).get("Rules", [{}])
     rule: Mapping[str, Any] = next((one for one in _rules(found) if one.get("ID") == RULE), {})
     if rule.get("Status") != "Enabled" or not _of_all_objects(rule):
         rule = {}
     noncurrent = rule.get("NoncurrentVersionExpiration", {})
     fields = {
-        **{f"tags.{tag['Key']}": tag["Value"] for tag in found["get_bucket_tagging"].get("TagSet", [])},
         "public_access_blocked": all(block.get(name) for name in _PUBLIC_ACCESS),
         "object_ownership": controls[0].get("ObjectOwnership"),
         "encryption": encryption[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"),
-        "versioning": found["get_bucket_versioning"].get("Status"),
-        "policy": json.loads(found["get_bucket_policy"].get("Policy", "{}")),
+        "versioning": found["GetBucketVersioning"].get("Status"),
+        "policy": json.loads(found["GetBucketPolicy"].get("Policy", "{}")),
         # Versions that are kept by their number go later than was declared.
         "noncurrent_days": None if "NewerNoncurrentVersions" in noncurrent else noncurrent.get("NoncurrentDays"),
         "abort_upload_days": rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
@@ -62,31 +77,57 @@ def live_fields(found: Mapping[str, Any]) -> Fields:
 
 
 def _rules(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(found["get_bucket_lifecycle_configuration"].get("Rules", []))
+    return list(found["GetBucketLifecycleConfiguration"].get("Rules", []))
 
 
 def _of_all_objects(rule: Mapping[str, Any]) -> bool:
     return not rule.get("Prefix") and not any(rule.get("Filter", {}).values())
 
 
-def plan(found: Mapping[str, Any] | None, want: Fields, location: str) -> tuple[list[Call], Fields, Fields]:
-    """Return the calls, and the fields that they change, before and after. Tags that are not wanted stay.
+def tags_found(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the bucket's tags from the answers of S3."""
+    return tags_of({"Tags": ((found or {}).get("GetBucketTagging") or {}).get("TagSet")})
+
+
+def plan(
+    name: str,
+    found: Mapping[str, Any] | None,
+    want: Fields,
+    location: str,
+    tags: Mapping[str, str] | None = None,
+    *,
+    purge_tags: bool = True,
+) -> Plan:
+    """Return the calls that give the bucket the fields ``want`` and the ``tags``.
 
     ``found`` has the answers of S3 by operation, or is None where there is no bucket; ``location`` is the region.
     """
-    calls: list[Call] = []
+    bucket, steps = {"Bucket": name}, []
     if found is None:
         # S3 calls the region us-east-1 by no name.
         place = {} if location == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": location}}
-        calls = [("create_bucket", {"ObjectOwnership": "BucketOwnerEnforced", **place})]
+        request = {**bucket, "ObjectOwnership": want["object_ownership"], **place}
+        changes = {"object_ownership": Change(None, want["object_ownership"])}
+        steps.append(Step("CreateBucket", request, changes))
         live: Fields = {}
     else:
         live = live_fields(found)
+    steps += _tagging(bucket, tags_found(found), tags, purge_tags=purge_tags)
     after = {key: value for key, value in want.items() if not _same(key, live.get(key), value)}
-    before = {key: live[key] for key in after if key in live}
-    for writes in (_tagging, _public_access, _ownership, _encryption, _versioning, _policy, _lifecycle):
-        calls += writes(found or {}, live, want, after)
-    return calls, before, after
+    for fields, write in _WRITES:
+        changes = {key: Change(live.get(key), after[key]) for key in fields if key in after}
+        if changes and not (found is None and fields == ("object_ownership",)):
+            operation, request = write(found or {}, want)
+            steps.append(Step(operation, {**bucket, **request}, changes))
+    return Plan(f"S3 bucket {name}", tuple(steps))
+
+
+def plan_absent(name: str, contents: Mapping[str, Any] | None) -> Plan:
+    """Return the call that deletes a bucket with its ``contents``; None is no bucket."""
+    if contents is None:
+        return Plan(f"S3 bucket {name}")
+    changes = {**deletion(dict(contents)), "name": Change(name, None)}
+    return Plan(f"S3 bucket {name}", (Step("DeleteBucket", {"Bucket": name}, changes),))
 
 
 def _same(key: str, live: Any, want: Any) -> bool:  # noqa: ANN401 - a field of any type
@@ -95,54 +136,63 @@ def _same(key: str, live: Any, want: Any) -> bool:  # noqa: ANN401 - a field of 
     return bool(live == want)
 
 
-def _tagging(_found: Mapping[str, Any], live: Fields, want: Fields, after: Fields) -> list[Call]:
-    if not any(key.startswith("tags.") for key in after):
+def _tagging(
+    bucket: Mapping[str, str], had: Mapping[str, str], tags: Mapping[str, str] | None, *, purge_tags: bool
+) -> list[Step]:
+    added, removed = tag_changes(had, tags, purge=purge_tags)
+    if not added and not removed:
         return []
-    tags = {key.removeprefix("tags."): value for key, value in {**live, **want}.items() if key.startswith("tags.")}
-    return [("put_bucket_tagging", {"Tagging": {"TagSet": pairs_of(tags)}})]
+    left = {key: value for key, value in {**had, **added}.items() if key not in removed}
+    changes = tag_fields(had, {**added, **dict.fromkeys(removed)})
+    if not left:
+        return [Step("DeleteBucketTagging", bucket, changes)]
+    return [Step("PutBucketTagging", {**bucket, "Tagging": {"TagSet": pairs_of(left)}}, changes)]
 
 
-def _public_access(_found: Mapping[str, Any], _live: Fields, _want: Fields, after: Fields) -> list[Call]:
+def _public_access(_found: Mapping[str, Any], _want: Fields) -> Call:
     block = dict.fromkeys(_PUBLIC_ACCESS, True)
-    call: Call = ("put_public_access_block", {"PublicAccessBlockConfiguration": block})
-    return [call] if "public_access_blocked" in after else []
+    return "PutPublicAccessBlock", {"PublicAccessBlockConfiguration": block}
 
 
-def _ownership(found: Mapping[str, Any], _live: Fields, want: Fields, after: Fields) -> list[Call]:
+def _ownership(_found: Mapping[str, Any], want: Fields) -> Call:
     rules = [{"ObjectOwnership": want["object_ownership"]}]
-    call: Call = ("put_bucket_ownership_controls", {"OwnershipControls": {"Rules": rules}})
-    return [call] if found and "object_ownership" in after else []
+    return "PutBucketOwnershipControls", {"OwnershipControls": {"Rules": rules}}
 
 
-def _encryption(_found: Mapping[str, Any], _live: Fields, want: Fields, after: Fields) -> list[Call]:
+def _encryption(_found: Mapping[str, Any], want: Fields) -> Call:
     rules = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": want["encryption"]}}]
-    call: Call = ("put_bucket_encryption", {"ServerSideEncryptionConfiguration": {"Rules": rules}})
-    return [call] if "encryption" in after else []
+    return "PutBucketEncryption", {"ServerSideEncryptionConfiguration": {"Rules": rules}}
 
 
-def _versioning(_found: Mapping[str, Any], _live: Fields, want: Fields, after: Fields) -> list[Call]:
-    call: Call = ("put_bucket_versioning", {"VersioningConfiguration": {"Status": want["versioning"]}})
-    return [call] if "versioning" in after else []
+def _versioning(_found: Mapping[str, Any], want: Fields) -> Call:
+    return "PutBucketVersioning", {"VersioningConfiguration": {"Status": want["versioning"]}}
 
 
-def _policy(_found: Mapping[str, Any], _live: Fields, want: Fields, after: Fields) -> list[Call]:
-    if "policy" not in after:
-        return []
+def _policy(_found: Mapping[str, Any], want: Fields) -> Call:
     if not want["policy"]:
-        return [("delete_bucket_policy", {})]
-    return [("put_bucket_policy", {"Policy": json.dumps(want["policy"])})]
+        return "DeleteBucketPolicy", {}
+    return "PutBucketPolicy", {"Policy": json.dumps(want["policy"])}
 
 
-def _lifecycle(found: Mapping[str, Any], _live: Fields, want: Fields, after: Fields) -> list[Call]:
-    if not any(key in after for key in _LIFECYCLE):
-        return []
-    answer = found.get("get_bucket_lifecycle_configuration", {})
+def _lifecycle(found: Mapping[str, Any], want: Fields) -> Call:
+    answer = found.get("GetBucketLifecycleConfiguration", {})
     others = [one for one in answer.get("Rules", []) if one.get("ID") != RULE]
     # Of the whole bucket's, which the call replaces.
     smallest = "TransitionDefaultMinimumObjectSize"
     kept = {smallest: answer[smallest]} if smallest in answer else {}
     configuration = {"Rules": [*others, rule(want["noncurrent_days"], want["abort_upload_days"])]}
-    return [("put_bucket_lifecycle_configuration", {"LifecycleConfiguration": configuration, **kept})]
+    return "PutBucketLifecycleConfiguration", {"LifecycleConfiguration": configuration, **kept}
+
+
+# The call that writes each group of fields, in this order.
+_WRITES: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Fields], Call]], ...] = (
+    (("public_access_blocked",), _public_access),
+    (("object_ownership",), _ownership),
+    (("encryption",), _encryption),
+    (("versioning",), _versioning),
+    (("policy",), _policy),
+    (_LIFECYCLE, _lifecycle),
+)
 
 
 def rule(noncurrent_days: int, abort_upload_days: int) -> dict[str, Any]:

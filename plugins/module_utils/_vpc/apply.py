@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._aws.errors import AwsError
 from .._ownership.tags import pairs_of
 from .api import Ec2, filters
 from .plan import Change, Fields, Network, service_name
@@ -27,7 +28,7 @@ def _tags(fields: Fields) -> dict[str, str]:
     return {key.removeprefix("tags."): value for key, value in fields.items() if key.startswith("tags.")}
 
 
-class ApplyError(Exception):
+class ApplyError(AwsError):
     """AWS took a call and refused what it asked for."""
 
 
@@ -172,6 +173,8 @@ class Applier:
     def _update(self, change: Change) -> None:
         if tags := _tags(change.after):
             self._tag(self._id(change.kind, change.name), tags)
+        if gone := [{"Key": key} for key in sorted(_tags(change.before).keys() - tags.keys())]:
+            self.ec2.call("delete_tags", Resources=[self._id(change.kind, change.name)], Tags=gone)
         self._set(change)
 
     def _tag(self, resource_id: str, tags: dict[str, str]) -> None:

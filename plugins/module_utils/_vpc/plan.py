@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import tag_changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import known, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
@@ -45,7 +47,7 @@ GONE_NAT = "a NAT gateway that is gone"
 DEFAULT_GROUP: Fields = {"ingress": ["all from itself"], "egress": ["all to 0.0.0.0/0"]}
 
 
-class PlanError(Exception):
+class PlanError(AwsError):
     """A difference that cannot be resolved by changing the resource."""
 
 
@@ -62,6 +64,7 @@ class Network:
     flow_log: dict[str, str] | None = None
     tags: dict[str, str] = field(default_factory=dict)
     tier_tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    purge_tags: bool = False
     adopt: bool = False
 
     def owns(self, live: Mapping[str, str]) -> bool:
@@ -83,8 +86,11 @@ class Change:
     after: Fields = field(default_factory=dict)
 
     def as_result(self) -> dict[str, Any]:
-        fields = sorted({*self.before, *self.after}) if self.action in ("update", "replace") else []
-        return {"kind": self.kind, "name": self.name, "action": self.action, "fields": fields}
+        fields = sorted({*self.before, *self.after})
+        return {
+            "operation": f"{self.action} {self.kind} {self.name}",
+            "changes": {key: {"before": self.before.get(key), "after": self.after.get(key)} for key in fields},
+        }
 
 
 def service_name(region: str, service: str) -> str:
@@ -195,6 +201,9 @@ def _differences(live: Fields, want: Fields, network: Network) -> tuple[Fields, 
     changed = [key for key in want if live.get(key, ...) != want[key] and live.get(key, ...) is not None]
     # A default route of somebody else's, where none is wanted, is theirs.
     surplus = [key for key in live if key.startswith("routes.") and key not in want and _leads_out(live[key], network)]
+    if network.purge_tags:
+        _added, removed = tag_changes(tags_in(live), tags_in(want), purge=True)
+        surplus += [f"tags.{key}" for key in removed]
     before = {key: live[key] for key in (*changed, *surplus) if key in live}
     return before, {key: want[key] for key in changed}
 

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._aws.errors import WaitTimeoutError
+from .._aws.waiters import Poller, Probe
 from .._ownership.tags import tags_of
 from .api import Ec2, filters
 
@@ -17,7 +19,6 @@ except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
 Item = dict[str, Any]
-PAUSE = 5
 
 
 class Remover:
@@ -33,27 +34,31 @@ class Remover:
         self.owns = owns
         self.held: dict[str, str] = {}
 
-    def run(self, timeout: float, pause: float = PAUSE) -> dict[str, str]:
-        """Return what is left after ``timeout`` seconds and why; empty when the network is gone."""
-        deadline = time.monotonic() + timeout
-        while True:
-            self.held = {}
-            for step in (
-                self._endpoints,
-                self._flow_logs,
-                self._nat_gateways,
-                self._addresses,
-                self._interfaces,
-                self._security_groups,
-                self._route_tables,
-                self._subnets,
-                self._internet_gateways,
-                self._vpc,
-            ):
-                step()
-            if not self.held or time.monotonic() > deadline:
-                return self.held
-            time.sleep(pause)
+    def run(self, poller: Poller, *, wait: bool = True) -> dict[str, str]:
+        """Return what is left and why, when the time is over or after one pass; empty when the network is gone."""
+        if not wait:
+            self._pass()
+        else:
+            with contextlib.suppress(WaitTimeoutError):
+                poller.until(f"the network {self.name}", self._pass)
+        return self.held
+
+    def _pass(self) -> Probe:
+        self.held = {}
+        for step in (
+            self._endpoints,
+            self._flow_logs,
+            self._nat_gateways,
+            self._addresses,
+            self._interfaces,
+            self._security_groups,
+            self._route_tables,
+            self._subnets,
+            self._internet_gateways,
+            self._vpc,
+        ):
+            step()
+        return Probe("being removed" if self.held else "removed", done=not self.held)
 
     def _try(self, resource_id: str, *steps: Callable[[], object]) -> None:
         try:

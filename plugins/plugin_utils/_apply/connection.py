@@ -125,7 +125,8 @@ def _named_server(options: Mapping[str, Any]) -> Server:
 
 
 def _from_eks(options: Mapping[str, Any], overrides: dict[str, Any]) -> Server:
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import cluster, errors  # noqa: PLC0415 - boto3 is not needed for other servers
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import errors  # noqa: PLC0415
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import cluster  # noqa: PLC0415 - boto3 is not needed for other servers
 
     name = str(options["cluster"])
     try:
@@ -133,7 +134,7 @@ def _from_eks(options: Mapping[str, Any], overrides: dict[str, Any]) -> Server:
         endpoint = cluster.describe_endpoint(cluster.client_for(session, options), name)
     except errors.ClusterNotFoundError as error:
         raise ClusterMissingError(error.message) from error
-    except errors.EksError as error:
+    except errors.AwsError as error:
         raise ApplyError(error.message) from error
     except Exception as error:  # botocore's own errors are many and importing them here is slow
         if type(error).__module__.partition(".")[0] not in {"botocore", "boto3"}:

@@ -23,7 +23,7 @@ import boto3
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import waiters
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import waiters
 
 from localcloud.daemon.server import STATUS_PATH
 from localcloud.daemon.state import StateDir

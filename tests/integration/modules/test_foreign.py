@@ -81,7 +81,7 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
     if module == "route53_private_zone":
         vpc = {"VPCId": network.vpc_id, "VPCRegion": "eu-central-1"}
         account.client("route53").create_hosted_zone(Name="foreign.internal", CallerReference="theirs", VPC=vpc)
-        return {"name": "foreign.internal", "vpc": "foreign-zone", "create": True}
+        return {"name": "foreign.internal", "vpc": "foreign-zone"}
     if module == "secretsmanager_documents":
         account.client("secretsmanager").create_secret(Name="foreign/ca", SecretString='{"theirs": "secret"}')
         documents = [{"name": "ca", "secret": {"ours": "other"}}]
@@ -207,7 +207,7 @@ def test_an_empty_bucket_without_tags_is_of_a_run_that_has_ended(run: Any, accou
 
 
 def test_a_zone_that_a_run_has_left_without_tags_is_tagged(run: Any, account: Any, place: dict[str, Any]) -> None:
-    options = {"name": "unfinished.internal", "vpc": "foreign-zone", "create": True}
+    options = {"name": "unfinished.internal", "vpc": "foreign-zone"}
     zone = run("route53_private_zone", **options, tags={})["private_zone"]["id"]
     assert run("route53_private_zone", **options, tags=TAGS)["changed"]
     found = account.client("route53").list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)

@@ -26,14 +26,14 @@ def test_log_group_others_tags_stay(run: Any, account: Any) -> None:
     run("cloudwatchlogs_group", name="/left", tags=FLEET, retention_days=30)
     arn = logs.describe_log_groups(logGroupNamePrefix="/left")["logGroups"][0]["arn"].removesuffix(":*")
     logs.tag_resource(resourceArn=arn, tags={"backup": "theirs"})
-    run("cloudwatchlogs_group", name="/left", tags={**FLEET, "cost": "1"}, retention_days=90)
+    run("cloudwatchlogs_group", name="/left", tags={**FLEET, "cost": "1"}, purge_tags=False, retention_days=90)
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {**FLEET, "cost": "1", "backup": "theirs"}
 
 
 def test_fleet_documents_other_secrets_and_tags_stay(run: Any, account: Any) -> None:
     secrets, key = account.client("secretsmanager"), account.client("kms").create_key()["KeyMetadata"]["Arn"]
     document = {"name": "one/tls", "secret": {"key": "a"}}
-    options = {"fleet": "left", "kms_key": key, "tags": FLEET}
+    options = {"fleet": "left", "kms_key": key, "tags": FLEET, "purge_tags": False}
     run("secretsmanager_documents", **options, documents=[document, {"name": "two/tls", "secret": {"key": "b"}}])
     secrets.create_secret(Name="left/of-others", SecretString="not even JSON")
     secrets.tag_resource(SecretId="left/one/tls", Tags=[THEIRS])
@@ -52,7 +52,7 @@ def test_private_zone_others_tags_records_and_zones_stay(run: Any, account: Any)
     place = {"VPCRegion": "eu-central-1"}
     # Of the same name, before and after the fleet's own in any order.
     theirs = route53.create_hosted_zone(Name="left.internal", CallerReference="b", VPC={**place, "VPCId": elsewhere})
-    options = {"name": "left.internal", "vpc": "left-zone", "create": True, "tags": FLEET}
+    options = {"name": "left.internal", "vpc": "left-zone", "tags": FLEET, "purge_tags": False}
     assert "-e fleet_adopt=private_zone/left.internal " in run.fails("route53_private_zone", **options)["msg"]
     route53.delete_hosted_zone(Id=theirs["HostedZone"]["Id"])
     zone = run("route53_private_zone", **options)["private_zone"]["id"]
@@ -78,7 +78,7 @@ def test_private_zone_adopted_without_the_vpc_is_tagged(run: Any, account: Any) 
     elsewhere, _table = _network(account, "adopted-elsewhere", "10.89.0.0/16")
     vpc = {"VPCRegion": "eu-central-1", "VPCId": elsewhere}
     made = route53.create_hosted_zone(Name="adopted.internal", CallerReference="d", VPC=vpc)["HostedZone"]["Id"]
-    options = {"name": "adopted.internal", "vpc": "adopting", "create": True, "tags": FLEET}
+    options = {"name": "adopted.internal", "vpc": "adopting", "tags": FLEET}
     done = run("route53_private_zone", **options, adopt=True)
     zone = made.removeprefix("/hostedzone/")
     assert done["private_zone"]["id"] == zone
@@ -96,7 +96,14 @@ def test_vpc_peering_other_connections_and_routes_on_both_sides_stay(run: Any, a
     theirs = made["VpcPeeringConnectionId"]
     ec2.create_route(RouteTableId=hub_table, DestinationCidrBlock="10.98.0.0/16", VpcPeeringConnectionId=theirs)
     peer = {"vpc_id": hub, "cidr": "10.97.0.0/16", "region": "eu-central-1"}
-    options = {"name": "left", "vpc": "left-own", "cidr": "10.96.0.0/16", "peer": peer, "tags": FLEET}
+    options = {
+        "name": "left",
+        "vpc": "left-own",
+        "cidr": "10.96.0.0/16",
+        "peer": peer,
+        "tags": FLEET,
+        "purge_tags": False,
+    }
     connection = run("ec2_network_peering", **options)["vpc_peering"]["id"]
     ec2.create_tags(Resources=[connection], Tags=[THEIRS])
     assert run("ec2_network_peering", **{**options, "tags": {**FLEET, "cost": "1"}})["changed"]
@@ -134,7 +141,7 @@ def test_private_zone_of_others_keeps_the_vpc(run: Any, account: Any) -> None:
     inside, _table = _network(account, "inside-theirs", "10.88.0.0/16")
     vpc = {"VPCRegion": "eu-central-1", "VPCId": inside}
     zone = route53.create_hosted_zone(Name="theirs.internal", CallerReference="e", VPC=vpc)["HostedZone"]["Id"]
-    options = {"name": "theirs.internal", "vpc": "inside-theirs", "state": "absent"}
+    options = {"name": "theirs.internal", "vpc": "inside-theirs", "state": "disassociated"}
     assert (
         "-e fleet_adopt=private_zone/theirs.internal "
         in run.fails("route53_private_zone", **options, tags=FLEET)["msg"]
@@ -175,7 +182,7 @@ def test_a_foreign_network_of_the_same_name_is_passed_over(run: Any, account: An
     connection = run("ec2_network_peering", **peering)["vpc_peering"]["id"]
     (made,) = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[connection])["VpcPeeringConnections"]
     assert made["RequesterVpcInfo"]["VpcId"] == own
-    zoned = {"name": "alike.internal", "vpc": "alike", "create": True, "tags": FLEET}
+    zoned = {"name": "alike.internal", "vpc": "alike", "tags": FLEET}
     zone = run("route53_private_zone", **zoned)["private_zone"]["id"]
     assert [vpc["VPCId"] for vpc in route53.get_hosted_zone(Id=zone)["VPCs"]] == [own]
 

@@ -61,7 +61,7 @@ def test_a_bucket_is_made_kept_and_planned(run: Any, s3: Any) -> None:
 
 
 def test_drift_is_found_and_corrected(run: Any, s3: Any) -> None:
-    options = {"name": "drifted", "policy": policy("drifted"), "tags": TAGS}
+    options = {"name": "drifted", "policy": policy("drifted"), "tags": TAGS, "purge_tags": False}
     run(MODULE, **options)
     s3.put_bucket_versioning(Bucket="drifted", VersioningConfiguration={"Status": "Suspended"})
     s3.delete_public_access_block(Bucket="drifted")

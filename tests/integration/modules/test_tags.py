@@ -21,8 +21,8 @@ OTHERS = (
     "secretsmanager_documents",
     "s3_versioned_bucket",
 )
-# The first needs two networks: its tags go the same way as those of route53_private_zone. The others only compare tags.
-ELSEWHERE = {"ec2_network_peering", "check_ownership", "ec2_undeclared_peerings"}
+# Needs two networks: its tags go the same way as those of route53_private_zone.
+ELSEWHERE = {"ec2_network_peering"}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def options(network: Any, new_cluster: Any, make_role: Any, cluster: str, accoun
         "eks_launch_template": place | {"name": "of-the-template"},
         "cloudwatchlogs_group": {"name": "/tagged"},
         "ec2_network": {"name": "tagged", "cidr": "10.91.0.0/16", "subnets": []},
-        "route53_private_zone": {"name": "tagged.internal", "vpc": "of-the-zone", "create": True},
+        "route53_private_zone": {"name": "tagged.internal", "vpc": "of-the-zone"},
         "secretsmanager_documents": {
             "fleet": "tagged",
             "documents": [{"name": "a/b", "secret": {"c": "d"}}],
@@ -60,7 +60,5 @@ def test_tags_of_any_scalar(run: Any, options: dict[str, Any], module: str) -> N
 
 def test_every_module_with_tags_is_tried() -> None:
     modules = (ROLES.parent / "plugins" / "modules").glob("*.py")
-    found = {
-        path.stem for path in modules if '"tags": {"type": "dict"' in path.read_text() or "eks.tags" in path.read_text()
-    }
+    found = {path.stem for path in modules if "- amazon.aws.tags" in path.read_text()}
     assert found == {*MODULES, *OTHERS, *ELSEWHERE}

@@ -86,7 +86,7 @@ def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
     less = _options(account, name, number, nat="none", endpoints=[])
     announced = run("ec2_network", **less, tags={**marks, "cost": 4711}, check=True)
     done = run("ec2_network", **less, tags={**marks, "cost": 4711})
-    assert announced["changes"] == done["changes"]
+    assert announced["actions"] == done["actions"]
     after = _inside(account, vpc)
     assert (after["nats"], after["endpoints"], after["logs"]) == (set(), set(), [])
     addresses = account.client("ec2").describe_addresses()["Addresses"]
@@ -117,7 +117,7 @@ def test_routes_that_it_did_not_make_stay(run: Any, account: Any, nat: str) -> N
     before = _routes(account, table)
 
     again = run("ec2_network", **options, tags={**FLEET, "new": "tag"})
-    assert all("routes" not in field for change in again["changes"] for field in change["fields"])
+    assert all("routes" not in field for change in again["actions"] for field in change["changes"])
     assert _routes(account, table) == before
     assert theirs in _inside(account, vpc["id"])["nats"]
     assert not run("ec2_network", **options, tags={**FLEET, "new": "tag"})["changed"]
@@ -166,7 +166,7 @@ def test_subnets_and_tags_that_it_does_not_declare_stay(run: Any, account: Any) 
     options, ec2 = _options(account, "fewer", 107, nat="none"), account.client("ec2")
     made = run("ec2_network", **options, tags=FLEET)["vpc"]
     ec2.create_tags(Resources=[made["id"]], Tags=[{"Key": "karpenter.sh/discovery", "Value": "theirs"}])
-    run("ec2_network", **{**options, "subnets": options["subnets"][:3]}, tags={**FLEET, "new": "tag"})
+    run("ec2_network", **{**options, "subnets": options["subnets"][:3]}, tags={**FLEET, "new": "tag"}, purge_tags=False)
     left = ec2.describe_subnets(SubnetIds=[subnet["id"] for subnet in made["subnets"]])["Subnets"]
     assert len(left) == 4
     (vpc,) = ec2.describe_vpcs(VpcIds=[made["id"]])["Vpcs"]

@@ -65,7 +65,7 @@ class Networks:
     def revoke(self, networks: dict[str, str], *arguments: str) -> dict[str, Any]:
         """Run the module as the role does."""
         options = {"vpc": f"{FLEET}-controlplane", "networks": networks, "zone": f"{FLEET}.internal"}
-        options["tags"] = {TAGS[0]["Key"]: FLEET}
+        options["owner_tags"] = {TAGS[0]["Key"]: FLEET}
         module = "dataplatform.fleet.ec2_undeclared_peerings"
         done = subprocess.run(
             ["ansible", "localhost", "-m", module, "-a", json.dumps(options), "--diff", *arguments],

@@ -24,6 +24,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from ansible_collections.amazon.aws.plugins.doc_fragments.tags import ModuleDocFragment as AmazonTags
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import yaml_files
 from ansible_collections.dataplatform.fleet.tests.unit.promises import reading
 from botocore import xform_name
@@ -138,5 +139,8 @@ def test_every_changing_call_is_documented() -> None:
 @pytest.mark.parametrize("module", writes())
 def test_the_sentences_are_in_the_modules_documentation(module: str) -> None:
     name = module.partition(" ")[0]
-    written = set(reading.written(f"plugins/modules/{name}.py")) | set(reading.written("plugins/doc_fragments/eks.py"))
+    files = (f"modules/{name}.py", "doc_fragments/eks.py", "doc_fragments/aws.py")
+    written = {one for file in files for one in reading.written(f"plugins/{file}")}
+    tags = reading.texts(yaml_files.parse(AmazonTags.DOCUMENTATION))
+    written |= {one for text in tags for one in reading.sentences(text)}
     assert not [one for one in writes()[module]["says"] if one not in written]

@@ -129,7 +129,7 @@ def test_every_module_that_can_adopt_is_tried() -> None:
     found = set()
     for path in (ROLES.parent / "plugins" / "modules").glob("*.py"):
         text = path.read_text()
-        if '"adopt": {"type"' in text or "eks.tags" in text:
+        if '"adopt": {"type"' in text or "aws.ownership" in text:
             importlib.import_module(f"ansible_collections.dataplatform.fleet.plugins.modules.{path.stem}")
             found.add(path.stem)
     # Records have no tags, and a test of their own: tests/integration/modules/test_route53_records.py

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,6 +75,8 @@ def test_the_kinds_are_the_documented_ones() -> None:
 
 class Route53:
     """An account with private zones of one name, by their tags, in the order in which AWS lists them."""
+
+    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="route53"))
 
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = {f"Z{number}": one for number, one in enumerate(tags)}

@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import (
     NEW,
     Live,
-    Plan,
     Want,
     absent,
     has_placeholder,
@@ -30,16 +30,16 @@ def live(**fields: Any) -> Live:
 
 
 def operations(plan: Plan) -> list[str]:
-    return [operation for operation, _arguments in plan.calls]
+    return [step.operation for step in plan]
 
 
 def test_creates() -> None:
     plan = present(WANT, None, KEY)
-    ((operation, arguments),) = plan.calls
-    assert (operation, arguments["KmsKeyId"]) == ("create_secret", ARN)
-    assert json.loads(arguments["SecretString"]) == CONTENT
-    assert plan.before == {}
-    assert plan.after == {
+    (step,) = plan
+    assert (step.operation, step.request["KmsKeyId"]) == ("CreateSecret", ARN)
+    assert json.loads(step.request["SecretString"]) == CONTENT
+    assert plan.diff()["before"] == {}
+    assert plan.diff()["after"] == {
         "f/staging/kafka.password": NEW,
         "f/staging/kafka.username": "staging",
         "f/staging/kafka.tags.fleet": "f",
@@ -47,49 +47,61 @@ def test_creates() -> None:
 
 
 def test_unchanged() -> None:
-    assert present(WANT, live(), KEY) == Plan()
-    assert present(WANT, live(tags={"fleet": "f", "theirs": "x"}), KEY) == Plan()
-    assert present(WANT, live(), ()) == Plan(), "in check mode the key may be missing"
+    assert not present(WANT, live(), KEY)
+    assert not present(WANT, live(tags={"fleet": "f", "theirs": "x"}), KEY)
+    assert not present(WANT, live(), ()), "in check mode the key may be missing"
 
 
 def test_a_changed_value_is_shown_as_a_hash() -> None:
     plan = present(WANT, live(content={**CONTENT, "password": "old"}), KEY)
-    assert operations(plan) == ["put_secret_value"]
-    assert plan.before["f/staging/kafka.password"].startswith("<redacted ")
-    assert plan.after == {"f/staging/kafka.password": NEW}
+    assert operations(plan) == ["PutSecretValue"]
+    assert plan.diff()["before"]["f/staging/kafka.password"].startswith("<redacted ")
+    assert plan.diff()["after"] == {"f/staging/kafka.password": NEW}
     assert "hunter2" not in repr(plan)
     assert "hunter2" not in repr((WANT, live()))
 
 
 def test_a_key_that_is_not_wanted_goes() -> None:
     plan = present(WANT, live(content={**CONTENT, "more": "x"}), KEY)
-    assert set(plan.before) == {"f/staging/kafka.more"}
-    assert plan.after == {}
-    assert operations(plan) == ["put_secret_value"]
+    assert set(plan.diff()["before"]) == {"f/staging/kafka.more"}
+    assert plan.diff()["after"] == {}
+    assert operations(plan) == ["PutSecretValue"]
 
 
 def test_tags_and_key() -> None:
     plan = present(WANT, live(tags={}, kms_key=""), KEY)
-    assert operations(plan) == ["update_secret", "tag_resource"]
-    assert plan.after == {"f/staging/kafka.tags.fleet": "f", "f/staging/kafka.kms_key": "alias/f-secrets"}
+    assert operations(plan) == ["UpdateSecret", "TagResource"]
+    assert plan.diff()["after"] == {"f/staging/kafka.tags.fleet": "f", "f/staging/kafka.kms_key": "alias/f-secrets"}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_other_tags_are_purged(deleted: bool) -> None:
+    had = live(tags={"fleet": "f", "theirs": "x"}, deleted=deleted)
+    step = [*present(WANT, had, KEY, purge_tags=True)][-1]
+    assert (step.operation, step.request) == ("UntagResource", {"SecretId": WANT.name, "TagKeys": ["theirs"]})
+    assert step.changes == {f"{WANT.name}.tags.theirs": Change("x", None)}
+    alone = Want(WANT.name, WANT.secret, WANT.public)
+    assert "UntagResource" not in operations(present(alone, had, KEY, purge_tags=True))
 
 
 def test_a_deleted_one_is_restored_with_new_values() -> None:
     plan = present(WANT, live(content={}, tags={"fleet": "f"}, deleted=True), KEY)
-    assert operations(plan) == ["restore_secret", "put_secret_value", "tag_resource"]
-    assert plan.after == present(WANT, None, KEY).after
+    assert operations(plan) == ["RestoreSecret", "PutSecretValue", "TagResource"]
+    assert plan.diff()["after"] == present(WANT, None, KEY).diff()["after"]
 
 
 @pytest.mark.parametrize(("days", "how"), [(7, {"RecoveryWindowInDays": 7}), (0, {"ForceDeleteWithoutRecovery": True})])
 def test_deletes(days: int, how: dict[str, Any]) -> None:
-    plan = absent(live(), days)
-    assert plan.calls == [("delete_secret", {"SecretId": WANT.name, **how})]
-    assert set(plan.before) == {"f/staging/kafka.username", "f/staging/kafka.password"}
-    assert "hunter2" not in repr(plan.before)
+    plan = absent(WANT.name, live(), days)
+    (step,) = plan
+    assert (step.operation, step.request) == ("DeleteSecret", {"SecretId": WANT.name, **how})
+    assert set(plan.diff()["before"]) == {"f/staging/kafka.username", "f/staging/kafka.password"}
+    assert "hunter2" not in repr(plan.diff()["before"])
 
 
 def test_nothing_to_delete() -> None:
-    assert absent(None, 7) == absent(live(deleted=True), 7) == Plan()
+    assert not absent(WANT.name, None, 7)
+    assert not absent(WANT.name, live(deleted=True), 7)
 
 
 def test_names_of_a_key() -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan import Plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Plan
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 

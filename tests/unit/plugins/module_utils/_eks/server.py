@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import spec
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import Runner
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, RefusedError
 
 ARN: Final = "arn:aws:eks:eu-central-1:111122223333"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError, ImmutableError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_plan import (
     plan_association,
     plan_association_absent,
@@ -13,7 +14,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_pla
     wanted_association,
     wanted_entry,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import EksError, ImmutableError
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 
 PRINCIPAL = "arn:aws:iam::111122223333:role/team"
@@ -122,16 +122,16 @@ def test_associations() -> None:
             {"namespace": "ns", "serviceAccount": "sa", "roleArn": "r", "policy": '{"a":1}', "tags": {"x": "y"}},
         )
     ]
-    with pytest.raises(EksError, match="role_arn must be given to create it"):
+    with pytest.raises(AwsError, match="role_arn must be given to create it"):
         associate({}, None)
 
 
 def test_an_add_ons_association_is_left_to_it() -> None:
     owned = {**ASSOCIATION, "ownerArn": "arn:aws:eks:eu-central-1:111122223333:addon/one/x/0"}
     assert associate({"role_arn": "role-one"}, owned) == []
-    with pytest.raises(EksError, match=r"belongs to .*addon/one/x"):
+    with pytest.raises(AwsError, match=r"belongs to .*addon/one/x"):
         associate({"role_arn": "role-two"}, owned)
-    with pytest.raises(EksError, match="belongs to"):
+    with pytest.raises(AwsError, match="belongs to"):
         plan_association_absent("one", "ns", "sa", owned)
     assert not plan_association_absent("one", "ns", "sa", None)
 
@@ -231,7 +231,7 @@ def test_what_the_api_leaves_out_has_its_default() -> None:
     ],
 )
 def test_a_scope_without_sense_is_refused(policies: list[dict[str, Any]], message: str) -> None:
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         plan({"policies": policies})
     assert str(said.value) == message
 
@@ -296,16 +296,16 @@ def test_tags_of_associations_are_taken_away_unless_they_are_kept() -> None:
 
 
 def test_what_is_said_where_an_association_cannot_be_made_or_changed() -> None:
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         associated({"tags": {"x": "y"}}, None)
     assert str(said.value) == f"{LABEL} does not exist, and role_arn must be given to create it."
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         associated({"role_arn": "other"}, ASSOCIATION | {"ownerArn": "arn:addon"})
     assert str(said.value) == (
         f"{LABEL} belongs to arn:addon: change the pod_identity_associations of that add-on (eks_addon) instead."
         " Nothing was changed."
     )
-    with pytest.raises(EksError, match=f"{LABEL} belongs to arn:addon"):
+    with pytest.raises(AwsError, match=f"{LABEL} belongs to arn:addon"):
         plan_association_absent("one", "ns", "sa", ASSOCIATION | {"ownerArn": "arn:addon"})
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import (
+    AwsError,
+    ImmutableError,
+    VersionError,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.addon_plan import (
     is_symbol,
     plan_absent,
     plan_present,
     resolve_version,
     wanted_state,
-)
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import (
-    EksError,
-    ImmutableError,
-    VersionError,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 
@@ -137,7 +137,7 @@ def test_the_namespace_is_immutable() -> None:
 
 def test_one_service_account_has_one_role() -> None:
     pairs = [{"service_account": "sa", "role_arn": role} for role in ("one", "two")]
-    with pytest.raises(EksError, match="'sa' is given two roles: one, two"):
+    with pytest.raises(AwsError, match="'sa' is given two roles: one, two"):
         wanted_state({"pod_identity_associations": pairs})
 
 

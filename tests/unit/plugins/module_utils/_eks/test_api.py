@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ApiError
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 

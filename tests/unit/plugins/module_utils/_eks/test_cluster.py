@@ -6,12 +6,12 @@ import base64
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError, ClusterNotFoundError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.cluster import (
     client_for,
     describe_endpoint,
     session_for,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ClusterNotFoundError, EksError
 from botocore.exceptions import ClientError
 
 
@@ -61,12 +61,12 @@ def test_a_missing_cluster_is_its_own_error() -> None:
 
 
 def test_another_refusal_carries_the_reason() -> None:
-    with pytest.raises(EksError, match="AccessDeniedException: because"):
+    with pytest.raises(AwsError, match="AccessDeniedException: because"):
         describe_endpoint(FakeClient(refused("AccessDeniedException")), "one")
 
 
 def test_profile_and_keys_exclude_each_other() -> None:
-    with pytest.raises(EksError, match="exclude each other"):
+    with pytest.raises(AwsError, match="exclude each other"):
         session_for({"profile": "p", "access_key": "a", "secret_key": "s"})
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import botocore.session
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import (
+    AwsError,
+    ImmutableError,
+    VersionError,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.cluster_plan import (
     check_offered,
     current_state,
     plan_absent,
     plan_present,
     wanted_state,
-)
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import (
-    EksError,
-    ImmutableError,
-    VersionError,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.reference import steps
 from botocore.validate import ParamValidator
@@ -302,7 +302,7 @@ def test_versions_are_asked_for_only_when_one_is_chosen() -> None:
     ],
 )
 def test_options_that_can_only_be_misunderstood(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(EksError, match=words):
+    with pytest.raises(AwsError, match=words):
         wanted_state(options)
 
 
@@ -395,7 +395,7 @@ def test_every_request_is_valid_for_the_api() -> None:
 
 
 def test_creation_needs_a_role_and_subnets() -> None:
-    with pytest.raises(EksError, match="role_arn and subnet_ids must be given"):
+    with pytest.raises(AwsError, match="role_arn and subnet_ids must be given"):
         plan({"version": "1.36"}, None)
 
 
@@ -404,14 +404,14 @@ def test_deletion() -> None:
     assert (step.operation, step.ends) == ("DeleteCluster", "gone")
     assert not plan_absent("one", None, {}, [])
     assert not plan_absent("one", cluster(status="DELETING"), {}, ["node group x"])
-    with pytest.raises(EksError, match="still has node group x, Fargate profile y"):
+    with pytest.raises(AwsError, match="still has node group x, Fargate profile y"):
         plan_absent("one", CLUSTER, {}, ["node group x", "Fargate profile y"])
 
 
 def test_deletion_of_a_protected_cluster() -> None:
     protected = cluster(deletionProtection=True)
     for wanted in ({}, {"deletion_protection": True}, {"deletion_protection": None}):
-        with pytest.raises(EksError, match="protected from deletion"):
+        with pytest.raises(AwsError, match="protected from deletion"):
             plan_absent("one", protected, wanted, [])
     operations = [s.operation for s in plan_absent("one", protected, {"deletion_protection": False}, [])]
     assert operations == ["UpdateClusterConfig", "DeleteCluster"]
@@ -428,7 +428,7 @@ def test_an_old_cluster_has_the_defaults() -> None:
 @pytest.mark.parametrize("found", [CLUSTER, None])
 def test_an_endpoint_for_nobody_is_refused(found: dict[str, Any] | None) -> None:
     options = {"endpoint_public_access": False, "role_arn": ROLE, "subnet_ids": ["subnet-a", "subnet-b"]}
-    with pytest.raises(EksError, match="cannot both be false"):
+    with pytest.raises(AwsError, match="cannot both be false"):
         plan(options, found)
 
 
@@ -604,7 +604,7 @@ def test_auto_mode_without_a_role_takes_one() -> None:
     ],
 )
 def test_a_block_that_is_none_is_named_with_its_option(option: str, value: Any) -> None:
-    with pytest.raises(EksError, match=f"^{option}: 'x' is not a CIDR block: "):
+    with pytest.raises(AwsError, match=f"^{option}: 'x' is not a CIDR block: "):
         wanted_state({option: value})
 
 
@@ -616,7 +616,7 @@ def test_a_block_that_is_none_is_named_with_its_option(option: str, value: Any) 
     ],
 )
 def test_an_answer_with_a_block_that_is_none_is_named_with_its_field(answer: dict[str, Any], field: str) -> None:
-    with pytest.raises(EksError, match=f"^{field}: 'x' is not a CIDR block: "):
+    with pytest.raises(AwsError, match=f"^{field}: 'x' is not a CIDR block: "):
         current_state(answer)
 
 
@@ -695,16 +695,16 @@ NOTHING = "Nothing was changed."
     ],
 )
 def test_what_is_said_of_what_cannot_be(options: dict[str, Any], found: dict[str, Any] | None, message: str) -> None:
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         plan(options, found)
     assert str(said.value) == message
 
 
 def test_what_is_said_of_clusters_that_cannot_go() -> None:
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         plan_absent("one", CLUSTER, {}, ["node group x", "Fargate profile y"])
     assert str(said.value) == f"cluster one still has node group x, Fargate profile y: delete these first. {NOTHING}"
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         plan_absent("one", cluster(deletionProtection=True), {}, [])
     assert str(said.value) == (
         "cluster one is protected from deletion. To delete it anyway, set deletion_protection=false together with"

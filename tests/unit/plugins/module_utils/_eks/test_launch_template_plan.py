@@ -7,7 +7,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import EksError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.launch_template_plan import (
     LONGEST_NAME,
     data_state,
@@ -192,7 +192,7 @@ def test_tokens_are_required() -> None:
 @pytest.mark.parametrize("ami_type", [None, *AMI_TYPES])
 def test_the_disk_is_the_images_volume(ami_type: str | None) -> None:
     if ami_type == "CUSTOM":
-        with pytest.raises(EksError) as refused:
+        with pytest.raises(AwsError) as refused:
             template_data(1, 40, ami_type)
         assert str(refused.value) == (
             "ami_type CUSTOM needs a launch template with an image, which this one has not. Make one of your own, with "
@@ -217,7 +217,7 @@ def test_names_and_hops_are_ec2s() -> None:
     assert len(template_name("a", "b")) >= name.metadata["min"]
     longest = "c" * 100
     assert len(template_name(longest, "g" * 27)) == LONGEST_NAME
-    with pytest.raises(EksError) as refused:
+    with pytest.raises(AwsError) as refused:
         template_name(longest, "g" * 28)
     assert str(refused.value) == (
         f"The launch template {longest}/{'g' * 28} would have a name of 129 characters, and EC2 allows 128. "

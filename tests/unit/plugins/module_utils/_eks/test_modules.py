@@ -9,18 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import (
+    AwsError,
+    ClusterNotFoundError,
+    FailedError,
+    VersionError,
+    WaitTimeoutError,
+)
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import (
     access_module,
     addon_module,
     cluster_module,
     nodegroup_module,
-)
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import (
-    ClusterNotFoundError,
-    EksError,
-    FailedError,
-    VersionError,
-    WaitTimeoutError,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._eks.server import (
     ARN,
@@ -213,7 +213,7 @@ def test_what_others_have_made_is_left_alone(eks: FakeEks, name: str, state: str
     call, _, given, _ = made(eks, name)
     before = copy.deepcopy(eks.found)
     wanted = {**given, "tags": {**MARKS, "dataplatform.fleet/cluster": "two"}}
-    with pytest.raises(EksError, match="has a name of this fleet's and not its tags"):
+    with pytest.raises(AwsError, match="has a name of this fleet's and not its tags"):
         call(eks, **wanted, state=state, check_mode=check_mode)
     assert (eks.found, eks.calls) == (before, [])
     assert call(eks, **wanted, adopt=True)["changed"]
@@ -351,7 +351,7 @@ def test_a_cluster_with_node_groups_is_not_removed(eks: FakeEks) -> None:
     eks.nodegroup("b")["status"] = "DELETING"
     eks.passing["nodegroup", "b"] = ["DELETING", "DELETING", GONE]
     eks.put("fargate profile", "f")
-    with pytest.raises(EksError, match=r"^cluster one still has node group a, Fargate profile f: delete these first\."):
+    with pytest.raises(AwsError, match=r"^cluster one still has node group a, Fargate profile f: delete these first\."):
         cluster(eks, state="absent")
     assert eks.calls == []
     assert ("nodegroup", "b") not in eks.found, "one that is going is waited for"
@@ -384,7 +384,7 @@ def test_a_protected_cluster_goes_only_when_a_task_says_so(
     eks.cluster(deletionProtection=True)
     given = {} if said is None else {"deletion_protection": said}
     if operations is None:
-        with pytest.raises(EksError, match="is protected from deletion"):
+        with pytest.raises(AwsError, match="is protected from deletion"):
             cluster(eks, state="absent", **given)
         assert eks.calls == []
     else:
@@ -430,7 +430,7 @@ def test_a_new_node_group_has_the_latest_release_anyway(eks: FakeEks) -> None:
 def test_a_missing_latest_release_is_an_error(eks: FakeEks, ami_type: str, why: str) -> None:
     eks.cluster()
     eks.nodegroup("workers", amiType=ami_type)
-    with pytest.raises(EksError, match=why):
+    with pytest.raises(AwsError, match=why):
         nodegroup(eks, release_version="latest")
     assert eks.calls == []
 
@@ -449,7 +449,7 @@ def test_a_templates_version_may_have_a_name(eks: FakeEks, given: dict[str, str]
 def test_a_template_that_is_not_there_is_named(eks: FakeEks, given: dict[str, str], name: str) -> None:
     eks.cluster()
     eks.nodegroup("workers")
-    with pytest.raises(EksError, match=rf"There is no launch template {name}\. Nothing was changed"):
+    with pytest.raises(AwsError, match=rf"There is no launch template {name}\. Nothing was changed"):
         nodegroup(eks, launch_template={**given, "version": "$Latest"})
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import (
-    EksError,
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import (
+    AwsError,
     ImmutableError,
     VersionError,
 )
@@ -200,7 +200,7 @@ def test_versions_that_cannot_be_reached(options: dict[str, Any], words: str) ->
     ],
 )
 def test_sizes_and_taints_that_cannot_be(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(EksError, match=words):
+    with pytest.raises(AwsError, match=words):
         plan(options)
 
 
@@ -254,7 +254,7 @@ def test_creation_is_one_call_with_everything() -> None:
 
 
 def test_creation_needs_a_role_subnets_and_the_clusters_version() -> None:
-    with pytest.raises(EksError, match="node_role_arn and subnet_ids must be given"):
+    with pytest.raises(AwsError, match="node_role_arn and subnet_ids must be given"):
         plan({}, None)
     with pytest.raises(VersionError, match=r"cannot be created with Kubernetes 1\.35: cluster one runs 1\.36"):
         plan({"node_role_arn": ROLE, "subnet_ids": ["a"], "version": "1.35"}, None)
@@ -273,7 +273,7 @@ def test_what_a_launch_template_excludes(more: dict[str, Any], words: str) -> No
     (step,) = plan(new, None)
     remote = step.request.get("remoteAccess", {})
     assert remote.get("sourceSecurityGroups") in (None, ["sg", "sh"])
-    with pytest.raises(EksError) as refused:
+    with pytest.raises(AwsError) as refused:
         plan({**new, "launch_template": {"name": "t"}}, None)
     assert str(refused.value) == (
         f"{LABEL}: EKS does not take {words} with launch_template. Set BlockDeviceMappings, KeyName and "
@@ -526,11 +526,11 @@ ORDER = "The order is min_size <= desired_size <= max_size. Nothing was changed.
     ],
 )
 def test_what_is_said_of_sizes_that_cannot_be(options: dict[str, Any], where: str, message: str) -> None:
-    with pytest.raises(EksError) as said:
+    with pytest.raises(AwsError) as said:
         plan(options)
     assert str(said.value) == where + message
     if not where:
-        with pytest.raises(EksError) as said:
+        with pytest.raises(AwsError) as said:
             wanted_state({**options, "cluster_name": "one", "name": "workers"})
         assert str(said.value) == f"{LABEL}: {message}"
 
@@ -586,7 +586,7 @@ def test_versions_that_can_be_reached(options: dict[str, Any], cluster_version: 
 
 def test_what_is_said_where_a_group_cannot_be_made() -> None:
     for options, missing in (({}, "node_role_arn and subnet_ids"), ({"node_role_arn": ROLE}, "subnet_ids")):
-        with pytest.raises(EksError) as said:
+        with pytest.raises(AwsError) as said:
             plan(options, None)
         assert str(said.value) == f"{LABEL} does not exist, and {missing} must be given to create it."
     with pytest.raises(VersionError) as said:
@@ -600,5 +600,5 @@ def test_what_is_said_where_a_group_cannot_be_made() -> None:
 
 
 def test_a_version_that_is_none_is_refused() -> None:
-    with pytest.raises(EksError):
+    with pytest.raises(AwsError):
         wanted_state({"version": "latest"})

@@ -10,9 +10,10 @@ from typing import Any
 
 import botocore.session
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import ApiError, FailedError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan, Step
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ApiError, FailedError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan import Change, Plan, Step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import (
     SETTLE_SECONDS,
     Runner,
@@ -21,7 +22,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner imp
     predict_tags,
     run,
 )
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller
 from botocore import xform_name
 
 

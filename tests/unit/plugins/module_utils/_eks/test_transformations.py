@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import transformations as t
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import EksError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,7 +79,7 @@ def test_versions_are_sorted_by_their_numbers() -> None:
 
 def test_networks() -> None:
     assert t.networks(["10.0.0.1", "10.0.0.1/32", "2001:db8::/32"], "x") == ["10.0.0.1/32", "2001:db8::/32"]
-    with pytest.raises(EksError, match="x: 'here' is not a CIDR block"):
+    with pytest.raises(AwsError, match="x: 'here' is not a CIDR block"):
         t.networks(["here"], "x")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError, WaitTimeoutError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller, Probe
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import waiters
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import FailedError, WaitTimeoutError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.waiters import Poller, Probe
 
 
 class Clock:

@@ -115,9 +115,7 @@ def test_no_call_is_made_without_the_lock(place: Place) -> None:
 # Modules that only read, and a key that is looked up.
 READING = {
     ("check_ownership.py", "sts"),
-    ("secretsmanager_documents.py", "kms"),
     ("secretsmanager_documents_info.py", "secretsmanager"),
-    ("zone.py", "ec2"),
 }
 
 

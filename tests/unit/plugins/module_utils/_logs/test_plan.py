@@ -2,38 +2,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.dataplatform.fleet.plugins.module_utils._logs.plan import plan, state
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change
+from ansible_collections.dataplatform.fleet.plugins.module_utils._logs.plan import plan_absent, plan_present
 
-WANT = state(90, {"team": "data"})
+GROUP = {"arn": "arn:aws:logs:::log-group:logs:*", "retentionInDays": 90}
+TAGS = {"team": "data"}
 
 
 def test_creates_with_tags_and_retention() -> None:
-    calls, before, after = plan("logs", "", None, WANT)
-    assert calls == [
-        ("create_log_group", {"logGroupName": "logs", "tags": {"team": "data"}}),
-        ("put_retention_policy", {"logGroupName": "logs", "retentionInDays": 90}),
+    plan = plan_present("logs", None, {}, 90, TAGS)
+    assert [(step.operation, step.request) for step in plan] == [
+        ("CreateLogGroup", {"logGroupName": "logs", "tags": {"team": "data"}}),
+        ("PutRetentionPolicy", {"logGroupName": "logs", "retentionInDays": 90}),
     ]
-    assert (before, after) == ({}, {"retention_days": 90, "tags.team": "data"})
+    assert plan.diff()["after"] == {"retention_days": 90, "tags.team": "data"}
+    assert plan.tags() == TAGS
 
 
-def test_creates_without_retention() -> None:
-    assert plan("logs", "", None, state(None, {}))[0] == [("create_log_group", {"logGroupName": "logs"})]
+@pytest.mark.parametrize("tags", [None, {}])
+def test_creates_without_retention(tags: dict[str, str] | None) -> None:
+    (step,) = plan_present("logs", None, {}, None, tags)
+    assert (step.operation, step.request) == ("CreateLogGroup", {"logGroupName": "logs"})
 
 
-def test_needs_nothing() -> None:
-    assert plan("logs", "arn", {**WANT, "tags.theirs": "stays"}, WANT) == ([], {}, {})
+@pytest.mark.parametrize(("tags", "purge"), [(None, True), (TAGS, False), ({**TAGS, "theirs": "stays"}, True)])
+def test_needs_nothing(tags: dict[str, str] | None, purge: bool) -> None:
+    assert not plan_present("logs", GROUP, {**TAGS, "theirs": "stays"}, 90, tags, purge_tags=purge)
 
 
 def test_changes_only_what_differs() -> None:
-    calls, before, after = plan("logs", "arn", state(1, {"team": "data"}), WANT)
-    assert calls == [("put_retention_policy", {"logGroupName": "logs", "retentionInDays": 90})]
-    assert (before, after) == ({"retention_days": 1}, {"retention_days": 90})
-    calls, before, after = plan("logs", "arn", state(90, {}), WANT)
-    assert calls == [("tag_resource", {"resourceArn": "arn", "tags": {"team": "data"}})]
-    assert (before, after) == ({}, {"tags.team": "data"})
+    (step,) = plan_present("logs", {**GROUP, "retentionInDays": 1}, TAGS, 90, TAGS)
+    assert (step.operation, step.request["retentionInDays"]) == ("PutRetentionPolicy", 90)
+    assert step.changes == {"retention_days": Change(1, 90)}
+    tag, untag = plan_present("logs", GROUP, {"old": "1"}, 90, TAGS)
+    assert (tag.operation, tag.request["tags"]) == ("TagResource", TAGS)
+    assert (untag.operation, untag.request["tagKeys"]) == ("UntagResource", ["old"])
+    assert tag.request["resourceArn"] == untag.request["resourceArn"] == "arn:aws:logs:::log-group:logs"
 
 
 def test_keeps_logs_forever() -> None:
-    calls, before, after = plan("logs", "arn", state(90, {}), state(None, {}))
-    assert calls == [("delete_retention_policy", {"logGroupName": "logs"})]
-    assert (before, after) == ({"retention_days": 90}, {"retention_days": None})
+    (step,) = plan_present("logs", GROUP, {}, None, None)
+    assert (step.operation, step.request) == ("DeleteRetentionPolicy", {"logGroupName": "logs"})
+    assert step.changes == {"retention_days": Change(90, None)}
+
+
+def test_deletes() -> None:
+    (step,) = plan_absent("logs", GROUP, TAGS)
+    assert (step.operation, step.request) == ("DeleteLogGroup", {"logGroupName": "logs"})
+    assert step.changes == {"retention_days": Change(90, None), "tags.team": Change("data", None)}
+    assert not plan_absent("logs", None, {})

@@ -110,6 +110,12 @@ class FakeEc2(Fake):
             one["Tags"] = tagged(untagged(one["Tags"]) | untagged(Tags))
         return {}
 
+    def DeleteTags(self, Resources: list[str], Tags: list[Item]) -> Item:
+        gone = {tag["Key"] for tag in Tags}
+        for one in map(self._one, Resources):
+            one["Tags"] = [tag for tag in one["Tags"] if tag["Key"] not in gone]
+        return {}
+
     def CreateRoute(self, RouteTableId: str, **route: str) -> Item:
         (table,) = [table for table in self.tables if table["RouteTableId"] == RouteTableId]
         assert route["DestinationCidrBlock"] not in self.routes(RouteTableId)
@@ -201,9 +207,12 @@ class FakeRoute53(Fake):
         tags = tagged(self._anywhere(ResourceId)["tags"])
         return {"ResourceTagSet": {"ResourceType": ResourceType, "ResourceId": ResourceId, "Tags": tags}}
 
-    def ChangeTagsForResource(self, ResourceType: str, ResourceId: str, AddTags: list[Item]) -> Item:
+    def ChangeTagsForResource(
+        self, ResourceType: str, ResourceId: str, AddTags: tuple[Item, ...] = (), RemoveTagKeys: tuple[str, ...] = ()
+    ) -> Item:
         assert ResourceType == "hostedzone"
-        self.zones[ResourceId]["tags"] |= untagged(AddTags)
+        tags = self.zones[ResourceId]["tags"] | untagged(list(AddTags))
+        self.zones[ResourceId]["tags"] = {key: value for key, value in tags.items() if key not in RemoveTagKeys}
         return {}
 
     def CreateHostedZone(self, Name: str, VPC: Item, CallerReference: str, HostedZoneConfig: Item) -> Item:
@@ -266,3 +275,18 @@ class Module:
         self.asked.append((service, region, credentials))
         there = credentials.get("aws_access_key_id") or region not in ("", self.region)
         return (self._other if there else self._own)[service].client
+
+    def log(self, _line: str) -> None:
+        pass
+
+
+def before(one: Any) -> Item:
+    """What changes, as it was, of a manager or zone that has done its work."""
+    found: Item = one.this.plan().diff()["before"]
+    return found
+
+
+def after(one: Any) -> Item:
+    """What changes, as it is then."""
+    found: Item = one.this.plan().diff()["after"]
+    return found

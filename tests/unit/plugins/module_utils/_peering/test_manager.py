@@ -6,15 +6,22 @@ from __future__ import annotations
 
 import copy
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError, WaitTimeoutError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
+from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, manager
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.manager import Manager
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._peering.accounts import (
     FakeEc2,
     Module,
+    after,
+    before,
     tagged,
     untagged,
 )
@@ -54,11 +61,13 @@ class Accounts:
             "accepter": {},
             "tags": FLEET,
             "adopt": False,
-            "timeout": 10,
+            "purge_tags": False,
+            "wait": True,
+            "wait_timeout": 10,
         }
         module = Module({"ec2": self.own}, {"ec2": self.hub}, {**given, **params}, check_mode=check_mode)
         self.asked = module.asked
-        return Manager(module)
+        return Manager(Run(module))
 
     def changes(self) -> list[str]:
         """What was called, the other account's with its name."""
@@ -68,8 +77,8 @@ class Accounts:
 @pytest.fixture
 def accounts(monkeypatch: pytest.MonkeyPatch) -> Accounts:
     passed = itertools.count()
-    monkeypatch.setattr(api.time, "sleep", lambda _: None)
-    monkeypatch.setattr(api.time, "monotonic", lambda: next(passed))
+    clock = {"sleep": lambda _: None, "clock": lambda: next(passed)}
+    monkeypatch.setattr(manager, "Poller", partial(Poller, **clock))
     return Accounts()
 
 
@@ -79,7 +88,7 @@ def test_a_connection_is_requested_accepted_and_led_to_from_both_sides(accounts:
     assert accounts.changes() == []
     manager = accounts.manager(**ACCEPTS)
     assert manager.present() == {"id": "pcx-new", "status": "active", "commands": []}
-    assert (manager.before, manager.after) == ({}, {**MADE, **ROUTES}) == (announced.before, announced.after)
+    assert (before(manager), after(manager)) == ({}, {**MADE, **ROUTES}) == (before(announced), after(announced))
     assert accounts.changes() == [
         "CreateVpcPeeringConnection",
         *["CreateRoute"] * 2,
@@ -99,7 +108,7 @@ def test_a_connection_is_requested_accepted_and_led_to_from_both_sides(accounts:
     again = accounts.manager(**ACCEPTS)
     made = accounts.changes()
     assert again.present()["status"] == "active"
-    assert (again.before, again.after, accounts.changes()) == ({}, {}, made)
+    assert (before(again), after(again), accounts.changes()) == ({}, {}, made)
 
 
 def test_the_accepters_key_is_used_on_its_side_alone(accounts: Accounts) -> None:
@@ -134,13 +143,13 @@ def test_where_the_run_may_not_accept_the_owner_is_told_what_to_run(accounts: Ac
         result = manager.present()
         assert result["status"] == "pending-acceptance"
         assert len(result["commands"]) == 2
-        assert manager.after["peering one-hub"] == "pending-acceptance"
-        assert "routes to 10.42.0.0/16" not in manager.after
+        assert after(manager)["peering one-hub"] == "pending-acceptance"
+        assert "routes to 10.42.0.0/16" not in after(manager)
     assert "--vpc-peering-connection-id pcx-new" in result["commands"][0]
     assert accounts.hub.calls == accounts.hub.reads == []
     again = accounts.manager(**given)
     assert len(again.present()["commands"]) == 2
-    assert (again.before, again.after) == ({}, {})
+    assert (before(again), after(again)) == ({}, {})
     accounts.own.connections[0]["Status"]["Code"] = "active"
     assert accounts.manager(**given).present()["commands"] == []
 
@@ -150,8 +159,8 @@ def test_a_pending_request_is_accepted(accounts: Accounts) -> None:
     for check_mode in (True, False):
         manager = accounts.manager(check_mode=check_mode, **ACCEPTS)
         assert manager.present() == {"id": "pcx-1", "status": "active", "commands": []}
-        assert manager.before == {"peering one-hub": "pending-acceptance"}
-        assert manager.after == {"peering one-hub": "active", **ROUTES}
+        assert before(manager) == {"peering one-hub": "pending-acceptance"}
+        assert after(manager) == {"peering one-hub": "active", **ROUTES}
         assert ("hub: AcceptVpcPeeringConnection" in accounts.changes()) is not check_mode
 
 
@@ -163,20 +172,20 @@ def test_a_connection_that_is_being_created_is_waited_for_and_not_accepted_twice
 
 def test_a_request_that_fails_is_named_with_its_reason(accounts: Accounts) -> None:
     accounts.own.status_after_acceptance = ["failed"]
-    with pytest.raises(PeeringError, match=r"^The peering connection pcx-new is failed: told$"):
+    with pytest.raises(FailedError, match=r"^The peering connection pcx-new is failed: told$"):
         accounts.manager(**ACCEPTS).present()
 
 
 def test_a_wait_ends_in_time(accounts: Accounts) -> None:
     accounts.own.status_after_acceptance = ["provisioning"]
-    said = r"^The peering connection pcx-new is provisioning \(told\), not active, after 10 s\.$"
-    with pytest.raises(PeeringError, match=said):
+    said = r"^The peering connection pcx-new was still provisioning after wait_timeout=10 s \(seen: .*\): told\."
+    with pytest.raises(WaitTimeoutError, match=said):
         accounts.manager(**ACCEPTS).present()
 
 
 def test_a_rejected_request_is_the_owners_last_word(accounts: Accounts) -> None:
     accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", "rejected", Name="one-hub", **FLEET)
-    with pytest.raises(PeeringError, match="the owner of vpc-hub has rejected the request"):
+    with pytest.raises(PeeringError, match="The owner of vpc-hub has rejected the request"):
         accounts.manager(**ACCEPTS).present()
     assert accounts.changes() == []
     accounts.own.peering("pcx-2", "vpc-own", "vpc-hub", "active", Name="one-hub", **FLEET)
@@ -190,7 +199,7 @@ def test_a_connection_of_others_is_refused_unless_it_is_adopted(
 ) -> None:
     theirs = {"Name": "one-hub", "dataplatform.fleet/fleet": "another"}
     accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", "active", **theirs)
-    with pytest.raises(PeeringError) as said:
+    with pytest.raises(ForeignError) as said:
         getattr(accounts.manager(check_mode=check_mode, **ACCEPTS), call)()
     assert str(said.value).startswith(
         "The peering connection pcx-1 of one-hub has a name of this fleet's and not its tags:"
@@ -211,8 +220,8 @@ def test_tags_are_corrected_and_others_stay(accounts: Accounts) -> None:
     for check_mode in (True, False):
         manager = accounts.manager(check_mode=check_mode, tags=wanted, **ACCEPTS)
         manager.present()
-        assert manager.before == {"peering one-hub.tags.cost": "0"}
-        assert manager.after == {"peering one-hub.tags.cost": "1", "peering one-hub.tags.more": "true"}
+        assert before(manager) == {"peering one-hub.tags.cost": "0"}
+        assert after(manager) == {"peering one-hub.tags.cost": "1", "peering one-hub.tags.more": "true"}
         assert accounts.own.made == ([] if check_mode else ["CreateTags"])
     assert untagged(accounts.own.connections[0]["Tags"]) == {**had, "cost": "1", "more": "true"}
 
@@ -229,8 +238,8 @@ def test_of_routes_those_that_are_there_are_shown_before(accounts: Accounts) -> 
     accounts.own.DeleteRoute("rtb-2", "10.40.0.0/16")
     manager = accounts.manager(check_mode=True, **ACCEPTS)
     manager.present()
-    assert manager.before == {"routes to 10.40.0.0/16": ["rtb-1"]}
-    assert manager.after == {"routes to 10.40.0.0/16": ["rtb-1", "rtb-2"]}
+    assert before(manager) == {"routes to 10.40.0.0/16": ["rtb-1"]}
+    assert after(manager) == {"routes to 10.40.0.0/16": ["rtb-1", "rtb-2"]}
 
 
 def test_a_route_of_others_is_refused(accounts: Accounts) -> None:
@@ -241,7 +250,7 @@ def test_a_route_of_others_is_refused(accounts: Accounts) -> None:
 
 @pytest.mark.parametrize(
     ("params", "missing"),
-    [({"vpc": "two"}, "there is no VPC two in eu-central-1"), ({"peer": {**PEER, "vpc_id": ""}}, "of the other side")],
+    [({"vpc": "two"}, "There is no VPC two in eu-central-1"), ({"peer": {**PEER, "vpc_id": ""}}, "of the other side")],
 )
 def test_a_missing_vpc_is_named_and_expected_in_check_mode(
     accounts: Accounts, params: dict[str, Any], missing: str
@@ -251,10 +260,10 @@ def test_a_missing_vpc_is_named_and_expected_in_check_mode(
     announced = accounts.manager(check_mode=True, **params, **ACCEPTS)
     assert announced.present() == {"id": "", "status": "active", "commands": []}
     every = "every private route table"
-    assert announced.after == {**MADE, "routes to 10.40.0.0/16": every, "routes to 10.42.0.0/16": every}
+    assert after(announced) == {**MADE, "routes to 10.40.0.0/16": every, "routes to 10.42.0.0/16": every}
     manual = accounts.manager(check_mode=True, accept=False, **params)
     assert manual.present()["status"] == "pending-acceptance"
-    assert "routes to 10.42.0.0/16" not in manual.after
+    assert "routes to 10.42.0.0/16" not in after(manual)
     assert accounts.changes() == []
 
 
@@ -278,26 +287,26 @@ GONE = {f"route of rtb-{name} to 10.40.0.0/16": "pcx-new" for name in ("1", "2")
 def test_a_connection_goes_with_its_routes_on_both_sides(accounts: Accounts) -> None:
     connected(accounts)
     gone = {"id": "pcx-new", "status": "deleted", "commands": []}
-    before = copy.deepcopy(accounts.own.connections)
+    there = copy.deepcopy(accounts.own.connections)
     announced = accounts.manager(check_mode=True, **ACCEPTS)
     assert announced.absent() == gone
-    assert (accounts.changes(), accounts.own.connections) == ([], before)
+    assert (accounts.changes(), accounts.own.connections) == ([], there)
     manager = accounts.manager(**ACCEPTS)
     assert manager.absent() == gone
-    assert manager.before == {**GONE, "route of rtb-hub to 10.42.0.0/16": "pcx-new"} == announced.before
-    assert manager.after == {} == announced.after
+    assert before(manager) == {**GONE, "route of rtb-hub to 10.42.0.0/16": "pcx-new"} == before(announced)
+    assert after(manager) == {} == after(announced)
     assert accounts.own.made == ["DeleteRoute", "DeleteRoute", "DeleteVpcPeeringConnection"]
     assert accounts.hub.made == ["DeleteRoute"]
     again = accounts.manager(**ACCEPTS)
     assert again.absent() == {"id": "", "status": "deleted", "commands": []}
-    assert again.before == {}
+    assert before(again) == {}
 
 
 def test_another_accounts_routes_are_left_to_it(accounts: Accounts) -> None:
     connected(accounts)
     manager = accounts.manager()
     manager.absent()
-    assert manager.before == GONE
+    assert before(manager) == GONE
     assert accounts.hub.calls == accounts.hub.reads == []
 
 
@@ -319,3 +328,17 @@ def test_connections_in_which_the_vpc_is_the_accepter(accounts: Accounts) -> Non
         found = api.connections(accounts.own.client, "vpc-own", side)
         assert [one["VpcPeeringConnectionId"] for one in found] == [expected]
     assert tagged({}) == accounts.own.connections[0]["Tags"]
+
+
+def test_tags_of_others_are_purged(accounts: Accounts) -> None:
+    marks = {"Name": "one-hub", "dataplatform.fleet/fleet": "f"}
+    live = accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", **marks, theirs="x")
+    for tags, left in ((None, {"theirs": "x"}), ({}, {})):
+        accounts.manager(tags=tags, purge_tags=True, **ACCEPTS).present()
+        assert untagged(live["Tags"]) == {**marks, **left}
+
+
+def test_without_a_wait_the_connection_is_accepted_and_on_its_way(accounts: Accounts) -> None:
+    accounts.own.status_after_acceptance = ["provisioning"]
+    assert accounts.manager(**ACCEPTS, wait=False).present()["status"] == "provisioning"
+    assert "hub: AcceptVpcPeeringConnection" in accounts.changes()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ def test_of_several_connections_of_one_name_its_own_is_used() -> None:
 class Ec2:
     """VPCs of one name, vpc-1 and so on, with these tags."""
 
+    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="ec2"))
+
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = tags
 
@@ -102,6 +105,8 @@ def test_of_several_vpcs_of_one_name_the_fleets_own_is_used() -> None:
 class Route53:
     """Private zones of one name, Z1 and so on, with these tags."""
 
+    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="route53"))
+
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = tags
 
@@ -123,7 +128,7 @@ def test_of_several_zones_of_another_account_the_fleets_own_is_used() -> None:
     assert api.zone_id(Route53(), "one.internal", fleet | member) == ""
     assert api.zone_id(Route53({}), "one.internal", fleet | member) == "Z1"
     assert api.zone_id(Route53({}, hub), "one.internal", fleet | member) == "Z2"
-    with pytest.raises(PeeringError, match=r"several private zones of the account are named one.internal \(Z1, Z2\)"):
+    with pytest.raises(PeeringError, match=r"Several private zones of the account are named one.internal \(Z1, Z2\)"):
         api.zone_id(Route53({}, {}), "one.internal", fleet | member)
 
 

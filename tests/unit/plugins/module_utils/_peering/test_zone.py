@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
@@ -15,6 +16,8 @@ from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._pee
     FakeEc2,
     FakeRoute53,
     Module,
+    after,
+    before,
 )
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import RefusedError
 
@@ -41,14 +44,14 @@ class Accounts:
         given = {
             "name": NAME,
             "vpc": "one",
-            "create": False,
             "owner_account_id": "",
             "accepter": {},
             "tags": FLEET,
+            "purge_tags": False,
             "adopt": False,
         }
         own, other = {"ec2": self.ec2, "route53": self.own}, {"route53": self.other}
-        return Zone(Module(own, other, {**given, **params}, check_mode=check_mode))
+        return Zone(Run(Module(own, other, {**given, **params}, check_mode=check_mode)))
 
     def changes(self) -> list[str]:
         return [*self.own.made, *(f"other: {name}" for name in self.other.made)]
@@ -62,30 +65,30 @@ def accounts() -> Accounts:
 @pytest.mark.parametrize("name", [NAME, f"{NAME}."])
 def test_a_zone_is_made_once_with_its_tags(accounts: Accounts, name: str) -> None:
     accounts.own.zone("Z0", "aaa.internal")
-    announced = accounts.zone(create=True, name=name, check_mode=True)
+    announced = accounts.zone(name=name, check_mode=True)
     assert announced.present() == {"id": "", "name": NAME, "commands": []}
     assert accounts.changes() == []
-    zone = accounts.zone(create=True, name=name)
+    zone = accounts.zone(name=name)
     assert zone.present() == {"id": "Z1", "name": NAME, "commands": []}
-    assert (zone.before, zone.after) == ({}, {FIELD: "vpc-own", **TAGS}) == (announced.before, announced.after)
+    assert (before(zone), after(zone)) == ({}, {FIELD: "vpc-own", **TAGS}) == (before(announced), after(announced))
     assert accounts.own.zones["Z1"]["tags"] == FLEET
     assert accounts.own.zones["Z1"]["Config"]["PrivateZone"] is True
     assert accounts.own.zones["Z1"]["vpcs"] == ["vpc-own"]
     made = accounts.changes()
     assert made == ["CreateHostedZone", "ChangeTagsForResource"]
-    again = accounts.zone(create=True, name=name)
+    again = accounts.zone(name=name)
     assert again.present()["id"] == "Z1"
-    assert (again.before, again.after, accounts.changes()) == ({}, {}, made)
+    assert (before(again), after(again), accounts.changes()) == ({}, {}, made)
 
 
 def test_a_run_that_ended_before_the_tags_is_taken_up_again(accounts: Accounts) -> None:
     accounts.own.refuse["ChangeTagsForResource"] = RefusedError("Ended", "ended")
     with pytest.raises(Exception, match="ended"):
-        accounts.zone(create=True).present()
+        accounts.zone().present()
     del accounts.own.refuse["ChangeTagsForResource"], accounts.own.calls[:]
-    zone = accounts.zone(create=True)
+    zone = accounts.zone()
     assert zone.present()["id"] == "Z1"
-    assert (zone.before, zone.after) == ({}, TAGS)
+    assert (before(zone), after(zone)) == ({}, TAGS)
     assert accounts.own.zones["Z1"]["tags"] == FLEET
     assert accounts.changes() == ["ChangeTagsForResource"]
 
@@ -93,69 +96,70 @@ def test_a_run_that_ended_before_the_tags_is_taken_up_again(accounts: Accounts) 
 def test_a_member_is_associated_with_the_zone_of_its_account(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-hub", **FLEET)
     announced = accounts.zone(check_mode=True)
-    assert announced.present() == {"id": "Z7", "name": NAME, "commands": []}
+    assert announced.associated() == {"id": "Z7", "name": NAME, "commands": []}
     assert accounts.changes() == []
     zone = accounts.zone()
-    assert zone.present() == {"id": "Z7", "name": NAME, "commands": []}
-    assert zone.after == {FIELD: "vpc-own"} == announced.after
+    assert zone.associated() == {"id": "Z7", "name": NAME, "commands": []}
+    assert after(zone) == {FIELD: "vpc-own"} == after(announced)
     assert accounts.own.zones["Z7"]["vpcs"] == ["vpc-hub", "vpc-own"]
     assert accounts.changes() == ["AssociateVPCWithHostedZone"]
     assert accounts.own.zones["Z7"]["tags"] == FLEET, "a member does not tag what the controlplane made"
     again = accounts.zone(tags={**FLEET, "cost": "2"})
-    assert again.present()["id"] == "Z7"
-    assert (again.after, len(accounts.changes())) == ({}, 1)
+    assert again.associated()["id"] == "Z7"
+    assert (after(again), len(accounts.changes())) == ({}, 1)
 
 
 def test_a_zone_of_another_account_is_shared_by_an_authorization_that_goes_again(accounts: Accounts) -> None:
     accounts.other.zone("Z9", NAME, "vpc-hub")
     zone = accounts.zone(**FOREIGN, **KEY)
-    assert zone.present()["id"] == "Z9"
-    assert zone.after == {FIELD: "vpc-own"}
+    assert zone.associated()["id"] == "Z9"
+    assert after(zone) == {FIELD: "vpc-own"}
     assert accounts.own.made == ["AssociateVPCWithHostedZone"]
     assert accounts.other.made == ["CreateVPCAssociationAuthorization", "DeleteVPCAssociationAuthorization"]
     assert accounts.other.zones["Z9"]["vpcs"] == ["vpc-hub", "vpc-own"]
     asked = [given.get("ResourceId") for operation, given in accounts.other.reads if operation == "ListTagsForResource"]
     assert asked == [], "another account's tags are not asked for"
-    assert accounts.zone(**FOREIGN, **KEY).present()["id"] == "Z9"
+    assert accounts.zone(**FOREIGN, **KEY).associated()["id"] == "Z9"
     assert len(accounts.changes()) == 3
 
 
 def test_without_a_key_the_other_accounts_owner_is_told_what_to_run(accounts: Accounts) -> None:
     accounts.other.zone("Z9", NAME, "vpc-hub")
     zone = accounts.zone(**FOREIGN)
-    result = zone.present()
+    result = zone.associated()
     (command,) = result["commands"]
     assert command.startswith("aws route53 create-vpc-association-authorization --hosted-zone-id $(aws route53 ")
     assert f"--dns-name {NAME} " in command
     assert command.endswith(" --vpc VPCRegion=eu-central-1,VPCId=vpc-own")
-    assert (result["id"], zone.after, accounts.changes(), accounts.other.reads) == ("", {}, [], [])
+    assert (result["id"], after(zone), accounts.changes(), accounts.other.reads) == ("", {}, [], [])
 
 
 def test_the_own_account_is_no_other(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-hub", **FLEET)
-    assert accounts.zone(owner_account_id=OWN, **KEY).present()["id"] == "Z7"
+    assert accounts.zone(owner_account_id=OWN, **KEY).associated()["id"] == "Z7"
     assert accounts.changes() == ["AssociateVPCWithHostedZone"]
 
 
 def test_a_zone_that_is_missing_is_expected_in_check_mode_alone(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, private=False, **FLEET)
     accounts.own.zone("Z8", f"a.{NAME}", **FLEET)
-    with pytest.raises(PeeringError, match=r"^it does not exist\. The controlplane's run makes it"):
-        accounts.zone().present()
+    missing = r"^The zone fleet\.internal does not exist\. The controlplane's run makes it"
+    with pytest.raises(PeeringError, match=missing):
+        accounts.zone().associated()
     announced = accounts.zone(check_mode=True)
-    assert announced.present() == {"id": "", "name": NAME, "commands": []}
-    assert announced.after == {FIELD: "vpc-own"}
+    assert announced.associated() == {"id": "", "name": NAME, "commands": []}
+    assert after(announced) == {FIELD: "vpc-own"}
 
 
-@pytest.mark.parametrize("create", [True, False])
-def test_a_missing_vpc_is_named_and_expected_in_check_mode(accounts: Accounts, create: bool) -> None:
-    given = {"vpc": "two", "create": create, **FOREIGN}
-    with pytest.raises(PeeringError, match=r"^there is no VPC two in eu-central-1\. Run the role vpc first"):
-        accounts.zone(**given).present()
+@pytest.mark.parametrize("state", ["present", "associated"])
+def test_a_missing_vpc_is_named_and_expected_in_check_mode(accounts: Accounts, state: str) -> None:
+    given = {"vpc": "two", **FOREIGN}
+    with pytest.raises(PeeringError, match=r"^There is no VPC two in eu-central-1\. Run the role vpc first"):
+        getattr(accounts.zone(**given), state)()
     announced = accounts.zone(check_mode=True, **given)
-    assert announced.present() == {"id": "", "name": NAME, "commands": []}
+    assert getattr(announced, state)() == {"id": "", "name": NAME, "commands": []}
     field = {f"zone {NAME}.vpc two": "(made by this run)"}
-    assert announced.after == {**field, **(TAGS if create else {})}
+    assert after(announced) == {**field, **(TAGS if state == "present" else {})}
     assert accounts.changes() == []
 
 
@@ -166,29 +170,37 @@ def test_a_zone_of_others_is_refused_unless_it_is_adopted(
 ) -> None:
     accounts.own.zone("Z7", NAME, *vpcs, **{"dataplatform.fleet/fleet": "another"})
     with pytest.raises(ForeignError, match=r"The private zone fleet\.internal has a name of this fleet's and not"):
-        accounts.zone(create=True, check_mode=check_mode).present()
+        accounts.zone(check_mode=check_mode).present()
     assert accounts.changes() == []
-    zone = accounts.zone(create=True, adopt=True, check_mode=check_mode)
+    zone = accounts.zone(adopt=True, check_mode=check_mode)
     assert zone.present()["id"] == "Z7"
-    assert zone.before == {f"zone {NAME}.tags.dataplatform.fleet/fleet": "another"}
-    assert zone.after == {**TAGS, **({FIELD: "vpc-own"} if vpcs == ["vpc-hub"] else {})}
+    assert before(zone) == {f"zone {NAME}.tags.dataplatform.fleet/fleet": "another"}
+    assert after(zone) == {**TAGS, **({FIELD: "vpc-own"} if vpcs == ["vpc-hub"] else {})}
     assert ("ChangeTagsForResource" in accounts.changes()) is not check_mode
 
 
 def test_tags_are_corrected_and_others_stay(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-own", **{**FLEET, "cost": "0", "mine": "x"})
-    zone = accounts.zone(create=True)
+    zone = accounts.zone()
     assert zone.present()["id"] == "Z7"
     cost = f"zone {NAME}.tags.cost"
-    assert (zone.before, zone.after) == ({cost: "0"}, {cost: "1"})
+    assert (before(zone), after(zone)) == ({cost: "0"}, {cost: "1"})
     assert accounts.own.zones["Z7"]["tags"] == {**FLEET, "mine": "x"}
+
+
+def test_tags_of_others_are_purged(accounts: Accounts) -> None:
+    marks = {"dataplatform.fleet/fleet": "f"}
+    accounts.own.zone("Z7", NAME, "vpc-own", **{**marks, "mine": "x", "aws:made": "by-aws"})
+    for tags, left in ((None, {"mine": "x"}), ({}, {})):
+        accounts.zone(tags=tags, purge_tags=True).present()
+        assert accounts.own.zones["Z7"]["tags"] == {**marks, **left, "aws:made": "by-aws"}
 
 
 def test_of_zones_of_one_name_the_own_one_counts(accounts: Accounts) -> None:
     accounts.own.page = 1
     accounts.own.zone("Z1", NAME, **{"dataplatform.fleet/fleet": "another"})
     accounts.own.zone("Z2", NAME, **FLEET)
-    assert accounts.zone().present()["id"] == "Z2"
+    assert accounts.zone().associated()["id"] == "Z2"
 
 
 # -- absent
@@ -200,26 +212,26 @@ def test_the_controlplanes_zone_goes_with_its_records(accounts: Accounts) -> Non
         {"Name": f"kafka.{NAME}.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
     )
     for check_mode in (True, False):
-        removing = accounts.zone(create=True, check_mode=check_mode)
+        removing = accounts.zone(check_mode=check_mode)
         assert removing.absent() == {"id": "", "name": NAME, "commands": []}
-        assert (removing.before, removing.after) == ({f"zone {NAME}": [f"kafka.{NAME}. A"]}, {})
+        assert (before(removing), after(removing)) == ({f"zone {NAME}": [f"kafka.{NAME}. A"]}, {})
         assert accounts.changes() == ([] if check_mode else ["ChangeResourceRecordSets", "DeleteHostedZone"])
     assert accounts.own.zones == {}
-    again = accounts.zone(create=True)
+    again = accounts.zone()
     assert again.absent()["id"] == ""
-    assert again.before == {}
+    assert before(again) == {}
 
 
 def test_an_empty_zone_has_no_records_to_remove(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-own", **FLEET)
-    accounts.zone(create=True).absent()
+    accounts.zone().absent()
     assert accounts.changes() == ["DeleteHostedZone"]
 
 
 def test_a_zone_of_others_is_not_removed(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-own", **{"dataplatform.fleet/fleet": "another"})
     with pytest.raises(ForeignError):
-        accounts.zone(create=True).absent()
+        accounts.zone().absent()
     assert accounts.changes() == []
 
 
@@ -228,19 +240,19 @@ def test_a_member_leaves_the_zone_and_lets_it_be(accounts: Accounts) -> None:
     accounts.other.zone("Z8", "other.internal", "vpc-own")
     for check_mode in (True, False):
         leaving = accounts.zone(check_mode=check_mode, **FOREIGN)
-        assert leaving.absent()["id"] == ""
-        assert leaving.before == {FIELD: "vpc-own"}
+        assert leaving.disassociated()["id"] == ""
+        assert before(leaving) == {FIELD: "vpc-own"}
         assert accounts.changes() == ([] if check_mode else ["DisassociateVPCFromHostedZone"])
     assert accounts.other.zones["Z9"]["vpcs"] == ["vpc-hub"]
     again = accounts.zone(**FOREIGN)
-    again.absent()
-    assert again.before == {}
+    again.disassociated()
+    assert before(again) == {}
 
 
 def test_without_a_vpc_a_member_has_left(accounts: Accounts) -> None:
     leaving = accounts.zone(vpc="two")
-    assert leaving.absent()["id"] == ""
-    assert (leaving.before, accounts.changes()) == ({}, [])
+    assert leaving.disassociated()["id"] == ""
+    assert (before(leaving), accounts.changes()) == ({}, [])
 
 
 # -- what is read

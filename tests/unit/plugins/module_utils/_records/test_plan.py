@@ -6,7 +6,8 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import ForeignRecordError, mark, plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._records import plan as records
+from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import ForeignRecordError, mark
 from botocore.validate import ParamValidator
 
 OWNER = "kafka/one"
@@ -21,6 +22,13 @@ def own(*names: str, owner: str = OWNER, value: str = "a.elb.amazonaws.com") -> 
     return [
         one for name in names for one in (record(name, "CNAME", value), record(f"_owner.{name}", "TXT", mark(owner)))
     ]
+
+
+def plan(live: list[dict[str, Any]], wanted: dict[str, str], owner: str, ttl: int, adopt: Any = ()) -> Any:
+    """The batch, and the records that it changes, before and after."""
+    planned = records.plan("Z1", live, wanted, owner, ttl=ttl, adopt=adopt)
+    batch = [change for step in planned for change in step.request["ChangeBatch"]["Changes"]]
+    return batch, planned.diff()["before"], planned.diff()["after"]
 
 
 def carried_out(live: list[dict[str, Any]], wanted: dict[str, str], **more: Any) -> list[dict[str, Any]]:
@@ -54,11 +62,10 @@ def test_makes_each_record_and_its_mark_and_then_nothing() -> None:
 
 def test_the_changes_are_as_route53_takes_them() -> None:
     live = own("kafka-1.example.internal", "kafka-2.example.internal", value="old")
-    changes, _before, _after = plan(live, WANTED, OWNER, 60)
-    model = botocore.session.get_session().get_service_model("route53")
-    shape = model.operation_model("ChangeResourceRecordSets").input_shape
-    given = {"HostedZoneId": "Z1", "ChangeBatch": {"Changes": changes}}
-    assert not ParamValidator().validate(given, shape).has_errors()
+    (step,) = records.plan("Z1", live, WANTED, OWNER, ttl=60)
+    shape = botocore.session.get_session().get_service_model("route53").operation_model(step.operation).input_shape
+    assert not ParamValidator().validate(dict(step.request), shape).has_errors()
+    changes = step.request["ChangeBatch"]["Changes"]
     # A deletion names the record exactly as it is.
     assert [one["ResourceRecordSet"] for one in changes if one["Action"] == "DELETE"] == live[2:]
 

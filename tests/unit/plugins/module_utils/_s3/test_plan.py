@@ -7,95 +7,116 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.plan import RULE, plan, rule, wanted
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._s3.plan import RULE, plan, plan_absent, rule, wanted
 from botocore.validate import ParamValidator
 
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "a"}],
 }
-OPTIONS = {"noncurrent_days": 14, "abort_upload_days": 7, "policy": json.dumps(POLICY), "tags": {"team": "data"}}
+OPTIONS = {"noncurrent_days": 14, "abort_upload_days": 7, "policy": json.dumps(POLICY)}
+TAGS = {"team": "data"}
 WANT = wanted(OPTIONS)
 BLOCK = dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True)
-LIFECYCLE = "get_bucket_lifecycle_configuration"
+LIFECYCLE = "GetBucketLifecycleConfiguration"
 
 
 def answers(**changes: Any) -> dict[str, Any]:
     """S3's answers about a bucket that is as it should be."""
     encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
     return {
-        "get_bucket_tagging": {"TagSet": [{"Key": "team", "Value": "data"}, {"Key": "theirs", "Value": "stays"}]},
-        "get_public_access_block": {"PublicAccessBlockConfiguration": BLOCK},
-        "get_bucket_ownership_controls": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}},
-        "get_bucket_encryption": {"ServerSideEncryptionConfiguration": {"Rules": [encryption]}},
-        "get_bucket_versioning": {"Status": "Enabled"},
-        "get_bucket_policy": {"Policy": json.dumps(POLICY)},
+        "GetBucketTagging": {"TagSet": [{"Key": "team", "Value": "data"}, {"Key": "theirs", "Value": "stays"}]},
+        "GetPublicAccessBlock": {"PublicAccessBlockConfiguration": BLOCK},
+        "GetBucketOwnershipControls": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}},
+        "GetBucketEncryption": {"ServerSideEncryptionConfiguration": {"Rules": [encryption]}},
+        "GetBucketVersioning": {"Status": "Enabled"},
+        "GetBucketPolicy": {"Policy": json.dumps(POLICY)},
         LIFECYCLE: {"Rules": [rule(14, 7)]},
         **changes,
     }
 
 
+def planned(found: dict[str, Any] | None, *, purge_tags: bool = False, tags: Any = TAGS) -> Plan:
+    return plan("b", found, WANT, "eu-central-1", tags, purge_tags=purge_tags)
+
+
 def test_every_call_is_one_that_s3_knows() -> None:
     model = botocore.session.get_session().get_service_model("s3")
-    operations = {"".join(part.title() for part in name.split("_")): name for name in answers()}
-    calls, _before, after = plan(None, WANT, "eu-central-1")
-    changed, _before, changed_after = plan({key: {} for key in answers()}, WANT, "eu-central-1")
-    assert after == changed_after == WANT
-    assert next(name for name, _arguments in changed) == "put_bucket_tagging"
-    assert {"create_bucket", "put_bucket_ownership_controls"} <= {name for name, _ in [*calls, *changed]}
-    for name, arguments in [*calls, *changed, ("delete_bucket_policy", {})]:
-        shape = model.operation_model("".join(part.title() for part in name.split("_"))).input_shape
-        assert not ParamValidator().validate({"Bucket": "b", **arguments}, shape).has_errors(), name
-    assert all(name in model.operation_names for name in operations)
+    new, changed = planned(None), planned({name: {} for name in answers()})
+    untagged = planned(answers(), purge_tags=True, tags={})
+    assert new.diff()["after"] == changed.diff()["after"] == {**WANT, "tags.team": "data"}
+    assert next(step.operation for step in changed) == "PutBucketTagging"
+    assert {"CreateBucket", "PutBucketOwnershipControls"} <= {step.operation for step in (*new, *changed)}
+    for step in (*new, *changed, *untagged, *plan("b", answers(), wanted({**OPTIONS, "policy": ""}), "us-east-1")):
+        shape = model.operation_model(step.operation).input_shape
+        assert not ParamValidator().validate(dict(step.request), shape).has_errors(), step.operation
+    assert all(name in model.operation_names for name in answers())
 
 
 def test_a_bucket_is_made_in_its_region() -> None:
-    assert (
-        plan(None, WANT, "eu-central-1")[0][0][1]["CreateBucketConfiguration"]["LocationConstraint"] == "eu-central-1"
-    )
-    assert "CreateBucketConfiguration" not in plan(None, WANT, "us-east-1")[0][0][1]
+    create = next(iter(planned(None)))
+    assert create.request["CreateBucketConfiguration"]["LocationConstraint"] == "eu-central-1"
+    assert "CreateBucketConfiguration" not in next(iter(plan("b", None, WANT, "us-east-1"))).request
 
 
-def test_needs_nothing() -> None:
-    assert plan(answers(), WANT, "eu-central-1") == ([], {}, {})
+@pytest.mark.parametrize(("tags", "purge"), [(TAGS, False), (None, True), ({**TAGS, "theirs": "stays"}, True)])
+def test_needs_nothing(tags: Any, purge: bool) -> None:
+    assert not planned(answers(), tags=tags, purge_tags=purge)
     # S3 may answer so where the filter has an empty prefix.
     without = {key: value for key, value in rule(14, 7).items() if key != "Filter"}
     for shown in ({"Filter": {}}, {"Prefix": ""}):
-        assert plan(answers(**{LIFECYCLE: {"Rules": [without | shown]}}), WANT, "eu-central-1")[0] == []
+        assert not planned(answers(**{LIFECYCLE: {"Rules": [without | shown]}}))
+
+
+@pytest.mark.parametrize(
+    ("tags", "operation", "left"),
+    [(TAGS, "PutBucketTagging", [{"Key": "team", "Value": "data"}]), ({}, "DeleteBucketTagging", None)],
+)
+def test_other_tags_are_purged(tags: dict[str, str], operation: str, left: Any) -> None:
+    (step,) = planned(answers(), tags=tags, purge_tags=True)
+    assert (step.operation, step.request.get("Tagging", {}).get("TagSet")) == (operation, left)
+    assert step.changes["tags.theirs"] == Change("stays", None)
+
+
+def test_deletes() -> None:
+    (step,) = plan_absent("b", {"versions": 2, "bytes": 0})
+    assert (step.operation, step.request) == ("DeleteBucket", {"Bucket": "b"})
+    assert step.changes["versions"] == Change(2, None)
+    assert not plan_absent("b", None)
 
 
 @pytest.mark.parametrize(
     ("changes", "call", "field"),
     [
-        ({"get_bucket_versioning": {"Status": "Suspended"}}, "put_bucket_versioning", "versioning"),
-        ({"get_bucket_versioning": {}}, "put_bucket_versioning", "versioning"),
+        ({"GetBucketVersioning": {"Status": "Suspended"}}, "PutBucketVersioning", "versioning"),
+        ({"GetBucketVersioning": {}}, "PutBucketVersioning", "versioning"),
         (
-            {"get_public_access_block": {"PublicAccessBlockConfiguration": BLOCK | {"BlockPublicPolicy": False}}},
-            "put_public_access_block",
+            {"GetPublicAccessBlock": {"PublicAccessBlockConfiguration": BLOCK | {"BlockPublicPolicy": False}}},
+            "PutPublicAccessBlock",
             "public_access_blocked",
         ),
-        ({"get_bucket_policy": {}}, "put_bucket_policy", "policy"),
-        ({"get_bucket_tagging": {}}, "put_bucket_tagging", "tags.team"),
-        ({LIFECYCLE: {}}, "put_bucket_lifecycle_configuration", "noncurrent_days"),
-        ({LIFECYCLE: {"Rules": [rule(1, 7)]}}, "put_bucket_lifecycle_configuration", "noncurrent_days"),
-        ({LIFECYCLE: {"Rules": [rule(14, 1)]}}, "put_bucket_lifecycle_configuration", "abort_upload_days"),
+        ({"GetBucketPolicy": {}}, "PutBucketPolicy", "policy"),
+        ({"GetBucketTagging": {}}, "PutBucketTagging", "tags.team"),
+        ({LIFECYCLE: {}}, "PutBucketLifecycleConfiguration", "noncurrent_days"),
+        ({LIFECYCLE: {"Rules": [rule(1, 7)]}}, "PutBucketLifecycleConfiguration", "noncurrent_days"),
+        ({LIFECYCLE: {"Rules": [rule(14, 1)]}}, "PutBucketLifecycleConfiguration", "abort_upload_days"),
         (
             {LIFECYCLE: {"Rules": [rule(14, 7) | {"Status": "Disabled"}]}},
-            "put_bucket_lifecycle_configuration",
+            "PutBucketLifecycleConfiguration",
             "noncurrent_days",
         ),
         (
             {LIFECYCLE: {"Rules": [rule(14, 7) | {"Filter": {"Prefix": "some/"}}]}},
-            "put_bucket_lifecycle_configuration",
+            "PutBucketLifecycleConfiguration",
             "noncurrent_days",
         ),
     ],
 )
 def test_drift_is_corrected(changes: dict[str, Any], call: str, field: str) -> None:
-    calls, before, after = plan(answers(**changes), WANT, "eu-central-1")
-    assert [name for name, _arguments in calls] == [call]
-    assert field in after
-    assert before.get(field) != after[field]
+    (step,) = planned(answers(**changes))
+    assert step.operation == call
+    assert step.changes[field].before != step.changes[field].after
 
 
 def test_tags_and_rules_of_others_stay() -> None:
@@ -103,18 +124,20 @@ def test_tags_and_rules_of_others_stay() -> None:
     smallest = "all_storage_classes_128K"
     live = {"Rules": [theirs, rule(1, 1)], "TransitionDefaultMinimumObjectSize": smallest}
     tags = {"TagSet": [{"Key": "team", "Value": "old"}, {"Key": "theirs", "Value": "stays"}]}
-    calls = dict(plan(answers(**{LIFECYCLE: live, "get_bucket_tagging": tags}), WANT, "eu-central-1")[0])
-    put = calls["put_bucket_lifecycle_configuration"]
+    steps = planned(answers(**{LIFECYCLE: live, "GetBucketTagging": tags}))
+    calls = {step.operation: step.request for step in steps}
+    put = calls["PutBucketLifecycleConfiguration"]
     assert put["LifecycleConfiguration"]["Rules"] == [theirs, rule(14, 7)]
     assert put["TransitionDefaultMinimumObjectSize"] == smallest
-    assert calls["put_bucket_tagging"]["Tagging"]["TagSet"] == [
+    assert calls["PutBucketTagging"]["Tagging"]["TagSet"] == [
         {"Key": "team", "Value": "data"},
         {"Key": "theirs", "Value": "stays"},
     ]
 
 
 def test_a_policy_that_is_not_wanted_goes() -> None:
-    assert plan(answers(), wanted({**OPTIONS, "policy": ""}), "eu-central-1")[0] == [("delete_bucket_policy", {})]
+    (step,) = plan("b", answers(), wanted({**OPTIONS, "policy": ""}), "eu-central-1")
+    assert (step.operation, step.request) == ("DeleteBucketPolicy", {"Bucket": "b"})
 
 
 def test_no_object_that_is_current_expires() -> None:

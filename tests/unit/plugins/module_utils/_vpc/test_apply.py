@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ ASSUME = ("InvalidParameter", "Unable to assume given IAM role: 'arn:aws:iam::11
 
 class FakeClient:
     """Each operation is refused with its prepared errors, then answered."""
+
+    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="ec2"))
 
     def __init__(self, errors: dict[str, list[tuple[str, str]]], answers: dict[str, Any]) -> None:
         self.errors = errors
@@ -108,3 +111,11 @@ def test_another_refusal_of_a_flow_log() -> None:
     client = FakeClient({"create_flow_logs": [("InvalidParameter", "LogGroupName is not valid")]}, {})
     with pytest.raises(ApplyError, match="one-flow-logs: LogGroupName is not valid"):
         applier(client).apply(FLOW_LOG)
+
+
+def test_tags_that_go_are_deleted() -> None:
+    client = FakeClient({}, {})
+    made = applier(client)
+    made.live.ids["subnet", "a"] = "subnet-1"
+    made.apply(Change("subnet", "a", "update", {"tags.old": "1", "tags.kept": "1"}, {"tags.kept": "2"}))
+    assert client.called == ["create_tags", "delete_tags"]

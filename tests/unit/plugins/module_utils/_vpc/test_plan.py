@@ -42,10 +42,14 @@ def live(network: Network = NETWORK) -> State:
     return copy.deepcopy(desired(network))
 
 
+def updates(change: Change) -> bool:
+    return change.action in ("update", "replace")
+
+
 def changes(before: State, network: Network = NETWORK) -> list[tuple[str, str, str, list[str]]]:
     return [
-        (result["action"], result["kind"], result["name"], result["fields"])
-        for result in (change.as_result() for change in plan(before, desired(network), network))
+        (change.action, change.kind, change.name, sorted({*change.before, *change.after}) if updates(change) else [])
+        for change in plan(before, desired(network), network)
     ]
 
 
@@ -136,7 +140,8 @@ def test_what_is_created_and_deleted_is_shown_whole() -> None:
     (deleted,) = [change for change in plan(desired(NETWORK), desired(less), less) if change.name == "s3"]
     assert (created.before, created.after) == ({}, endpoint)
     assert (deleted.before, deleted.after) == (endpoint, {})
-    assert created.as_result() == {"kind": "endpoint", "name": "s3", "action": "create", "fields": []}
+    assert created.as_result()["operation"] == "create endpoint s3"
+    assert created.as_result()["changes"].keys() == endpoint.keys()
     assert diff([created, deleted]) == {"before": {"endpoint s3": endpoint}, "after": {"endpoint s3": endpoint}}
 
 
@@ -300,9 +305,9 @@ def test_what_others_have_made_under_the_networks_names_is_refused(key: tuple[st
     with pytest.raises(PlanError, match="has a name of this fleet's"):
         plan(before, desired(NETWORK), NETWORK)
     adopting = replace(NETWORK, adopt=True)
-    assert [change.as_result() for change in plan(before, desired(NETWORK), adopting, IDS)] == [
-        {"kind": key[0], "name": key[1], "action": "update", "fields": sorted({"tags.team"} | tags_that_differ(key))}
-    ]
+    (change,) = plan(before, desired(NETWORK), adopting, IDS)
+    assert (change.kind, change.name, change.action) == (*key, "update")
+    assert set(change.after) == {"tags.team"} | tags_that_differ(key)
 
 
 def tags_that_differ(key: tuple[str, str]) -> set[str]:
@@ -340,3 +345,17 @@ def test_diff_shows_only_what_changes() -> None:
 def test_china_has_service_names_of_its_own() -> None:
     assert service_name("cn-north-1", "s3") == "cn.com.amazonaws.cn-north-1.s3"
     assert service_name("eu-central-1", "s3") == "com.amazonaws.eu-central-1.s3"
+
+
+def test_other_tags_are_purged_and_those_that_the_network_needs_stay() -> None:
+    there, subnet = live(), ("subnet", PUBLIC[0])
+    for key in ("theirs", "aws:made", "dataplatform.fleet/fleet"):
+        there[subnet][f"tags.{key}"] = "1"
+    assert changes(there) == []
+    purging = replace(NETWORK, purge_tags=True)
+    (change,) = plan(there, desired(purging), purging)
+    assert (change.before, change.after) == ({"tags.theirs": "1"}, {})
+    assert change.as_result() == {
+        "operation": f"update subnet {PUBLIC[0]}",
+        "changes": {"tags.theirs": {"before": "1", "after": None}},
+    }

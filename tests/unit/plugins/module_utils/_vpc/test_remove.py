@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.remove import Remover
 from botocore.exceptions import ClientError
 
@@ -48,6 +49,11 @@ class FakeEc2:
         return [dict(item) for item in self.items.get(key, [])]
 
 
+def removed(ec2: FakeEc2, timeout: float = 0) -> dict[str, str]:
+    poller = Poller(timeout, lambda _line: None, sleep=lambda _seconds: None)
+    return Remover(ec2, VPC, "fleet").run(poller)
+
+
 def items() -> dict[str, list[dict[str, Any]]]:
     return {
         "Subnets": [{"SubnetId": "subnet-1", "VpcId": VPC}],
@@ -73,7 +79,7 @@ def items() -> dict[str, list[dict[str, Any]]]:
 
 def test_removes_in_the_order_of_dependence() -> None:
     ec2 = FakeEc2(items())
-    assert Remover(ec2, VPC, "fleet").run(timeout=0) == {}
+    assert removed(ec2) == {}
     assert ec2.log == [
         "delete_network_interface eni-free",
         "revoke_security_group_ingress sg-1",
@@ -89,13 +95,13 @@ def test_removes_in_the_order_of_dependence() -> None:
 
 def test_tries_again_what_is_still_held() -> None:
     ec2 = FakeEc2(items(), stubborn={"subnet-1": 2})
-    assert Remover(ec2, VPC, "fleet").run(timeout=60, pause=0) == {}
+    assert removed(ec2, 60) == {}
     assert ec2.log[-2:] == ["delete_subnet subnet-1", "delete_vpc vpc-1"]
 
 
 def test_names_what_is_left_and_why() -> None:
     ec2 = FakeEc2(items(), stubborn={"subnet-1": 1000})
-    assert Remover(ec2, VPC, "fleet").run(timeout=0, pause=0) == {"subnet-1": "subnet-1 has a dependent object"}
+    assert removed(ec2) == {"subnet-1": "subnet-1 has a dependent object"}
     assert "delete_vpc vpc-1" not in ec2.log
 
 
@@ -106,8 +112,8 @@ def test_releases_only_its_own_addresses_and_only_after_the_gateways() -> None:
     ]
     gateways = [{"NatGatewayId": "nat-1", "VpcId": VPC, "State": "deleting"}]
     ec2 = FakeEc2({"Addresses": addresses, "NatGateways": gateways})
-    assert Remover(ec2, VPC, "fleet").run(timeout=0, pause=0) == {"nat-1": "is being deleted"}
+    assert removed(ec2) == {"nat-1": "is being deleted"}
     assert ec2.log == []
     gateways[0]["State"] = "deleted"
-    assert Remover(ec2, VPC, "fleet").run(timeout=0, pause=0) == {}
+    assert removed(ec2) == {}
     assert ec2.log == ["release_address eip-1", "delete_vpc vpc-1"]

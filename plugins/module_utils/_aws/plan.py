@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import compare_aws_tags
+
+from .._ownership.tags import MARKS, OWNER, pairs_of
 from .aliases import State, Value
 from .errors import ImmutableError, ImmutableField
 
@@ -31,7 +34,7 @@ class Step:
     """One API call: its name in the API reference, its request, the fields it changes and how it ends."""
 
     operation: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)  # it may hold a secret
     changes: Changes
     ends: Ends = "at once"
 
@@ -44,9 +47,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps for one *resource* (a phrase like ``node group one/workers``), in order."""
+    """The steps for one *resource* (a phrase like ``node group one/workers``), in order.
 
-    resource: str
+    Without it the fields of the steps say themselves whose they are.
+    """
+
+    resource: str = ""
     steps: Sequence[Step] = field(default_factory=tuple)
 
     def __bool__(self) -> bool:
@@ -63,12 +69,19 @@ class Plan:
             for name, change in step.changes.items():
                 before.setdefault(name, change.before)
                 after[name] = change.after
-        return {
-            "before": _present(before),
-            "after": _present(after),
-            "before_header": self.resource,
-            "after_header": self.resource,
-        }
+        headers = {"before_header": self.resource, "after_header": self.resource} if self.resource else {}
+        return {"before": _present(before), "after": _present(after), **headers}
+
+    def tags(self, had: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The tags that a resource which *had* these has once the plan is carried out."""
+        found = dict(had or {})
+        for step in self.steps:
+            for name, change in step.changes.items():
+                if name.startswith("tags."):
+                    found.pop(name.removeprefix("tags."), None)
+                    if change.after is not None:
+                        found[name.removeprefix("tags.")] = change.after
+        return found
 
     def as_list(self) -> list[dict[str, Value]]:
         return [step.as_dict() for step in self.steps]
@@ -107,20 +120,61 @@ def refuse_immutable(resource: str, changes: Mapping[str, Change], remedies: Map
         raise ImmutableError(resource, found)
 
 
-def tag_steps(arn: str, current: Mapping[str, str], wanted: Mapping[str, str] | None, *, purge: bool) -> list[Step]:
-    """The calls that make *current* tags into *wanted*; tags of AWS itself (``aws:``) are left alone."""
+def prefixed(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Tags as fields of a state or of a difference."""
+    return {f"tags.{key}": value for key, value in sorted((tags or {}).items())}
+
+
+def tag_changes(
+    current: Mapping[str, str], wanted: Mapping[str, str] | None, *, purge: bool, needed: Collection[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """The tags to set and the keys to remove, so that *current* tags become *wanted*; None leaves them alone.
+
+    Tags of AWS itself (``aws:``), those that say who owns the resource, and *needed* ones are never removed.
+    """
     if wanted is None:
-        return []
+        return {}, []
+    added, removed = compare_aws_tags(dict(current), dict(wanted), purge)
+    kept = {*MARKS, OWNER, *needed}
+    return dict(sorted(added.items())), sorted(key for key in removed if key not in kept)
+
+
+def tag_steps(arn: str, current: Mapping[str, str], wanted: Mapping[str, str] | None, *, purge: bool) -> list[Step]:
+    """The calls that make *current* tags into *wanted*, of services with TagResource and UntagResource."""
+    added, removed = tag_changes(current, wanted, purge=purge)
     steps = []
-    added = {key: value for key, value in wanted.items() if current.get(key) != value}
-    removed = sorted(key for key in current if key not in wanted and not key.startswith("aws:")) if purge else []
     if added:
-        changes = {f"tags.{key}": Change(current.get(key), value) for key, value in sorted(added.items())}
-        steps.append(Step("TagResource", {"resourceArn": arn, "tags": added}, changes))
+        steps.append(Step("TagResource", {"resourceArn": arn, "tags": added}, tag_fields(current, added)))
     if removed:
-        changes = {f"tags.{key}": Change(current[key], None) for key in removed}
+        changes = tag_fields(current, dict.fromkeys(removed))
         steps.append(Step("UntagResource", {"resourceArn": arn, "tagKeys": removed}, changes))
     return steps
+
+
+def ec2_tag_steps(
+    identity: str,
+    current: Mapping[str, str],
+    wanted: Mapping[str, str] | None,
+    *,
+    purge: bool,
+    needed: Collection[str] = (),
+    prefix: str = "",
+) -> list[Step]:
+    """The calls that make *current* tags into *wanted*, of EC2."""
+    added, removed = tag_changes(current, wanted, purge=purge, needed=needed)
+    steps = []
+    if added:
+        request = {"Resources": [identity], "Tags": pairs_of(added)}
+        steps.append(Step("CreateTags", request, tag_fields(current, added, prefix)))
+    if removed:
+        request = {"Resources": [identity], "Tags": [{"Key": key} for key in removed]}
+        steps.append(Step("DeleteTags", request, tag_fields(current, dict.fromkeys(removed), prefix)))
+    return steps
+
+
+def tag_fields(current: Mapping[str, str], values: Mapping[str, str | None], prefix: str = "") -> dict[str, Change]:
+    """Tags that become *values*, as fields of a difference; None removes a tag."""
+    return {f"{prefix}tags.{key}": Change(current.get(key), value) for key, value in values.items()}
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from .aliases import Value
 
 
-class EksError(Exception):
+class AwsError(Exception):
     """An error to be shown as it is; *details* become additional keys of the failed task's result."""
 
     def __init__(self, message: str, **details: Value) -> None:
@@ -19,7 +19,7 @@ class EksError(Exception):
         self.details: dict[str, Any] = details
 
 
-class ApiError(EksError):
+class ApiError(AwsError):
     """An AWS call was refused. *code* is the API's error code, *operation* the API's name of the call."""
 
     def __init__(self, operation: str, code: str, text: str, status: int = 0, context: str = "") -> None:
@@ -31,11 +31,11 @@ class ApiError(EksError):
         self.status = status
 
 
-class ClusterNotFoundError(EksError):
+class ClusterNotFoundError(AwsError):
     """There is no cluster of that name in the region."""
 
 
-class ImmutableError(EksError):
+class ImmutableError(AwsError):
     """Fields differ that EKS cannot change."""
 
     def __init__(self, resource: str, fields: Iterable[ImmutableField]) -> None:
@@ -57,15 +57,15 @@ class ImmutableField:
         self.remedy = remedy
 
 
-class VersionError(EksError):
+class VersionError(AwsError):
     """A Kubernetes version that cannot be reached from the current one, or that EKS does not offer."""
 
 
-class FailedError(EksError):
+class FailedError(AwsError):
     """A resource or update ended in a failed state; the message carries the API's own reasons."""
 
 
-class WaitTimeoutError(EksError):
+class WaitTimeoutError(AwsError):
     """The wanted state was not reached in time."""
 
 

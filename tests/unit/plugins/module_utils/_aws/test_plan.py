@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.errors import ImmutableError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan import (
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import ImmutableError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import (
     Change,
     Plan,
     Step,
@@ -15,6 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.plan impor
     differences,
     only,
     refuse_immutable,
+    tag_changes,
     tag_steps,
     without_none,
 )
@@ -112,3 +113,12 @@ def test_a_name_with_a_dot_stands_for_what_is_below() -> None:
     assert list(only(changes, ("a", "c."))) == ["a", "c.d", "c.e"]
     assert only(changes, ("c",)) == {}
     assert without_none({"a": None, "b": 0, "c": ""}) == {"b": 0, "c": ""}
+
+
+def test_tags_that_are_needed_are_never_purged() -> None:
+    marks = {"dataplatform.fleet/fleet": "f", "dataplatform.fleet/cluster": "c", "dataplatform.fleet/owner": "o"}
+    current = {**marks, "aws:made": "by-aws", "Name": "one", "theirs": "x"}
+    assert tag_changes(current, {}, purge=True, needed=["Name"]) == ({}, ["theirs"])
+    assert tag_changes(current, {}, purge=False) == ({}, [])
+    assert tag_changes(current, None, purge=True) == ({}, [])
+    assert tag_changes(current, {"theirs": "y", "new": "1"}, purge=True) == ({"new": "1", "theirs": "y"}, ["Name"])

@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a module's options to its result: clients, the plan carried out unless in check mode, errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._lock.held import watched
+from .._texts import texts
+from . import calls
+from .aliases import Client, Document, Value
+from .errors import AwsError
+from .plan import Plan, Step
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
+
+class Run:
+    """One run of a module: ``steps`` are those that were decided, ``done`` those that were carried out."""
+
+    def __init__(self, module: Any, about: str = "") -> None:  # noqa: ANN401 - AnsibleAWSModule
+        """*about* is what the run does, for its error: it could not ..."""
+        self.about = about
+        self.module = module
+        tags = module.params.get("tags")
+        self.options: Mapping[str, Any] = {**module.params, "tags": None if tags is None else texts(tags)}
+        self.check_mode: bool = module.check_mode
+        self.steps: list[Step] = []
+        self.done: list[dict[str, Value]] = []
+
+    def client(self, service: str, **more: Any) -> Client:  # noqa: ANN401 - options of boto3
+        """Return a client that makes no call unless the lock is held."""
+        return watched(self.module.client(service, **more))
+
+    def do(self, client: Client, step: Step) -> Document:
+        """Make the call of *step* and return its answer; in check mode make none and return nothing."""
+        self.steps.append(step)
+        if self.check_mode:
+            return {}
+        answer = calls.call(client, step.operation, **step.request)
+        self.done.append(step.as_dict())
+        return answer
+
+    def apply(self, client: Client, plan: Plan) -> None:
+        """Make the calls of *plan*, unless in check mode."""
+        for step in plan:
+            self.do(client, step)
+
+    def plan(self) -> Plan:
+        """Return all steps so far as a plan, for what decides a step by the answers before it."""
+        return Plan(steps=tuple(self.steps))
+
+
+def outcome(plan: Plan, **returned: Value) -> dict[str, Value]:
+    """Return a module's result: what changes comes from the plan, in check mode too."""
+    return {"changed": bool(plan), "diff": plan.diff(), "actions": plan.as_list(), **returned}
+
+
+def run(module: Any, about: str, work: Callable[[Run], Mapping[str, Value]]) -> None:  # noqa: ANN401 - AnsibleAWSModule
+    """Do *work* and leave the module with its result, or with its error. *about* is what it manages."""
+    this = Run(module, f"manage {about}")
+    try:
+        result = work(this)
+    except AwsError as error:
+        # What was done before it went wrong is done: the next run goes on from there.
+        module.fail_json(msg=error.message, changed=bool(this.done), actions=this.done, **error.details)
+    except (BotoCoreError, ClientError) as error:
+        told = {"changed": bool(this.done), "actions": this.done}
+        module.fail_json_aws(error, msg=f"Could not {this.about}", **told)
+    module.exit_json(**result)
