@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all plans of EKS resources share."""
+"""What all plans of AWS resources share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan impor
     creation,
     deletion,
     differences,
+    ec2_tag_steps,
     only,
+    prefixed,
     refuse_immutable,
     tag_changes,
     tag_steps,
@@ -122,3 +124,46 @@ def test_tags_that_are_needed_are_never_purged() -> None:
     assert tag_changes(current, {}, purge=False) == ({}, [])
     assert tag_changes(current, None, purge=True) == ({}, [])
     assert tag_changes(current, {"theirs": "y", "new": "1"}, purge=True) == ({"new": "1", "theirs": "y"}, ["Name"])
+
+
+def test_tags_of_ec2_resources() -> None:
+    current = {"Name": "one", "old": "1", "same": "2"}
+    wanted = {"same": "2", "new": "3"}
+    planned = ec2_tag_steps("vpc-1", current, wanted, purge=True, needed=["Name"], prefix="one.")
+    assert steps(Plan("x", planned), "ec2") == [
+        (
+            "CreateTags",
+            {"Resources": ["vpc-1"], "Tags": [{"Key": "new", "Value": "3"}]},
+            {"one.tags.new": (None, "3")},
+        ),
+        ("DeleteTags", {"Resources": ["vpc-1"], "Tags": [{"Key": "old"}]}, {"one.tags.old": ("1", None)}),
+    ]
+    assert [step.operation for step in ec2_tag_steps("vpc-1", current, wanted, purge=False)] == ["CreateTags"]
+    (removal,) = ec2_tag_steps("vpc-1", current, {}, purge=True, needed=["Name", "same"])
+    assert removal.changes == {"tags.old": Change("1", None)}
+    assert not ec2_tag_steps("vpc-1", current, None, purge=True)
+
+
+def test_the_tags_after_a_plan() -> None:
+    planned = Plan("x", tag_steps(ARN, {"old": "1", "same": "2"}, {"same": "2", "new": "3"}, purge=True))
+    assert planned.tags({"old": "1", "same": "2"}) == {"same": "2", "new": "3"}
+    assert planned.tags() == {"new": "3"}
+    other = Plan("x", (Step("A", {}, {"size": Change(1, 2), "tags.one": Change("a", "b")}),))
+    assert other.tags({"one": "a"}) == {"one": "b"}
+
+
+def test_a_plan_without_a_resource_has_no_headers() -> None:
+    assert Plan(steps=(Step("A", {}, {"one.size": Change(1, 2)}),)).diff() == {
+        "before": {"one.size": 1},
+        "after": {"one.size": 2},
+    }
+
+
+def test_a_request_is_not_shown() -> None:
+    """It may hold a secret."""
+    assert "hunter2" not in repr(Plan("x", (Step("PutSecretValue", {"SecretString": "hunter2"}, {}),)))
+
+
+def test_tags_as_fields() -> None:
+    assert prefixed({"b": "2", "a": "1"}) == {"tags.a": "1", "tags.b": "2"}
+    assert prefixed(None) == {}
