@@ -30,6 +30,7 @@ author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,14 +76,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
-        for loader, name in _MOST_TASKS:
-            loader.get(name, class_only=True)
         variables = play.get_variable_manager()
         variables.extra_vars.update(_changed(variables.extra_vars))
         for host in variables._inventory.get_hosts():
             facts = _changed(variables.get_vars(host=host, include_hostvars=False))
             if facts:
                 variables.set_nonpersistent_facts(host.name, facts)
+        for loader, name in _MOST_TASKS:
+            # A task that uses a plugin which cannot be loaded says why.
+            with contextlib.suppress(Exception):
+                loader.get(name, class_only=True)
 
 
 def _changed(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,9 @@ actions:
       changes:
         routes.0.0.0.0/0: {before: null, after: example-nat-eu-central-1a}
 vpc:
-  description: The network. Ids are null in check mode as long as the resources do not exist.
+  description:
+    - The network. With O(state=absent) and O(wait=false), RV(vpc.left) has by id what AWS still has and why; the next
+      run goes on. Ids are null in check mode as long as the resources do not exist.
   returned: always
   type: dict
   sample:
@@ -253,10 +255,18 @@ def ensure_absent(this: Run, ec2: Ec2) -> dict[str, Value]:
     poller = Poller(float(this.options["wait_timeout"]), this.module.log)
     remover = Remover(ec2, vpc["VpcId"], name, network.owns)
     left = {} if this.check_mode else remover.run(poller, wait=wait)
+    if left:
+        # The VPC itself goes last, and not while anything is left.
+        changes = [one for one in changes if one.kind != "vpc" and live.ids.get((one.kind, one.name)) not in left]
     if left and wait:
+        this.done += [one.as_result() for one in changes]
         held = "; ".join(f"{one}: {why}" for one, why in sorted(left.items()))
-        raise AwsError(f"The network {name} could not be removed completely. Still there: {held}", left=left)
-    return outcome(changes, poller.report(), {"id": vpc["VpcId"], "name": name})
+        raise AwsError(
+            f"The network {name} could not be removed completely. Still there: {held}",
+            left=left,
+            waited=poller.report(),
+        )
+    return outcome(changes, poller.report(), {"id": vpc["VpcId"], "name": name, "left": left})
 
 
 def ownership(this: Run) -> dict[str, Any]:

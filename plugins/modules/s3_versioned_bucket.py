@@ -169,16 +169,30 @@ def tags_of_bucket(s3: Client, name: str) -> dict[str, str] | None:
         ) from error
 
 
+def delete(this: Run, s3: Client, held: Contents) -> None:
+    """Delete the bucket, and count in *held* what was in it. An error comes with what was deleted before it."""
+    try:
+        delete_bucket(s3, this.options["name"], held)
+    except (AwsError, ClientError):
+        gone: dict[str, Value] = {key: {"before": n, "after": None} for key, n in asdict(held).items() if n}
+        if gone:
+            this.done.append({"operation": "DeleteObjects", "changes": gone})
+        raise
+
+
 def manage(this: Run) -> dict[str, Value]:
     s3, options, name = this.client("s3"), this.options, this.options["name"]
     had = tags_of_bucket(s3, name)
     if had is not None:
         refuse_foreign("s3_bucket", name, had, options)
     if options["state"] == "absent":
-        held = None
-        if had is not None:
-            held = asdict(contents(s3, name) if this.check_mode else delete_bucket(s3, name))
-        return outcome(plan_absent(name, held), bucket={"name": name, **(held or asdict(Contents()))})
+        held = Contents()
+        if had is not None and this.check_mode:
+            held = contents(s3, name)
+        elif had is not None:
+            delete(this, s3, held)
+        planned = plan_absent(name, None if had is None else asdict(held))
+        return outcome(planned, bucket={"name": name, **asdict(held)})
     found = read(s3, name) if had is not None else None
     purge, region = options["purge_tags"], s3.meta.region_name
     planned = plan(name, found, wanted(options), region, options["tags"], purge_tags=purge)

@@ -104,7 +104,7 @@ def present(want: Want, live: Live | None, kms_key: tuple[str, ...], *, purge_ta
         return Plan(resource, (Step("CreateSecret", request, {**values, **tags}),))
     steps = []
     if live.deleted:
-        steps.append(Step("RestoreSecret", place, {}))
+        steps.append(Step("RestoreSecret", place, {f"{want.name}.deleted": Change(True, None)}))
     if kms_key and not same_key(live.kms_key, kms_key):
         change = Change(live.kms_key or "alias/aws/secretsmanager", kms_key[-1])
         steps.append(Step("UpdateSecret", {**place, **arn}, {f"{want.name}.kms_key": change}))

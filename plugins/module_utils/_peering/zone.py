@@ -41,7 +41,8 @@ class Zone:
 
     @property
     def _foreign(self) -> bool:
-        owner = self._options["owner_account_id"]
+        """Whether the zone is another account's. A run associates with such a zone, and changes it in no other way."""
+        owner = self._options["owner_account_id"] if self._options["state"] == "associated" else ""
         return bool(owner and self._vpc and owner != self._vpc.account_id)
 
     @property

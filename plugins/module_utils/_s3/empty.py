@@ -65,12 +65,11 @@ def _uploads(s3: Client, bucket: str) -> list[dict[str, Any]]:
     return found
 
 
-def delete_bucket(s3: Client, bucket: str, pause: Callable[[float], None] = time.sleep) -> Contents:
-    """Empty the bucket and delete it; return what it held. A run that was interrupted goes on where it ended.
+def delete_bucket(s3: Client, bucket: str, held: Contents, pause: Callable[[float], None] = time.sleep) -> None:
+    """Empty the bucket and delete it; count in *held* what it held. A run that was interrupted goes on where it ended.
 
     :raises NotEmptiedError: if S3 refuses to delete objects, or if others go on writing
     """
-    held = Contents()
     for number in range(_ROUNDS):
         for one in _uploads(s3, bucket):
             _abort(s3, bucket, one)
@@ -80,12 +79,12 @@ def delete_bucket(s3: Client, bucket: str, pause: Callable[[float], None] = time
             retried(s3.delete_bucket)(Bucket=bucket)
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchBucket":
-                return held
+                return
             if error.response["Error"]["Code"] != "BucketNotEmpty":
                 raise
             pause(2.0**number / 4)
         else:
-            return held
+            return
     raise NotEmptiedError(f"the bucket {bucket} was emptied {_ROUNDS} times and others wrote to it again each time")
 
 

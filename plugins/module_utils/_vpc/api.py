@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +18,10 @@ class Ec2:
     """One method per call; arguments and results as in the API reference."""
 
     def __init__(self, client: Client, wait_timeout: float = 3600) -> None:
-        """``wait_timeout`` is in seconds, for each wait."""
+        """``wait_timeout`` is in seconds, for all waits together, and counts from the first."""
         self.client = client
         self.wait_timeout = wait_timeout
+        self.deadline: float | None = None
         self.calls: list[str] = []
 
     def call(self, operation: str, **arguments: object) -> dict[str, Any]:
@@ -38,9 +41,11 @@ class Ec2:
         return self.call(operation, TagSpecifications=[specification], **arguments)
 
     def wait(self, waiter: str, **arguments: object) -> None:
-        """Wait with one of botocore's waiters, for as long as the task may wait."""
+        """Wait with one of botocore's waiters, for what is left of the time that the task may wait."""
+        if self.deadline is None:
+            self.deadline = time.monotonic() + self.wait_timeout
         found = self.client.get_waiter(waiter)
-        attempts = max(1, int(self.wait_timeout // found.config.delay))
+        attempts = max(1, math.ceil((self.deadline - time.monotonic()) / found.config.delay))
         found.wait(WaiterConfig={"MaxAttempts": attempts}, **arguments)
 
 

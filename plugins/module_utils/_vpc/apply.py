@@ -286,7 +286,13 @@ class Applier:
     # Replacing and deleting
 
     def _replace(self, change: Change) -> None:
-        fields = {**self.live.state[change.kind, change.name], **change.after}
+        kept = {
+            key: value
+            for key, value in self.live.state[change.kind, change.name].items()
+            # EC2 takes no tags of AWS itself.
+            if (key not in change.before or key in change.after) and not key.startswith("tags.aws:")
+        }
+        fields = {**kept, **change.after}
         self._delete(change)
         self._create(Change(change.kind, change.name, "create", after=fields))
 

@@ -44,6 +44,7 @@ class Accounts:
         given = {
             "name": NAME,
             "vpc": "one",
+            "state": "associated",
             "owner_account_id": "",
             "accepter": {},
             "tags": FLEET,
@@ -274,3 +275,14 @@ def test_another_accounts_zone_is_found_by_its_whole_name(accounts: Accounts) ->
     assert api.zone_id(accounts.other.client, NAME) == ""
     accounts.other.zone("Z9", NAME)
     assert api.zone_id(accounts.other.client, NAME) == api.zone_id(accounts.other.client, f"{NAME}.") == "Z9"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_only_an_association_leaves_the_account(accounts: Accounts, state: str) -> None:
+    """Whatever the owner's account is said to be, a zone without the fleet's tags is neither changed nor deleted."""
+    accounts.own.zone("Z9", NAME, "vpc-other", team="theirs")
+    zone = accounts.zone(state=state, **FOREIGN, **KEY)
+    with pytest.raises(ForeignError):
+        getattr(zone, state)()
+    assert accounts.changes() == []
+    assert accounts.own.zones["Z9"]["tags"] == {"team": "theirs"}

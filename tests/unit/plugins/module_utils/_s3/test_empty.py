@@ -61,39 +61,47 @@ def pauses() -> list[float]:
     return []
 
 
+def delete(bucket: Bucket, pauses: list[float]) -> empty.Contents:
+    held = empty.Contents()
+    empty.delete_bucket(bucket, "b", held, pauses.append)
+    return held
+
+
 def test_everything_goes_by_the_thousand(pauses: list[float]) -> None:
     bucket = Bucket(2500, 700)
-    held = empty.delete_bucket(bucket, "b", pauses.append)
+    held = delete(bucket, pauses)
     assert (held.versions, held.delete_markers, held.bytes) == (2500, 700, 5000)
     assert (bucket.calls, pauses) == ([1000, 1000, 1000, 200], [])
 
 
 def test_an_object_that_s3_refuses_for_good_is_named(pauses: list[float]) -> None:
     bucket = Bucket(3, errors={"00001": [LOCKED] * 9})
+    held = empty.Contents()
     with pytest.raises(empty.NotEmptiedError) as caught:
-        empty.delete_bucket(bucket, "b", pauses.append)
+        empty.delete_bucket(bucket, "b", held, pauses.append)
+    assert held.versions == 2
     said = str(caught.value)
     assert "1 of the objects in the bucket b, after 2 versions and 0 delete markers were deleted" in said
     assert "00001 (version null): AccessDenied: Access Denied because" in said
     assert [one["Key"] for one in bucket.versions] == ["00001"]
     # The next run.
     bucket.errors = {}
-    assert empty.delete_bucket(bucket, "b", pauses.append).versions == 1
+    assert delete(bucket, pauses).versions == 1
 
 
 def test_an_object_that_s3_refuses_for_now_is_tried_again(pauses: list[float]) -> None:
     slow = {"Code": "SlowDown", "Message": ""}
-    held = empty.delete_bucket(Bucket(3, errors={"00001": [slow, slow]}), "b", pauses.append)
+    held = delete(Bucket(3, errors={"00001": [slow, slow]}), pauses)
     assert held.versions == 3
     assert len(pauses) == 2
     with pytest.raises(empty.NotEmptiedError, match="SlowDown"):
-        empty.delete_bucket(Bucket(1, errors={"00000": [slow] * 99}), "b", pauses.append)
+        delete(Bucket(1, errors={"00000": [slow] * 99}), pauses)
 
 
 def test_what_is_written_meanwhile_goes_too(pauses: list[float]) -> None:
     bucket = Bucket(1)
     bucket.late = 2
-    assert empty.delete_bucket(bucket, "b", pauses.append).versions == 3
+    assert delete(bucket, pauses).versions == 3
     bucket.late = 99
     with pytest.raises(empty.NotEmptiedError, match="others wrote to it again"):
-        empty.delete_bucket(bucket, "b", pauses.append)
+        delete(bucket, pauses)

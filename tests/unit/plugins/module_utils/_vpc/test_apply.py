@@ -119,3 +119,29 @@ def test_tags_that_go_are_deleted() -> None:
     made.live.ids["subnet", "a"] = "subnet-1"
     made.apply(Change("subnet", "a", "update", {"tags.old": "1", "tags.kept": "1"}, {"tags.kept": "2"}))
     assert client.called == ["create_tags", "delete_tags"]
+
+
+def test_all_waits_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waited = [1000.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def wait(*, WaiterConfig: dict[str, int], **_arguments: object) -> None:
+        waited.append(WaiterConfig["MaxAttempts"])
+        now[0] += 250
+
+    waiter = SimpleNamespace(config=SimpleNamespace(delay=15), wait=wait)
+    ec2 = Ec2(SimpleNamespace(get_waiter=lambda _name: waiter), 600)
+    for _ in range(4):
+        ec2.wait("nat_gateway_available", NatGatewayIds=["nat-1"])
+    assert waited == [40, 24, 7, 1]
+
+
+def test_a_replaced_resource_has_no_tags_that_were_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {"traffic": "ALL", "tags.old": "1", "tags.kept": "2", "tags.aws:made": "by-aws"}
+    live = Live(vpc_id="vpc-1", state={("flow_log", "one"): state}, ids={("flow_log", "one"): "fl-1"})
+    this = Applier(Ec2(FakeClient({}, {})), Network("one", "10.0.0.0/16", "eu-central-1", []), live)
+    made: list[Change] = []
+    monkeypatch.setattr(this, "_create", made.append)
+    before, after = {"traffic": "ALL", "tags.old": "1"}, {"traffic": "REJECT"}
+    this._replace(Change("flow_log", "one", "replace", before=before, after=after))
+    assert [change.after for change in made] == [{"traffic": "REJECT", "tags.kept": "2"}]

@@ -1,0 +1,43 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A network that is not removed completely says what was deleted and what was not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
+from ansible_collections.dataplatform.fleet.plugins.modules import ec2_network
+
+IDS = {("vpc", "one"): "vpc-1", ("subnet", "one-a"): "subnet-1", ("nat_gateway", "one-nat"): "nat-1"}
+LEFT = {"nat-1": "is being deleted"}
+
+
+def removal(monkeypatch: pytest.MonkeyPatch, *, wait: bool) -> tuple[Run, Any]:
+    live = Live(vpc_id="vpc-1", state={key: {"id": one} for key, one in IDS.items()}, ids=dict(IDS))
+    monkeypatch.setattr(ec2_network, "own_vpc", lambda *_: {"VpcId": "vpc-1"})
+    monkeypatch.setattr(ec2_network, "read", lambda *_: live)
+    monkeypatch.setattr(ec2_network, "Remover", lambda *_: SimpleNamespace(run=lambda *_, **__: LEFT))
+    params = {"name": "one", "tags": None, "purge_tags": True, "adopt": False, "wait": wait, "wait_timeout": 1}
+    client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"))
+    return Run(SimpleNamespace(params=params, check_mode=False, log=print)), Ec2(client)
+
+
+def test_a_removal_that_fails_says_what_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, ec2 = removal(monkeypatch, wait=True)
+    with pytest.raises(AwsError, match="Still there: nat-1: is being deleted") as failed:
+        ec2_network.ensure_absent(run, ec2)
+    assert [one["operation"] for one in run.done] == ["delete subnet one-a"]
+    assert failed.value.details["left"] == LEFT
+
+
+def test_a_removal_that_does_not_wait_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, ec2 = removal(monkeypatch, wait=False)
+    result = ec2_network.ensure_absent(run, ec2)
+    assert [one["operation"] for one in result["actions"]] == ["delete subnet one-a"]
+    assert (result["changed"], result["vpc"]["left"]) == (True, LEFT)
