@@ -144,9 +144,7 @@ actions:
       changes:
         routes.0.0.0.0/0: {before: null, after: example-nat-eu-central-1a}
 vpc:
-  description:
-    - The network. With O(state=absent) and O(wait=false), RV(vpc.left) has by id what AWS still has and why; the next
-      run goes on. Ids are null in check mode as long as the resources do not exist.
+  description: The network. Ids are null in check mode as long as the resources do not exist.
   returned: always
   type: dict
   sample:
@@ -155,6 +153,10 @@ vpc:
     cidr: 10.42.0.0/16
     subnets:
       - {id: subnet-0a1b2c3d4e5f60718, name: example-public-eu-central-1a, cidr: 10.42.32.0/24, tier: public}
+  contains:
+    left:
+      description: What AWS still has, by id, and why. Only with O(state=absent) and O(wait=false); the next run goes on.
+      type: dict
 waited:
   description: What was waited for, for how many seconds, and the states seen in order.
   returned: always
