@@ -155,7 +155,7 @@ vpc:
       - {id: subnet-0a1b2c3d4e5f60718, name: example-public-eu-central-1a, cidr: 10.42.32.0/24, tier: public}
   contains:
     left:
-      description: What AWS still has, by id, and why. Only with O(state=absent) and O(wait=false); the next run goes on.
+      description: With O(state=absent) and O(wait=false), what AWS has yet to delete, by id, and why.
       type: dict
 waited:
   description: What was waited for, for how many seconds, and the states seen in order.
