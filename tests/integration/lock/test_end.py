@@ -70,6 +70,14 @@ HOSTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def hangups_end_processes() -> Iterator[None]:
+    """Under `nohup` they are ignored, and what the tests start would inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def runs(emulator: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Runs]:
     hosts = {name: {**about, "ansible_python_interpreter": sys.executable} for name, about in HOSTS.items()}
