@@ -18,9 +18,10 @@ in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
 # What a test takes is shown, so that a slow one is seen when it is written.
 # Files stay whole: their tests share what the first of them makes.
-pytest := pytest -q --numprocesses 2 --dist loadfile --durations 25
-unit := $(pytest) tests/unit localcloud/tests/unit
-integration := $(pytest) tests/integration localcloud/tests/integration
+pytest := pytest -q --dist loadfile --durations 25 --numprocesses
+unit := $(pytest) 2 tests/unit localcloud/tests/unit
+# They wait for API servers and controllers: three at a time keep two cores busy.
+integration := $(pytest) 3 tests/integration localcloud/tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench new-role
@@ -59,7 +60,7 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 
 test: integration += -m "not exhaustive"
 test: scenarios := vpc kafka
-test: ## Run the tests: lint, sanity, unit, integration; about 35 minutes
+test: ## Run the tests: lint, sanity, unit, integration; about 30 minutes
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
 	@$(unit)
