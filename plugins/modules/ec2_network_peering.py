@@ -158,7 +158,8 @@ def main() -> None:
         supports_check_mode=True,
         required_if=[("state", "present", ["cidr", "peer"])],
     )
-    run(module, f"the peering connection {module.params['name']}", manage)
+    name = module.params["name"]
+    run(module, f"the peering connection {name}", manage, where=f"Peering {name}")
 
 
 if __name__ == "__main__":

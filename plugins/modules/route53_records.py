@@ -116,7 +116,8 @@ def manage(this: Run) -> dict[str, Value]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, f"the records of {module.params['owner']} in the zone {module.params['zone_id']}", manage)
+    of = f"of {module.params['owner']} in the zone {module.params['zone_id']}"
+    run(module, f"the records {of}", manage, where=f"Records {of}")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,6 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents import api, plan
@@ -186,8 +185,10 @@ def manage(this: Run) -> dict[str, Value]:
     purge = options["purge_tags"] and options["tags"] is not None
     plans = {want.name: plan.present(want, live.get(want.name), key, purge_tags=purge) for want in wants}
     plans |= {name: plan.absent(name, live.get(name), options["recovery_days"]) for name in gone}
-    whole = Plan(steps=tuple(step for one in plans.values() for step in one))
-    this.apply(client, whole)
+    for name, one in plans.items():
+        this.about = f"{'delete' if name in gone else 'write'} the secret {name}"
+        this.apply(client, one)
+    whole = this.plan()
     changed = [name for name, one in plans.items() if one]
     documents = {
         "changed": [name for name in changed if name not in gone],

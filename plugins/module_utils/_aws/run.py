@@ -61,14 +61,24 @@ def outcome(plan: Plan, **returned: Value) -> dict[str, Value]:
     return {"changed": bool(plan), "diff": plan.diff(), "actions": plan.as_list(), **returned}
 
 
-def run(module: Any, about: str, work: Callable[[Run], Mapping[str, Value]]) -> None:  # noqa: ANN401 - AnsibleAWSModule
-    """Do *work* and leave the module with its result, or with its error. *about* is what it manages."""
+def run(
+    module: Any,  # noqa: ANN401 - AnsibleAWSModule
+    about: str,
+    work: Callable[[Run], Mapping[str, Value]],
+    *,
+    where: str = "",
+) -> None:
+    """Do *work* and leave the module with its result, or with its error. *about* is what it manages.
+
+    *where* begins the messages of errors that do not say themselves what they are about.
+    """
     this = Run(module, f"manage {about}")
     try:
         result = work(this)
     except AwsError as error:
         # What was done before it went wrong is done: the next run goes on from there.
-        module.fail_json(msg=error.message, changed=bool(this.done), actions=this.done, **error.details)
+        message = f"{where}: {error.message}" if where else error.message
+        module.fail_json(msg=message, changed=bool(this.done), actions=this.done, **error.details)
     except (BotoCoreError, ClientError) as error:
         told = {"changed": bool(this.done), "actions": this.done}
         module.fail_json_aws(error, msg=f"Could not {this.about}", **told)

@@ -144,3 +144,15 @@ def test_a_refusal_that_ends_by_itself_is_repeated(service: str, code: str, repe
 
 def refused(code: str) -> Exception:
     return ClientError({"Error": {"Code": code, "Message": "not now"}}, "Operation")
+
+
+@pytest.mark.parametrize(("where", "message"), [("", "no."), ("Peering one", "Peering one: no.")])
+def test_an_error_says_what_it_is_about(where: str, message: str) -> None:
+    module = Module()
+
+    def work(_: Run) -> Mapping[str, Value]:
+        raise AwsError("no.", left="x")
+
+    with pytest.raises(Left):
+        run(module, "it", work, where=where)
+    assert module.left == {"failed": True, "msg": message, "changed": False, "actions": [], "left": "x"}
