@@ -17,6 +17,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan impor
     Network,
     PlanError,
     State,
+    _differences,
     desired,
     diff,
     owned,
@@ -359,3 +360,18 @@ def test_other_tags_are_purged_and_those_that_the_network_needs_stay() -> None:
         "operation": f"update subnet {PUBLIC[0]}",
         "changes": {"tags.theirs": {"before": "1", "after": None}},
     }
+
+
+def test_a_change_is_returned_with_its_fields() -> None:
+    change = Change("subnet", "one-a", "update", before={"a": 1, "b": 2}, after={"a": 3})
+    assert change.as_result() == {
+        "operation": "update subnet one-a",
+        "changes": {"a": {"before": 1, "after": 3}, "b": {"before": 2, "after": None}},
+    }
+
+
+def test_purged_tags_and_a_surplus_route_go_together() -> None:
+    network = Network("one", "10.0.0.0/16", "eu-central-1", [], purge_tags=True)
+    live = {"routes.0.0.0.0/0": "internet_gateway", "tags.Name": "one", "tags.theirs": "x"}
+    before, after = _differences(live, {"tags.Name": "one"}, network)
+    assert (before, after) == ({"routes.0.0.0.0/0": "internet_gateway", "tags.theirs": "x"}, {})
