@@ -42,12 +42,8 @@ class Zone:
     @property
     def _foreign(self) -> bool:
         """Whether the zone is another account's. A run associates with such a zone, and changes it in no other way."""
-        owner = self._options["owner_account_id"] if self._options["state"] == "associated" else ""
+        owner = self._options["owner_account_id"]
         return bool(owner and self._vpc and owner != self._vpc.account_id)
-
-    @property
-    def _may(self) -> bool:
-        return not self._foreign or bool(self._options["accepter"].get("access_key"))
 
     def present(self) -> dict[str, Any]:
         """Create the zone with the VPC, or see that it has the VPC and the tags."""
@@ -58,7 +54,7 @@ class Zone:
         if zone_id:
             self._tag(zone_id)
             return self._result(zone_id)
-        zone_id = self._find(self._route53)
+        zone_id = self._own_zone()
         if not zone_id:
             return self._new(self._vpc.vpc_id)
         self._tag(zone_id)
@@ -72,11 +68,14 @@ class Zone:
         seen = api.zones_of_vpc(self._route53, self._vpc).get(self._name)
         if seen:
             return self._result(seen)
-        owner = self._route53
-        if self._foreign and self._may:
+        owner = None
+        if self._foreign:
+            if not self._options["accepter"].get("access_key"):
+                return self._result("", [self._command()])
             owner = api.other_side(self.this, "route53", self.this.module.region)
-        zone_id = self._find(owner) if self._may else ""
-        if not zone_id and self._may and not self.this.check_mode:
+        # Another account's tags are not this run's to ask for.
+        zone_id = api.zone_id(owner, self._name, self._options["tags"]) if owner else self._own_zone()
+        if not zone_id and not self.this.check_mode:
             raise PeeringError(
                 f"The zone {self._name} does not exist. The controlplane's run makes it. Run first: "
                 "ansible-playbook site.yml -i inventories/controlplane"
@@ -95,7 +94,7 @@ class Zone:
 
     def absent(self) -> dict[str, Any]:
         """Delete the zone with all records in it."""
-        zone_id = self._find(self._route53)
+        zone_id = self._own_zone()
         if zone_id:
             self._delete(zone_id)
         return self._result("")
@@ -105,11 +104,8 @@ class Zone:
             region = self.this.module.region
             raise PeeringError(f"There is no VPC {self._vpc_name} in {region}. Run the role vpc first.")
 
-    def _find(self, route53: Client) -> str:
-        if self._foreign:
-            # Another account's tags are not this run's to ask for.
-            return api.zone_id(route53, self._name, self._options["tags"])
-        return own_zone(route53, self._name, self._options["tags"] or {}, adopt=self._options["adopt"])
+    def _own_zone(self) -> str:
+        return own_zone(self._route53, self._name, self._options["tags"] or {}, adopt=self._options["adopt"])
 
     def _aws_vpc(self) -> dict[str, str]:
         assert isinstance(self._vpc, Side)  # noqa: S101 - the callers looked
@@ -129,28 +125,29 @@ class Zone:
         self._put_tags(zone_id, {}, tags, [])
         return self._result(zone_id)
 
+    def _command(self) -> str:
+        """What the zone's account runs for an association that this run may not authorize."""
+        vpc = ",".join(f"{key}={value}" for key, value in self._aws_vpc().items())
+        find = (
+            f"aws route53 list-hosted-zones-by-name --dns-name {self._name} --query 'HostedZones[0].Id' --output text"
+        )
+        return f"aws route53 create-vpc-association-authorization --hosted-zone-id $({find}) --vpc {vpc}"
+
     def _associate(self, zone_id: str, vpc_id: str, owner: Client = None) -> dict[str, Any]:
-        if not self._may:
-            vpc = ",".join(f"{key}={value}" for key, value in self._aws_vpc().items())
-            find = (
-                f"aws route53 list-hosted-zones-by-name --dns-name {self._name} --query 'HostedZones[0].Id' "
-                "--output text"
-            )
-            authorize = "aws route53 create-vpc-association-authorization"
-            return self._result("", [f"{authorize} --hosted-zone-id $({find}) --vpc {vpc}"])
+        """Associate the VPC. *owner* is the client of another account, which has the zone."""
         place = {"HostedZoneId": zone_id, "VPC": self._aws_vpc() if vpc_id else {}}
         seen = {self._field: Change(None, vpc_id or "(made by this run)")}
-        if self._foreign:
+        if owner:
             self.this.do(owner, Step("CreateVPCAssociationAuthorization", place, {}))
         self.this.do(self._route53, Step("AssociateVPCWithHostedZone", place, seen))
-        if self._foreign:
+        if owner:
             self.this.do(owner, Step("DeleteVPCAssociationAuthorization", place, {}))
         return self._result(zone_id)
 
     def _tag(self, zone_id: str) -> None:
         answer = call(self._route53, "ListTagsForResource", ResourceType="hostedzone", ResourceId=zone_id)
         had, tags = tags_of(answer["ResourceTagSet"]), self._options["tags"]
-        if not self._options["adopt"] and not owned(had, tags) and self._find(self._route53) != zone_id:
+        if not self._options["adopt"] and not owned(had, tags) and self._own_zone() != zone_id:
             raise ForeignError("private_zone", self._name, had, tags)
         added, removed = tag_changes(had, tags, purge=self._options["purge_tags"])
         self._put_tags(zone_id, had, added, removed)

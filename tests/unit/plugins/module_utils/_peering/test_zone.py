@@ -44,7 +44,6 @@ class Accounts:
         given = {
             "name": NAME,
             "vpc": "one",
-            "state": "associated",
             "owner_account_id": "",
             "accepter": {},
             "tags": FLEET,
@@ -281,7 +280,7 @@ def test_another_accounts_zone_is_found_by_its_whole_name(accounts: Accounts) ->
 def test_only_an_association_leaves_the_account(accounts: Accounts, state: str) -> None:
     """Whatever the owner's account is said to be, a zone without the fleet's tags is neither changed nor deleted."""
     accounts.own.zone("Z9", NAME, "vpc-other", team="theirs")
-    zone = accounts.zone(state=state, **FOREIGN, **KEY)
+    zone = accounts.zone(**FOREIGN, **KEY)
     with pytest.raises(ForeignError):
         getattr(zone, state)()
     assert accounts.changes() == []
