@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +61,6 @@ def test_requirements_hold_all_dependencies_of_the_collection() -> None:
 def test_image_has_the_locked_ansible(key: str) -> None:
     name = key.replace("_", "-")
     assert image()[key]["package_pip"] == f"{name}=={locked(name)}"
-
-
-def test_image_has_the_python_packages_of_the_project() -> None:
-    """Those that pip installs anyway, as parts of Ansible, apart."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    own = {line for line in project if not Requirement(line).name.startswith("ansible")}
-    assert set(image()["python"]) == own
 
 
 def test_what_pip_installs_from_pypi_is_known_by_its_hash() -> None:
