@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ansible._internal._task import TaskContext  # as in environment.py
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleLookupError, AnsibleUndefinedVariable
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import environment_of_lookup
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.names import (
@@ -23,7 +23,14 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.reader import ReadError
 
-VARIABLES = ("fleet_connection", "fleet_members", "fleet_name", "fleet_values", "remove")
+# The options that take their values from variables.
+VARIABLES = {
+    "connection": "fleet_connection",
+    "fleet": "fleet_name",
+    "members": "fleet_members",
+    "removed": "remove",
+    "values": "fleet_values",
+}
 # No variable sets it, or a run could install the texts as passwords that everybody knows.
 _with_placeholders: ContextVar[bool] = ContextVar("with_placeholders", default=False)
 
@@ -56,6 +63,8 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
 
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: object) -> list[str]:
         known = variables or {}
+        if self.kind and not terms:
+            return []
         self.prepare(known, kwargs)
         with environment_of_lookup(self._templar):
             try:
@@ -68,8 +77,17 @@ class SharedLookup(LookupBase):  # type: ignore[misc]
         return [self._value(Path(self.get_option("fleet"), str(term), self.kind), known) for term in terms]
 
     def prepare(self, known: Mapping[str, Any], given: Mapping[str, object]) -> None:
-        """Set the options: Ansible gives plugins variables untemplated, and what is omitted still in the arguments."""
-        templated = {name: self._templar.template(known[name]) for name in VARIABLES if name in known}
+        """Set the options: Ansible gives plugins variables untemplated, and what is omitted still in the arguments.
+
+        A variable is read only where no argument replaces it: the role ``fleet`` defines each as an error that says
+        what is missing.
+        """
+        read = [name for option, name in VARIABLES.items() if option not in given and name in known]
+        templated = {}
+        for name in read:
+            # Values need the members only for the text of an error.
+            with contextlib.suppress(*([AnsibleUndefinedVariable] if self.kind and name == "fleet_members" else [])):
+                templated[name] = self._templar.template(known[name])
         direct = {name: self._templar.template(value) for name, value in given.items()}
         self.set_options(var_options=templated, direct=direct)
 

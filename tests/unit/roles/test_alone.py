@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import OPTIONS, OTHERS
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.lookup import SharedLookup
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     CHECKOUT,
@@ -69,6 +72,68 @@ def test_three_variables_are_enough(role: str) -> None:
     variables = seen(role, **inputs, fleet_values=shared_values())
     for name in load(ROLES / role / "defaults" / "main.yml"):
         value(name, variables)
+
+
+# Internals that read what the fleet has written, whatever options are given. Kafka's are the default of an option.
+SHARED = {
+    "kafka": {"__kafka_password_paths", "__kafka_member_passwords"},
+    "peering": {"__peering_written", "__peering_peer", "__peering_known", "__peering_known_peer", "__peering_former"},
+    "pki": {"__pki_known_members", "__pki_alone"},
+    # Its default alone needs the names.
+    "prometheus": {"__prometheus_certificate_names"},
+}
+# Options whose default is empty and stands for a value of the fleet.
+EMPTY = {"verify": {"verify_ca": "certificate"}}
+
+
+def outcomes(role: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The value of each option and internal of a role, or the error that it ends with."""
+    found: dict[str, Any] = {}
+    constants = ROLES / role / "vars" / "main.yml"
+    for path in (ROLES / role / "defaults" / "main.yml", *([constants] if constants.exists() else [])):
+        for name in load(path):
+            try:
+                found[name] = value(name, variables)
+            except AnsibleError as error:
+                found[name] = error
+    return found
+
+
+@functools.cache
+def of_the_fleet(role: str) -> dict[str, Any]:
+    """The options that a role cannot have without the fleet's variables, with the values that they have with them."""
+    needed = (name for name, found in outcomes(role, seen(role)).items() if isinstance(found, AnsibleError))
+    inputs = {name: fleet_yml()[name] for name in INPUTS}
+    full = outcomes(role, seen(role, **inputs, fleet_values=shared_values(), ansible_search_path=[str(ROLES / role)]))
+    options = load(ROLES / role / "defaults" / "main.yml")
+    return {name: full[name] for name in needed if name in options} | EMPTY.get(role, {})
+
+
+@every_role
+def test_options_replace_the_fleet_and_its_secrets(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller who brings them needs no variable of the fleet, and no secret is looked up."""
+    given = of_the_fleet(role)
+    assert given
+
+    def refuse(self: SharedLookup, path: Any, variables: Any) -> str:
+        raise AnsibleError(f"looked up: fleet_name is not set. {path.text} roles/fleet/README.md")
+
+    monkeypatch.setattr(SharedLookup, "_value", refuse)
+    found = outcomes(role, seen(role, **given, ansible_search_path=[str(ROLES / role)]))
+    refused = {name for name, text in found.items() if REFUSAL.search(str(text))}
+    assert refused - SHARED.get(role, set()) == set()
+    assert not refused & set(given)
+
+
+@pytest.mark.parametrize("prefix", ["", "dataplatform.fleet."])
+def test_a_play_with_the_options_alone_passes_validation(prefix: str, tmp_path: Path) -> None:
+    roles = [{"role": f"{prefix}{role}", "vars": of_the_fleet(role)} for role in role_names()]
+    play = {"hosts": "staging", "gather_facts": False, "roles": roles}
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    # Validation has the tag always, and no task has this one.
+    run = ansible_playbook("-i", "staging,", tmp_path / "play.yml", "--tags", "none-has-it")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count(": Validating arguments against arg spec") == len(roles)
 
 
 def test_what_follows_from_them_is_what_fleet_yml_says() -> None:
