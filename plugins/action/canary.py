@@ -48,7 +48,6 @@ def argument_spec() -> dict[str, Any]:
         "controlplane": {
             "type": "dict",
             "options": reached,
-            "mutually_exclusive": options.ONE_CLUSTER,
             "required_one_of": options.ONE_CLUSTER,
         },
         "run": {"type": "str", "required": True},

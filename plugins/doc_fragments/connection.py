@@ -10,7 +10,7 @@ class ModuleDocFragment:
 options:
   kubeconfig:
     description:
-      - A kubeconfig file instead.
+      - A kubeconfig file, or several that are separated as in E(KUBECONFIG). O(cluster) is then only a name.
     type: path
   context:
     description:

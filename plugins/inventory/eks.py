@@ -161,32 +161,23 @@ regions: [eu-central-1, us-east-1]
 hostnames: [name-region]
 """
 
-import difflib
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from ansible import constants
 from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.utils.display import Display
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.fetch import (
-    Discovery,
     Query,
     discover,
     has_credentials,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.selection import (
-    SelectionError,
     ambiguity_text,
-    by_host_name,
-    compile_query,
-    group_fault,
-    name_fault,
+    fault_text,
+    host_name,
     select,
 )
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import PURPOSES, RESERVED
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.plugin import ClustersPlugin, Discovery
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import Cluster
 
 try:
     from botocore.exceptions import BotoCoreError
@@ -195,62 +186,19 @@ except ImportError:
 else:
     HAS_BOTOCORE = True
 
-VARIABLE = "eks_discovered"
-# Hosts of this group are declared; nothing found may become one of them.
-DECLARED = "managed"
-# Its children in the inventories, which may be read after this source; and what else no host is called.
-DECLARING = frozenset({DECLARED, *(f"purpose_{purpose}" for purpose in PURPOSES)})
-FILE_NAME = re.compile(r"(^|[._-])eks\.ya?ml$")
-Value = Any  # whatever an option can hold
 
-display = Display()
-
-
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
-    """Fetch, keep in the cache, select, populate."""
+class InventoryModule(ClustersPlugin):
+    """Asks AWS."""
 
     NAME = "dataplatform.fleet.eks"
+    FILE_NAME = re.compile(r"(^|[._-])eks\.ya?ml$")
+    VARIABLE = "eks_discovered"
+    ADVICE = "what AWS does not return"
 
-    def verify_file(self, path: str) -> bool:
-        """Whether the file may be a source of this plugin."""
-        return bool(super().verify_file(path)) and bool(FILE_NAME.search(Path(path).name))
+    def missing(self) -> str:
+        return "" if HAS_BOTOCORE else f"the inventory plugin {self.NAME} needs botocore on the controller."
 
-    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:  # noqa: ANN401 - untyped API
-        """Read the file and add the clusters it describes."""
-        super().parse(inventory, loader, path, cache)
-        if not HAS_BOTOCORE:
-            raise AnsibleParserError(f"{path}: the inventory plugin {self.NAME} needs botocore on the controller.")
-        self._refuse_unknown_options(self._read_config_data(path), path)
-        try:
-            matches = compile_query(self._option("query"))
-            discovery = self._discovery(path, cache)
-            clusters = select(discovery.clusters, self._option("names"), self._option("tags"), matches)
-            unique, ambiguous = by_host_name(clusters, self._option("hostnames"))
-        except SelectionError as error:
-            raise AnsibleParserError(f"{path}: {error}") from error
-        groups = {*self.inventory.groups, *RESERVED, *DECLARING}
-        faults = {name: name_fault(name, cluster, groups) for name, cluster in unique.items()}
-        unique = {name: cluster for name, cluster in unique.items() if not faults[name]}
-        problems = [*discovery.problems, *(ambiguity_text(name, each) for name, each in ambiguous.items())]
-        problems += filter(None, faults.values())
-        self._report(problems, path)
-        display.v(f"{path}: found {len(discovery.clusters)} clusters, selected {len(unique)}")
-        self._populate(unique, path)
-
-    def _discovery(self, path: str, cache: bool) -> Discovery:
-        """From the cache if it may be used and has it, else from AWS. Only a complete answer is kept."""
-        key = self.get_cache_key(path)
-        if cache and self.get_option("cache"):
-            try:
-                return Discovery(self._cache[key], [])
-            except KeyError:
-                pass  # not there, or expired
-        discovery = self._ask(path)
-        if self.get_option("cache") and not discovery.problems:
-            self._cache[key] = discovery.clusters
-        return discovery
-
-    def _ask(self, path: str) -> Discovery:
+    def ask(self, path: str) -> Discovery:
         query = self._query(path)
         try:
             if has_credentials(query):
@@ -265,81 +213,32 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             ],
         )
 
+    def selected(self, clusters: Sequence[Cluster]) -> list[Cluster]:
+        return select(clusters, self.option("names"), self.option("tags"))
+
+    def identify(self, cluster: Cluster) -> str:
+        return str(cluster["arn"])
+
+    def host_name(self, cluster: Cluster) -> str:
+        return host_name(cluster, self.option("hostnames"))
+
+    def name_fault(self, name: str, cluster: Cluster, groups: set[str]) -> str:
+        return fault_text(name, cluster, groups)
+
+    def ambiguity(self, name: str, clusters: Sequence[Cluster]) -> str:
+        return ambiguity_text(name, clusters)
+
     def _query(self, path: str) -> Query:
         names = ("region", "profile", "access_key", "secret_key", "session_token", "endpoint_url")
-        connection = {name: self._option(name) or None for name in names}
+        connection = {name: self.option(name) or None for name in names}
         if connection["profile"] and connection["access_key"]:
             raise AnsibleParserError(f"{path}: profile and access_key are mutually exclusive: give one of them.")
-        if self.get_option("workers") < 1:
-            raise AnsibleParserError(f"{path}: workers must be at least 1.")
         bundle = self.get_option("aws_ca_bundle") or None
         return Query(
-            regions=self._option("regions"),
-            role_arns=self._option("role_arns"),
+            regions=self.option("regions"),
+            role_arns=self.option("role_arns"),
             include=self.get_option("include"),
             verify=bundle if self.get_option("validate_certs") else False,
             workers=self.get_option("workers"),
             **connection,
         )
-
-    def _report(self, problems: list[str], path: str) -> None:
-        if problems and self.get_option("on_error") == "fail":
-            advice = "With on_error: warn, the inventory leaves out what AWS does not return."
-            raise AnsibleParserError("\n".join([f"{path}:", *(f"  - {each}" for each in problems), f"  {advice}"]))
-        for each in problems:
-            display.warning(f"{path}: {each}")
-
-    def _populate(self, clusters: Mapping[str, Mapping[str, Any]], path: str) -> None:
-        strict = self.get_option("strict")
-        declared, groups = self._declared(), set(self.inventory.groups)
-        for host, cluster in clusters.items():
-            self.inventory.add_host(host)
-            self.inventory.set_variable(host, VARIABLE, cluster)
-            self._set_composite_vars(self.get_option("compose"), self._host_vars(host), host, strict=strict)
-            variables = self._host_vars(host)
-            self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
-            self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
-        added = sorted(self._declared() - declared)
-        if added:
-            for group, host in added:  # Ansible may go on with another plugin
-                self.inventory.groups[group].remove_host(self.inventory.get_host(host))
-            hosts = ", ".join(dict.fromkeys(host for _, host in added))
-            raise AnsibleParserError(
-                f"{path}: groups or keyed_groups would put {hosts} into the group {added[0][0]}, which holds "
-                "the hosts an inventory declares: a run changes those. Name the group otherwise."
-            )
-        faults = {group: group_fault(group, self.inventory.hosts) for group in set(self.inventory.groups) - groups}
-        for group in sorted(name for name, fault in faults.items() if fault):
-            self.inventory.remove_group(self.inventory.groups[group])
-            raise AnsibleParserError(f"{path}: {faults[group]} Correct the tag, or name the group otherwise.")
-
-    def _declared(self) -> set[tuple[str, str]]:
-        """The groups that hold what an inventory declares, each with each of its hosts."""
-        groups = [self.inventory.groups[name] for name in sorted(DECLARING) if name in self.inventory.groups]
-        return {(group.name, host.name) for group in groups for host in group.get_hosts()}
-
-    def _host_vars(self, host: str) -> dict[str, Any]:
-        variables: dict[str, Any] = self.inventory.get_host(host).get_vars()
-        return variables
-
-    def _option(self, name: str) -> Value:
-        """An option's value with its expressions evaluated."""
-        return self._evaluated(self.get_option(name))
-
-    def _evaluated(self, value: Value) -> Value:
-        if isinstance(value, str):
-            return self.templar.template(value) if self.templar.is_template(value) else value
-        if isinstance(value, Mapping):
-            return {key: self._evaluated(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self._evaluated(each) for each in value]
-        return value
-
-    def _refuse_unknown_options(self, config: Mapping[str, Any], path: str) -> None:
-        definitions = constants.config.get_configuration_definitions("inventory", self._load_name)
-        known = {"plugin", *definitions}
-        known |= {alias for each in definitions.values() for alias in each.get("aliases") or []}
-        for name in sorted(set(config) - known):
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise AnsibleParserError(f"{path}: {name} is not an option of {self.NAME}.{hint}")

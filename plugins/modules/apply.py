@@ -74,7 +74,8 @@ options:
     type: str
   kubeconfig:
     description:
-      - A kubeconfig file, instead of O(cluster).
+      - A kubeconfig file, or several that are separated as in E(KUBECONFIG). O(cluster) is then only the name by which
+        O(confirm) confirms, and no cluster of EKS.
     type: path
   context:
     description:

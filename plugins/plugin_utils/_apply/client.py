@@ -123,7 +123,7 @@ class Client:
             self._prefix = f"{url.scheme}://{url.netloc}{self._prefix}"
         try:
             manager = (
-                urllib3.ProxyManager(server.proxy_url, proxy_headers=_proxy_headers(server.proxy_url), **options)
+                urllib3.ProxyManager(server.proxy_url, proxy_headers=proxy_headers(server.proxy_url), **options)
                 if server.proxy_url
                 else urllib3.PoolManager(**options)
             )
@@ -132,7 +132,7 @@ class Client:
                 cast(Any, self._pool).ConnectionCls = partial(_own_context, server)  # typed as a class
         except (LocationParseError, ValueError) as error:
             raise UnreachableError(
-                f"Cannot use {_without_userinfo(server.proxy_url) or server.url!r}: {error}."
+                f"Cannot use {without_userinfo(server.proxy_url) or server.url!r}: {error}."
             ) from None
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply")
 
@@ -223,16 +223,19 @@ class Client:
         return ApiError(message or f"HTTP {response.status}", response.status, reason, details)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        *_, cause = _causes(error)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            text = f"its certificate is not trusted: {cause.verify_message}"
-        elif isinstance(cause, ConnectionRefusedError):
-            text = "the connection was refused; is it running, and is the address right?"
-        else:
-            text = str(cause).strip() or type(cause).__name__
-            text = text.rpartition(">: ")[2]
-        via = f" through proxy {_without_userinfo(self.server.proxy_url)}" if self.server.proxy_url else ""
-        return UnreachableError(f"The API server {self.server} cannot be reached{via}: {text}")
+        via = f" through proxy {without_userinfo(self.server.proxy_url)}" if self.server.proxy_url else ""
+        return UnreachableError(f"The API server {self.server} cannot be reached{via}: {reason(error)}")
+
+
+def reason(error: Exception) -> str:
+    """Why a server cannot be reached, from what urllib3 raised."""
+    *_, cause = _causes(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause.verify_message}"
+    if isinstance(cause, ConnectionRefusedError):
+        return "the connection was refused; is it running, and is the address right?"
+    text = str(cause).strip() or type(cause).__name__
+    return text.rpartition(">: ")[2]
 
 
 def _demand_lock() -> None:
@@ -242,11 +245,11 @@ def _demand_lock() -> None:
         raise LockLostError(str(error)) from None
 
 
-def _without_userinfo(url: str) -> str:
+def without_userinfo(url: str) -> str:
     return url.rpartition("@")[2]
 
 
-def _proxy_headers(url: str) -> dict[str, str]:
+def proxy_headers(url: str) -> dict[str, str]:
     """A proxy's user and password, which urllib3 leaves in the URL."""
     user, at, _ = urlsplit(url).netloc.rpartition("@")
     return dict(urllib3.make_headers(proxy_basic_auth=unquote(user))) if at else {}

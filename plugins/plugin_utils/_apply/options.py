@@ -83,12 +83,11 @@ def cluster_options() -> dict[str, Any]:
 
 ONE_CLUSTER = [("cluster", "kubeconfig")]
 CLUSTER_RULES: dict[str, Any] = {
-    "mutually_exclusive": ONE_CLUSTER,
     "required_one_of": ONE_CLUSTER,
     "required_by": {"context": "kubeconfig"},
 }
 
-MUTUALLY_EXCLUSIVE = [("cluster", "kubeconfig", "host"), ("templates", "definition")]
+MUTUALLY_EXCLUSIVE = [("cluster", "host"), ("kubeconfig", "host"), ("templates", "definition")]
 REQUIRED_ONE_OF = [("cluster", "kubeconfig", "host")]
 REQUIRED_IF = [("state", "present", ("templates", "definition"), True)]
 REQUIRED_BY = {"context": "kubeconfig", "client_cert": "client_key", "client_key": "client_cert"}

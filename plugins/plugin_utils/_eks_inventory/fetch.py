@@ -23,6 +23,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.
     normalise_insight,
     normalise_nodegroup,
 )
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.plugin import Discovery
 
 with contextlib.suppress(ImportError):  # the plugin says so
     import botocore.config
@@ -52,14 +53,6 @@ class Query:
     endpoint_url: str | None = None
     verify: bool | str | None = None
     workers: int = 50
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """The clusters found, ordered by account, region and name, and what could not be asked, in words."""
-
-    clusters: list[Cluster]
-    problems: list[str]
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,12 @@ def test_the_current_context(kubeconfig: Path) -> None:
     assert server.credentials.headers() == {"Authorization": "Bearer abc"}
 
 
+def test_a_cluster_of_a_kubeconfig_is_only_a_name(kubeconfig: Path) -> None:
+    """Nothing of it is asked of AWS."""
+    server = connection.server_for({"kubeconfig": str(kubeconfig), "cluster": "dataplatform-onprem"})
+    assert (server.url, server.label) == ("https://a", "context a")
+
+
 def test_another_context_with_an_exec_plugin(kubeconfig: Path) -> None:
     server = connection.server_for({"kubeconfig": str(kubeconfig), "context": "b"})
     assert (server.url, server.ca, server.tls_server_name) == ("https://b", PEM, "b.example")
@@ -94,6 +100,7 @@ def test_an_address(tmp_path: Path) -> None:
     [
         ({}, "none is given"),
         ({"host": "x", "cluster": "y"}, "not cluster and host"),
+        ({"host": "x", "kubeconfig": "y", "cluster": "z"}, "not cluster and kubeconfig and host"),
         ({"host": "https://x", "ca_cert": "/no/such/file"}, "ca_cert /no/such/file cannot be read"),
         ({"kubeconfig": "/no/such/file"}, "cannot be read: No such file"),
     ],

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.selection import (
-    SelectionError,
     ambiguity_text,
-    by_host_name,
-    compile_query,
     host_name,
     select,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import (
+    SelectionError,
+    by_host_name,
+    compile_query,
     truthy,
 )
 
@@ -17,6 +20,10 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.
 def cluster(name: str = "data", region: str = "eu-central-1", **fields: Any) -> dict[str, Any]:
     arn = f"arn:aws:eks:{region}:111122223333:cluster/{name}"
     return {"name": name, "region": region, "account_id": "111122223333", "arn": arn, "tags": {}, **fields}
+
+
+def arn(each: Mapping[str, Any]) -> str:
+    return str(each["arn"])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +49,7 @@ def test_a_cluster_without_a_name_is_an_error(preferences: list[str], text: str)
 
 def test_clusters_of_one_name_are_kept_apart() -> None:
     first, second, other = cluster(), cluster(region="eu-west-1"), cluster("other")
-    unique, ambiguous = by_host_name([first, second, other], ["name"])
+    unique, ambiguous = by_host_name([first, second, other], lambda each: host_name(each, ["name"]))
     assert unique == {"other": other}
     assert ambiguous == {"data": [first, second]}
     text = ambiguity_text("data", ambiguous["data"])
@@ -65,7 +72,7 @@ def test_clusters_of_one_name_are_kept_apart() -> None:
 )
 def test_names_and_tags_select(names: list[str], tags: dict[str, Any], selected: bool) -> None:
     found = [cluster(tags={"team": "web"})]
-    assert select(found, names, tags, lambda _: True) == (found if selected else [])
+    assert select(found, names, tags) == (found if selected else [])
 
 
 @pytest.mark.parametrize(
@@ -80,14 +87,14 @@ def test_names_and_tags_select(names: list[str], tags: dict[str, Any], selected:
     ],
 )
 def test_a_query_selects(query: str | None, selected: bool) -> None:
-    assert compile_query(query)(cluster(count=0)) is selected
+    assert compile_query(query, arn)(cluster(count=0)) is selected
 
 
 def test_a_query_that_fails_names_the_cluster() -> None:
     with pytest.raises(SelectionError, match="not a JMESPath expression"):
-        compile_query("a ==")
+        compile_query("a ==", arn)
     with pytest.raises(SelectionError, match="cluster/data"):
-        compile_query("length(none)")(cluster())
+        compile_query("length(none)", arn)(cluster())
 
 
 @pytest.mark.parametrize("value", [None, False, "", [], {}])
