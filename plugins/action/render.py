@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.utils.collection_loader._collection_finder import _get_collection_playbook_path
 from ansible_collections.dataplatform.fleet.plugins.action.apply import ActionModule as Apply
 from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import dump
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import in_environment
@@ -40,7 +41,7 @@ class ActionModule(Apply):
         variables = task_vars or {}
         try:
             with placeholders() if args["placeholders"] else contextlib.nullcontext():
-                texts = self._texts(Path(args["playbook"]), variables)
+                texts = self._texts(args["playbook"], variables)
         except ApplyError as error:
             raise AnsibleActionFail(str(error)) from None
         dest = Path(args["dest"])
@@ -50,17 +51,16 @@ class ActionModule(Apply):
             name for name, text in texts.items() if name not in there or (dest / name).read_bytes() != text.encode()
         }
         if not self._task.check_mode:
-            for name in removed:
-                (dest / name).unlink()
-            for name in changed:
-                (dest / name).parent.mkdir(parents=True, exist_ok=True)
-                (dest / name).write_text(texts[name], encoding="utf-8")
-            for folder in [path for path in dest.glob("*") if path.is_dir() and not any(path.iterdir())]:
-                folder.rmdir()
+            try:
+                write(dest, {name: texts[name] for name in changed}, removed)
+            except OSError as error:
+                raise AnsibleActionFail(
+                    f"{error.filename} cannot be written: {error.strerror}. Give dest another path (render_path)."
+                ) from None
         result.update(changed=bool(changed or removed), files=sorted(texts), removed=removed)
         return result
 
-    def _texts(self, playbook: Path, variables: dict[str, Any]) -> dict[str, str]:
+    def _texts(self, playbook: str, variables: dict[str, Any]) -> dict[str, str]:
         """Each file's text by its name."""
         texts: dict[str, str] = {}
         for entry in roles_of(playbook, groups_of(variables)):
@@ -104,13 +104,29 @@ class ActionModule(Apply):
         return (placed(body, namespace, found) for body, _ in found)
 
 
+def write(dest: Path, texts: Mapping[str, str], removed: Iterable[str]) -> None:
+    """Write the texts under their names, and take away what is not wanted, with folders that are empty then."""
+    for name in removed:
+        (dest / name).unlink()
+    for name, text in texts.items():
+        (dest / name).parent.mkdir(parents=True, exist_ok=True)
+        (dest / name).write_text(text, encoding="utf-8")
+    for folder in [path for path in dest.glob("*") if path.is_dir() and not any(path.iterdir())]:
+        folder.rmdir()
+
+
 def groups_of(variables: Mapping[str, Any]) -> set[str]:
     """The groups that the host is in."""
     return {"all", *variables.get("group_names", ())}
 
 
-def roles_of(playbook: Path, groups: set[str]) -> Iterator[dict[str, Any]]:
-    """The roles that a playbook, with those it imports, runs on a host in these groups, in that order."""
+def roles_of(name: str, groups: set[str], folder: Path = Path()) -> Iterator[dict[str, Any]]:
+    """The roles that a playbook, with those it imports, runs on a host in these groups, in that order.
+
+    A playbook's name is its path from the folder, or that of one in a collection, as ``dataplatform.fleet.site``.
+    """
+    of_collection = _get_collection_playbook_path(name)
+    playbook = Path(of_collection[1]) if of_collection else folder / name
     try:
         plays = yaml.safe_load(playbook.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -118,7 +134,7 @@ def roles_of(playbook: Path, groups: set[str]) -> Iterator[dict[str, Any]]:
     for play in plays:
         imported = play.get("import_playbook") or play.get("ansible.builtin.import_playbook")
         if imported:
-            yield from roles_of(playbook.parent / imported, groups)
+            yield from roles_of(imported, groups, playbook.parent)
         elif set(str(play["hosts"]).split(":&")) <= groups:
             for entry in play.get("roles", ()):
                 yield entry if isinstance(entry, dict) else {"role": entry}

@@ -261,7 +261,10 @@ def write(module: AnsibleAWSModule, path: Path, content: dict[str, Any]) -> None
     """Replace the file at once; a reader sees the old content or the new."""
     if not path.parent.is_dir():
         module.fail_json(msg=f"{path.parent} is not a directory: {path} cannot be written.")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        module.fail_json(msg=f"{path} cannot be written: {error.strerror}. Give another path.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(dump(content))

@@ -22,6 +22,7 @@ options:
     description:
       - The playbook, whose imports are followed. Its plays are for hosts in all groups of a pattern such as
         C(purpose_controlplane:&managed).
+      - A path, or the name of a playbook in a collection, such as V(dataplatform.fleet.site).
     type: path
     required: true
   dest:
@@ -57,7 +58,7 @@ EXAMPLES = r"""
   tasks:
     - name: Write the objects
       dataplatform.fleet.render:
-        playbook: site.yml
+        playbook: dataplatform.fleet.site
         dest: "build/render/{{ inventory_hostname }}"
 """
 

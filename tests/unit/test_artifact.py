@@ -67,7 +67,7 @@ USUAL = {"PyYAML": "pyyaml"}
 
 def tracked() -> set[str]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return {name for name in listed.split("\0") if name and (ROOT / name).exists()}
+    return {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
 
 
 def of_users(names: set[str]) -> set[str]:
@@ -89,6 +89,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     linked = checkout / "collections" / "ansible_collections" / "dataplatform"
     linked.mkdir()
     (linked / "fleet").symlink_to("../../..")
+    (checkout / "playbooks" / "collections").symlink_to("../collections")
     galaxy = Path(sys.executable).with_name("ansible-galaxy")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     done = subprocess.run(

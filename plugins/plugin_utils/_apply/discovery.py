@@ -31,10 +31,13 @@ _FORMAT: Final = 1
 
 def cache_home() -> Path:
     """Where documents are kept (XDG base directories)."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (
-        (Path(root) if root and Path(root).is_absolute() else Path.home() / ".cache") / "dataplatform.fleet" / "apply"
-    )
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not root.is_absolute():
+        try:
+            root = Path.home() / ".cache"
+        except RuntimeError:  # a user id without a name, as in a container, and no HOME: nothing is kept
+            root = Path(os.devnull)
+    return root / "dataplatform.fleet" / "apply"
 
 
 class Discovery:

@@ -128,9 +128,9 @@ def test_the_roles_of_a_host(tmp_path: Path) -> None:
     included = "{ansible.builtin.include_role: {name: a.b.kafka%s}, name: x}"
     tasks = ", ".join(included % more for more in ("", ", tasks_from: absent"))
     (tmp_path / "tasks.yml").write_text(f"- {{hosts: managed, tasks: [{tasks}]}}\n")
-    assert [entry["role"] for entry in roles_of(tmp_path / "tasks.yml", {"all", "managed"})] == ["a.b.kafka"]
-    assert list(roles_of(site, {"all", "managed"})) == [{"role": "vpc"}]
+    assert [entry["role"] for entry in roles_of(str(tmp_path / "tasks.yml"), {"all", "managed"})] == ["a.b.kafka"]
+    assert list(roles_of(str(site), {"all", "managed"})) == [{"role": "vpc"}]
     everywhere = {"all", "managed", "purpose_controlplane"}
-    assert [entry["role"] for entry in roles_of(site, everywhere)] == ["vpc", "a.b.kafka"]
+    assert [entry["role"] for entry in roles_of(str(site), everywhere)] == ["vpc", "a.b.kafka"]
     with pytest.raises(AnsibleActionFail, match=r"nowhere\.yml cannot be read"):
-        list(roles_of(tmp_path / "nowhere.yml", set()))
+        list(roles_of(str(tmp_path / "nowhere.yml"), set()))

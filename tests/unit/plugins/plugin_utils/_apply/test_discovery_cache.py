@@ -32,3 +32,13 @@ def test_a_full_disk_costs_time_only_and_leaves_nothing(discovery: Discovery, tm
 def test_half_a_file_is_none(discovery: Discovery, tmp_path: Path) -> None:
     (tmp_path / "file").write_text('{"a": ')
     assert discovery._read("file") is None
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenShift and AWX give a container a user id that has no name."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}["no such user"])
+    nowhere = Discovery(SimpleNamespace(server=SimpleNamespace(url="https://one", ca="")))
+    nowhere._write("file", {"a": "b"})
+    assert nowhere._read("file") is None

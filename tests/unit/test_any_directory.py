@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A checkout's playbooks, started from elsewhere, without its ansible.cfg, by a user with an unusual environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def start(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook in a directory, with hardly an environment: no HOME, LANG=C, a TMPDIR with spaces."""
+    # Ansible itself binds a socket below TMPDIR, whose path may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="of mine ") as scratch:
+        return subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), *arguments],
+            cwd=directory,
+            env={"PATH": os.environ["PATH"], "LANG": "C", "TMPDIR": scratch},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def rendered(tmp_path: Path) -> tuple[str, ...]:
+    """Arguments that render one role, which is quicker than all of them."""
+    roles = [path.name for path in (CHECKOUT / "roles").iterdir() if path.name != "node_exporter"]
+    options = tmp_path / "options.yml"
+    options.write_text(yaml.safe_dump({f"{role}_enabled": False for role in roles}))
+    return (
+        str(CHECKOUT / "playbooks" / "render.yml"),
+        "-i",
+        str(CHECKOUT / "inventories/staging"),
+        "-e",
+        f"@{options}",
+    )
+
+
+def test_playbooks_find_the_collection_and_write_where_they_are_started(tmp_path: Path) -> None:
+    directory = tmp_path / "a directory of mine"
+    directory.mkdir()
+    done = start(directory, *rendered(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = {path.parent.name for path in directory.glob("build/render/staging/*/*.yaml")}
+    assert written == {"node_exporter"}
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    directory = tmp_path / "mine"
+    directory.mkdir()
+    (directory / "build").write_text("no directory, for root too")
+    done = start(directory, *rendered(tmp_path))
+    assert done.returncode == 2, done.stdout + done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"{directory}/build/render" in said
+    assert "Give dest another path" in said
+    assert "Traceback" not in said and "bug" not in said
