@@ -23,7 +23,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import t
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import specifications
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import load
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits import derived
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import fleet_faults, incomplete
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import refusals
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules import (
     UNSHOWN,
@@ -133,6 +133,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _result, args = self.validate_argument_spec(
             argument_spec={
                 "roles": {"type": "list", "elements": "str", "default": []},
+                "complete": {"type": "bool", "default": False},
                 "fleet": {"type": "bool", "default": False},
                 "names": {"type": "bool", "default": True},
                 "reserved": {"type": "list", "elements": "str", "default": []},
@@ -143,6 +144,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         variables = task_vars or {}
         unknown: list[str] = []
+        host = variables.get("inventory_hostname", "this host")
+        missing = incomplete(variables, host) if args["complete"] else ""
+        if missing:
+            return {"failed": True, "unknown": [], "msg": missing}
         findings = self._fleet(variables, names=args["names"]) if args["fleet"] else []
         for path in self._roles(args["roles"]) if args["roles"] or not args["fleet"] else []:
             settings = self._own_settings(path) if args["roles"] else args
@@ -158,7 +163,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             findings += [*text.values(), *self._refused(path, variables, skip=text)]
         if not findings:
             return {"changed": False, "unknown": []}
-        host = variables.get("inventory_hostname", "this host")
         return {
             "failed": True,
             "unknown": sorted(unknown),

@@ -23,6 +23,12 @@ description:
   - With O(fleet) it looks at what the clusters share, so that no member is reached by another way than the one that was
     meant, and no name is made that AWS or Kubernetes refuses.
 options:
+  complete:
+    description:
+      - First fail if the host lacks a variable that the playbooks read and C(inventories/fleet.yml) sets for every
+        member. An inventory that AWX exported from another version of the project may lack some.
+    type: bool
+    default: false
   fleet:
     description:
       - Check the variables that begin with C(fleet_). C(fleet_members) has exactly one controlplane, and each member

@@ -15,6 +15,7 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
 from ansible.utils.display import Display
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import (
     Cluster,
@@ -40,6 +41,18 @@ class Discovery:
 
     clusters: list[dict[str, Any]]
     problems: list[str]
+
+
+def _readable(value: Value) -> Value:
+    """The value with each text marked as trusted that cannot be a template.
+
+    An export of the inventory, which AWX stores, wraps every other text in a dictionary ``__ansible_unsafe``.
+    """
+    if isinstance(value, str):
+        return value if any(mark in value for mark in ("{{", "{%", "{#")) else trust_as_template(value)
+    if isinstance(value, Mapping):
+        return {key: _readable(each) for key, each in value.items()}
+    return [_readable(each) for each in value] if isinstance(value, list) else value
 
 
 class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
@@ -140,7 +153,7 @@ class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ig
         declared, groups = self._declared(), set(self.inventory.groups)
         for host, cluster in clusters.items():
             self.inventory.add_host(host)
-            self.inventory.set_variable(host, self.VARIABLE, cluster)
+            self.inventory.set_variable(host, self.VARIABLE, _readable(cluster))
             self._set_composite_vars(self.get_option("compose"), self._host_vars(host), host, strict=strict)
             variables = self._host_vars(host)
             self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)

@@ -48,6 +48,26 @@ OTHERS = (
     "fleet_session_token",
     "fleet_values",
 )
+# What inventories/fleet.yml derives from the members, and playbooks read.
+DERIVED = (
+    "ansible_connection",
+    "ansible_python_interpreter",
+    "aws_connection",
+    "aws_profile",
+    "aws_region",
+    "aws_role_arn",
+    "fleet_alarms_extra",
+    "fleet_alarms_overrides",
+    "fleet_api_server_cidrs",
+    "fleet_cluster",
+    "fleet_compute",
+    "fleet_connection",
+    "fleet_ingress_namespaces",
+    "fleet_member",
+    "fleet_role_arn",
+    "fleet_tags",
+    "kube_connection",
+)
 # Ansible's own groups and its implicit host, and the group that every play targets.
 RESERVED = ("all", "localhost", "managed", "ungrouped")
 
@@ -66,6 +86,18 @@ def fleet_faults(variables: Mapping[str, Value], groups: Iterable[str]) -> list[
         if name in variables and not (found and name in ("fleet_cluster", "fleet_compute", "fleet_tags")):
             found += faults(name, variables[name], rule)
     return found
+
+
+def incomplete(variables: Iterable[str], host: str) -> str:
+    """Return a sentence if an inventory lacks what this version's ``inventories/fleet.yml`` sets, or ''."""
+    missing = sorted(set(DERIVED) - set(variables))
+    if not missing:
+        return ""
+    return (
+        f"The inventory sets no {', '.join(missing)} for {host}, which inventories/fleet.yml of this version does. "
+        "Was it exported by another version? Synchronize the sources of the AWX inventory again, or copy what is missing "
+        "into the group_vars of the group managed."
+    )
 
 
 def member_faults(members: Value, reserved: Collection[str]) -> list[str]:

@@ -34,7 +34,7 @@ WORLD: dict[str, Any] = {
                 "addons": [{"addonName": "coredns", "addonVersion": "v1", "status": "ACTIVE"}],
                 "insights": [{"id": "i", "name": "n", "insightStatus": {"status": "ERROR", "reason": "old"}}],
             },
-            {"name": "legacy", "version": "1.30", "tags": {"team": "web"}},
+            {"name": "legacy", "version": "1.30", "tags": {"team": "web", "note": "{{ 1 + 1 }}"}},
         ],
         "eu-west-1": [{"name": "spare", "status": "CREATING", "endpoint": None, "insights": []}],
     },

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import (
+    DERIVED,
     MEMBER,
     OPTIONS,
     OTHERS,
     fleet_faults,
+    incomplete,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[5]
@@ -35,6 +37,16 @@ def test_takes_what_the_inventories_hold() -> None:
     assert {"fleet_name", "fleet_region", "fleet_role_arn", "fleet_members"} <= set(given)
     assert fleet_faults(given, GROUPS) == []
     assert {name for name in held if name.startswith("fleet_")} <= {*OPTIONS, *OTHERS}
+
+
+def test_an_inventory_without_what_this_version_derives() -> None:
+    held = yaml.safe_load((CHECKOUT / "inventories" / "fleet.yml").read_text())
+    given = {"fleet_name", "fleet_region", "fleet_role_arn", "fleet_account_id", "fleet_members"}
+    assert set(DERIVED) - given == set(held) - given
+    assert incomplete(held, "staging") == ""
+    sentence = incomplete(set(held) - {"fleet_tags", "aws_region"}, "staging")
+    assert sentence.startswith("The inventory sets no aws_region, fleet_tags for staging")
+    assert "Synchronize" in sentence
 
 
 def test_takes_each_option_of_a_member() -> None:
