@@ -137,6 +137,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.session import verification
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.api import DescribeError, describe_all
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import (
     ForeignEntryError,
@@ -188,7 +189,7 @@ def main() -> None:
     path = Path(module.params["path"])
     existing = read(module, path)
     try:
-        answers = describe_all(targets, verify_of(module.params))
+        answers = describe_all(targets, verification(module.params))
     except DescribeError as error:
         module.fail_json(msg=str(error))
     found = [(target, answer) for target, answer in answers if isinstance(answer, Server)]
@@ -227,14 +228,6 @@ def target_of(options: dict[str, Any], defaults: dict[str, Any]) -> Target:
     if not any(values[key] for key in CONNECTION):
         values.update({key: defaults.get(key) or None for key in CONNECTION})
     return Target(**values)
-
-
-def verify_of(params: dict[str, Any]) -> bool | str | None:
-    """How to verify the certificates of the AWS endpoints."""
-    if not params["validate_certs"]:
-        return False
-    bundle: str | None = params["aws_ca_bundle"]
-    return bundle
 
 
 def read(module: AnsibleAWSModule, path: Path) -> dict[str, Any]:

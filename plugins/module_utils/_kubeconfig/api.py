@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._at_once import at_once
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import session
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import Server, Target
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says so
-    import botocore.config
-    import botocore.session
     from botocore.exceptions import BotoCoreError, ClientError
 
 Client = Any  # botocore makes its classes at run time
@@ -46,24 +46,7 @@ def describe(target: Target, verify: bool | str | None) -> Server | str:
 
 
 def _client(target: Target, verify: bool | str | None) -> Client:
-    session = botocore.session.Session(profile=target.profile)
-    keys: dict[str, Any] = {
-        "aws_access_key_id": target.access_key,
-        "aws_secret_access_key": target.secret_key,
-        "aws_session_token": target.session_token,
-    }
-    common: dict[str, Any] = {
-        "region_name": target.region,
-        "endpoint_url": target.endpoint_url,
-        "verify": verify,
-        "config": botocore.config.Config(retries={"mode": "standard", "max_attempts": 5}),
-    }
+    options = {**asdict(target), "verify": verify}
     if target.role_arn:
-        sts: Any = session.create_client("sts", **common, **keys)
-        answer = sts.assume_role(RoleArn=target.role_arn, RoleSessionName="dataplatform-fleet-kubeconfig")
-        keys = {
-            "aws_access_key_id": answer["Credentials"]["AccessKeyId"],
-            "aws_secret_access_key": answer["Credentials"]["SecretAccessKey"],
-            "aws_session_token": answer["Credentials"]["SessionToken"],
-        }
-    return session.create_client("eks", **common, **keys)
+        options = session.as_role(options, target.role_arn, "dataplatform-fleet-kubeconfig")
+    return session.client(session.session(options), options, "eks")

@@ -108,19 +108,21 @@ def _named_server(options: Mapping[str, Any]) -> Server:
 
 
 def _from_eks(options: Mapping[str, Any], overrides: dict[str, Any]) -> Server:
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import errors  # noqa: PLC0415
-    from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import cluster  # noqa: PLC0415 - boto3 is not needed for other servers
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import errors, session  # noqa: PLC0415
+    from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import cluster  # noqa: PLC0415 - botocore is not needed for other servers
 
     name = str(options["cluster"])
+    if options.get("profile") and any(options.get(key) for key in ("access_key", "secret_key", "session_token")):
+        raise ApplyError("profile and access_key/secret_key/session_token exclude each other: give one of the two.")
     try:
-        session = cluster.session_for(options)
-        endpoint = cluster.describe_endpoint(cluster.client_for(session, options), name)
+        credentials = session.session(options)
+        endpoint = cluster.describe_endpoint(session.client(credentials, options, "eks"), name)
     except errors.ClusterNotFoundError as error:
         raise ClusterMissingError(error.message) from error
     except errors.AwsError as error:
         raise ApplyError(error.message) from error
     except Exception as error:  # botocore's own errors are many and importing them here is slow
-        if type(error).__module__.partition(".")[0] not in {"botocore", "boto3"}:
+        if type(error).__module__.partition(".")[0] != "botocore":
             raise
         raise ApplyError(f"The EKS cluster {name!r} cannot be looked up: {error}") from error
     if not endpoint.ready:
@@ -134,7 +136,7 @@ def _from_eks(options: Mapping[str, Any], overrides: dict[str, Any]) -> Server:
         url=endpoint.url,
         ca=endpoint.ca_pem,
         label=name,
-        credentials=EksCredentials(session, name, endpoint.region),
+        credentials=EksCredentials(credentials, name, endpoint.region),
         **overrides,
     )
 

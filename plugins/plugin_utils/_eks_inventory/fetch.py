@@ -12,11 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import session
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.normalise import (
     normalise_addon,
     normalise_cluster,
@@ -26,8 +27,6 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.plugin import Discovery
 
 with contextlib.suppress(ImportError):  # the plugin says so
-    import botocore.config
-    import botocore.session
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 HOME_REGION = "us-east-1"
@@ -73,12 +72,6 @@ class _Run:
         self._query = query
         self._clusters: dict[str, Cluster] = {}
         self._problems: list[str] = []
-        self._config = botocore.config.Config(
-            max_pool_connections=query.workers,
-            connect_timeout=10,
-            read_timeout=30,
-            retries={"mode": "standard", "max_attempts": 8},
-        )
 
     def discover(self) -> Discovery:
         self._all([Job(arn or "", partial(self._account, arn)) for arn in self._query.role_arns or (None,)])
@@ -109,7 +102,7 @@ class _Run:
     def _account(self, role_arn: str | None) -> list[Job]:
         """Log in and find the regions."""
         try:
-            account = _Account(self._query, self._config, role_arn)
+            account = _Account(self._query, role_arn)
             regions, sure = self._regions(account)
         except (BotoCoreError, ClientError) as error:
             what = f"The role {role_arn} could not be assumed" if role_arn else "The AWS API could not be called"
@@ -243,39 +236,23 @@ class _Run:
 class _Account:
     """Credentials and the clients made with them."""
 
-    def __init__(self, query: Query, config: Any, role_arn: str | None) -> None:  # noqa: ANN401 - a botocore class
-        self._query = query
-        self._config = config
+    def __init__(self, query: Query, role_arn: str | None) -> None:
+        self._options = {**asdict(query), "region": query.region or HOME_REGION}
         self._role_arn = role_arn
         self._lock = threading.Lock()
-        self._session = botocore.session.Session(profile=query.profile)
-        self._keys: dict[str, Any] = {
-            "aws_access_key_id": query.access_key,
-            "aws_secret_access_key": query.secret_key,
-            "aws_session_token": query.session_token,
-        }
         if role_arn:
-            sts = self.client("sts", query.region or HOME_REGION)
-            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName="dataplatform-fleet-inventory")["Credentials"]
-            self._keys = {
-                "aws_access_key_id": answer["AccessKeyId"],
-                "aws_secret_access_key": answer["SecretAccessKey"],
-                "aws_session_token": answer["SessionToken"],
-            }
+            self._options = session.as_role(self._options, role_arn, "dataplatform-fleet-inventory")
+        self._session = session.session(self._options)
 
     def __str__(self) -> str:
         return f"role {self._role_arn}" if self._role_arn else "account of the credentials"
 
     def client(self, service: str, region: str) -> Client:
         with self._lock:  # a session is not thread-safe, its clients are
-            return self._session.create_client(
-                service,
-                region_name=region,
-                endpoint_url=self._query.endpoint_url,
-                verify=self._query.verify,
-                config=self._config,
-                **self._keys,
-            )
+            options, workers = {**self._options, "region": region}, self._options["workers"]
+            retries = {"mode": "standard", "max_attempts": 8}
+            limits = {"max_pool_connections": workers, "connect_timeout": 10, "read_timeout": 30}
+            return session.client(self._session, options, service, retries=retries, **limits)
 
     def known_regions(self, region: str) -> list[str]:
         """The regions with EKS that botocore knows, in the partition of the given one."""
@@ -290,9 +267,7 @@ class _Account:
 
 def has_credentials(query: Query) -> bool:
     """Whether there are any credentials to ask with. Raises botocore's errors for a profile that is not there."""
-    if query.access_key:
-        return True
-    return botocore.session.Session(profile=query.profile).get_credentials() is not None
+    return session.session(asdict(query)).get_credentials() is not None
 
 
 def _pages(client: Client, operation: str, key: str, **parameters: str) -> list[Any]:

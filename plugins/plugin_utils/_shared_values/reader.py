@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import session
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import way_to_aws
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import aws_options
@@ -128,18 +129,7 @@ def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> A
 
 
 def _connect(connection: Mapping[str, Any], service: str) -> Any:  # noqa: ANN401 - botocore makes its classes at run time
-    import botocore.config  # noqa: PLC0415
-    import botocore.session  # noqa: PLC0415
-
-    session = botocore.session.Session(profile=connection.get("profile") or None)
-    return session.create_client(
-        service,
-        region_name=connection.get("region") or None,
-        endpoint_url=connection.get("endpoint_url") or None,
-        aws_access_key_id=connection.get("access_key") or None,
-        aws_secret_access_key=connection.get("secret_key") or None,
-        aws_session_token=connection.get("session_token") or None,
-        config=botocore.config.Config(
-            connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 6}
-        ),
+    made = session.session(connection)
+    return session.client(
+        made, connection, service, connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 6}
     )

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError, ClusterNotFoundError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.cluster import (
-    client_for,
     describe_endpoint,
-    session_for,
 )
 from botocore.exceptions import ClientError
 
@@ -63,23 +61,3 @@ def test_a_missing_cluster_is_its_own_error() -> None:
 def test_another_refusal_carries_the_reason() -> None:
     with pytest.raises(AwsError, match="AccessDeniedException: because"):
         describe_endpoint(FakeClient(refused("AccessDeniedException")), "one")
-
-
-def test_profile_and_keys_exclude_each_other() -> None:
-    with pytest.raises(AwsError, match="exclude each other"):
-        session_for({"profile": "p", "access_key": "a", "secret_key": "s"})
-
-
-def test_the_options_reach_the_client() -> None:
-    options = {
-        "access_key": "a",
-        "secret_key": "s",
-        "region": "eu-central-1",
-        "endpoint_url": "http://127.0.0.1:1",
-        "aws_config": {"user_agent_extra": "x"},
-    }
-    client = client_for(session_for(options), options)
-    assert client.meta.endpoint_url == "http://127.0.0.1:1"
-    assert client.meta.region_name == "eu-central-1"
-    assert client.meta.config.user_agent_extra == "x"
-    assert client.meta.config.retries["mode"] == "standard"

@@ -142,12 +142,15 @@ def test_a_cluster_that_is_being_deleted_has_nothing_to_remove(
 ) -> None:
     """So that a destroy that was interrupted, or is about a cluster that failed, can go on."""
     endpoint = cluster.Endpoint("one", "eu-central-1", "", "", status, "1.36")
-    monkeypatch.setattr(cluster, "session_for", lambda _options: None)
-    monkeypatch.setattr(cluster, "client_for", lambda _session, _options: None)
     monkeypatch.setattr(cluster, "describe_endpoint", lambda _client, _name: endpoint)
     with pytest.raises(ApplyError, match="'one' in eu-central-1 is") as raised:
-        connection.server_for({"cluster": "one"})
+        connection.server_for({"cluster": "one", "region": "eu-central-1"})
     assert type(raised.value) is error
+
+
+def test_a_profile_and_keys_exclude_each_other() -> None:
+    with pytest.raises(ApplyError, match="exclude each other"):
+        connection.server_for({"cluster": "one", "profile": "p", "access_key": "a", "secret_key": "s"})
 
 
 PROXIES = {"HTTPS_PROXY": "http://secure:1", "HTTP_PROXY": "plain:2"}
