@@ -100,6 +100,7 @@ def present(want: Want, live: Live | None, kms_key: tuple[str, ...], *, purge_ta
     _added, removed = tag_changes(live.tags if live else {}, want.tags, purge=purge_tags)
     tags = tag_fields(had_tags, added, f"{want.name}.")
     if live is None:
+        values = values or {want.name: Change(None, {})}
         request = {"Name": want.name, "SecretString": text(content), "Tags": pairs_of(want.tags or {}), **arn}
         return Plan(resource, (Step("CreateSecret", request, {**values, **tags}),))
     steps = []

@@ -83,8 +83,9 @@ def plan_entry(
     steps: list[Step] = []
     if entry is None:
         current: State = {}
-        base = {name: value for name, value in wanted.items() if not name.startswith("policies.")}
-        steps.append(Step("CreateAccessEntry", {**scope, **_entry_request(base)}, creation(base)))
+        base: State = {name: value for name, value in wanted.items() if not name.startswith("policies.")}
+        made = creation({"principal_arn": principal_arn, **base})
+        steps.append(Step("CreateAccessEntry", {**scope, **_entry_request(base)}, made))
         changes = creation({name: value for name, value in wanted.items() if name.startswith("policies.")})
     else:
         current = current_entry(entry, policies)

@@ -138,7 +138,7 @@ def _create_step(scope: Mapping[str, str], wanted: State, resolve_conflicts: str
     request = {**scope, **_request(wanted), "resolveConflicts": resolve_conflicts}
     if wanted.get("tags"):
         request["tags"] = wanted["tags"]
-    return Step("CreateAddon", request, creation(wanted), "active")
+    return Step("CreateAddon", request, creation({"name": scope["addonName"], **wanted}), "active")
 
 
 def _request(state: State) -> Document:

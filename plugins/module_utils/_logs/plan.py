@@ -32,7 +32,8 @@ def plan_present(
     place = {"logGroupName": name}
     kept = (group or {}).get("retentionInDays")
     if group is None:
-        steps = [Step("CreateLogGroup", {**place, **({"tags": tags} if tags else {})}, creation(prefixed(tags)))]
+        changes = creation({"name": name, **prefixed(tags)})
+        steps = [Step("CreateLogGroup", {**place, **({"tags": tags} if tags else {})}, changes)]
     else:
         steps = tag_steps(arn(group), had, tags, purge=purge_tags)
     if kept != retention:
@@ -46,7 +47,7 @@ def plan_absent(name: str, group: Document | None, had: Mapping[str, str]) -> Pl
     """The call that deletes *group* with its logs."""
     if group is None:
         return Plan(f"log group {name}")
-    fields = deletion({"retention_days": group.get("retentionInDays"), **prefixed(had)})
+    fields = deletion({"name": name, "retention_days": group.get("retentionInDays"), **prefixed(had)})
     return Plan(f"log group {name}", (Step("DeleteLogGroup", {"logGroupName": name}, fields),))
 
 

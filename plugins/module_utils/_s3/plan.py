@@ -13,6 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan impor
     Change,
     Plan,
     Step,
+    creation,
     deletion,
     tag_changes,
     tag_fields,
@@ -107,7 +108,7 @@ def plan(
         # S3 calls the region us-east-1 by no name.
         place = {} if location == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": location}}
         request = {**bucket, "ObjectOwnership": want["object_ownership"], **place}
-        changes = {"object_ownership": Change(None, want["object_ownership"])}
+        changes = creation({"name": name, "object_ownership": want["object_ownership"]})
         steps.append(Step("CreateBucket", request, changes))
         live: Fields = {}
     else:

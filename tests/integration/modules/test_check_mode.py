@@ -8,9 +8,11 @@ The modules of EKS are held to the same by ``Runner.same`` in their own tests.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins import modules
 
 pytestmark = pytest.mark.integration
 
@@ -106,6 +108,52 @@ def test_what_is_not_there_yet_may_be_missing_in_check_mode_only(run: Any) -> No
     subnet = {"name": "early-private-a", "cidr": "10.86.0.0/19", "az": "eu-central-1a", "tier": "private"}
     announced = run("ec2_network", name="early", cidr="10.86.0.0/16", subnets=[subnet], nat="none", check=True)["vpc"]
     assert (announced["id"], [one["id"] for one in announced["subnets"]]) == (None, [None])
+
+
+ROLE = "arn:aws:iam::000000000000:role/none"
+# What each module that creates something needs at least.
+LEAST: dict[str, dict[str, Any]] = {
+    "cloudwatchlogs_group": {"name": "/least"},
+    "ec2_network": {"name": "least", "cidr": "10.88.0.0/16", "subnets": [], "nat": "none"},
+    "ec2_network_peering": {
+        "name": "least",
+        "vpc": "least",
+        "cidr": "10.88.0.0/16",
+        "peer": {"vpc_id": "", "cidr": "10.89.0.0/16", "region": REGION},
+    },
+    "eks_access_entry": {"cluster_name": "least", "principal_arn": ROLE},
+    "eks_addon": {"cluster_name": "least", "name": "coredns"},
+    "eks_cluster": {"name": "least", "role_arn": ROLE, "subnet_ids": ["subnet-1"]},
+    "eks_launch_template": {"cluster_name": "least", "name": "workers"},
+    "eks_nodegroup": {"cluster_name": "least", "name": "workers", "node_role_arn": ROLE, "subnet_ids": ["subnet-1"]},
+    "eks_pod_identity_association": {
+        "cluster_name": "least",
+        "namespace": "default",
+        "service_account": "least",
+        "role_arn": ROLE,
+    },
+    "route53_private_zone": {"name": "least.internal", "vpc": "least"},
+    "route53_records": {"zone_id": "", "owner": "least", "records": {"a.records.internal": "b"}},
+    "s3_versioned_bucket": {"name": "least-of-all-buckets"},
+    "secretsmanager_documents": {"fleet": "least", "documents": [{"name": "empty"}], "kms_key": "alias/least"},
+}
+
+
+def test_every_module_that_creates_has_its_least() -> None:
+    writing = {path.stem for path in Path(modules.__path__[0]).glob("*.py") if "\nactions:\n" in path.read_text()}
+    assert set(LEAST) == writing - {"ec2_undeclared_peerings"}, "which only deletes"
+
+
+@pytest.mark.parametrize("module", LEAST)
+def test_what_is_created_is_shown(run: Any, account: Any, module: str) -> None:
+    options = dict(LEAST[module])
+    if "zone_id" in options:
+        zone = account.client("route53").create_hosted_zone(Name="records.internal", CallerReference="least")
+        options["zone_id"] = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
+    announced = run(module, **options, check=True)
+    assert announced["changed"]
+    assert announced["diff"]["before"] == {}
+    assert announced["diff"]["after"], "the diff does not show what is created"
 
 
 INFO: dict[str, dict[str, Any]] = {

@@ -164,6 +164,7 @@ def test_what_is_sent_and_shown_of_a_new_entry() -> None:
             "CreateAccessEntry",
             {**SCOPE, "type": "STANDARD", "username": "u", "kubernetesGroups": ["a", "b"], "tags": {"x": "y"}},
             {
+                "principal_arn": (None, PRINCIPAL),
                 "type": (None, "STANDARD"),
                 "username": (None, "u"),
                 "kubernetes_groups": (None, ["a", "b"]),
@@ -176,7 +177,7 @@ def test_what_is_sent_and_shown_of_a_new_entry() -> None:
             {f"policies.{VIEW}": (None, scope)},
         ),
     ]
-    assert steps(plan({}, None)) == [("CreateAccessEntry", SCOPE, {})]
+    assert steps(plan({}, None)) == [("CreateAccessEntry", SCOPE, {"principal_arn": (None, PRINCIPAL)})]
 
 
 def test_what_is_sent_and_shown_of_an_entry_that_goes() -> None:

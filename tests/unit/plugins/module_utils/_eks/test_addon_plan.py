@@ -194,10 +194,11 @@ def test_what_is_sent_and_shown_of_a_new_add_on() -> None:
         "resolveConflicts": "NONE",
         "tags": {"x": "y"},
     }
-    shown = {name: (None, value) for name, value in options.items()}
+    shown = {name: (None, value) for name, value in {"name": "vpc-cni", **options}.items()}
     shown["pod_identity_associations"] = (None, {"sa": ROLE, "sb": ROLE})
     assert steps(planned) == [("CreateAddon", request, shown)]
-    assert steps(plan({}, None)) == [("CreateAddon", {**SCOPE, "resolveConflicts": "OVERWRITE"}, {})]
+    sent = {**SCOPE, "resolveConflicts": "OVERWRITE"}
+    assert steps(plan({}, None)) == [("CreateAddon", sent, {"name": (None, "vpc-cni")})]
 
 
 def test_what_is_sent_and_shown_of_an_add_on_that_goes() -> None:
@@ -250,6 +251,7 @@ def test_what_is_sent_and_shown_after_failures() -> None:
         "tags": {"a": "1"},
     }
     shown = {name: (None, value) for name, value in {**CURRENT, "version": "v2", "tags": {"a": "1"}}.items()}
+    shown["name"] = (None, "vpc-cni")
     deleted = ("DeleteAddon", SCOPE, {"status": ("CREATE_FAILED", None)})
     assert steps(planned) == [deleted, ("CreateAddon", created, shown)]
     again = plan({}, ADDON | {"status": "UPDATE_FAILED"})

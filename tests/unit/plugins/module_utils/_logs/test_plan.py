@@ -16,13 +16,14 @@ def test_creates_with_tags_and_retention() -> None:
         ("CreateLogGroup", {"logGroupName": "logs", "tags": {"team": "data"}}),
         ("PutRetentionPolicy", {"logGroupName": "logs", "retentionInDays": 90}),
     ]
-    assert plan.diff()["after"] == {"retention_days": 90, "tags.team": "data"}
+    assert plan.diff()["after"] == {"name": "logs", "retention_days": 90, "tags.team": "data"}
     assert plan.tags() == TAGS
 
 
 @pytest.mark.parametrize("tags", [None, {}])
 def test_creates_without_retention(tags: dict[str, str] | None) -> None:
-    (step,) = plan_present("logs", None, {}, None, tags)
+    (step,) = planned = plan_present("logs", None, {}, None, tags)
+    assert planned.diff()["after"] == {"name": "logs"}
     assert (step.operation, step.request) == ("CreateLogGroup", {"logGroupName": "logs"})
 
 
@@ -50,5 +51,6 @@ def test_keeps_logs_forever() -> None:
 def test_deletes() -> None:
     (step,) = plan_absent("logs", GROUP, TAGS)
     assert (step.operation, step.request) == ("DeleteLogGroup", {"logGroupName": "logs"})
-    assert step.changes == {"retention_days": Change(90, None), "tags.team": Change("data", None)}
+    gone = {"name": "logs", "retention_days": 90, "tags.team": "data"}
+    assert step.changes == {name: Change(value, None) for name, value in gone.items()}
     assert not plan_absent("logs", None, {})

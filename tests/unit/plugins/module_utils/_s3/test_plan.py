@@ -45,7 +45,8 @@ def test_every_call_is_one_that_s3_knows() -> None:
     model = botocore.session.get_session().get_service_model("s3")
     new, changed = planned(None), planned({name: {} for name in answers()})
     untagged = planned(answers(), purge_tags=True, tags={})
-    assert new.diff()["after"] == changed.diff()["after"] == {**WANT, "tags.team": "data"}
+    assert changed.diff()["after"] == {**WANT, "tags.team": "data"}
+    assert new.diff()["after"] == {"name": "b", **changed.diff()["after"]}
     assert next(step.operation for step in changed) == "PutBucketTagging"
     assert {"CreateBucket", "PutBucketOwnershipControls"} <= {step.operation for step in (*new, *changed)}
     for step in (*new, *changed, *untagged, *plan("b", answers(), wanted({**OPTIONS, "policy": ""}), "us-east-1")):
