@@ -165,24 +165,18 @@ waited:
   sample: []
 """
 
+from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
-    KINDS,
-    Change,
-    Network,
-    desired,
-    diff,
-    plan,
-)
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Network, desired, plan, removal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live, own_vpc, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.remove import Remover
 
@@ -223,52 +217,39 @@ def facts(network: Network, live: Live) -> dict[str, Any]:
     }
 
 
-def outcome(changes: list[Change], waited: list[dict[str, Value]], vpc: dict[str, Value]) -> dict[str, Value]:
-    actions = [change.as_result() for change in changes]
-    return {"changed": bool(changes), "diff": diff(changes), "actions": actions, "waited": waited, "vpc": vpc}
-
-
 def ensure_present(this: Run, ec2: Ec2) -> dict[str, Value]:
     options = this.options
     given = {key: options[key] for key in ("name", "cidr", "subnets", "nat", "endpoints", "flow_log", "tier_tags")}
     network = Network(region=ec2.client.meta.region_name, **given, **ownership(this))
     live = read(ec2, network)
-    changes = plan(live.state, desired(network), network, live.ids)
+    planned = plan(live.state, desired(network), network, live.ids)
     applier = Applier(ec2, network, live)
-    for change in changes if not this.check_mode else ():
-        this.about = f"{change.action} the {change.kind} {change.name}. Run again to go on from here"
-        applier.apply(change)
-        this.done.append(change.as_result())
-    return outcome(changes, [], facts(network, live))
+    for step in planned:
+        this.about = f"{step.operation}. Run again to go on from here"
+        this.carry_out(step, partial(applier.apply, step))
+    return outcome(planned, vpc=facts(network, live), waited=this.poller.report())
 
 
 def ensure_absent(this: Run, ec2: Ec2) -> dict[str, Value]:
-    name, wait = this.options["name"], this.options["wait"]
+    name = this.options["name"]
     network = Network(name=name, cidr="", region=ec2.client.meta.region_name, subnets=[], **ownership(this))
     vpc = own_vpc(ec2, network)
     if vpc is None:
-        return outcome([], [], {"id": None, "name": name})
+        return outcome(Plan(), vpc={"id": None, "name": name}, waited=[])
     live = read(ec2, network)
-    leaving = sorted(
-        (key for key in live.state if key != ("security_group", "default")),
-        key=lambda key: (-KINDS.index(key[0]), key[1]),
-    )
-    changes = [Change(kind, one, "delete", before=live.state[kind, one]) for kind, one in leaving]
-    poller = Poller(float(this.options["wait_timeout"]), this.module.log)
+    planned = removal(live.state)
     remover = Remover(ec2, vpc["VpcId"], name, network.owns)
-    left = {} if this.check_mode else remover.run(poller, wait=wait)
+    left = {} if this.check_mode else remover.run(this.poller, wait=this.wait)
     if left:
         # The VPC itself goes last, and not while anything is left.
-        changes = [one for one in changes if one.kind != "vpc" and live.ids.get((one.kind, one.name)) not in left]
-    if left and wait:
-        this.done += [one.as_result() for one in changes]
+        staying = {f"{kind} {one}" for (kind, one), identity in live.ids.items() if kind == "vpc" or identity in left}
+        planned = Plan(steps=tuple(step for step in planned if step.resource not in staying))
+    if left and this.wait:
+        this.done += planned.as_list()
         held = "; ".join(f"{one}: {why}" for one, why in sorted(left.items()))
-        raise AwsError(
-            f"The network {name} could not be removed completely. Still there: {held}",
-            left=left,
-            waited=poller.report(),
-        )
-    return outcome(changes, poller.report(), {"id": vpc["VpcId"], "name": name, "left": left})
+        raise AwsError(f"The network {name} could not be removed completely. Still there: {held}", left=left)
+    facts = {"id": vpc["VpcId"], "name": name, "left": left}
+    return outcome(planned, vpc=facts, waited=this.poller.report())
 
 
 def ownership(this: Run) -> dict[str, Any]:
@@ -279,7 +260,7 @@ def ownership(this: Run) -> dict[str, Any]:
 
 
 def manage(this: Run) -> dict[str, Value]:
-    ec2 = Ec2(this.client("ec2"), this.options["wait_timeout"])
+    ec2 = Ec2(this)
     return ensure_present(this, ec2) if this.options["state"] == "present" else ensure_absent(this, ec2)
 
 

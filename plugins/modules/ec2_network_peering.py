@@ -149,7 +149,7 @@ def argument_spec() -> dict[str, Any]:
 def manage(this: Run) -> dict[str, Value]:
     manager = Manager(this)
     found = manager.present() if this.options["state"] == "present" else manager.absent()
-    return outcome(this.plan(), vpc_peering=found, waited=manager.waited())
+    return outcome(this.plan(), vpc_peering=found, waited=this.poller.report())
 
 
 def main() -> None:

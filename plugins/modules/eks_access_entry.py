@@ -136,9 +136,9 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_module import reconcile_entry
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, strings
 
 TYPES = ["STANDARD", "EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX"]
@@ -166,7 +166,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: reconcile_entry(module.params, runner, check_mode=module.check_mode))
+    run(module, f"the access entry {module.params['cluster_name']}/{module.params['principal_arn']}", reconcile_entry)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,7 @@ access_entries:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import access_entries
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import access_entries, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, strings
 
 
@@ -65,7 +64,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: {"changed": False, "access_entries": access_entries(module.params, runner.client)})
+    read(module, f"the access entries of {module.params['cluster_name']}", "access_entries", access_entries)
 
 
 if __name__ == "__main__":

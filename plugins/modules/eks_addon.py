@@ -146,9 +146,9 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS, WAIT
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.addon_module import reconcile
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER
 
 
@@ -173,7 +173,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: reconcile(module.params, runner, check_mode=module.check_mode))
+    run(module, f"the add-on {module.params['cluster_name']}/{module.params['name']}", reconcile)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ addons:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import addons
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import addons, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, strings
 
 
@@ -66,7 +65,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: {"changed": False, "addons": addons(module.params, runner.client)})
+    read(module, f"the add-ons of {module.params['cluster_name']}", "addons", addons)
 
 
 if __name__ == "__main__":

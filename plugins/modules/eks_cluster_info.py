@@ -69,8 +69,7 @@ clusters:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import clusters
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import clusters, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import strings
 
 
@@ -81,7 +80,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: {"changed": False, "clusters": clusters(module.params, runner.client)})
+    read(module, "the EKS clusters", "clusters", clusters)
 
 
 if __name__ == "__main__":

@@ -135,11 +135,10 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.launch_template_module import reconcile
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import AMI_TYPES, CLUSTER
-from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.held import watched
 
 HOPS = range(1, 65)
 
@@ -163,10 +162,7 @@ def main() -> None:
     if hops not in HOPS:
         module.fail_json(msg=f"metadata_hop_limit is {hops}; EC2 takes {HOPS[0]} to {HOPS[-1]}. Nothing was changed.")
 
-    def client(service: str) -> Any:  # noqa: ANN401 - of boto3
-        return watched(module.client(service))
-
-    run(module, lambda runner: reconcile(module.params, runner, client, check_mode=module.check_mode))
+    run(module, f"the launch template {module.params['cluster_name']}/{module.params['name']}", reconcile)
 
 
 if __name__ == "__main__":

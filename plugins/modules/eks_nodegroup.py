@@ -365,8 +365,8 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.nodegroup_module import reconcile
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import NODEGROUP
 
 
@@ -376,7 +376,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: reconcile(module.params, runner, module.client, check_mode=module.check_mode))
+    run(module, f"the node group {module.params['cluster_name']}/{module.params['name']}", reconcile)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ nodegroups:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import nodegroups
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import nodegroups, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER, strings
 
 
@@ -66,7 +65,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: {"changed": False, "nodegroups": nodegroups(module.params, runner.client)})
+    read(module, f"the node groups of {module.params['cluster_name']}", "nodegroups", nodegroups)
 
 
 if __name__ == "__main__":

@@ -109,9 +109,9 @@ waited:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, STATE, TAGS
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.access_module import reconcile_association
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER
 
 
@@ -132,7 +132,8 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: reconcile_association(module.params, runner, check_mode=module.check_mode))
+    place = "/".join(module.params[part] for part in ("cluster_name", "namespace", "service_account"))
+    run(module, f"the pod identity association {place}", reconcile_association)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ associations:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import associations
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import run
+from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import associations, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import CLUSTER
 
 
@@ -66,7 +65,7 @@ def argument_spec() -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda runner: {"changed": False, "associations": associations(module.params, runner.client)})
+    read(module, f"the pod identity associations of {module.params['cluster_name']}", "associations", associations)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,71 +13,112 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from .aliases import Client, Document
 
-try:  # noqa: SIM105
+try:
     from botocore import xform_name
+    from botocore.exceptions import ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-# Refusals of one service that end by themselves, beside those that AWSRetry knows.
-PASSING: Final[Mapping[str, list[str]]] = {
-    # A resource made a moment ago may not be known everywhere yet. EC2 spells the same refusal in several ways. An
-    # address outlives its NAT gateway's end by some seconds.
-    "ec2": [
-        "InvalidIPAddress.InUse",
-        "NatGatewayNotFound",
-        *(
-            f"Invalid{name}.NotFound"
-            for name in (
-                "VpcID",
-                "SubnetID",
-                "SubnetId",
-                "InternetGatewayID",
-                "GatewayID",
-                "AllocationID",
-                "NatGatewayID",
-                "GroupId",
-                "Group",
-                "SecurityGroupID",
-                "RouteTableID",
-                "RouteTableId",
-                "VpcEndpointId",
-                "VpcPeeringConnectionID",
-                "VpcPeeringConnectionId",
-            )
-        ),
-    ],
-    # S3 may not know a bucket for some moments after it was made, and takes one change of its settings at a time.
-    "s3": ["NoSuchBucket", "OperationAborted"],
+# Refusals that end by themselves, as "operation code: text", beside those that AWSRetry knows.
+_ANY_SERVICE: Final = re.compile(
+    r"\w+ (RequestThrottled|ServerException|ServiceUnavailableException|ThrottlingException):"
+)
+_ENDS_BY_ITSELF: Final[Mapping[str, re.Pattern[str]]] = {
+    # An address outlives its NAT gateway's end by some seconds. A role made a moment ago cannot be assumed everywhere.
+    "ec2": re.compile(r"\w+ InvalidIPAddress\.InUse:|CreateFlowLogs \w+:.*\bassumed?\b"),
+    # IAM and EC2 are eventually consistent: EKS may not know a role or a launch template yet that exists already. EKS
+    # itself may not find the access entry yet that it has just created.
+    "eks": re.compile(
+        r"\w+ Invalid(Parameter|Request)Exception:.*("
+        r"(cannot|could not|can't) be assumed|not authorized to perform: sts:AssumeRole|invalid principal"
+        r"|(role|principal)\b.*\b(does not exist|not found|doesn't exist)"
+        r"|trust(ed entity)?.*(not correct|relationship)|trust policy .* is invalid"
+        r"|launch template\b.*\b(does not exist|not found|doesn't exist)"
+        r")|AssociateAccessPolicy ResourceNotFoundException:.*principalArn could not be found",
+        re.IGNORECASE | re.DOTALL,
+    ),
     # Route 53 carries out one change of a zone after the other.
-    "route53": ["PriorRequestNotComplete"],
+    "route53": re.compile(r"\w+ PriorRequestNotComplete:"),
+    # S3 takes one change of a bucket's settings at a time.
+    "s3": re.compile(r"\w+ OperationAborted:"),
 }
+# A resource made a moment ago may not be known everywhere yet. EC2 spells the same refusal in several ways.
+_NOT_KNOWN_YET: Final[Mapping[str, re.Pattern[str]]] = {
+    "ec2": re.compile(r"\w+ (Invalid(?!Route\.)\w+\.NotFound|NatGatewayNotFound):"),
+    "s3": re.compile(r"\w+ NoSuchBucket:"),
+}
+_CREATES: Final = ("Create", "Allocate")
+_DELETES: Final = ("Delete", "Disassociate")
 
 
-def retried[**Given, Answer](call: Callable[Given, Answer], *passing: str) -> Callable[Given, Answer]:
-    """Return *call*, repeated for about a minute while AWS throttles, fails or refuses with a code of *passing*."""
-    policy = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20, catch_extra_error_codes=list(passing))
+class _Retry(AWSRetry):  # type: ignore[misc]
+    """AWSRetry that looks at the whole refusal: some services say by the text alone that it ends by itself."""
+
+    @staticmethod
+    def status_code_from_exception(error: ClientError) -> ClientError:
+        return error
+
+    @staticmethod
+    def found(error: ClientError, passing: Any = None) -> bool:  # noqa: ANN401 - what AWSRetry calls extra error codes
+        said = f"{error.operation_name} {error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
+        known: bool = AWSRetry.found(error.response["Error"]["Code"])
+        return known or any(one.match(said) for one in (_ANY_SERVICE, *passing))
+
+
+def retried[**Given, Answer](call: Callable[Given, Answer], *passing: re.Pattern[str]) -> Callable[Given, Answer]:
+    """Return *call*, repeated for about a minute while AWS throttles, fails or refuses with what *passing* match."""
+    policy = _Retry.jittered_backoff(retries=10, delay=1, max_delay=20, catch_extra_error_codes=passing)
     found: Callable[Given, Answer] = policy(call)
     return found
 
 
-def passing(client: Client) -> list[str]:
-    """Return the codes with which the service of *client* refuses what it will soon do."""
-    return PASSING.get(client.meta.service_model.service_name, [])
+def passing(client: Client, *, made: bool = False) -> list[re.Pattern[str]]:
+    """Return what the service of *client* says while it refuses what it will soon do.
+
+    That a resource does not exist ends by itself only where this run has *made* one.
+    """
+    service = client.meta.service_model.service_name
+    tables = (_ENDS_BY_ITSELF, _NOT_KNOWN_YET) if made else (_ENDS_BY_ITSELF,)
+    return [table[service] for table in tables if service in table]
 
 
-def call(client: Client, operation: str, **request: object) -> Document:
+def call(client: Client, operation: str, /, **request: object) -> Document:
     """Make one call, repeated while its refusal will end by itself."""
-    method: Callable[..., Document] = getattr(client, xform_name(operation))
-    return retried(method, *passing(client))(**request)
+    return send(client, operation, request)
 
 
-def pages(client: Client, operation: str, key: str, **request: object) -> list[Any]:
+def pages(client: Client, operation: str, key: str, /, **request: object) -> list[Any]:
     """Return the items under *key* of all pages of a call that lists or describes."""
+    return read(client, operation, key, request)
+
+
+def send(client: Client, operation: str, request: Mapping[str, object], *, made: bool = False) -> Document:
+    """Like call, for a run that has *made* a resource or not. All repetitions have one idempotency token."""
+    model = client.meta.service_model.operation_model(operation)
+    tokens = {name: str(uuid.uuid4()) for name in model.idempotent_members}
+    method: Callable[..., Document] = getattr(client, xform_name(operation))
+    ends = passing(client, made=made and not operation.startswith(_DELETES))
+    return retried(method, *ends)(**{**tokens, **request})
+
+
+def read(client: Client, operation: str, key: str, request: Mapping[str, object], *, made: bool = False) -> list[Any]:
+    """Like pages, for a run that has *made* a resource or not."""
     name = xform_name(operation)
     if not client.can_paginate(name):
-        return list(call(client, operation, **request)[key])
+        return list(send(client, operation, request, made=made)[key])
 
-    def read() -> list[Any]:
+    def listed() -> list[Any]:
         return [item for page in client.get_paginator(name).paginate(**request) for item in page.get(key, [])]
 
-    return retried(read, *passing(client))()
+    return retried(listed, *passing(client, made=made))()
+
+
+def creates(operation: str) -> bool:
+    """Whether *operation* makes a resource, which may not be known everywhere at once."""
+    return operation.startswith(_CREATES)
+
+
+def is_gone(operation: str, error: ClientError) -> bool:
+    """Whether a deletion is refused for there is nothing left: a repeated call finds what its first attempt left."""
+    code: str = error.response["Error"]["Code"]
+    return operation.startswith(_DELETES) and bool(re.search("NotFound|NoSuch", code))

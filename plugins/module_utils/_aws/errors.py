@@ -19,18 +19,6 @@ class AwsError(Exception):
         self.details: dict[str, Any] = details
 
 
-class ApiError(AwsError):
-    """An AWS call was refused. *code* is the API's error code, *operation* the API's name of the call."""
-
-    def __init__(self, operation: str, code: str, text: str, status: int = 0, context: str = "") -> None:
-        where = f" ({context})" if context else ""
-        super().__init__(f"{operation} failed{where}: {code}: {text}", error={"code": code, "message": text})
-        self.operation = operation
-        self.code = code
-        self.text = text
-        self.status = status
-
-
 class ClusterNotFoundError(AwsError):
     """There is no cluster of that name in the region."""
 

@@ -31,12 +31,16 @@ Changes = Mapping[str, Change]
 
 @dataclass(frozen=True)
 class Step:
-    """One API call: its name in the API reference, its request, the fields it changes and how it ends."""
+    """One API call: its name in the API reference, its request, the fields it changes and how it ends.
+
+    Where a plan is about several resources, *resource* says whose fields they are.
+    """
 
     operation: str
     request: Mapping[str, Any] = field(repr=False)  # it may hold a secret
     changes: Changes
     ends: Ends = "at once"
+    resource: str = ""
 
     def as_dict(self) -> dict[str, Value]:
         return {
@@ -62,15 +66,18 @@ class Plan:
         return iter(self.steps)
 
     def diff(self) -> dict[str, Value]:
-        """Ansible's diff: only fields that change; a field changed twice shows its first and its last value."""
-        before: dict[str, Value] = {}
-        after: dict[str, Value] = {}
+        """Ansible's diff: only fields that change; a field changed twice shows its first and its last value.
+
+        The fields of steps with a resource of their own are below its name.
+        """
+        before: dict[str, dict[str, Value]] = {"": {}}
+        after: dict[str, dict[str, Value]] = {"": {}}
         for step in self.steps:
             for name, change in step.changes.items():
-                before.setdefault(name, change.before)
-                after[name] = change.after
+                before.setdefault(step.resource, {}).setdefault(name, change.before)
+                after.setdefault(step.resource, {})[name] = change.after
         headers = {"before_header": self.resource, "after_header": self.resource} if self.resource else {}
-        return {"before": _present(before), "after": _present(after), **headers}
+        return {"before": _shown(before), "after": _shown(after), **headers}
 
     def tags(self, had: Mapping[str, str] | None = None) -> dict[str, str]:
         """The tags that a resource which *had* these has once the plan is carried out."""
@@ -192,5 +199,6 @@ def only(changes: Changes, names: Iterable[str]) -> dict[str, Change]:
     }
 
 
-def _present(fields: Mapping[str, Value]) -> dict[str, Value]:
-    return {name: value for name, value in sorted(fields.items()) if value is not None}
+def _shown(fields: Mapping[str, Mapping[str, Value]]) -> dict[str, Value]:
+    resources = {name: dict(sorted(without_none(values).items())) for name, values in fields.items()}
+    return {**resources.pop(""), **{name: values for name, values in resources.items() if values}}

@@ -13,11 +13,15 @@ from . import calls
 from .aliases import Client, Document, Value
 from .errors import AwsError
 from .plan import Plan, Step
+from .waiters import Poller
 
 try:  # noqa: SIM105
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
+
+# Of modules whose calls end at once, but may meet what another run has begun. In seconds.
+_WAIT_TIMEOUT = 900
 
 
 class Run:
@@ -30,19 +34,50 @@ class Run:
         tags = module.params.get("tags")
         self.options: Mapping[str, Any] = {**module.params, "tags": None if tags is None else texts(tags)}
         self.check_mode: bool = module.check_mode
+        self.wait = bool(self.options.get("wait", True))
+        self.poller = Poller(float(self.options.get("wait_timeout", _WAIT_TIMEOUT)), module.log)
         self.steps: list[Step] = []
         self.done: list[dict[str, Value]] = []
+        self.made = False
 
     def client(self, service: str, **more: Any) -> Client:  # noqa: ANN401 - options of boto3
         """Return a client that makes no call unless the lock is held."""
         return watched(self.module.client(service, **more))
 
-    def do(self, client: Client, step: Step) -> Document:
-        """Make the call of *step* and return its answer; in check mode make none and return nothing."""
+    def call(self, client: Client, operation: str, /, **request: object) -> Document:
+        """Make one call, whether or not in check mode."""
+        answer = calls.send(client, operation, request, made=self.made)
+        self.made = self.made or calls.creates(operation)
+        return answer
+
+    def pages(self, client: Client, operation: str, key: str, /, **request: object) -> list[Any]:
+        """Return the items under *key* of all pages, of what this run may have made a moment ago."""
+        return calls.read(client, operation, key, request, made=self.made)
+
+    def do(self, client: Client, step: Step, settle: Callable[[ClientError], bool] = lambda _: False) -> Document:
+        """Make the call of *step* and return its answer; in check mode make none and return nothing.
+
+        *settle* waits for that to end for which AWS has refused the call, and tells whether there was anything.
+        """
+
+        def send() -> Document:
+            while True:
+                try:
+                    return self.call(client, step.operation, **step.request)
+                except ClientError as error:
+                    if calls.is_gone(step.operation, error):
+                        return {}
+                    if not settle(error):
+                        raise
+
+        return self.carry_out(step, send) or {}
+
+    def carry_out[Answer](self, step: Step, work: Callable[[], Answer]) -> Answer | None:
+        """Do the *work* of a step that is more than a call, and return its answer; in check mode return nothing."""
         self.steps.append(step)
         if self.check_mode:
-            return {}
-        answer = calls.call(client, step.operation, **step.request)
+            return None
+        answer = work()
         self.done.append(step.as_dict())
         return answer
 
@@ -75,11 +110,11 @@ def run(
     this = Run(module, f"manage {about}")
     try:
         result = work(this)
-    except AwsError as error:
+    except (AwsError, BotoCoreError, ClientError) as error:
         # What was done before it went wrong is done: the next run goes on from there.
-        message = f"{where}: {error.message}" if where else error.message
-        module.fail_json(msg=message, changed=bool(this.done), actions=this.done, **error.details)
-    except (BotoCoreError, ClientError) as error:
-        told = {"changed": bool(this.done), "actions": this.done}
+        told = {"changed": bool(this.done), "actions": this.done, "waited": this.poller.report()}
+        if isinstance(error, AwsError):
+            message = f"{where}: {error.message}" if where else error.message
+            module.fail_json(msg=message, **{**told, **error.details})
         module.fail_json_aws(error, msg=f"Could not {this.about}", **told)
     module.exit_json(**result)

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from .._aws.aliases import Client, Document, Value
 from .._aws.plan import Plan
+from .._aws.run import Run
 from . import api
 from .access_plan import (
     plan_association,
@@ -20,26 +19,26 @@ from .access_plan import (
     wanted_entry,
 )
 from .nodegroup_module import cluster_version
-from .runner import Runner, Target, outcome, predict_tags
+from .runner import Runner, Target, predict_tags
 from .transformations import result
 
 
-def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the access entry what *options* say. Raises AwsError."""
+def reconcile_entry(this: Run) -> dict[str, Value]:
+    """Make the access entry what the options say. Raises AwsError."""
+    options, runner = this.options, Runner(this)
     cluster, principal = options["cluster_name"], options["principal_arn"]
     read = partial(api.describe_access_entry, runner.client, cluster, principal)
     target = Target("eks_access_entry", f"{cluster}/{principal}", read, cluster)
     found = read()
-    runner.refuse_foreign(found, target, options)
+    runner.refuse_foreign(found, target)
     policies = api.list_associated_access_policies(runner.client, cluster, principal) if found else []
     if options["state"] == "absent":
         plan = plan_entry_absent(cluster, principal, found, policies)
-        if not check_mode:
-            runner.apply(plan, target)
-        return outcome(plan, runner, access_entry={})
+        runner.apply(plan, target)
+        return runner.outcome(plan, access_entry={})
     wanted = wanted_entry(options)
     if found is None:
-        cluster_version(runner, cluster, check_mode=check_mode)
+        cluster_version(runner, cluster)
     plan = plan_entry(
         cluster,
         principal,
@@ -49,14 +48,14 @@ def reconcile_entry(options: Mapping[str, Any], runner: Runner, *, check_mode: b
         purge_policies=options["purge_policies"],
         purge_tags=options["purge_tags"],
     )
-    if check_mode:
+    runner.apply(plan, target)
+    if this.check_mode:
         predicted = _predicted({"cluster_name": cluster, "principal_arn": principal}, found, plan)
-        return outcome(plan, runner, access_entry={**predicted, "policies": _predicted_policies(policies, plan)})
+        return runner.outcome(plan, access_entry={**predicted, "policies": _predicted_policies(policies, plan)})
     if plan:
-        runner.apply(plan, target)
         found = read()
         policies = api.list_associated_access_policies(runner.client, cluster, principal)
-    return outcome(plan, runner, access_entry=described_entry(found, policies))
+    return runner.outcome(plan, access_entry=described_entry(found, policies))
 
 
 def described_entry(entry: Document | None, policies: list[Document]) -> dict[str, Value]:
@@ -66,28 +65,27 @@ def described_entry(entry: Document | None, policies: list[Document]) -> dict[st
     return {**result(entry), "policies": [result(policy) for policy in policies]}
 
 
-def reconcile_association(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the pod identity association what *options* say. Raises AwsError."""
+def reconcile_association(this: Run) -> dict[str, Value]:
+    """Make the pod identity association what the options say. Raises AwsError."""
+    options, runner = this.options, Runner(this)
     cluster, namespace, account = options["cluster_name"], options["namespace"], options["service_account"]
     read = partial(find_association, runner.client, cluster, namespace, account)
     target = Target("eks_pod_identity_association", f"{cluster}/{namespace}/{account}", read, cluster)
     found = read()
-    runner.refuse_foreign(found, target, options)
+    runner.refuse_foreign(found, target)
     if options["state"] == "absent":
         plan = plan_association_absent(cluster, namespace, account, found)
-        if not check_mode:
-            runner.apply(plan, target)
-        return outcome(plan, runner, association={})
+        runner.apply(plan, target)
+        return runner.outcome(plan, association={})
     if found is None:
-        cluster_version(runner, cluster, check_mode=check_mode)
+        cluster_version(runner, cluster)
     wanted = wanted_association(options)
     plan = plan_association(cluster, namespace, account, found, wanted, purge_tags=options["purge_tags"])
-    if check_mode:
+    runner.apply(plan, target)
+    if this.check_mode:
         place = {"cluster_name": cluster, "namespace": namespace, "service_account": account}
-        return outcome(plan, runner, association=_predicted(place, found, plan))
-    if plan:
-        runner.apply(plan, target)
-    return outcome(plan, runner, association=result(read() if plan else found))
+        return runner.outcome(plan, association=_predicted(place, found, plan))
+    return runner.outcome(plan, association=result(read() if plan else found))
 
 
 def find_association(client: Client, cluster: str, namespace: str, service_account: str) -> Document | None:

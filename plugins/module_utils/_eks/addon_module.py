@@ -4,32 +4,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from .._aws.aliases import Client, Document, State, Value
 from .._aws.plan import Plan
+from .._aws.run import Run
 from . import api
 from .addon_plan import is_symbol, plan_absent, plan_present, resolve_version, wanted_state
 from .nodegroup_module import cluster_version
-from .runner import Runner, Target, outcome, overlay, predict_tags
+from .runner import Runner, Target, overlay, predict_tags
 from .transformations import result
 
 
-def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -> dict[str, Value]:
-    """Make the add-on what *options* say. Raises AwsError."""
+def reconcile(this: Run) -> dict[str, Value]:
+    """Make the add-on what the options say. Raises AwsError."""
+    options, runner = this.options, Runner(this)
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
         "eks_addon", f"{cluster}/{name}", partial(api.describe_addon, runner.client, cluster, name), cluster, addon=name
     )
     found = target.read()
-    runner.refuse_foreign(found, target, options)
+    runner.refuse_foreign(found, target)
     if options["state"] == "absent":
-        return _absent(options, found, runner, target, check_mode=check_mode)
+        associations = associations_of(runner.client, cluster, found)
+        plan = plan_absent(cluster, name, found, associations, preserve=options["preserve"])
+        runner.remove(plan, found, target)
+        return runner.outcome(plan, addon={})
     wanted = wanted_state(options)
-    found = runner.settled(found, target, check_mode=check_mode)
-    _resolve(wanted, name, found, runner, cluster, check_mode=check_mode)
+    found = runner.settled(found, target)
+    _resolve(wanted, name, found, runner, cluster)
     associations = associations_of(runner.client, cluster, found)
     plan = plan_present(
         cluster,
@@ -40,17 +43,16 @@ def reconcile(options: Mapping[str, Any], runner: Runner, *, check_mode: bool) -
         resolve_conflicts=options["resolve_conflicts"],
         purge_tags=options["purge_tags"],
     )
-    if check_mode:
-        return outcome(plan, runner, addon=_predicted(cluster, name, found, plan))
-    if plan:
-        runner.apply(plan, target)
+    runner.apply(plan, target)
+    if this.check_mode:
+        return runner.outcome(plan, addon=_predicted(cluster, name, found, plan))
     # An update may be done and the add-on still be DEGRADED.
-    if runner.wait and (plan or (found or {}).get("status") != "ACTIVE"):
+    if this.wait and (plan or (found or {}).get("status") != "ACTIVE"):
         runner.wait_active(target)
     if plan or runner.poller.waited:
         found = target.read()
         associations = associations_of(runner.client, cluster, found)
-    return outcome(plan, runner, addon=described(found, associations))
+    return runner.outcome(plan, addon=described(found, associations))
 
 
 def associations_of(client: Client, cluster: str, addon: Document | None) -> list[Document]:
@@ -74,23 +76,11 @@ def described(addon: Document | None, associations: list[Document]) -> dict[str,
     return {**result(addon), "pod_identity_associations": pairs}
 
 
-def _absent(
-    options: Mapping[str, Any], found: Document | None, runner: Runner, target: Target, *, check_mode: bool
-) -> dict[str, Value]:
-    cluster, name = options["cluster_name"], options["name"]
-    owned = associations_of(runner.client, cluster, found)
-    plan = plan_absent(cluster, name, found, owned, preserve=options["preserve"])
-    runner.remove(plan, found, target, check_mode=check_mode)
-    return outcome(plan, runner, addon={})
-
-
-def _resolve(
-    wanted: State, name: str, found: Document | None, runner: Runner, cluster: str, *, check_mode: bool
-) -> None:
+def _resolve(wanted: State, name: str, found: Document | None, runner: Runner, cluster: str) -> None:
     """Resolve the wanted version, asking EKS only where the answer matters."""
     version = wanted.get("version")
     if found is None or is_symbol(version) or (version and version != found.get("addonVersion")):
-        kubernetes = cluster_version(runner, cluster, check_mode=check_mode)
+        kubernetes = cluster_version(runner, cluster)
         if version and kubernetes:
             offered = api.describe_addon_versions(runner.client, name, kubernetes)
             wanted["version"] = resolve_version(name, version, kubernetes, offered)

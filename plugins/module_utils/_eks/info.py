@@ -9,12 +9,28 @@ from typing import Any
 
 from .._at_once import at_once
 from .._aws.aliases import Client, Document, Value
+from .._aws.run import Run, run
 from . import api
 from .access_module import described_entry
 from .addon_module import associations_of, described
 from .transformations import result
 
 Documents = list[dict[str, Value]]
+
+
+def read(
+    module: Any,  # noqa: ANN401 - AnsibleAWSModule
+    about: str,
+    key: str,
+    look: Callable[[Mapping[str, Any], Client], Documents],
+) -> None:
+    """Leave the module with what *look* finds, under *key*, or with an error. *about* is what it reads."""
+
+    def work(this: Run) -> dict[str, Value]:
+        this.about = f"read {about}"
+        return {"changed": False, key: look(this.options, this.client("eks"))}
+
+    run(module, about, work)
 
 
 def clusters(options: Mapping[str, Any], client: Client) -> Documents:

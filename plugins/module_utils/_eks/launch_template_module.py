@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
 
 from .._aws.aliases import Client, Document, Value
-from .._aws.errors import ApiError
 from .._aws.plan import Plan
+from .._aws.run import Run
 from .._ownership.tags import tags_of
 from . import api
 from .launch_template_plan import plan_absent, plan_present, template_data, template_name
-from .runner import Runner, Target, outcome
+from .runner import Runner, Target
 
 _MOVE = (
     "To set it, create a node group of another name, move the workloads there "
@@ -21,31 +20,29 @@ _MOVE = (
 )
 
 
-def reconcile(
-    options: Mapping[str, Any], runner: Runner, clients: Callable[[str], Client], *, check_mode: bool
-) -> dict[str, Value]:
-    """Make the launch template of a node group what *options* say. Raises AwsError."""
+def reconcile(this: Run) -> dict[str, Value]:
+    """Make the launch template of a node group what the options say. Raises AwsError."""
+    options, runner = this.options, Runner(this)
     cluster, nodegroup = options["cluster_name"], options["name"]
     name = template_name(cluster, nodegroup)
-    ec2 = clients("ec2")
+    ec2 = this.client("ec2")
     group = api.describe_nodegroup(runner.client, cluster, nodegroup)
     if group and group.get("status") == "DELETING":
         group = None
     if options["state"] == "present" and group is not None and _template_of(group) != name:
-        runner.warnings.append(_not_its_own(cluster, nodegroup, _template_of(group)))
-        return outcome(Plan(f"launch template {name}"), runner, launch_template={})
+        this.module.warn(_not_its_own(cluster, nodegroup, _template_of(group)))
+        return runner.outcome(Plan(f"launch template {name}"), launch_template={})
     found = api.launch_template(ec2, {"name": name})
     if options["state"] == "present" and group is not None and not _is_of(found, group):
-        runner.warnings.append(_gone(name, f"{cluster}/{nodegroup}", nodegroup))
-        return outcome(Plan(f"launch template {name}"), runner, launch_template={})
+        this.module.warn(_gone(name, f"{cluster}/{nodegroup}", nodegroup))
+        return runner.outcome(Plan(f"launch template {name}"), launch_template={})
     target = Target("launch_template", name, lambda: found, cluster, nodegroup=nodegroup)
-    runner.refuse_foreign({**found, "tags": tags_of(found)} if found else None, target, options)
+    runner.refuse_foreign({**found, "tags": tags_of(found)} if found else None, target)
     versions = api.launch_template_versions(ec2, found["LaunchTemplateId"]) if found else []
     if options["state"] == "absent":
         plan = plan_absent(name, found, versions)
-        if not check_mode:
-            _apply(plan, ec2, runner)
-        return outcome(plan, runner, launch_template={})
+        this.apply(ec2, plan)
+        return runner.outcome(plan, launch_template={})
     ami_type = options.get("ami_type") or (group or {}).get("amiType")
     plan, version = plan_present(
         name,
@@ -57,9 +54,8 @@ def reconcile(
         purge_tags=options["purge_tags"],
         purge_versions=(group or {}).get("status") != "UPDATING",
     )
-    if not check_mode:
-        version = _apply(plan, ec2, runner) or version
-    return outcome(plan, runner, launch_template={"name": name, "version": str(version)})
+    version = _apply(plan, ec2, this) or version
+    return runner.outcome(plan, launch_template={"name": name, "version": str(version)})
 
 
 def _template_of(group: Document) -> str:
@@ -95,24 +91,18 @@ def _not_its_own(cluster: str, nodegroup: str, other: str) -> str:
     )
 
 
-def _apply(plan: Plan, ec2: Client, runner: Runner) -> int | None:
+def _apply(plan: Plan, ec2: Client, this: Run) -> int | None:
     """Do what *plan* says; tells the number of the version that was made, which EC2 chooses."""
     made: int | None = None
-    for step in plan:
-        request = dict(step.request)
+    for planned in plan:
+        step = planned
         if step.operation == "ModifyLaunchTemplate" and made is not None:
-            request["DefaultVersion"] = str(made)
-        try:
-            answer = api.send(ec2, step.operation, request, plan.resource)
-        except ApiError as error:
-            if step.operation != "DeleteLaunchTemplate" or error.code not in api.NO_TEMPLATE:
-                raise
-            answer = {}
-        runner.done.append(step.as_dict())
-        if step.operation == "CreateLaunchTemplateVersion":
+            step = replace(step, request={**step.request, "DefaultVersion": str(made)})
+        answer = this.do(ec2, step)
+        if answer and step.operation == "CreateLaunchTemplateVersion":
             made = answer["LaunchTemplateVersion"]["VersionNumber"]
         for failed in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions") or []:
             if failed["ResponseError"]["Code"] != "launchTemplateVersionDoesNotExist":
                 text = f"{plan.resource}: version {failed['VersionNumber']} could not be deleted"
-                runner.warnings.append(f"{text}: {failed['ResponseError'].get('Message', '')}")
+                this.module.warn(f"{text}: {failed['ResponseError'].get('Message', '')}")
     return made

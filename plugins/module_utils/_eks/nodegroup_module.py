@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from .._aws.aliases import Client, Document, State, Value
-from .._aws.errors import ApiError, AwsError, ClusterNotFoundError
+from .._aws.errors import AwsError, ClusterNotFoundError
 from .._aws.plan import Plan
+from .._aws.run import Run
 from . import api
 from .nodegroup_plan import plan_absent, plan_present, wanted_state
-from .runner import Runner, Target, outcome, overlay, predict_tags
+from .runner import Runner, Target, overlay, predict_tags
 from .transformations import result
+
+try:  # noqa: SIM105
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
 
 Clients = Callable[[str], Client]
 """Makes a client of another service (``ssm``, ``ec2``) with the module's options."""
@@ -40,8 +45,9 @@ _RELEASES = {
 }
 
 
-def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, check_mode: bool) -> dict[str, Value]:
-    """Make the node group what *options* say. Raises AwsError."""
+def reconcile(this: Run) -> dict[str, Value]:
+    """Make the node group what the options say. Raises AwsError."""
+    options, runner = this.options, Runner(this)
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
         "eks_nodegroup",
@@ -51,17 +57,18 @@ def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, c
         nodegroup=name,
     )
     found = target.read()
-    runner.refuse_foreign(found, target, options)
+    runner.refuse_foreign(found, target)
     if options["state"] == "absent":
         plan = plan_absent(cluster, name, found)
-        runner.remove(plan, found, target, check_mode=check_mode)
-        return outcome(plan, runner, nodegroup={})
+        runner.remove(plan, found, target)
+        return runner.outcome(plan, nodegroup={})
     wanted = wanted_state(options)
-    found = _ready_to_plan(found, runner, target, check_mode=check_mode)
+    runner.refuse_failed(found, target)
+    found = runner.settled(found, target)
     version = None
     if found is None or wanted.get("version", found.get("version")) != found.get("version"):
-        version = cluster_version(runner, cluster, check_mode=check_mode)
-    _resolve(wanted, found, version, clients)
+        version = cluster_version(runner, cluster)
+    _resolve(wanted, found, version, this.client)
     plan = plan_present(
         cluster,
         name,
@@ -74,32 +81,26 @@ def reconcile(options: Mapping[str, Any], runner: Runner, clients: Clients, *, c
         force=options["force"],
         ordered_types=options.get("instance_types"),
     )
-    if check_mode:
-        return outcome(plan, runner, nodegroup=_predicted(cluster, name, found, plan))
-    if plan:
-        runner.apply(plan, target)
-        found = target.read()
-    elif runner.wait and found and found.get("status") != "ACTIVE":
+    runner.apply(plan, target)
+    if this.check_mode:
+        return runner.outcome(plan, nodegroup=_predicted(cluster, name, found, plan))
+    if this.wait and not plan and found and found.get("status") != "ACTIVE":
         runner.wait_active(target)
+    if plan or this.poller.waited:
         found = target.read()
-    return outcome(plan, runner, nodegroup=result(found))
+    return runner.outcome(plan, nodegroup=result(found))
 
 
-def cluster_version(runner: Runner, cluster: str, *, check_mode: bool) -> str | None:
+def cluster_version(runner: Runner, cluster: str) -> str | None:
     """The Kubernetes control plane's version; None for a cluster that check mode only pretends to have created."""
     found = api.describe_cluster(runner.client, cluster)
     if found is None:
-        if check_mode:
+        if runner.this.check_mode:
             return None
         region = runner.client.meta.region_name
         raise ClusterNotFoundError(f"There is no EKS cluster {cluster!r} in {region}. Nothing was changed.")
     version: str = found["version"]
     return version
-
-
-def _ready_to_plan(found: Document | None, runner: Runner, target: Target, *, check_mode: bool) -> Document | None:
-    runner.refuse_failed(found, target)
-    return runner.settled(found, target, check_mode=check_mode)
 
 
 def _resolve(wanted: State, found: Document | None, cluster: str | None, clients: Clients) -> None:
@@ -131,10 +132,10 @@ def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
     try:
         # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
         return api.ssm_parameter(clients("ssm"), parameter)
-    except ApiError as error:
+    except (BotoCoreError, ClientError) as error:
         raise AwsError(
-            f"release_version=latest is looked up in the SSM parameter {parameter}, which failed: {error.code}: "
-            f"{error.text}. Name the release instead, or allow ssm:GetParameter. Nothing was changed."
+            f"release_version=latest is looked up in the SSM parameter {parameter}, which failed: "
+            f"{str(error).rstrip('.')}. Name the release instead, or allow ssm:GetParameter. Nothing was changed."
         ) from error
 
 

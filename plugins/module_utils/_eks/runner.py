@@ -1,25 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every EKS module does around its plan: connect, apply, wait, report, and fail in words."""
+"""What the modules of EKS do around their plans beside the others: EKS takes one update at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from .._aws.aliases import Client, Document, Value
-from .._aws.errors import ApiError, AwsError, FailedError, issues_text
+from .._aws.aliases import Document, Value
+from .._aws.errors import FailedError, issues_text
 from .._aws.plan import Plan, Step
-from .._aws.waiters import Poller, Probe
-from .._lock.held import watched
-from .._ownership.tags import KINDS, owned, refusal
-from .._texts import texts
+from .._aws.run import Run, outcome
+from .._aws.waiters import Probe
+from .._ownership.tags import KINDS, refuse_foreign
 from . import api
 from .waiters import gone_probe, resource_probe, running_updates, settled_probe, wait_for_update
 
-# For modules whose calls are done at once, but may meet an update of the cluster.
-SETTLE_SECONDS = 900
+try:  # noqa: SIM105
+    from botocore.exceptions import ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
+
 # What could not be created; EKS takes nothing but its deletion then.
 # Source: https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html
 NOT_CREATED = ("FAILED", "CREATE_FAILED")
@@ -58,18 +59,15 @@ class Runner:
     if *wait* says so. A step that is refused because something else is still going on is repeated after that has ended.
     """
 
-    def __init__(self, client: Client, poller: Poller, *, wait: bool) -> None:
-        self.client = client
-        self.poller = poller
-        self.wait = wait
-        self.warnings: list[str] = []
-        self.done: list[dict[str, Value]] = []
+    def __init__(self, this: Run) -> None:
+        self.this = this
+        self.client = this.client("eks")
+        self.poller = this.poller
 
-    def refuse_foreign(self, found: Document | None, target: Target, options: Mapping[str, Any]) -> None:
-        """Raise AwsError for what has the name and lacks the tags that say whose it is."""
-        had, tags = (found or {}).get("tags") or {}, options.get("tags") or {}
-        if found is not None and found.get("status") != "DELETING" and not options["adopt"] and not owned(had, tags):
-            raise AwsError(refusal(target.kind, target.name, had, tags))
+    def refuse_foreign(self, found: Document | None, target: Target) -> None:
+        """Raise ForeignError for what has the name and lacks the tags that say whose it is."""
+        if found is not None and found.get("status") != "DELETING":
+            refuse_foreign(target.kind, target.name, found.get("tags") or {}, self.this.options)
 
     def settle(self, target: Target) -> bool:
         """Wait for whatever is going on at *target*; tells whether there was anything."""
@@ -98,14 +96,14 @@ class Runner:
             self.poller.until(f"{update.get('type', 'update')} {update['id']} of {target.label}", look)
         return busy
 
-    def settled(self, found: Document | None, target: Target, *, check_mode: bool) -> Document | None:
+    def settled(self, found: Document | None, target: Target) -> Document | None:
         """Wait out what an interrupted or another run has left going; what *found* is then."""
         status = (found or {}).get("status")
         if status == "DELETING":
-            if not check_mode:
+            if not self.this.check_mode:
                 self.wait_gone(target)
             return None
-        if status == "UPDATING" and not check_mode:
+        if status == "UPDATING" and not self.this.check_mode:
             self.settle(target)
             return target.read()
         return found
@@ -125,34 +123,23 @@ class Runner:
             text += f" Its deletion protection goes first: {unprotect} --no-deletion-protection."
         raise FailedError(text)
 
-    def remove(self, plan: Plan, found: Document | None, target: Target, *, check_mode: bool) -> None:
+    def remove(self, plan: Plan, found: Document | None, target: Target) -> None:
         """Do what *plan* says, or wait for a removal that is going on already."""
-        if check_mode:
-            return
-        if plan:
-            self.apply(plan, target)
-        elif found and self.wait:
+        self.apply(plan, target)
+        if found and not plan and self.this.wait and not self.this.check_mode:
             self.wait_gone(target)
 
     def apply(self, plan: Plan, target: Target) -> None:
-        """Do what *plan* says. Raises AwsError."""
-        steps = list(plan)
-        for number, step in enumerate(steps):
-            answer = self._send(step, target)
-            self.done.append(step.as_dict())
-            if self.wait or number < len(steps) - 1:
-                self._finish(step, answer, target)
+        """Do what *plan* says, unless in check mode. Raises AwsError."""
 
-    def _send(self, step: Step, target: Target) -> Document:
-        while True:
-            try:
-                return api.send(self.client, step.operation, step.request, target.label)
-            except ApiError as error:
-                if error.code == "ResourceNotFoundException" and step.operation.startswith(("Delete", "Disassociate")):
-                    # A repeated call finds what its first attempt has left; or someone else was faster.
-                    return {}
-                if error.code not in BUSY or not self.settle(target):
-                    raise
+        def settle(refusal: ClientError) -> bool:
+            return refusal.response["Error"]["Code"] in BUSY and self.settle(target)
+
+        steps = list(plan)
+        for number, step in enumerate(steps, 1):
+            answer = self.this.do(self.client, step, settle)
+            if not self.this.check_mode and (self.this.wait or number < len(steps)):
+                self._finish(step, answer, target)
 
     def _finish(self, step: Step, answer: Document, target: Target) -> None:
         if step.ends == "update":
@@ -183,37 +170,9 @@ class Runner:
     def wait_gone(self, target: Target) -> None:
         self.poller.until(target.label, lambda: gone_probe(target.read()))
 
-
-def run(module: Any, work: Callable[[Runner], Mapping[str, Value]]) -> None:  # noqa: ANN401 - AnsibleAWSModule
-    """Run *work* and leave the module with its result, or with its error."""
-    from botocore.config import Config  # noqa: PLC0415 - AnsibleAWSModule has checked that botocore is there
-
-    # Over any Config of the user's own, AnsibleAWSModule lets the user win.
-    client = watched(module.client("eks", config=Config(retries={"mode": "standard", "max_attempts": 5})))
-    poller = Poller(float(module.params.get("wait_timeout", SETTLE_SECONDS)), module.log)
-    runner = Runner(client, poller, wait=bool(module.params.get("wait", True)))
-    if module.params.get("tags") is not None:
-        module.params["tags"] = texts(module.params["tags"])
-    try:
-        result = work(runner)
-    except AwsError as error:
-        # What was done before it went wrong is done: the next run goes on from there.
-        told = {"changed": bool(runner.done), "actions": runner.done, "waited": poller.report(), **error.details}
-        module.fail_json(msg=error.message, **told)
-    for warning in runner.warnings:
-        module.warn(warning)
-    module.exit_json(**result)
-
-
-def outcome(plan: Plan, runner: Runner, **returned: Value) -> dict[str, Value]:
-    """A module's result: what changed comes from the plan, in check mode and in earnest."""
-    return {
-        "changed": bool(plan),
-        "diff": plan.diff(),
-        "actions": plan.as_list(),
-        "waited": runner.poller.report(),
-        **returned,
-    }
+    def outcome(self, plan: Plan, **returned: Value) -> dict[str, Value]:
+        """A module's result."""
+        return outcome(plan, waited=self.poller.report(), **returned)
 
 
 def overlay(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call, pages
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller, Probe
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Probe
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred, tags_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
 
@@ -65,18 +65,18 @@ def route_tables(ec2: Client, vpc_id: str) -> list[dict[str, Any]]:
     return [one for one in found if one["VpcId"] == vpc_id]
 
 
-def wait(poller: Poller, ec2: Client, connection_id: str, wanted: tuple[str, ...]) -> None:
+def wait(this: Run, ec2: Client, connection_id: str, wanted: tuple[str, ...]) -> None:
     """Wait until the connection is in one of the ``wanted`` states, as this side sees it."""
 
     def look() -> Probe:
         ids = {"VpcPeeringConnectionIds": [connection_id]}
-        found = pages(ec2, "DescribeVpcPeeringConnections", "VpcPeeringConnections", **ids)
+        found = this.pages(ec2, "DescribeVpcPeeringConnections", "VpcPeeringConnections", **ids)
         status: Mapping[str, str] = next((one["Status"] for one in found if one), {"Code": "unknown"})
         code = status["Code"]
         failed = code not in (*LIVE, *wanted, "deleting", "unknown")
         return Probe(code, done=code in wanted, failed=failed, reason=status.get("Message", ""))
 
-    poller.until(f"The peering connection {connection_id}", look)
+    this.poller.until(f"The peering connection {connection_id}", look)
 
 
 def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -> str:

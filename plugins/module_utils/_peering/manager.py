@@ -15,7 +15,6 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan impor
     tag_fields,
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import (
     pairs_of,
     refuse_foreign,
@@ -35,15 +34,10 @@ class Manager:
         self._tags = options["tags"] or {}
         self._region = this.module.region
         self._ec2 = this.client("ec2")
-        self._poller = Poller(float(options["wait_timeout"]), this.module.log)
         peer = options["peer"] or {"vpc_id": "", "cidr": "", "region": "", "account_id": ""}
         self._peer = Side(peer["vpc_id"], peer["cidr"], peer["region"] or self._region, peer["account_id"])
         found = api.vpc_by_name(self._ec2, options["vpc"], self._region, options["tags"])
         self._own = found or Side("", options["cidr"] or "", self._region)
-
-    def waited(self) -> list[dict[str, Any]]:
-        """What was waited for, and how long."""
-        return self._poller.report()
 
     @property
     def _field(self) -> str:
@@ -139,13 +133,13 @@ class Manager:
         there = api.other_side(self.this, "ec2", self._peer.region)
         if waits:
             wanted = ("pending-acceptance", "provisioning", "active")
-            api.wait(self._poller, there, connection_id, wanted)
+            api.wait(self.this, there, connection_id, wanted)
         if status == "pending-acceptance":
             request, done = {"VpcPeeringConnectionId": connection_id}, {self._field: Change(status, "active")}
             self.this.do(there, Step("AcceptVpcPeeringConnection", request, done))
-        if waits and self._options["wait"]:
-            api.wait(self._poller, self._ec2, connection_id, ("active",))
-        return "active" if self._options["wait"] else "provisioning"
+        if waits and self.this.wait:
+            api.wait(self.this, self._ec2, connection_id, ("active",))
+        return "active" if self.this.wait else "provisioning"
 
     def _retag(self, connection_id: str, live: Mapping[str, Any] | None) -> None:
         if live is not None:

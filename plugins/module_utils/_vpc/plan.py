@@ -8,12 +8,12 @@ exist yet is the same that is carried out later, and check mode needs no placeho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import tag_changes
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan, Step, tag_changes
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import known, refusal
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
@@ -76,21 +76,31 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Change:
-    """One resource's way from ``before`` to ``after``; only the fields that differ."""
+class ResourceStep(Step):
+    """What happens to one resource: its requests are made when the ids of the resources before it are known."""
 
-    kind: str
-    name: str
-    action: str
-    before: Fields = field(default_factory=dict)
-    after: Fields = field(default_factory=dict)
+    kind: str = ""
+    name: str = ""
+    action: str = ""
 
-    def as_result(self) -> dict[str, Any]:
-        fields = sorted({*self.before, *self.after})
-        return {
-            "operation": f"{self.action} {self.kind} {self.name}",
-            "changes": {key: {"before": self.before.get(key), "after": self.after.get(key)} for key in fields},
-        }
+    @property
+    def before(self) -> Fields:
+        """The fields that change or go, as they are."""
+        return {key: change.before for key, change in self.changes.items() if change.before is not None}
+
+    @property
+    def after(self) -> Fields:
+        """The fields that change or come, as they will be."""
+        return {key: change.after for key, change in self.changes.items() if change.after is not None}
+
+
+def step(
+    kind: str, name: str, action: str, before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None
+) -> ResourceStep:
+    """A resource's step from the fields *before* to those *after*; only the fields that differ."""
+    had, gets = before or {}, after or {}
+    changes = {key: Change(had.get(key), gets.get(key)) for key in {**had, **gets}}
+    return ResourceStep(f"{action} {kind} {name}", {}, changes, "at once", f"{kind} {name}", kind, name, action)
 
 
 def service_name(region: str, service: str) -> str:
@@ -240,18 +250,18 @@ def foreign_text(kind: str, name: str, resource_id: str, tags: Mapping[str, str]
     return refusal("vpc", network.name, tags, network.tags, shown)
 
 
-def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | None = None) -> list[Change]:
-    """Return the changes that turn ``live`` into ``want``, in the order in which they are possible.
+def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | None = None) -> Plan:
+    """Return the steps that turn ``live`` into ``want``, in the order in which they are possible.
 
     :param ids: the ids of what is live, for messages.
     :raises PlanError: if something cannot be changed, or is somebody else's.
     """
     _refuse_foreign(live, want, ids or {}, network)
-    changes: list[Change] = []
+    steps: list[Step] = []
     for key in sorted(want, key=lambda item: KINDS.index(item[0])):
         kind, name = key
         if key not in live:
-            changes.append(Change(kind, name, "create", after=want[key]))
+            steps.append(step(kind, name, "create", after=want[key]))
             continue
         before, after = _differences(live[key], want[key], network)
         if not before and not after:
@@ -262,23 +272,17 @@ def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | No
                 "which AWS cannot change. Nothing was changed."
             )
         action = "replace" if REPLACEABLE.get(kind, set()) & after.keys() else "update"
-        changes.append(Change(kind, name, action, before, after))
-    changes.extend(
-        Change(kind, name, "delete", before=fields)
+        steps.append(step(kind, name, action, before, after))
+    steps.extend(
+        step(kind, name, "delete", before=fields)
         for pruned in PRUNED
         for (kind, name), fields in sorted(live.items())
         if kind == pruned and (kind, name) not in want and owned(fields, network)
     )
-    return changes
+    return Plan(steps=tuple(steps))
 
 
-def diff(changes: Iterable[Change]) -> dict[str, dict[str, Fields]]:
-    """Return Ansible's before and after of the changed fields, by resource."""
-    result: dict[str, dict[str, Fields]] = {"before": {}, "after": {}}
-    for change in changes:
-        label = f"{change.kind} {change.name}"
-        if change.before:
-            result["before"][label] = change.before
-        if change.after:
-            result["after"][label] = change.after
-    return result
+def removal(live: State) -> Plan:
+    """Return the steps that remove everything, in an order that is possible. AWS removes a VPC's default group."""
+    going = sorted(live.keys() - {("security_group", "default")}, key=lambda key: (-KINDS.index(key[0]), key[1]))
+    return Plan(steps=tuple(step(kind, name, "delete", before=live[kind, name]) for kind, name in going))

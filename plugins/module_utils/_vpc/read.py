@@ -41,7 +41,7 @@ def find_vpc(ec2: Ec2, network: Network) -> Item | None:
 
     :raises PlanError: when several VPCs have the name, and not exactly one of them the tags.
     """
-    found = ec2.describe("describe_vpcs", "Vpcs", Filters=filters(tag_Name=network.name))
+    found = ec2.describe("DescribeVpcs", "Vpcs", Filters=filters(tag_Name=network.name))
     found = [vpc for vpc in found if network.owns(tags_of(vpc))] or found
     if len(found) > 1:
         ids = ", ".join(sorted(vpc["VpcId"] for vpc in found))
@@ -79,15 +79,15 @@ def read(ec2: Ec2, network: Network) -> Live:
         "support": lambda: attribute("enableDnsSupport"),
         "hostnames": lambda: attribute("enableDnsHostnames"),
         "igws": lambda: ec2.describe(
-            "describe_internet_gateways", "InternetGateways", Filters=filters(**{"attachment.vpc_id": vpc_id})
+            "DescribeInternetGateways", "InternetGateways", Filters=filters(**{"attachment.vpc_id": vpc_id})
         ),
-        "subnets": lambda: ec2.describe("describe_subnets", "Subnets", Filters=in_vpc),
-        "addresses": lambda: ec2.describe("describe_addresses", "Addresses"),
-        "nats": lambda: ec2.describe("describe_nat_gateways", "NatGateways", Filters=in_vpc),
-        "groups": lambda: ec2.describe("describe_security_groups", "SecurityGroups", Filters=in_vpc),
-        "tables": lambda: ec2.describe("describe_route_tables", "RouteTables", Filters=in_vpc),
-        "endpoints": lambda: ec2.describe("describe_vpc_endpoints", "VpcEndpoints", Filters=in_vpc),
-        "flow_logs": lambda: ec2.describe("describe_flow_logs", "FlowLogs", Filters=filters(resource_id=vpc_id)),
+        "subnets": lambda: ec2.describe("DescribeSubnets", "Subnets", Filters=in_vpc),
+        "addresses": lambda: ec2.describe("DescribeAddresses", "Addresses"),
+        "nats": lambda: ec2.describe("DescribeNatGateways", "NatGateways", Filters=in_vpc),
+        "groups": lambda: ec2.describe("DescribeSecurityGroups", "SecurityGroups", Filters=in_vpc),
+        "tables": lambda: ec2.describe("DescribeRouteTables", "RouteTables", Filters=in_vpc),
+        "endpoints": lambda: ec2.describe("DescribeVpcEndpoints", "VpcEndpoints", Filters=in_vpc),
+        "flow_logs": lambda: ec2.describe("DescribeFlowLogs", "FlowLogs", Filters=filters(resource_id=vpc_id)),
     }
     with ThreadPoolExecutor(max_workers=len(calls)) as pool:
         answers = {key: future.result() for key, future in {k: pool.submit(c) for k, c in calls.items()}.items()}

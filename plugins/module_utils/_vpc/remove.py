@@ -13,7 +13,8 @@ from .._aws.waiters import Poller, Probe
 from .._ownership.tags import tags_of
 from .api import Ec2, filters
 
-try:  # noqa: SIM105
+try:
+    from botocore import xform_name
     from botocore.exceptions import ClientError
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
@@ -74,95 +75,94 @@ class Remover:
 
     def _delete(self, operation: str, **arguments: object) -> Callable[[], object]:
         def delete() -> object:
-            self.ec2.calls.append(operation)
-            return getattr(self.ec2.client, operation)(**arguments)
+            return getattr(self.ec2.client, xform_name(operation))(**arguments)
 
         return delete
 
     def _endpoints(self) -> None:
-        for endpoint in self._in_vpc("describe_vpc_endpoints", "VpcEndpoints"):
+        for endpoint in self._in_vpc("DescribeVpcEndpoints", "VpcEndpoints"):
             one = endpoint["VpcEndpointId"]
             if str(endpoint["State"]).lower() not in ("deleting", "deleted"):
-                self._try(one, self._delete("delete_vpc_endpoints", VpcEndpointIds=[one]))
+                self._try(one, self._delete("DeleteVpcEndpoints", VpcEndpointIds=[one]))
             if str(endpoint["State"]).lower() != "deleted" and endpoint["VpcEndpointType"] != "Gateway":
                 self.held.setdefault(one, "is being deleted")
 
     def _flow_logs(self) -> None:
-        for log in self.ec2.describe("describe_flow_logs", "FlowLogs", Filters=filters(resource_id=self.vpc_id)):
+        for log in self.ec2.describe("DescribeFlowLogs", "FlowLogs", Filters=filters(resource_id=self.vpc_id)):
             if log["ResourceId"] == self.vpc_id:
                 one = log["FlowLogId"]
-                self._try(one, self._delete("delete_flow_logs", FlowLogIds=[one]))
+                self._try(one, self._delete("DeleteFlowLogs", FlowLogIds=[one]))
 
     def _nat_gateways(self) -> None:
-        for nat in self._in_vpc("describe_nat_gateways", "NatGateways"):
+        for nat in self._in_vpc("DescribeNatGateways", "NatGateways"):
             one = nat["NatGatewayId"]
             if nat["State"] in ("available", "pending", "failed"):
-                self._try(one, self._delete("delete_nat_gateway", NatGatewayId=one))
+                self._try(one, self._delete("DeleteNatGateway", NatGatewayId=one))
             if nat["State"] != "deleted":
                 self.held.setdefault(one, "is being deleted")
 
     def _addresses(self) -> None:
         if any(one.startswith("nat-") for one in self.held):
             return
-        for address in self.ec2.describe("describe_addresses", "Addresses"):
+        for address in self.ec2.describe("DescribeAddresses", "Addresses"):
             one = address.get("AllocationId", "")
             tags = tags_of(address)
             if one and tags.get("Name", "").startswith(f"{self.name}-nat-") and self.owns(tags):
-                self._try(one, self._delete("release_address", AllocationId=one))
+                self._try(one, self._delete("ReleaseAddress", AllocationId=one))
 
     def _interfaces(self) -> None:
         """Delete interfaces that their users, such as the VPC CNI, left behind detached."""
-        for interface in self._in_vpc("describe_network_interfaces", "NetworkInterfaces"):
+        for interface in self._in_vpc("DescribeNetworkInterfaces", "NetworkInterfaces"):
             one = interface["NetworkInterfaceId"]
             if interface.get("Status") == "available":
-                self._try(one, self._delete("delete_network_interface", NetworkInterfaceId=one))
+                self._try(one, self._delete("DeleteNetworkInterface", NetworkInterfaceId=one))
 
     def _security_groups(self) -> None:
         groups = [
             group
-            for group in self._in_vpc("describe_security_groups", "SecurityGroups")
+            for group in self._in_vpc("DescribeSecurityGroups", "SecurityGroups")
             if group["GroupName"] != "default"
         ]
         # Groups may refer to each other: their rules go first.
         for group in groups:
             for key, operation in (
-                ("IpPermissions", "revoke_security_group_ingress"),
-                ("IpPermissionsEgress", "revoke_security_group_egress"),
+                ("IpPermissions", "RevokeSecurityGroupIngress"),
+                ("IpPermissionsEgress", "RevokeSecurityGroupEgress"),
             ):
                 if group.get(key):
                     one = group["GroupId"]
                     self._try(one, self._delete(operation, GroupId=one, IpPermissions=group[key]))
         for group in groups:
             one = group["GroupId"]
-            self._try(one, self._delete("delete_security_group", GroupId=one))
+            self._try(one, self._delete("DeleteSecurityGroup", GroupId=one))
 
     def _route_tables(self) -> None:
-        for table in self._in_vpc("describe_route_tables", "RouteTables"):
+        for table in self._in_vpc("DescribeRouteTables", "RouteTables"):
             associations = table.get("Associations") or []
             if any(association.get("Main") for association in associations):
                 continue
             one = table["RouteTableId"]
             steps = [
-                self._delete("disassociate_route_table", AssociationId=association["RouteTableAssociationId"])
+                self._delete("DisassociateRouteTable", AssociationId=association["RouteTableAssociationId"])
                 for association in associations
             ]
-            self._try(one, *steps, self._delete("delete_route_table", RouteTableId=one))
+            self._try(one, *steps, self._delete("DeleteRouteTable", RouteTableId=one))
 
     def _subnets(self) -> None:
-        for subnet in self._in_vpc("describe_subnets", "Subnets"):
+        for subnet in self._in_vpc("DescribeSubnets", "Subnets"):
             one = subnet["SubnetId"]
-            self._try(one, self._delete("delete_subnet", SubnetId=one))
+            self._try(one, self._delete("DeleteSubnet", SubnetId=one))
 
     def _internet_gateways(self) -> None:
         attached = filters(**{"attachment.vpc_id": self.vpc_id})
-        for igw in self.ec2.describe("describe_internet_gateways", "InternetGateways", Filters=attached):
+        for igw in self.ec2.describe("DescribeInternetGateways", "InternetGateways", Filters=attached):
             one = igw["InternetGatewayId"]
             self._try(
                 one,
-                self._delete("detach_internet_gateway", InternetGatewayId=one, VpcId=self.vpc_id),
-                self._delete("delete_internet_gateway", InternetGatewayId=one),
+                self._delete("DetachInternetGateway", InternetGatewayId=one, VpcId=self.vpc_id),
+                self._delete("DeleteInternetGateway", InternetGatewayId=one),
             )
 
     def _vpc(self) -> None:
         if not self.held:
-            self._try(self.vpc_id, self._delete("delete_vpc", VpcId=self.vpc_id))
+            self._try(self.vpc_id, self._delete("DeleteVpc", VpcId=self.vpc_id))

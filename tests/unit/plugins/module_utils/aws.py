@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -91,3 +92,21 @@ class Fake:
     def made(self) -> list[str]:
         """The names of the changing operations, in their order."""
         return [operation for operation, _ in self.calls]
+
+
+class FakeModule:
+    """AnsibleAWSModule with options, and the clients of a test."""
+
+    def __init__(self, client: Callable[[str], Any], params: Mapping[str, Any], *, check_mode: bool = False) -> None:
+        self.client, self.params, self.check_mode = client, dict(params), check_mode
+        self.warned: list[str] = []
+        self.warn = self.warned.append
+
+    def log(self, line: str) -> None:
+        pass
+
+
+def meta(service: str) -> SimpleNamespace:
+    """What a client of botocore tells about its *service*, for fakes that are none."""
+    events = SimpleNamespace(register=lambda *_: None)
+    return SimpleNamespace(service_model=_session().get_service_model(service), events=events)

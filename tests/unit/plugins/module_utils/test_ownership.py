@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.zones import own_zone
 from ansible_collections.dataplatform.fleet.plugins.modules import check_ownership
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import meta
 
 FLEET = {"dataplatform.fleet/fleet": "ours", "dataplatform.fleet/cluster": "staging"}
 
@@ -76,7 +76,7 @@ def test_the_kinds_are_the_documented_ones() -> None:
 class Route53:
     """An account with private zones of one name, by their tags, in the order in which AWS lists them."""
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="route53"))
+    meta = meta("route53")
 
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = {f"Z{number}": one for number, one in enumerate(tags)}

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
@@ -13,19 +12,20 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
 from ansible_collections.dataplatform.fleet.plugins.modules import ec2_network
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, FakeModule
 
 IDS = {("vpc", "one"): "vpc-1", ("subnet", "one-a"): "subnet-1", ("nat_gateway", "one-nat"): "nat-1"}
 LEFT = {"nat-1": "is being deleted"}
 
 
-def removal(monkeypatch: pytest.MonkeyPatch, *, wait: bool) -> tuple[Run, Any]:
+def removal(monkeypatch: pytest.MonkeyPatch, *, wait: bool) -> tuple[Run, Ec2]:
     live = Live(vpc_id="vpc-1", state={key: {"id": one} for key, one in IDS.items()}, ids=dict(IDS))
     monkeypatch.setattr(ec2_network, "own_vpc", lambda *_: {"VpcId": "vpc-1"})
     monkeypatch.setattr(ec2_network, "read", lambda *_: live)
     monkeypatch.setattr(ec2_network, "Remover", lambda *_: SimpleNamespace(run=lambda *_, **__: LEFT))
     params = {"name": "one", "tags": None, "purge_tags": True, "adopt": False, "wait": wait, "wait_timeout": 1}
-    client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"))
-    return Run(SimpleNamespace(params=params, check_mode=False, log=print)), Ec2(client)
+    this = Run(FakeModule(lambda service: Fake(service).client, params))
+    return this, Ec2(this)
 
 
 def test_a_removal_that_fails_says_what_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

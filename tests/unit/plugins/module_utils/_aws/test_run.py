@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import calls
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan, Step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, RefusedError
-from botocore.exceptions import ClientError
 
 PLAN = Plan(
     "log group one",
@@ -41,6 +39,9 @@ class Module:
     def client(self, service: str) -> Any:
         assert service == "logs"
         return self.logs.client
+
+    def log(self, line: str) -> None:
+        pass
 
     def exit_json(self, **result: Any) -> None:
         self.left = result
@@ -113,39 +114,6 @@ def test_an_error_is_shown_with_its_details() -> None:
     assert (left["msg"], left["left"], left["changed"], left["actions"]) == ("Not now.", ["one"], False, [])
 
 
-@pytest.mark.parametrize(
-    ("service", "code", "repeated"),
-    [
-        ("s3", "OperationAborted", True),
-        ("route53", "PriorRequestNotComplete", True),
-        ("ec2", "InvalidSubnetID.NotFound", True),
-        ("logs", "InvalidSubnetID.NotFound", False),
-        ("logs", "Throttling", True),
-        ("logs", "AccessDenied", False),
-    ],
-)
-def test_a_refusal_that_ends_by_itself_is_repeated(service: str, code: str, repeated: bool) -> None:
-    tried = []
-
-    def answer() -> int:
-        tried.append(1)
-        if len(tried) < 3:
-            raise refused(code)
-        return len(tried)
-
-    passing = calls.PASSING.get(service, [])
-    if repeated:
-        assert calls.retried(answer, *passing)() == 3
-    else:
-        with pytest.raises(Exception, match=code):
-            calls.retried(answer, *passing)()
-        assert len(tried) == 1
-
-
-def refused(code: str) -> Exception:
-    return ClientError({"Error": {"Code": code, "Message": "not now"}}, "Operation")
-
-
 @pytest.mark.parametrize(("where", "message"), [("", "no."), ("Peering one", "Peering one: no.")])
 def test_an_error_says_what_it_is_about(where: str, message: str) -> None:
     module = Module()
@@ -155,4 +123,4 @@ def test_an_error_says_what_it_is_about(where: str, message: str) -> None:
 
     with pytest.raises(Left):
         run(module, "it", work, where=where)
-    assert module.left == {"failed": True, "msg": message, "changed": False, "actions": [], "left": "x"}
+    assert module.left == {"failed": True, "msg": message, "changed": False, "actions": [], "waited": [], "left": "x"}

@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import spec
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import Runner
-from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, RefusedError
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, FakeModule, RefusedError
 
 ARN: Final = "arn:aws:eks:eu-central-1:111122223333"
 GONE: Final = "gone"
@@ -336,8 +335,15 @@ def options(module: str, **given: Any) -> dict[str, Any]:
     return found
 
 
-def runner(eks: FakeEks, *, wait: bool = True, timeout: float = 100) -> Runner:
-    """A runner whose waits take no time."""
+def run_of(
+    eks: FakeEks, params: Mapping[str, Any], clients: Callable[[str], Any] | None = None, *, check_mode: bool = False
+) -> Run:
+    """A module's run whose waits take no time, a second for each look at the clock."""
+
+    def client(service: str) -> Any:
+        return eks.client if service == "eks" or clients is None else clients(service)
+
+    this = Run(FakeModule(client, params, check_mode=check_mode))
     passed = iter(range(10_000))
-    clock: Callable[[], float] = lambda: next(passed)  # noqa: E731
-    return Runner(eks.client, Poller(timeout, lambda _: None, sleep=lambda _: None, clock=clock), wait=wait)
+    this.poller.clock, this.poller.sleep = lambda: next(passed), lambda _: None
+    return this

@@ -4,31 +4,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import ApiError, FailedError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Change, Plan, Step
-from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
-from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import api
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.runner import (
-    SETTLE_SECONDS,
     Runner,
     Target,
     overlay,
     predict_tags,
-    run,
 )
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import Fake, FakeModule, RefusedError
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
 
-class Played:
+class Played(Fake):
     """A cluster whose updates take three looks, one at a time, as EKS makes them."""
 
     def __init__(self) -> None:
+        super().__init__("eks")
         self.events: list[str] = []
         self.updates: dict[str, int] = {}
         self.failing = ""
@@ -40,61 +40,69 @@ class Played:
     def busy(self) -> bool:
         return any(self.updates.values())
 
-    def send(self, _client: Any, operation: str, *_: Any) -> dict[str, Any]:
+    def _update(self, operation: str) -> dict[str, Any]:
         if self.busy:
             self.events.append(f"refused {operation}")
-            raise ApiError(operation, "ResourceInUseException", "another update is in progress")
+            raise RefusedError("ResourceInUseException", "another update is in progress")
         self.events.append(operation)
         update_id = f"update-{len(self.updates)}"
         self.start(update_id)
         return {"update": {"id": update_id, "type": operation}}
 
+    def UpdateClusterConfig(self, **_: Any) -> dict[str, Any]:
+        return self._update(CONFIG)
+
+    def UpdateClusterVersion(self, **_: Any) -> dict[str, Any]:
+        return self._update(VERSION)
+
+    def DescribeUpdate(self, updateId: str, **_: Any) -> dict[str, Any]:
+        if updateId == self.failing:
+            errors = [{"errorCode": "SubnetNotFound", "errorMessage": "x"}]
+            return {"update": {"id": updateId, "status": "Failed", "errors": errors}}
+        if self.updates[updateId]:
+            self.updates[updateId] -= 1
+            if not self.updates[updateId]:
+                self.events.append(f"{updateId} ended")
+        return {"update": {"id": updateId, "status": "InProgress" if self.updates[updateId] else "Successful"}}
+
+    def ListUpdates(self, **_: Any) -> dict[str, Any]:
+        return {"updateIds": list(self.updates)}
+
     def describe(self) -> dict[str, Any]:
         return {"status": "UPDATING" if self.busy else "ACTIVE"}
 
-    def describe_update(self, _client: Any, _cluster: str, update_id: str, *_: Any) -> dict[str, Any]:
-        if update_id == self.failing:
-            return {
-                "id": update_id,
-                "status": "Failed",
-                "errors": [{"errorCode": "SubnetNotFound", "errorMessage": "x"}],
-            }
-        if self.updates[update_id]:
-            self.updates[update_id] -= 1
-            if not self.updates[update_id]:
-                self.events.append(f"{update_id} ended")
-        return {"id": update_id, "status": "InProgress" if self.updates[update_id] else "Successful"}
 
-    def list_updates(self, *_: Any) -> list[str]:
-        return list(self.updates)
+CONFIG, VERSION = "UpdateClusterConfig", "UpdateClusterVersion"
 
 
 @pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> Played:
-    stage = Played()
-    for name in ("send", "describe_update", "list_updates"):
-        monkeypatch.setattr(api, name, getattr(stage, name))
-    return stage
+def played() -> Played:
+    return Played()
 
 
-def runner(*, wait: bool = True) -> Runner:
-    return Runner(None, Poller(100, lambda _: None, sleep=lambda _: None), wait=wait)
+def runner(fake: Fake | None = None, *, wait: bool = True) -> Runner:
+    client = (fake or Fake("eks", region="eu-west-1")).client
+    this = Run(FakeModule(lambda _: client, {"wait": wait, "wait_timeout": 100, "tags": None}))
+    this.poller.sleep = lambda _: None
+    return Runner(this)
 
 
 def steps(*operations: str) -> Plan:
-    return Plan("cluster one", tuple(Step(o, {"name": "one"}, {o: Change(1, 2)}, "update") for o in operations))
+    requests: Mapping[str, dict[str, Any]] = {CONFIG: {"name": "one"}, VERSION: {"name": "one", "version": "1.36"}}
+    return Plan("cluster one", tuple(Step(o, requests[o], {o: Change(1, 2)}, "update") for o in operations))
 
 
 def test_one_update_after_the_other(played: Played) -> None:
-    running = runner()
-    running.apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
-    assert played.events == ["A", "update-0 ended", "B", "update-1 ended"]
-    assert running.poller.report()[0]["on"] == "A update-0 of cluster one"
+    running = runner(played)
+    running.apply(steps(CONFIG, VERSION), Target("eks_cluster", "one", played.describe, "one"))
+    assert played.events == [CONFIG, "update-0 ended", VERSION, "update-1 ended"]
+    assert running.poller.report()[0]["on"] == "UpdateClusterConfig update-0 of cluster one"
 
 
 def test_only_the_last_is_not_waited_for(played: Played) -> None:
-    runner(wait=False).apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
-    assert played.events == ["A", "update-0 ended", "B"]
+    planned = steps(CONFIG, VERSION)
+    runner(played, wait=False).apply(planned, Target("eks_cluster", "one", played.describe, "one"))
+    assert played.events == [CONFIG, "update-0 ended", VERSION]
 
 
 def test_somebody_elses_update_is_waited_for(played: Played) -> None:
@@ -104,42 +112,22 @@ def test_somebody_elses_update_is_waited_for(played: Played) -> None:
         # The status follows the update with a delay.
         return {"status": "ACTIVE"}
 
-    runner().apply(steps("A"), Target("eks_cluster", "one", settling, "one"))
-    assert played.events == ["refused A", "theirs ended", "A", "update-1 ended"]
+    runner(played).apply(steps(CONFIG), Target("eks_cluster", "one", settling, "one"))
+    assert played.events == [f"refused {CONFIG}", "theirs ended", CONFIG, "update-1 ended"]
 
 
-def test_a_refusal_without_anything_going_on_is_final(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(client: Any, operation: str, *_: Any) -> dict[str, Any]:
-        played.events.append(operation)
-        raise ApiError(operation, "ResourceInUseException", "Cluster has nodegroups attached")
-
-    monkeypatch.setattr(api, "send", refuse)
-    with pytest.raises(ApiError, match="Cluster has nodegroups attached"):
-        runner().apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
-    assert played.events == ["A"]
-
-
-@pytest.mark.parametrize(("operation", "final"), [("DeleteX", False), ("DisassociateX", False), ("UpdateX", True)])
-def test_what_is_gone_already_need_not_be_deleted(
-    monkeypatch: pytest.MonkeyPatch, operation: str, *, final: bool
-) -> None:
-    def refuse(_client: Any, operation: str, *_: Any) -> dict[str, Any]:
-        raise ApiError(operation, "ResourceNotFoundException", "gone")
-
-    monkeypatch.setattr(api, "send", refuse)
-    planned = Plan("x", (Step(operation, {}, {}),))
-    if final:
-        with pytest.raises(ApiError, match="gone"):
-            runner().apply(planned, Target("eks_cluster", "x", dict, "one"))
-    else:
-        runner().apply(planned, Target("eks_cluster", "x", dict, "one"))
+def test_a_refusal_without_anything_going_on_is_final(played: Played) -> None:
+    played.refuse[CONFIG] = RefusedError("ResourceInUseException", "Cluster has nodegroups attached")
+    with pytest.raises(ClientError, match="Cluster has nodegroups attached"):
+        runner(played).apply(steps(CONFIG, VERSION), Target("eks_cluster", "one", played.describe, "one"))
+    assert played.made == [CONFIG]
 
 
 def test_a_failed_update_stops_everything(played: Played) -> None:
     played.failing = "update-0"
     with pytest.raises(FailedError, match="SubnetNotFound: x"):
-        runner().apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
-    assert played.events == ["A"]
+        runner(played).apply(steps(CONFIG, VERSION), Target("eks_cluster", "one", played.describe, "one"))
+    assert played.events == [CONFIG]
 
 
 TARGETS = [
@@ -178,14 +166,12 @@ def test_the_command_of_a_deletion_is_one_of_the_api(target: Target) -> None:
 def test_what_cannot_be_created_says_why_and_what_to_do(target: Target, status: str, remedy: str) -> None:
     failed = {"status": status, "health": {"issues": [{"code": "InternalFailure", "message": "no room"}]}}
     waiting = runner()
-    waiting.client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-west-1"))
     with pytest.raises(FailedError, match=f"{target.label} is {status}: InternalFailure: no room. {remedy}"):
         waiting.wait_active(replace(target, read=lambda: failed))
 
 
 def test_protection_is_said_to_go_first() -> None:
     waiting = runner()
-    waiting.client = SimpleNamespace(meta=SimpleNamespace(region_name="eu-west-1"))
     with pytest.raises(FailedError, match=r"aws eks update-cluster-config .* --no-deletion-protection"):
         waiting.refuse_failed({"status": "FAILED", "deletionProtection": True}, TARGETS[0])
 
@@ -211,23 +197,12 @@ def test_tags_are_predicted() -> None:
     assert predict_tags({"n": 1}, Plan("x")) == {"n": 1}
 
 
-class Module:
-    """An AnsibleAWSModule, as far as run needs one."""
+class Module(FakeModule):
+    """An AnsibleAWSModule that ends."""
 
-    def __init__(self, **params: Any) -> None:
-        self.params = params
+    def __init__(self, fake: Fake, **params: Any) -> None:
+        super().__init__(lambda _: fake.client, params)
         self.left: dict[str, Any] = {}
-        self.warned: list[str] = []
-
-    def client(self, service: str, **_: Any) -> SimpleNamespace:
-        events = SimpleNamespace(register=lambda *_: None)
-        return SimpleNamespace(service=service, meta=SimpleNamespace(events=events))
-
-    def log(self, line: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
 
     def exit_json(self, **result: Any) -> None:
         self.left = result
@@ -237,36 +212,25 @@ class Module:
         raise SystemExit(1)
 
 
-@pytest.mark.parametrize(("params", "timeout"), [({}, SETTLE_SECONDS), ({"wait_timeout": 7}, 7)])
-def test_the_timeout_is_the_tasks(params: dict[str, Any], timeout: float) -> None:
-    module = Module(**params)
-    run(module, lambda runner: {"timeout": runner.poller.timeout, "client": runner.client.service})
-    assert module.left == {"timeout": timeout, "client": "eks"}
+@pytest.mark.parametrize(("params", "timeout"), [({}, 900), ({"wait_timeout": 7}, 7)])
+def test_the_timeout_is_the_tasks(played: Played, params: dict[str, Any], timeout: float) -> None:
+    module = Module(played, **params)
+    run(module, "it", lambda this: {"timeout": Runner(this).poller.timeout})
+    assert module.left == {"timeout": timeout}
 
 
 def test_an_error_reports_the_changes_made_and_its_cause(played: Played) -> None:
-    module = Module()
+    module = Module(played)
     played.failing = "update-0"
 
-    def work(running: Runner) -> dict[str, Any]:
-        running.poller.sleep = lambda _: None
-        running.apply(steps("A", "B"), Target("eks_cluster", "one", played.describe, "one"))
+    def work(this: Run) -> dict[str, Any]:
+        this.poller.sleep = lambda _: None
+        Runner(this).apply(steps(CONFIG, VERSION), Target("eks_cluster", "one", played.describe, "one"))
         return {}
 
     with pytest.raises(SystemExit):
-        run(module, work)
+        run(module, "it", work)
     assert module.left["changed"] is True
-    assert [action["operation"] for action in module.left["actions"]] == ["A"]
+    assert [action["operation"] for action in module.left["actions"]] == [CONFIG]
     assert "SubnetNotFound: x" in module.left["msg"]
     assert module.left["waited"][0]["states"] == ["Failed"]
-
-
-def test_warnings_are_given() -> None:
-    module = Module()
-
-    def work(running: Runner) -> dict[str, Any]:
-        running.warnings.append("mind the gap")
-        return {}
-
-    run(module, work)
-    assert module.warned == ["mind the gap"]

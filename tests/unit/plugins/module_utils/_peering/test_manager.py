@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError, WaitTimeoutError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters import Poller
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import ForeignError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, manager
+from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.manager import Manager
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._peering.accounts import (
@@ -78,7 +79,7 @@ class Accounts:
 def accounts(monkeypatch: pytest.MonkeyPatch) -> Accounts:
     passed = itertools.count()
     clock = {"sleep": lambda _: None, "clock": lambda: next(passed)}
-    monkeypatch.setattr(manager, "Poller", partial(Poller, **clock))
+    monkeypatch.setattr(run, "Poller", partial(Poller, **clock))
     return Accounts()
 
 

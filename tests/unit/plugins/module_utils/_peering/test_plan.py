@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering import api, plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import PeeringError, Side
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import meta
 
 OWN = Side("vpc-own", "10.42.0.0/16", "eu-central-1", "111122223333")
 PEER = Side("vpc-hub", "10.40.0.0/16", "eu-west-1", "444455556666")
@@ -73,7 +73,7 @@ def test_of_several_connections_of_one_name_its_own_is_used() -> None:
 class Ec2:
     """VPCs of one name, vpc-1 and so on, with these tags."""
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="ec2"))
+    meta = meta("ec2")
 
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = tags
@@ -105,7 +105,7 @@ def test_of_several_vpcs_of_one_name_the_fleets_own_is_used() -> None:
 class Route53:
     """Private zones of one name, Z1 and so on, with these tags."""
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="route53"))
+    meta = meta("route53")
 
     def __init__(self, *tags: dict[str, str]) -> None:
         self._tags = tags

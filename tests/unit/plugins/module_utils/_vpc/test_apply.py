@@ -6,23 +6,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import Ec2
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier, ApplyError
-from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Change, Network
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
+from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Network, ResourceStep, step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import FakeModule, meta
 from botocore.exceptions import ClientError
 
 ASSUME = ("InvalidParameter", "Unable to assume given IAM role: 'arn:aws:iam::111122223333:role/one-flow-logs'")
 
 
+def _camel(operation: str) -> str:
+    return "".join(word.capitalize() for word in operation.split("_"))
+
+
 class FakeClient:
     """Each operation is refused with its prepared errors, then answered."""
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="ec2"))
+    meta = meta("ec2")
 
     def __init__(self, errors: dict[str, list[tuple[str, str]]], answers: dict[str, Any]) -> None:
         self.errors = errors
@@ -37,7 +43,7 @@ class FakeClient:
             self.called.append(operation)
             if self.errors.get(operation):
                 code, message = self.errors[operation].pop(0)
-                raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+                raise ClientError({"Error": {"Code": code, "Message": message}}, _camel(operation))
             return self.answers.get(operation, {})
 
         return call
@@ -48,8 +54,12 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
 
+def ec2(client: FakeClient) -> Ec2:
+    return Ec2(Run(FakeModule(lambda _: client, {"wait_timeout": 600})))
+
+
 def applier(client: FakeClient) -> Applier:
-    return Applier(Ec2(client), Network("one", "10.0.0.0/16", "eu-central-1", []), Live(vpc_id="vpc-1"))
+    return Applier(ec2(client), Network("one", "10.0.0.0/16", "eu-central-1", []), Live(vpc_id="vpc-1"))
 
 
 @pytest.mark.parametrize("code", ["InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"])
@@ -62,7 +72,7 @@ def test_a_group_that_cannot_be_described_yet(code: str) -> None:
         },
     )
     rules = {"ingress": ["tcp 443 from 10.0.0.0/16"], "egress": []}
-    applier(client).apply(Change("security_group", "one-endpoints", "create", after=rules))
+    applier(client).apply(step("security_group", "one-endpoints", "create", after=rules))
     assert client.called == [
         "create_security_group",
         *["describe_security_groups"] * 3,
@@ -70,30 +80,15 @@ def test_a_group_that_cannot_be_described_yet(code: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "InvalidGatewayID.NotFound",
-        "InvalidRouteTableId.NotFound",
-        "InvalidSecurityGroupID.NotFound",
-        "InvalidSubnetId.NotFound",
-        "NatGatewayNotFound",
-    ],
-)
-def test_a_resource_that_a_call_does_not_know_yet(code: str) -> None:
-    client = FakeClient({"create_route": [(code, "does not exist")]}, {"create_route": {"Return": True}})
-    assert Ec2(client).call("create_route") == {"Return": True}
-
-
 def test_an_address_that_is_not_free_yet() -> None:
     client = FakeClient({"release_address": [("InvalidIPAddress.InUse", "is in use")]}, {})
     changing = applier(client)
     changing.live.ids["elastic_ip", "one-nat-a"] = "eipalloc-1"
-    changing.apply(Change("elastic_ip", "one-nat-a", "delete"))
+    changing.apply(step("elastic_ip", "one-nat-a", "delete"))
     assert client.called == ["release_address"] * 2
 
 
-FLOW_LOG = Change(
+FLOW_LOG = step(
     "flow_log",
     "one-flow-logs",
     "create",
@@ -109,39 +104,69 @@ def test_a_role_that_cannot_be_assumed_yet() -> None:
 
 def test_another_refusal_of_a_flow_log() -> None:
     client = FakeClient({"create_flow_logs": [("InvalidParameter", "LogGroupName is not valid")]}, {})
-    with pytest.raises(ApplyError, match="one-flow-logs: LogGroupName is not valid"):
+    with pytest.raises(ClientError, match="LogGroupName is not valid"):
         applier(client).apply(FLOW_LOG)
+    assert client.called == ["create_flow_logs"]
+
+
+def test_a_refusal_of_a_flow_log_in_the_answer() -> None:
+    refused = {"Unsuccessful": [{"Error": {"Code": "400", "Message": ASSUME[1]}, "ResourceId": "vpc-1"}]}
+    client = FakeClient({}, {"create_flow_logs": refused})
+    with pytest.raises(ClientError, match="Unable to assume given IAM role"):
+        applier(client).apply(FLOW_LOG)
+    assert len(client.called) == 10, "it is repeated as a refusal by an error is"
 
 
 def test_tags_that_go_are_deleted() -> None:
     client = FakeClient({}, {})
     made = applier(client)
     made.live.ids["subnet", "a"] = "subnet-1"
-    made.apply(Change("subnet", "a", "update", {"tags.old": "1", "tags.kept": "1"}, {"tags.kept": "2"}))
+    made.apply(step("subnet", "a", "update", {"tags.old": "1", "tags.kept": "1"}, {"tags.kept": "2"}))
     assert client.called == ["create_tags", "delete_tags"]
 
 
-def test_all_waits_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, waited = [1000.0], []
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+NATS = {("nat_gateway", name): name for name in ("one-nat-a", "one-nat-b")}
+LEADING = {f"routes.10.{number}.0.0/16": name for number, (_kind, name) in enumerate(NATS)}
+ROUTES = step("route_table", "one-private", "update", {}, LEADING)
 
-    def wait(*, WaiterConfig: dict[str, int], **_arguments: object) -> None:
-        waited.append(WaiterConfig["MaxAttempts"])
-        now[0] += 250
 
-    waiter = SimpleNamespace(config=SimpleNamespace(delay=15), wait=wait)
-    ec2 = Ec2(SimpleNamespace(get_waiter=lambda _name: waiter), 600)
-    for _ in range(4):
-        ec2.wait("nat_gateway_available", NatGatewayIds=["nat-1"])
-    assert waited == [40, 24, 7, 1]
+def test_a_nat_gateway_is_awaited_before_a_route_leads_to_it() -> None:
+    client = FakeClient({}, {})
+    states = iter(["pending", "available", "pending", "pending", "available"])
+    client.describe_nat_gateways = lambda **_: {"NatGateways": [{"State": next(states)}]}
+    made = applier(client)
+    made.live.ids |= {("route_table", "one-private"): "rtb-1", **NATS}
+    made.apply(ROUTES)
+    made.apply(ROUTES)
+    assert client.called == ["create_route"] * 4
+    assert [one["states"] for one in made.ec2.this.poller.report()] == [["pending", "available"]] * 2
+
+
+def test_a_nat_gateway_that_fails_says_why() -> None:
+    failed = {"NatGateways": [{"State": "failed", "FailureMessage": "no free addresses"}]}
+    made = applier(FakeClient({}, {"describe_nat_gateways": failed}))
+    made.live.ids |= {("route_table", "one-private"): "rtb-1", **NATS}
+    with pytest.raises(FailedError, match="NAT gateway one-nat-a is failed: no free addresses"):
+        made.apply(ROUTES)
+
+
+@pytest.mark.parametrize("end", [{"NatGateways": [{"State": "deleted"}]}, {"NatGateways": []}])
+def test_a_nat_gateway_is_gone_before_its_address(end: dict[str, Any]) -> None:
+    client = FakeClient({}, {})
+    answers = iter([{"NatGateways": [{"State": "deleting"}]}, end])
+    client.describe_nat_gateways = lambda **_: next(answers)
+    made = applier(client)
+    made.live.ids |= NATS
+    made.apply(step("nat_gateway", "one-nat-a", "delete", {"subnet": "a"}))
+    assert made.ec2.this.poller.report()[0]["states"][0] == "deleting"
 
 
 def test_a_replaced_resource_has_no_tags_that_were_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     state = {"traffic": "ALL", "tags.old": "1", "tags.kept": "2", "tags.aws:made": "by-aws"}
     live = Live(vpc_id="vpc-1", state={("flow_log", "one"): state}, ids={("flow_log", "one"): "fl-1"})
-    this = Applier(Ec2(FakeClient({}, {})), Network("one", "10.0.0.0/16", "eu-central-1", []), live)
-    made: list[Change] = []
+    this = Applier(ec2(FakeClient({}, {})), Network("one", "10.0.0.0/16", "eu-central-1", []), live)
+    made: list[ResourceStep] = []
     monkeypatch.setattr(this, "_create", made.append)
     before, after = {"traffic": "ALL", "tags.old": "1"}, {"traffic": "REJECT"}
-    this._replace(Change("flow_log", "one", "replace", before=before, after=after))
+    this._replace(step("flow_log", "one", "replace", before=before, after=after))
     assert [change.after for change in made] == [{"traffic": "REJECT", "tags.kept": "2"}]

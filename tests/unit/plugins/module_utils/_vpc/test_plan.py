@@ -8,21 +8,23 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.filter.subnet_plan import subnet_plan
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan import Plan
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import (
     DEFAULT_GROUP,
     DEFAULT_ROUTE,
     GONE_NAT,
     KINDS,
-    Change,
     Network,
     PlanError,
+    ResourceStep,
     State,
     _differences,
     desired,
-    diff,
     owned,
     plan,
+    removal,
     service_name,
+    step,
 )
 
 ZONES = ["eu-central-1a", "eu-central-1b"]
@@ -43,7 +45,7 @@ def live(network: Network = NETWORK) -> State:
     return copy.deepcopy(desired(network))
 
 
-def updates(change: Change) -> bool:
+def updates(change: ResourceStep) -> bool:
     return change.action in ("update", "replace")
 
 
@@ -141,9 +143,10 @@ def test_what_is_created_and_deleted_is_shown_whole() -> None:
     (deleted,) = [change for change in plan(desired(NETWORK), desired(less), less) if change.name == "s3"]
     assert (created.before, created.after) == ({}, endpoint)
     assert (deleted.before, deleted.after) == (endpoint, {})
-    assert created.as_result()["operation"] == "create endpoint s3"
-    assert created.as_result()["changes"].keys() == endpoint.keys()
-    assert diff([created, deleted]) == {"before": {"endpoint s3": endpoint}, "after": {"endpoint s3": endpoint}}
+    assert created.as_dict()["operation"] == "create endpoint s3"
+    assert created.as_dict()["changes"].keys() == endpoint.keys()
+    assert Plan(steps=(created,)).diff() == {"before": {}, "after": {"endpoint s3": endpoint}}
+    assert Plan(steps=(deleted,)).diff() == {"before": {"endpoint s3": endpoint}, "after": {}}
 
 
 def test_a_resource_without_a_name_is_not_this_networks() -> None:
@@ -339,8 +342,11 @@ def test_refuses_what_cannot_be_changed(key: tuple[str, str], field: str, value:
 
 
 def test_diff_shows_only_what_changes() -> None:
-    change = Change("route_table", "fleet-private", "update", {}, {DEFAULT_ROUTE: "fleet-nat"})
-    assert diff([change]) == {"before": {}, "after": {"route_table fleet-private": {DEFAULT_ROUTE: "fleet-nat"}}}
+    change = step("route_table", "fleet-private", "update", {}, {DEFAULT_ROUTE: "fleet-nat"})
+    assert Plan(steps=(change,)).diff() == {
+        "before": {},
+        "after": {"route_table fleet-private": {DEFAULT_ROUTE: "fleet-nat"}},
+    }
 
 
 def test_china_has_service_names_of_its_own() -> None:
@@ -356,15 +362,15 @@ def test_other_tags_are_purged_and_those_that_the_network_needs_stay() -> None:
     purging = replace(NETWORK, purge_tags=True)
     (change,) = plan(there, desired(purging), purging)
     assert (change.before, change.after) == ({"tags.theirs": "1"}, {})
-    assert change.as_result() == {
+    assert change.as_dict() == {
         "operation": f"update subnet {PUBLIC[0]}",
         "changes": {"tags.theirs": {"before": "1", "after": None}},
     }
 
 
 def test_a_change_is_returned_with_its_fields() -> None:
-    change = Change("subnet", "one-a", "update", before={"a": 1, "b": 2}, after={"a": 3})
-    assert change.as_result() == {
+    change = step("subnet", "one-a", "update", before={"a": 1, "b": 2}, after={"a": 3})
+    assert change.as_dict() == {
         "operation": "update subnet one-a",
         "changes": {"a": {"before": 1, "after": 3}, "b": {"before": 2, "after": None}},
     }
@@ -375,3 +381,12 @@ def test_purged_tags_and_a_surplus_route_go_together() -> None:
     live = {"routes.0.0.0.0/0": "internet_gateway", "tags.Name": "one", "tags.theirs": "x"}
     before, after = _differences(live, {"tags.Name": "one"}, network)
     assert (before, after) == ({"routes.0.0.0.0/0": "internet_gateway", "tags.theirs": "x"}, {})
+
+
+def test_what_is_removed_goes_in_the_opposite_order() -> None:
+    gone = [step.resource for step in removal(live())]
+    assert (gone[0], gone[-2:]) == ("flow_log fleet-flow-logs", ["internet_gateway fleet", "vpc fleet"])
+    assert "security_group default" not in gone
+    assert "security_group fleet-endpoints" in gone
+    assert gone[1:4] == ["endpoint ecr.api", "endpoint ecr.dkr", "endpoint s3"]
+    assert removal(live()).diff()["after"] == {}

@@ -42,7 +42,6 @@ class FakeEc2:
         self.items = items
         self.stubborn = stubborn or {}
         self.log: list[str] = []
-        self.calls: list[str] = []
         self.client = FakeClient(self)
 
     def describe(self, _operation: str, key: str, **_arguments: object) -> list[dict[str, Any]]:
