@@ -131,7 +131,8 @@ def manage(this: Run) -> dict[str, Value]:
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, f"the zone {module.params['name']}", manage)
+    name = module.params["name"]
+    run(module, f"the zone {name}", manage, where=f"Zone {name}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
@@ -24,23 +25,29 @@ _ANY_SERVICE: Final = re.compile(
     r"\w+ (RequestThrottled|ServerException|ServiceUnavailableException|ThrottlingException):"
 )
 _ENDS_BY_ITSELF: Final[Mapping[str, re.Pattern[str]]] = {
-    # An address outlives its NAT gateway's end by some seconds. A role made a moment ago cannot be assumed everywhere.
-    "ec2": re.compile(r"\w+ InvalidIPAddress\.InUse:|CreateFlowLogs \w+:.*\bassumed?\b"),
-    # IAM and EC2 are eventually consistent: EKS may not know a role or a launch template yet that exists already. EKS
-    # itself may not find the access entry yet that it has just created.
+    # An address outlives its NAT gateway's end by some seconds.
+    "ec2": re.compile(r"\w+ InvalidIPAddress\.InUse:"),
+    # EKS may not find the access entry yet that it has just created.
+    "eks": re.compile(
+        r"AssociateAccessPolicy ResourceNotFoundException:.*principalArn could not be found", re.IGNORECASE | re.DOTALL
+    ),
+    # Route 53 carries out one change of a zone after the other.
+    "route53": re.compile(r"\w+ PriorRequestNotComplete:"),
+    # S3 takes one change of a bucket's settings at a time.
+    "s3": re.compile(r"\w+ OperationAborted:"),
+}
+# IAM and EC2 are eventually consistent: others may not know a role or a launch template yet that exists already.
+_REFERS: Final[Mapping[str, re.Pattern[str]]] = {
+    "ec2": re.compile(r"CreateFlowLogs \w+:.*\bassumed?\b", re.DOTALL),
     "eks": re.compile(
         r"\w+ Invalid(Parameter|Request)Exception:.*("
         r"(cannot|could not|can't) be assumed|not authorized to perform: sts:AssumeRole|invalid principal"
         r"|(role|principal)\b.*\b(does not exist|not found|doesn't exist)"
         r"|trust(ed entity)?.*(not correct|relationship)|trust policy .* is invalid"
         r"|launch template\b.*\b(does not exist|not found|doesn't exist)"
-        r")|AssociateAccessPolicy ResourceNotFoundException:.*principalArn could not be found",
+        r")",
         re.IGNORECASE | re.DOTALL,
     ),
-    # Route 53 carries out one change of a zone after the other.
-    "route53": re.compile(r"\w+ PriorRequestNotComplete:"),
-    # S3 takes one change of a bucket's settings at a time.
-    "s3": re.compile(r"\w+ OperationAborted:"),
 }
 # A resource made a moment ago may not be known everywhere yet. EC2 spells the same refusal in several ways.
 _NOT_KNOWN_YET: Final[Mapping[str, re.Pattern[str]]] = {
@@ -49,6 +56,10 @@ _NOT_KNOWN_YET: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _CREATES: Final = ("Create", "Allocate")
 _DELETES: Final = ("Delete", "Disassociate")
+
+
+Ends = Callable[[str], object]
+"""Whether a refusal, as "operation code: text", ends by itself."""
 
 
 class _Retry(AWSRetry):  # type: ignore[misc]
@@ -62,24 +73,29 @@ class _Retry(AWSRetry):  # type: ignore[misc]
     def found(error: ClientError, passing: Any = None) -> bool:  # noqa: ANN401 - what AWSRetry calls extra error codes
         said = f"{error.operation_name} {error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
         known: bool = AWSRetry.found(error.response["Error"]["Code"])
-        return known or any(one.match(said) for one in (_ANY_SERVICE, *passing))
+        return known or any(ends(said) for ends in (_ANY_SERVICE.match, *passing))
 
 
-def retried[**Given, Answer](call: Callable[Given, Answer], *passing: re.Pattern[str]) -> Callable[Given, Answer]:
-    """Return *call*, repeated for about a minute while AWS throttles, fails or refuses with what *passing* match."""
+def retried[**Given, Answer](call: Callable[Given, Answer], *passing: Ends) -> Callable[Given, Answer]:
+    """Return *call*, repeated for about a minute while AWS throttles, fails or refuses as one of *passing* knows."""
     policy = _Retry.jittered_backoff(retries=10, delay=1, max_delay=20, catch_extra_error_codes=passing)
     found: Callable[Given, Answer] = policy(call)
     return found
 
 
-def passing(client: Client, *, made: bool = False) -> list[re.Pattern[str]]:
-    """Return what the service of *client* says while it refuses what it will soon do.
+def passing(client: Client, *, made: bool = False, exist: Callable[[], bool] = lambda: True) -> list[Ends]:
+    """Return what knows the refusals of the service of *client* that end by themselves.
 
-    That a resource does not exist ends by itself only where this run has *made* one.
+    That a resource does not exist ends by itself only where this run has *made* one. A refusal that is about a role or
+    a launch template does only if these *exist*, which is asked once.
     """
     service = client.meta.service_model.service_name
+    known = cache(exist)
     tables = (_ENDS_BY_ITSELF, _NOT_KNOWN_YET) if made else (_ENDS_BY_ITSELF,)
-    return [table[service] for table in tables if service in table]
+    found: list[Ends] = [table[service].match for table in tables if service in table]
+    if service in _REFERS:
+        found.append(lambda said: _REFERS[service].match(said) and known())
+    return found
 
 
 def call(client: Client, operation: str, /, **request: object) -> Document:
@@ -92,12 +108,22 @@ def pages(client: Client, operation: str, key: str, /, **request: object) -> lis
     return read(client, operation, key, request)
 
 
-def send(client: Client, operation: str, request: Mapping[str, object], *, made: bool = False) -> Document:
-    """Like call, for a run that has *made* a resource or not. All repetitions have one idempotency token."""
+def send(
+    client: Client,
+    operation: str,
+    request: Mapping[str, object],
+    *,
+    made: bool = False,
+    exist: Callable[[], bool] = lambda: True,
+) -> Document:
+    """Like call, for a run that has *made* a resource or not. All repetitions have one idempotency token.
+
+    *exist* tells whether the roles and the launch template of the request do.
+    """
     model = client.meta.service_model.operation_model(operation)
     tokens = {name: str(uuid.uuid4()) for name in model.idempotent_members}
     method: Callable[..., Document] = getattr(client, xform_name(operation))
-    ends = passing(client, made=made and not operation.startswith(_DELETES))
+    ends = passing(client, made=made and not operation.startswith(_DELETES), exist=exist)
     return retried(method, *ends)(**{**tokens, **request})
 
 

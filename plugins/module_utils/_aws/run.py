@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from .._lock.held import watched
 from .._texts import texts
-from . import calls
+from . import calls, references
 from .aliases import Client, Document, Value
 from .errors import AwsError
 from .plan import Plan, Step
@@ -46,7 +47,8 @@ class Run:
 
     def call(self, client: Client, operation: str, /, **request: object) -> Document:
         """Make one call, whether or not in check mode."""
-        answer = calls.send(client, operation, request, made=self.made)
+        there = partial(references.exist, self.client, request)
+        answer = calls.send(client, operation, request, made=self.made, exist=there)
         self.made = self.made or calls.creates(operation)
         return answer
 

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from .._aws.calls import passing, retried
 from .._aws.plan import Step
+from .._aws.references import exist
 from .._ownership.tags import pairs_of
 from .api import Ec2, filters
 from .plan import Fields, Network, ResourceStep, service_name, step, tags_in
@@ -146,7 +148,8 @@ class Applier:
                 raise ClientError(refused, "CreateFlowLogs")
             return str(answer["FlowLogIds"][0])
 
-        made = retried(create, *passing(self.ec2.client))()
+        there = partial(exist, self.ec2.this.client, {"role": fields["role_arn"]})
+        made = retried(create, *passing(self.ec2.client, exist=there))()
         # Once more: EC2 takes the tags at creation, some of its emulations do not.
         self._tag(made, tags_in(fields))
         return made

@@ -50,7 +50,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
-def attempts(operation: str, *refusals: tuple[str, str], made: bool = False) -> list[dict[str, Any]]:
+def attempts(operation: str, *refusals: tuple[str, str], **known: Any) -> list[dict[str, Any]]:
     """The requests of a call that is refused so many times."""
     service, request, answer = REQUESTS[operation]
     left, sent = list(refusals), []
@@ -62,7 +62,7 @@ def attempts(operation: str, *refusals: tuple[str, str], made: bool = False) -> 
             raise RefusedError(*left.pop(0))
         return answer
 
-    answered = calls.send(client(service, serve), operation, request, made=made)
+    answered = calls.send(client(service, serve), operation, request, **known)
     assert answered["ResponseMetadata"]["HTTPStatusCode"] == 200
     return sent
 
@@ -147,6 +147,23 @@ def test_what_goes_or_has_no_id_is_not_waited_for(operation: str, code: str, nap
     with pytest.raises(ClientError, match=code):
         attempts(operation, (code, "does not exist"), made=True)
     assert naps == []
+
+
+@pytest.mark.parametrize("text", [ROLE, TEMPLATE])
+def test_what_a_request_names_is_looked_for_once(text: str, naps: list[float]) -> None:
+    asked = []
+
+    def exist(known: bool) -> bool:
+        asked.append(known)
+        return known
+
+    refusal = ("InvalidParameterException", text)
+    assert len(attempts("CreateCluster", refusal, refusal, exist=lambda: exist(True))) == 3
+    assert len(naps) == 2
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        attempts("CreateCluster", refusal, exist=lambda: exist(False))
+    assert len(attempts("CreateCluster", ("ThrottlingException", ""), exist=lambda: exist(False))) == 2
+    assert (asked, len(naps)) == ([True, False], 3)
 
 
 def test_patience_ends(naps: list[float]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import time
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,8 @@ from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils._pee
     tagged,
     untagged,
 )
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import RefusedError
+from botocore.exceptions import ClientError
 
 FLEET = {"dataplatform.fleet/fleet": "f", "cost": "1"}
 OWN, OTHER = "111122223333", "444455556666"
@@ -343,3 +346,27 @@ def test_without_a_wait_the_connection_is_accepted_and_on_its_way(accounts: Acco
     accounts.own.status_after_acceptance = ["provisioning"]
     assert accounts.manager(**ACCEPTS, wait=False).present()["status"] == "provisioning"
     assert "hub: AcceptVpcPeeringConnection" in accounts.changes()
+
+
+def test_a_mistyped_peer_is_refused_at_once(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    accounts.own.refuse["CreateVpcPeeringConnection"] = RefusedError("InvalidVpcID.NotFound", "vpc-hub does not exist")
+    with pytest.raises(ClientError, match="vpc-hub does not exist"):
+        accounts.manager(**ACCEPTS).present()
+    assert (accounts.changes(), naps) == (["CreateVpcPeeringConnection"], [])
+
+
+def test_a_connection_made_a_moment_ago_is_looked_for(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = RefusedError("InvalidVpcPeeringConnectionID.NotFound", "does not exist")
+    describe, refusals = accounts.hub.DescribeVpcPeeringConnections, [unknown, unknown]
+
+    def late(**given: Any) -> dict[str, Any]:
+        if "VpcPeeringConnectionIds" in given and refusals:
+            raise refusals.pop()
+        return describe(**given)
+
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(accounts.hub, "DescribeVpcPeeringConnections", late)
+    assert accounts.manager(**ACCEPTS).present()["status"] == "active"
+    assert refusals == []

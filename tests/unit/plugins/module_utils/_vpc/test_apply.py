@@ -15,7 +15,12 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.api import
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.apply import Applier
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.plan import Network, ResourceStep, step
 from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read import Live
-from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import FakeModule, meta
+from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import (
+    Fake,
+    FakeModule,
+    RefusedError,
+    meta,
+)
 from botocore.exceptions import ClientError
 
 ASSUME = ("InvalidParameter", "Unable to assume given IAM role: 'arn:aws:iam::111122223333:role/one-flow-logs'")
@@ -55,7 +60,10 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ec2(client: FakeClient) -> Ec2:
-    return Ec2(Run(FakeModule(lambda _: client, {"wait_timeout": 600})))
+    iam = Fake("iam")
+    iam.refuse["GetRole"] = RefusedError("AccessDenied")
+    services = {"ec2": client, "iam": iam.client}
+    return Ec2(Run(FakeModule(services.__getitem__, {"wait_timeout": 600})))
 
 
 def applier(client: FakeClient) -> Applier:
