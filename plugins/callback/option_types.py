@@ -20,8 +20,6 @@ description:
     these, by C(meta/limits.yml).
   - A template has its type when it is used. A value that cannot be converted stays as it is, and the validation of the
     role's arguments refuses it.
-  - It also loads the plugins that most tasks need. Each of Ansible's worker processes (one per task and host) would
-    otherwise load them for itself.
   - Nothing is printed.
 requirements:
   - V(dataplatform.fleet.option_types) in the setting C(callbacks_enabled) of C(ansible.cfg), as in the C(ansible.cfg)
@@ -30,41 +28,17 @@ author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 """
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import (
-    action_loader,
-    connection_loader,
-    filter_loader,
-    lookup_loader,
-    shell_loader,
-    test_loader,
-)
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import (
     all_specifications,
     converted,
     role_of_options,
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.options import typed_parts
-
-_MOST_TASKS = (
-    (connection_loader, "dataplatform.fleet.warm"),
-    (shell_loader, "ansible.builtin.sh"),
-    (action_loader, "ansible.builtin.normal"),
-    (action_loader, "dataplatform.fleet.apply"),
-    (lookup_loader, "dataplatform.fleet.fleet_members"),
-    (lookup_loader, "dataplatform.fleet.fleet_parameter"),
-    (lookup_loader, "dataplatform.fleet.fleet_secret"),
-    (lookup_loader, "dataplatform.fleet.held_lock"),
-    # One filter or test brings all of its collection.
-    (filter_loader, "ansible.builtin.combine"),
-    (filter_loader, "dataplatform.fleet.text"),
-    (test_loader, "ansible.builtin.defined"),
-)
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -82,10 +56,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             facts = _changed(variables.get_vars(host=host, include_hostvars=False))
             if facts:
                 variables.set_nonpersistent_facts(host.name, facts)
-        for loader, name in _MOST_TASKS:
-            # A task that uses a plugin which cannot be loaded says why.
-            with contextlib.suppress(Exception):
-                loader.get(name, class_only=True)
 
 
 def _changed(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,38 +7,27 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import CodeType
 from typing import Any, Final
 
+from ansible._internal._datatag._tags import Origin
 from ansible._internal._templating._engine import TemplateEngine, TemplateOptions
-from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment
 from ansible._internal._templating._lazy_containers import _AnsibleLazyTemplateMixin
 from ansible._internal._templating._utils import TemplateContext
 from ansible.template import Templar, generate_ansible_template_vars, trust_as_template
 
+from . import compiled
+
 SHARED: Final = Path(__file__).parents[3] / "templates"
 """Macros that every role's templates may import."""
-_compiled: dict[tuple[object, ...], CodeType] = {}
 
-
-class _Environment(AnsibleEnvironment):  # type: ignore[misc]
-    """Compiles each text once in a process, also what is imported."""
-
-    def compile(self, source: Any, name: Any = None, filename: Any = None, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - Jinja's
-        if given or more or not isinstance(source, str):
-            return super().compile(source, name, filename, *given, **more)
-        escaped = getattr(_TemplateCompileContext.current(optional=True), "escape_backslashes", False)
-        # Environments with the same delimiters and treatment of white space share a lexer.
-        key = (source, name, filename, escaped, self.lexer)
-        if key not in _compiled:
-            _compiled[key] = super().compile(source, name, filename)
-        return _compiled[key]
+compiled.install()
 
 
 class _Engine(TemplateEngine):  # type: ignore[misc]
     def __init__(self, *given: Any, **options: Any) -> None:  # noqa: ANN401 - Ansible's are untyped
         super().__init__(*given, **options)
-        self._environment: _Environment | None = None
+        self._environment: AnsibleEnvironment | None = None
         self._folders: list[str] = []
 
     def search(self, folders: list[str]) -> None:
@@ -46,7 +35,7 @@ class _Engine(TemplateEngine):  # type: ignore[misc]
         if self._environment is None or folders != self._folders:
             self._folders = folders
             # It keeps what was imported by its name.
-            self._environment = _Environment(ansible_basedir=self.basedir)
+            self._environment = AnsibleEnvironment(ansible_basedir=self.basedir)
             self._environment.loader.searchpath = folders
 
 
@@ -79,6 +68,8 @@ class Templates:
         # The lookup `template` copies all variables, to add its own.
         variables.__deepcopy__ = lambda _: variables.new_child()  # type: ignore[attr-defined]
         rendered = self._templar.template(
-            trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}
+            trust_as_template(Origin(path=str(file)).tag(text)),
+            escape_backslashes=False,
+            overrides={"trim_blocks": True, "lstrip_blocks": True},
         )
         return "" if rendered is None else str(rendered)

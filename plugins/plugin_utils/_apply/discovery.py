@@ -8,15 +8,13 @@ so nothing stale is ever used and a second run transfers next to nothing.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from .._ansible import cache as files
 from . import schema
 from .client import Client
 from .errors import ApiError
@@ -29,23 +27,12 @@ _ACCEPT: Final = (
 _FORMAT: Final = 1
 
 
-def cache_home() -> Path:
-    """Where documents are kept (XDG base directories)."""
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not root.is_absolute():
-        try:
-            root = Path.home() / ".cache"
-        except RuntimeError:  # a user id without a name, as in a container, and no HOME: nothing is kept
-            root = Path(os.devnull)
-    return root / "dataplatform.fleet" / "apply"
-
-
 class Discovery:
     """The kinds and schemas of one API server."""
 
     def __init__(self, client: Client, cache: Path | None = None) -> None:
         self._client = client
-        self._cache = cache_home() if cache is None else cache
+        self._cache = files.folder("apply") if cache is None else cache
         identity = f"{_FORMAT}\n{client.server.url}\n{client.server.ca}"
         self._server = hashlib.sha256(identity.encode()).hexdigest()[:24]
         self._resources: dict[tuple[str, str, str], Resource] = {}
@@ -205,14 +192,4 @@ class Discovery:
         return kept
 
     def _write(self, file: str, content: Value) -> None:
-        # A cache that cannot be written costs time, nothing else.
-        with contextlib.suppress(OSError):
-            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor, name = tempfile.mkstemp(dir=self._cache)
-            try:
-                with os.fdopen(descriptor, "w") as target:
-                    json.dump(content, target, separators=(",", ":"))
-                Path(name).replace(self._cache / file)
-            except OSError:
-                Path(name).unlink()
-                raise
+        files.write(self._cache / file, json.dumps(content, separators=(",", ":")).encode())

@@ -80,7 +80,7 @@ def role_runner(folder: Path) -> RunRole:
             env={
                 **cloud.env,
                 "ANSIBLE_CALLBACK_PLUGINS": str(RECORDER),
-                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types",
+                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types,dataplatform.fleet.run_cache",
                 "ANSIBLE_DEPRECATION_WARNINGS": "false",
                 "ANSIBLE_NOCOLOR": "1",
                 "RECORD_FILE": str(record),

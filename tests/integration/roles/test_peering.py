@@ -76,7 +76,7 @@ class Network:
             env={
                 **self.cloud.env,
                 "ANSIBLE_CALLBACK_PLUGINS": str(RECORDER),
-                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types",
+                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types,dataplatform.fleet.run_cache",
                 "ANSIBLE_NOCOLOR": "1",
                 "RECORD_FILE": str(record),
             },

@@ -109,7 +109,7 @@ class Trust:
                 env={
                     **self.cloud.env,
                     "ANSIBLE_CALLBACK_PLUGINS": str(RECORDER),
-                    "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types",
+                    "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types,dataplatform.fleet.run_cache",
                     "ANSIBLE_NOCOLOR": "1",
                     "ANSIBLE_PIPELINING": "false",  # the role does not rely on the site's setting
                     "HOME": str(home),

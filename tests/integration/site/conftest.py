@@ -69,7 +69,7 @@ def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Play
                 **local_cloud.env,
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
-                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types",
+                "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types,dataplatform.fleet.run_cache",
                 "ANSIBLE_NOCOLOR": "1",
                 "RECORD_FILE": str(record),
             },

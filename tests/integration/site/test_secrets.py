@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import cache_home
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import cache
 
 from tests.integration.site.conftest import Playbook, Run
 
@@ -92,7 +92,7 @@ def test_a_first_run_shows_and_keeps_no_secret(fleet: Run, local_cloud: Any) -> 
     assert len(found) > 20
     assert "EXEC" in fleet.output, "the run was to be verbose"
     assert leaked(found, fleet.output) == []
-    folders = [cache_home(), Path.home() / ".ansible" / "tmp", *Path(local_cloud.state_dir).glob("clusters/*")]
+    folders = [cache.folder(""), Path.home() / ".ansible" / "tmp", *Path(local_cloud.state_dir).glob("clusters/*")]
     # What AWS and Kubernetes were told is theirs to keep; their logs are not the place for it.
     assert leaked(found, written(folders)) == []
     assert leaked(found, Path(local_cloud.state.aws_calls).read_text()) == []

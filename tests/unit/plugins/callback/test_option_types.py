@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.vault import EncryptedString
-from ansible.plugins.loader import connection_loader
 from ansible_collections.dataplatform.fleet.plugins.callback import option_types
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import (
     converted,
@@ -242,48 +238,3 @@ def test_what_takes_text_too_stays_text() -> None:
         "kafka_topics": {"a": {"config": {"retention.ms": "1000", "preallocate": "true"}}},
     }
     assert option_types._changed(given) == {}
-
-
-def test_workers_find_the_plugins_of_most_tasks_loaded() -> None:
-    inventory = SimpleNamespace(get_hosts=list)
-    play = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(extra_vars={}, _inventory=inventory))
-    for module in [name for name in sys.modules if name.endswith("fleet.plugins.connection.warm")]:
-        del sys.modules[module]
-    connection_loader._module_cache.clear()
-    option_types.CallbackModule().v2_playbook_on_play_start(play)
-    assert all(loader.get(name, class_only=True) for loader, name in option_types._MOST_TASKS)
-    path = connection_loader.find_plugin_with_context("dataplatform.fleet.warm").plugin_resolved_path
-    assert path in connection_loader._module_cache
-
-
-AS_A_WORKER = """
-import os, sys
-from types import SimpleNamespace
-from ansible.plugins.loader import init_plugin_loader
-init_plugin_loader()
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
-from ansible_collections.dataplatform.fleet.plugins.callback import option_types
-
-inventory = SimpleNamespace(get_hosts=list)
-play = SimpleNamespace(get_variable_manager=lambda: SimpleNamespace(extra_vars={}, _inventory=inventory))
-option_types.CallbackModule().v2_playbook_on_play_start(play)
-if os.fork():
-    raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
-before = set(sys.modules)
-templar = Templar(DataLoader(), variables={"found": {"a": 1}})
-template = "{{ found | combine({'b': 2}) | dataplatform.fleet.texts is defined }}"
-assert templar.template(trust_as_template(template)) is True
-loaded = sorted(name for name in set(sys.modules) - before if "ansible" in name)
-sys.stdout.write("\\n".join(loaded))
-sys.stdout.flush()
-os._exit(0)
-"""
-
-
-def test_a_worker_that_uses_filters_loads_nothing() -> None:
-    """One filter brings every filter module of its collection, and what these import."""
-    done = subprocess.run(
-        [sys.executable, "-c", AS_A_WORKER], capture_output=True, text=True, cwd=CHECKOUT, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import Response, Server
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery, cache_home
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.discovery import Discovery
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApiError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Json, Resource
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.plugin_utils._apply import recorded
@@ -257,17 +257,6 @@ def test_without_schemas_kinds_are_known_all_the_same(api: Api, tmp_path: Path, 
     api.statuses = {"/apis": status}
     with pytest.raises(ApiError, match="no"):
         loaded(api, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("variable", "expected"), [("/var/cache", "/var/cache"), ("", "{home}/.cache"), ("relative", "{home}/.cache")]
-)
-def test_the_cache_is_where_the_desktops_rules_say(
-    monkeypatch: pytest.MonkeyPatch, variable: str, expected: str
-) -> None:
-    """https://specifications.freedesktop.org/basedir-spec/latest/: relative paths are invalid."""
-    monkeypatch.setenv("XDG_CACHE_HOME", variable)
-    assert cache_home() == Path(expected.format(home=Path.home())) / "dataplatform.fleet" / "apply"
 
 
 def test_the_cache_is_its_users_alone(api: Api, tmp_path: Path) -> None:

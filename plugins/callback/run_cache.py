@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do once what Ansible does again in each task and each run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: run_cache
+type: aggregate
+short_description: Does once what Ansible does again in each task and each run
+version_added: 0.1.0
+description:
+  - Ansible starts a process for each task and host. Each one loads the plugins that it needs and compiles the templates
+    that it evaluates, and each run finds the module utilities that each module needs.
+  - This callback loads the plugins that most tasks need before the first task. It compiles each template once in a
+    process, and shares compiled templates between the tasks of a run.
+  - For later runs it keeps the payloads of modules and the compiled templates of this collection, in
+    C($XDG_CACHE_HOME/dataplatform.fleet), by default C(~/.cache/dataplatform.fleet). A payload is used again while the
+    sources of the module and of its module utilities are unchanged.
+  - Templates of inventories and of other collections can contain secrets. They are not written to files.
+  - If the folder cannot be written, or if another user can write it, each run does the work again.
+  - Nothing is printed.
+requirements:
+  - V(dataplatform.fleet.run_cache) in the setting C(callbacks_enabled) of C(ansible.cfg), as in the C(ansible.cfg) of
+    this project.
+author:
+  - The dataplatform.fleet authors (@dataplatform-fleet)
+"""
+
+import contextlib
+
+from ansible.executor.stats import AggregateStats
+from ansible.playbook import Playbook
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import (
+    action_loader,
+    connection_loader,
+    filter_loader,
+    lookup_loader,
+    shell_loader,
+    test_loader,
+)
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import compiled, payloads
+
+_MOST_TASKS = (
+    (connection_loader, "dataplatform.fleet.warm"),
+    (shell_loader, "ansible.builtin.sh"),
+    (action_loader, "ansible.builtin.normal"),
+    (action_loader, "dataplatform.fleet.apply"),
+    (lookup_loader, "dataplatform.fleet.fleet_members"),
+    (lookup_loader, "dataplatform.fleet.fleet_parameter"),
+    (lookup_loader, "dataplatform.fleet.fleet_secret"),
+    (lookup_loader, "dataplatform.fleet.held_lock"),
+    # One filter or test brings all of its collection.
+    (filter_loader, "ansible.builtin.combine"),
+    (filter_loader, "dataplatform.fleet.text"),
+    (test_loader, "ansible.builtin.defined"),
+)
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Load before the first task, and keep after the last."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "dataplatform.fleet.run_cache"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:  # noqa: ARG002 - Ansible's signature
+        for loader, name in _MOST_TASKS:
+            # A task that uses a plugin which cannot be loaded says why.
+            with contextlib.suppress(Exception):
+                loader.get(name, class_only=True)
+        compiled.install()
+        compiled.load()
+        payloads.restore()
+
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:  # noqa: ARG002 - Ansible's signature
+        compiled.save()
+        payloads.save()
