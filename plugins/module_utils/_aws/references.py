@@ -31,7 +31,7 @@ _MISSING = [
 def exist(client: Callable[[str], Client], request: Mapping[str, Any]) -> bool:
     """Whether IAM and EC2 know the roles and the launch template of *request*; what may not be asked may exist.
 
-    *client* makes the client of a service. Roles of other accounts cannot be asked for.
+    *client* makes the client of a service. Roles of other accounts are left out: IAM does not know them here.
     """
     own = {key: value for key, value in request.items() if key != "targetRoleArn"}
     roles = _ROLE.findall(json.dumps(own, default=str))
