@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runbook: a page for each alarm, written by hand, with what follows from its definition; and the index."""
+"""The runbook pages, written by hand except for the table and the condition of each alarm, and their index."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.rules i
 
 FOLDER = Path("docs/runbooks")
 INDEX = FOLDER / "README.md"
-HEADINGS = ("Impact", "How to look", "How to fix")
+HEADINGS = ("Impact", "Diagnosis", "Mitigation")
 _PAGE = re.compile(
     r"# (?P<name>\w+)\n\n(?P<meaning>.+?)\n\n(?P<facts>\| \| \|\n.+?```promql\n.+?\n```)\n\n"
-    + "".join(rf"## {heading}\n\n(?P<{heading.split()[-1].lower()}>.+?)\n" + "\n?" for heading in HEADINGS)
+    + "".join(rf"## {heading}\n\n(?P<{heading.lower()}>.+?)\n" + "\n?" for heading in HEADINGS)
     + r"\Z",
     re.DOTALL,
 )
@@ -29,7 +29,7 @@ _WHERE = {
 
 
 class PageError(ValueError):
-    """A page that is not written as the others."""
+    """The page does not have the format of a runbook page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class Page:
     meaning: str
     facts: str
     impact: str
-    look: str
-    fix: str
+    diagnosis: str
+    mitigation: str
 
     @property
     def lines(self) -> list[str]:
-        """What to look at and what to do, a line or a command each; a command begins with ``$ ``."""
-        found = [line.strip().removeprefix("- ") for line in f"{self.look}\n{self.fix}".splitlines()]
+        """The lines and commands of diagnosis and mitigation; a command begins with ``$ ``."""
+        found = [line.strip().removeprefix("- ") for line in f"{self.diagnosis}\n{self.mitigation}".splitlines()]
         return [line for line in found if line and not line.startswith("```")]
 
 
@@ -54,7 +54,7 @@ def page(text: str) -> Page:
     """Return the parts of a page. Raises PageError."""
     found = _PAGE.match(text)
     if found is None:
-        raise PageError(f"a page has a title, its meaning, a table, a condition, and {', '.join(HEADINGS)}")
+        raise PageError(f"a page needs a title, its meaning, a table, a condition, and the headings {', '.join(HEADINGS)}")
     return Page(**found.groupdict())
 
 
@@ -64,12 +64,12 @@ def read(root: Path, alarm: Alarm) -> Page:
 
 
 def facts(alarm: Alarm) -> str:
-    """Return what a page says of its alarm's definition."""
+    """Return the table and the condition of an alarm's page."""
     rows = {
         "Severity": alarm.severity.value,
         "Component": alarm.component,
         "Evaluated": _WHERE[alarm.where]
-        + ("; also straight from the controlplane's Prometheus" if alarm.direct else ""),
+        + ("; also directly from the controlplane's Prometheus" if alarm.direct else ""),
         "Fires after": alarm.hold,
     }
     if alarm.must_exist:
@@ -82,12 +82,12 @@ def facts(alarm: Alarm) -> str:
 
 
 def refreshed(text: str, alarm: Alarm) -> str:
-    """Return a page with the facts of its alarm. Raises PageError."""
+    """Return a page with the current table and condition of its alarm. Raises PageError."""
     return text.replace(page(text).facts, facts(alarm))
 
 
 def index(text: str, topics: tuple[Topic, ...]) -> str:
-    """Return the index with the tables of all alarms below what is written by hand."""
+    """Return the index: its hand-written introduction, and a table of alarms for each topic."""
     parts = [text.split("\n## ", maxsplit=1)[0].rstrip("\n") + "\n"]
     for topic in topics:
         rows = "\n".join(

@@ -323,9 +323,9 @@ def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_take
     assert mail.to == ["alarm-test@example.com"]
     text = mail.text
     assert "Firing" in text
-    assert "The nodes of staging use more than 80 % of their processors on average" in text
+    assert "The nodes of staging use more than 80 % of their CPU on average" in text
     assert "Cluster staging, severity warning, since 20" in text
-    assert "Averaged over all processors of the cluster, more than 80 % of the time has been busy" in text
+    assert "The average CPU usage of the cluster has been above 80 %" in text
     assert f"What to do: {RUNBOOK}" in text
     assert f"Silence: {SILENCE}" in text
 
@@ -333,7 +333,7 @@ def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_take
     # The webhook knows its channel.
     (attachment,) = message["attachments"]
     assert attachment["title"] == mail.subject
-    assert ":fire: *The nodes of staging use more than 80 % of their processors on average*" in attachment["text"]
+    assert ":fire: *The nodes of staging use more than 80 % of their CPU on average*" in attachment["text"]
     assert "Cluster `staging`, severity `warning`" in attachment["text"]
     assert f"<{RUNBOOK}|What to do> · <{SILENCE}|Silence>" in attachment["text"]
 

@@ -45,7 +45,7 @@ def test_names_are_unique() -> None:
 
 
 @every_alarm
-def test_is_written_as_the_others(alarm: Alarm) -> None:
+def test_texts_have_the_common_format(alarm: Alarm) -> None:
     assert re.fullmatch(r"([A-Z][a-z0-9]+)+", alarm.name)
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", alarm.component)
     assert re.fullmatch(r"\d+[mh]", alarm.hold)
@@ -83,7 +83,7 @@ def test_every_fixture_is_an_alarms() -> None:
 
 
 @every_alarm
-def test_the_page_says_what_the_alarm_is(alarm: Alarm) -> None:
+def test_a_page_has_the_table_and_condition_of_its_alarm(alarm: Alarm) -> None:
     found = read(CHECKOUT, alarm)
     assert found.name == alarm.name
     assert found.facts == facts(alarm), "run: python -m observability.alarms"
@@ -107,12 +107,12 @@ def test_the_command_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None
     "change",
     [
         ("## Impact", "## Consequences"),
-        ("\n## How to look\n", "\n"),
+        ("\n## Diagnosis\n", "\n"),
         ("# AverageCpuHigh\n\n", ""),
         ("```promql", "```"),
     ],
 )
-def test_a_page_that_is_written_otherwise_is_refused(change: tuple[str, str]) -> None:
+def test_a_page_in_another_format_is_refused(change: tuple[str, str]) -> None:
     text = (CHECKOUT / FOLDER / "AverageCpuHigh.md").read_text(encoding="utf-8")
     assert isinstance(page(text), Page)
     with pytest.raises(PageError):
@@ -120,11 +120,11 @@ def test_a_page_that_is_written_otherwise_is_refused(change: tuple[str, str]) ->
 
 
 @every_alarm
-def test_the_runbook_helps(alarm: Alarm) -> None:
+def test_a_page_has_commands_or_links(alarm: Alarm) -> None:
     found = read(CHECKOUT, alarm)
     # A command, a request or a page to open: no advice to "look into it".
-    assert re.search(r"^ *\$ |`|ashboard|Kibana|\]\(", found.look, re.MULTILINE)
-    for part in (found.meaning, found.impact, found.look, found.fix):
+    assert re.search(r"^ *\$ |`|ashboard|Kibana|\]\(", found.diagnosis, re.MULTILINE)
+    for part in (found.meaning, found.impact, found.diagnosis, found.mitigation):
         assert part.strip() == part
 
 
@@ -177,7 +177,7 @@ def test_what_verify_asks_of_elasticsearch_is_within_its_limits() -> None:
 
 
 @every_alarm
-def test_silence_is_an_alarm_where_data_must_exist(alarm: Alarm) -> None:
+def test_missing_data_fires_alarms_with_must_exist(alarm: Alarm) -> None:
     found = of_grafana(alarm)
     if alarm.must_exist:
         assert alarm.where is not Where.EDGE

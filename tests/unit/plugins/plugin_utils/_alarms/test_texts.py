@@ -18,10 +18,10 @@ _COUNTED = {"hour": 60, "minute": 1, "day": 1440}
 _SHARES = {"half": 50, "third": 33, "quarter": 25, "fifth": 20, "tenth": 10, "most": 50}
 _NUMBERS = {word: number for number, word in enumerate(texts._NUMBERS) if word} | {"a": 1, "an": 1, "half an": 0.5}
 _NUMBERS |= {"half a": 0.5, "a quarter of an": 0.25, "a day and a half": 1.5}
-# Whose texts say something else than the threshold or the hold with such a number.
+# Alarms whose texts contain such a number that is not the threshold or the hold.
 OTHERS = {
     # Elasticsearch's own watermarks.
-    "ElasticsearchDiskAlmostFull": "at 85 % no new shards",
+    "ElasticsearchDiskAlmostFull": "at 85 % the node gets no new shards",
 }
 
 
