@@ -54,7 +54,7 @@ def page(text: str) -> Page:
     """Return the parts of a page. Raises PageError."""
     found = _PAGE.match(text)
     if found is None:
-        raise PageError(f"a page needs a title, its meaning, a table, a condition, and the headings {', '.join(HEADINGS)}")
+        raise PageError(f"a page needs a title, a meaning, a table, a condition and the headings {', '.join(HEADINGS)}")
     return Page(**found.groupdict())
 
 
