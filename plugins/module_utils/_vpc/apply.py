@@ -186,16 +186,19 @@ class Applier:
 
     def _sync_rules(self, group_id: str, fields: Fields) -> None:
         group = self.ec2.describe("DescribeSecurityGroups", "SecurityGroups", GroupIds=[group_id])[0]
-        for field, key in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
+        for field, key, revoke, authorize in (
+            ("ingress", "IpPermissions", "RevokeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"),
+            ("egress", "IpPermissionsEgress", "RevokeSecurityGroupEgress", "AuthorizeSecurityGroupEgress"),
+        ):
             if field not in fields:
                 continue
             live = rules(group, key)
             surplus = [permission for name, permission in live.items() if name not in fields[field]]
             missing = [_permission(name) for name in fields[field] if name not in live]
             if surplus:
-                self.ec2.call(f"RevokeSecurityGroup{field.capitalize()}", GroupId=group_id, IpPermissions=surplus)
+                self.ec2.call(revoke, GroupId=group_id, IpPermissions=surplus)
             if missing:
-                self.ec2.call(f"AuthorizeSecurityGroup{field.capitalize()}", GroupId=group_id, IpPermissions=missing)
+                self.ec2.call(authorize, GroupId=group_id, IpPermissions=missing)
 
     def _set_route_table(self, table_id: str, change: ResourceStep) -> None:
         for field, target in change.after.items():
