@@ -1,18 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends what the collection does not run with in one sentence. Python imports it before each plugin and each module."""
+"""Ends what the collection does not run with in one sentence. It is imported before each plugin."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import sys
 
 import ansible
 
 
 def _refusal(core: str, python: tuple[int, ...]) -> str:
-    """Why these versions are refused; empty if they are not. In a module, *core* is that of the controller."""
+    """Why these versions are refused; empty if they are not."""
     if tuple(int(part) for part in core.split(".")[:2]) >= (2, 20) and python >= (3, 12):
         return ""
     return (
@@ -21,11 +19,7 @@ def _refusal(core: str, python: tuple[int, ...]) -> str:
     )
 
 
-if _text := _refusal(ansible.__version__, sys.version_info[:3]):
-    # Of a module, which has no ansible.errors, the output is the answer. Ansible goes on after an error of a plugin.
-    _module = importlib.util.find_spec("ansible.errors") is None
-    print(
-        json.dumps({"failed": True, "msg": _text}) if _module else f"ERROR: {_text}",
-        file=None if _module else sys.stderr,
-    )
+# Ansible would go on after an error of a plugin. Without a version it is a test of Ansible's that imports modules.
+if _text := _refusal(getattr(ansible, "__version__", "2.20"), sys.version_info[:3]):
+    print(f"ERROR: {_text}", file=sys.stderr)
     sys.exit(1)

@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_region
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.dataplatform.fleet.plugins.module_utils._libraries import needed
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock import heartbeat, held
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.errors import LockError, LostError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import Lock
@@ -73,6 +74,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"ttl ({options['ttl']}) must be at least three times heartbeat ({options['heartbeat']}), or a run "
                 "whose heartbeat is late once loses its lock."
             )
+        with needed("boto3", AnsibleActionFail):
+            import boto3  # noqa: F401, PLC0415 - as amazon.aws, which is imported above, has done
         connection = connection_of(options)
         run.end_with_it()
         try:
@@ -82,8 +85,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(getattr(self, f"_{options['state']}")(table, keeper, options))
         except LockError as error:
             raise AnsibleActionFail(str(error)) from error
-        except ImportError as error:
-            raise AnsibleActionFail(f"run_lock needs botocore on the controller: {error}") from error
         except Exception as error:
             if type(error).__module__.startswith("botocore"):
                 raise AnsibleActionFail(f"The lock table {options['table']} could not be reached: {error}") from error

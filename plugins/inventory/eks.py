@@ -165,6 +165,7 @@ import re
 from collections.abc import Sequence
 
 from ansible.errors import AnsibleParserError
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.fetch import (
     Query,
     discover,
@@ -196,7 +197,7 @@ class InventoryModule(ClustersPlugin):
     ADVICE = "what AWS does not return"
 
     def missing(self) -> str:
-        return "" if HAS_BOTOCORE else f"the inventory plugin {self.NAME} needs botocore on the controller."
+        return "" if HAS_BOTOCORE else missing_required_lib("botocore")
 
     def ask(self, path: str) -> Discovery:
         query = self._query(path)

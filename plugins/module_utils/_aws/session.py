@@ -7,15 +7,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._libraries import needed
 from .aliases import Client, Session
+from .errors import AwsError
 
 _KEYS = ("access_key", "secret_key", "session_token")
 
 
 def session(options: Mapping[str, Any]) -> Session:
-    """A session of botocore with the profile of *options*, and with their keys instead of its own. Nothing is sent."""
-    import botocore.session  # noqa: PLC0415 - half a second, not paid by who needs no AWS
-    from botocore.exceptions import PartialCredentialsError  # noqa: PLC0415
+    """A session of botocore with the profile of *options*, and with their keys instead of its own.
+
+    Nothing is sent. Raises AwsError without botocore.
+    """
+    with needed("botocore", AwsError):
+        import botocore.session  # noqa: PLC0415 - half a second, not paid by who needs no AWS
+        from botocore.exceptions import PartialCredentialsError  # noqa: PLC0415
 
     keys: list[Any] = [options.get(key) or None for key in _KEYS]
     if any(keys) and not all(keys[:2]):

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._libraries import needed
+
 Cluster = Mapping[str, Any]
 Value = Any  # whatever JSON can hold
 # A host's name is a part of paths (host_vars/<name>) and of patterns: neither is for what was found to choose.
@@ -23,10 +25,8 @@ def compile_query(expression: str | None, identify: Callable[[Cluster], str]) ->
     """A test of one cluster by a JMESPath expression. Raises SelectionError for a bad one."""
     if not expression:
         return lambda _cluster: True
-    try:
+    with needed("jmespath", SelectionError):
         import jmespath  # noqa: PLC0415 - only needed with a query
-    except ImportError as error:
-        raise SelectionError(f"The option query needs the Python package jmespath: {error}") from error
     try:
         compiled = jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-with contextlib.suppress(ImportError):  # ansible-core and community.crypto bring it
+from ansible.errors import AnsibleFilterError
+from ansible_collections.dataplatform.fleet.plugins.module_utils._libraries import needed
+
+with contextlib.suppress(ImportError):  # `load`, which comes first, says so
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import ExtensionOID
@@ -40,6 +43,8 @@ class Certificate:
 @lru_cache(maxsize=512)
 def load(pem: str) -> Certificate | None:
     """Return the first certificate of ``pem``, or None if it is none."""
+    with needed("cryptography", AnsibleFilterError):
+        import cryptography  # noqa: F401, PLC0415
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
     except ValueError:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import session
+from ansible_collections.dataplatform.fleet.plugins.module_utils._libraries import needed
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import tags_of
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.environment import way_to_aws
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.options import aws_options
@@ -106,7 +107,9 @@ def forget() -> None:
 
 
 def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> Any:  # noqa: ANN401
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second, not paid by others
+    with needed("botocore", ReadError):
+        import botocore.session  # noqa: PLC0415 - half a second, not paid by others
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     connection = completed(connection)
     given = (str(connection[key]) for key in sorted(connection))

@@ -12,6 +12,8 @@ import ssl
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
+from ansible_collections.dataplatform.fleet.plugins.module_utils._libraries import needed
+
 from .._apply.client import ATTEMPTS, Client, pause, ssl_context, transient
 from .._apply.errors import ApiError, ApplyError, UnreachableError
 
@@ -24,10 +26,8 @@ def connect(client: Client, path: str, query: list[tuple[str, str]]) -> Any:  # 
 
     Raises ApiError and UnreachableError.
     """
-    try:
-        import websocket  # noqa: PLC0415 - comes with the Python package kubernetes, and only this module needs it
-    except ImportError as error:
-        raise ApplyError(f"Streams to pods need the Python package websocket-client: {error}.") from None
+    with needed("websocket-client", ApplyError):
+        import websocket  # noqa: PLC0415 - only streams need it
 
     server = client.server
     url = urlsplit(server.url)
