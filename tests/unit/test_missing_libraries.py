@@ -34,7 +34,7 @@ PACKAGES = {"pyyaml": "yaml", "websocket-client": "websocket"}
 REGION = {"region": "eu-central-1"}
 CLUSTER = {"cluster": "none", **REGION}
 KUBECONFIG = {"kubeconfig": "{{ playbook_dir }}/kubeconfig"}
-CONNECTION = {"access_key": "a", "secret_key": "b", **REGION}
+CONNECTION = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI", **REGION}
 CANARY = {"run": "a", "member": "a", "since": 1, "ca": "a"}
 AWS = "boto3|botocore|botocore and boto3"
 # Arguments of each action plugin, and what it needs. A kubeconfig's user may need the Kubernetes client.

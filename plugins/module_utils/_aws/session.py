@@ -37,7 +37,8 @@ def client(made: Session, options: Mapping[str, Any], service: str, **config: An
 
     *config* are settings of botocore.config.Config, which those of the option ``aws_config`` override.
     """
-    from botocore.config import Config  # noqa: PLC0415
+    with needed("botocore", AwsError):
+        from botocore.config import Config  # noqa: PLC0415
 
     settings = Config(**{"retries": {"mode": "standard", "max_attempts": 5}, **config})
     return made.create_client(

@@ -108,7 +108,7 @@ def forget() -> None:
 
 def _read(connection: Mapping[str, Any], service: str, name: str, ask: Any) -> Any:  # noqa: ANN401
     with needed("botocore", ReadError):
-        import botocore.session  # noqa: PLC0415 - half a second, not paid by others
+        import botocore.session  # noqa: F401, PLC0415 - half a second, not paid by others
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     connection = completed(connection)
