@@ -61,12 +61,14 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 test: integration += -m "not exhaustive"
 test: scenarios := vpc kafka
 test: ## Run the tests: lint, sanity, unit, integration; about 30 minutes
+test-all: matrix := tools/matrix
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
 	@$(unit)
 	@tools/sanity
 	@$(integration) $(once_more)
 	@tools/molecule $(scenarios)
+	@$(matrix)
 
 test-fast: ## Run lint and the unit tests
 	@tools/setup --python-only

@@ -62,3 +62,28 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert f"{directory}/build/render" in said
     assert "Give dest another path" in said
     assert "Traceback" not in said and "bug" not in said
+
+
+def test_init_writes_an_inventory_that_site_takes_and_overwrites_none(tmp_path: Path) -> None:
+    directory = tmp_path / "a directory of mine"
+    directory.mkdir()
+    init = (str(CHECKOUT / "playbooks" / "init.yml"), "-e", "init_fleet=acme", "-e", "init_region=eu-west-1")
+    done = start(directory, *init)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = directory / "inventory" / "group_vars" / "managed" / "fleet.yml"
+    found, given = (yaml.safe_load(path.read_text()) for path in (written, CHECKOUT / "inventories" / "fleet.yml"))
+    # What is derived from the members is the same in each inventory.
+    assert found.keys() - {"eks_public_access_cidrs"} == given.keys()
+    differing = {name for name in given if found[name] != given[name]}
+    assert differing == {"fleet_name", "fleet_region", "fleet_members"}
+    before = written.read_text()
+    again = start(directory, *init)
+    assert again.returncode == 2, again.stdout + again.stderr
+    assert "is there already, and nothing was written" in " ".join(again.stdout.split())
+    assert written.read_text() == before
+    wrong = start(directory, init[0], "-e", "init_fleet=Acme_1", "-e", "init_path=other")
+    assert wrong.returncode == 2 and "init_fleet is Acme_1" in wrong.stdout
+    assert not (directory / "other").exists()
+    checked = start(directory, str(CHECKOUT / "playbooks" / "site.yml"), "-i", "inventory", "--check", "-l", "staging")
+    said = " ".join((checked.stdout + checked.stderr).split())
+    assert "eks_public_access_cidrs is empty" in said, said
