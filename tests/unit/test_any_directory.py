@@ -73,7 +73,7 @@ def test_init_writes_an_inventory_that_site_takes_and_overwrites_none(tmp_path: 
     written = directory / "inventory" / "group_vars" / "managed" / "fleet.yml"
     found, given = (yaml.safe_load(path.read_text()) for path in (written, CHECKOUT / "inventories" / "fleet.yml"))
     # What is derived from the members is the same in each inventory.
-    assert found.keys() - {"eks_public_access_cidrs"} == given.keys()
+    assert found.keys() - {"eks_public_access_cidrs", "ansible_pipelining"} == given.keys()
     differing = {name for name in given if found[name] != given[name]}
     assert differing == {"fleet_name", "fleet_region", "fleet_members"}
     before = written.read_text()

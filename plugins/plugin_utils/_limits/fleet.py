@@ -95,8 +95,8 @@ def incomplete(variables: Iterable[str], host: str) -> str:
         return ""
     return (
         f"The inventory sets no {', '.join(missing)} for {host}, which inventories/fleet.yml of this version does. "
-        "Was it exported by another version? Synchronize the sources of the AWX inventory again, or copy what is missing "
-        "into the group_vars of the group managed."
+        "Was it exported by another version? Synchronize the sources of the AWX inventory again, or copy what is "
+        "missing into the group_vars of the group managed."
     )
 
 
