@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.template import trust_as_template
 from ansible.utils.collection_loader._collection_finder import _get_collection_playbook_path
 from ansible_collections.dataplatform.fleet.plugins.action.apply import ActionModule as Apply
 from ansible_collections.dataplatform.fleet.plugins.module_utils._yamltext import dump
@@ -66,7 +67,7 @@ class ActionModule(Apply):
         for entry in roles_of(playbook, groups_of(variables)):
             role = str(entry["role"]).rpartition(".")[2]
             known = self._variables_of(role, {**variables, **entry.get("vars", {})})
-            if self._value(f"{role}_enabled", known, default=True):
+            if self._runs(entry, known) and self._value(f"{role}_enabled", known, default=True):
                 namespace = str(self._value(f"{role}_namespace", known, default=""))
                 for body in self._objects(role, known, namespace):
                     name = f"{role}/{file_name(body)}"
@@ -93,6 +94,15 @@ class ActionModule(Apply):
         if name not in variables:
             return default
         return self._templar.copy_with_new_env(available_variables=variables).template(variables[name])
+
+    def _runs(self, entry: Mapping[str, Any], variables: dict[str, Any]) -> bool:
+        """Whether the role runs on the host, by the entry's ``when``."""
+        conditions = entry.get("when", [])
+        for condition in conditions if isinstance(conditions, list) else [conditions]:
+            templar = self._templar.copy_with_new_env(available_variables=variables)
+            if not templar.evaluate_conditional(trust_as_template(str(condition))):
+                return False
+        return True
 
     def _objects(self, role: str, variables: dict[str, Any], namespace: str) -> Iterator[Json]:
         root = COLLECTION / "roles" / role / "templates"
@@ -141,7 +151,7 @@ def roles_of(name: str, groups: set[str], folder: Path = Path()) -> Iterator[dic
             for task in play.get("tasks", ()):
                 included = task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role") or {}
                 if included.get("tasks_from", "main") == "main" and "name" in included:
-                    yield {"role": included["name"], "vars": task.get("vars", {})}
+                    yield {"role": included["name"], "vars": task.get("vars", {}), "when": task.get("when", [])}
 
 
 def placed(body: Json, namespace: str, found: list[tuple[Json, Source]]) -> Json:

@@ -15,14 +15,14 @@ SHORTEST = 16
 
 
 def keyed_checksum(content: str, key: str) -> str:
-    """Return the HMAC-SHA-256 of ``content`` as 64 hexadecimal digits, zeros for the placeholder of a key.
+    """Return the HMAC-SHA-256 of ``content`` as 64 hexadecimal digits, only f for the placeholder of a key.
 
     Raises AnsibleFilterError for a key of less than 16 characters. No error has the content or the key in it.
     """
     if not isinstance(content, str) or not isinstance(key, str):
         raise AnsibleFilterError("keyed_checksum: the content and its key have to be text, such as that of to_json.")
     if is_placeholder(key):
-        return "0" * 64
+        return "f" * 64  # YAML would read zeros as a number, which no annotation can be
     if len(key) < SHORTEST:
         raise AnsibleFilterError(
             f"keyed_checksum: the key has {len(key)} characters. Give at least {SHORTEST} random ones, or leave the "

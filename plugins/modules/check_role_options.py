@@ -33,7 +33,8 @@ options:
     description:
       - Check the variables that begin with C(fleet_). C(fleet_members) has exactly one controlplane, and each member
         has C(purpose), C(region) and C(vpc_cidr), and may have C(account_id), C(aws_profile), C(aws_role_arn),
-        C(compute) and C(environment). No member is called like a group of the inventory.
+        C(compute) and C(environment). One of a cluster that exists already has C(provider=existing), and may have
+        C(kubeconfig), C(context) and C(platform). No member is called like a group of the inventory.
       - Names that roles make of the fleet's and a member's name are compared with the longest that may be.
       - Without O(roles), only these are checked.
     type: bool

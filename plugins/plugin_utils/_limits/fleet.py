@@ -12,12 +12,20 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
 
 Value = Any  # whatever a YAML file holds
 PURPOSES = ("controlplane", "workload")
+# Who makes a member's cluster, and what it is. Only an existing one has the options in EXISTING.
+EKS, EXISTING_CLUSTER = PROVIDERS = ("eks", "existing")
+PLATFORMS = ("openshift", "rosa", "eks", "other")
+EXISTING = ("kubeconfig", "context", "platform")
 MEMBER: Mapping[str, Rule] = {
     "purpose": [f"={purpose}" for purpose in PURPOSES],
     "region": "region",
     "vpc_cidr": "vpc_cidr",
     "compute": ["=managed_nodegroups", "=auto_mode"],
     "environment": "word",
+    "provider": [f"={provider}" for provider in PROVIDERS],
+    "platform": [f"={platform}" for platform in PLATFORMS],
+    "kubeconfig": "some_text",
+    "context": "some_text",
     "account_id": "account_id",
     "aws_profile": "aws_profile?",
     "aws_role_arn": "role_arn?",
@@ -33,10 +41,16 @@ OPTIONS: Mapping[str, Rule] = {
     "fleet_message_max_bytes": "65536 .. 1073741824",
     "fleet_cluster": "cluster_name",
     "fleet_compute": MEMBER["compute"],
+    "fleet_provider": MEMBER["provider"],
+    "fleet_platform": MEMBER["platform"],
     "fleet_tags": "tags",
     "fleet_api_server_cidrs": "cidr",
+    "fleet_api_server_ports": "1 .. 65535",
     "fleet_ingress_namespaces": "dns_label",
 }
+# Templates of what only the members' hosts know, and of the members.
+OF_HOSTS = ("fleet_api_server_cidrs", "fleet_api_server_ports", "fleet_ingress_namespaces", "fleet_platform")
+FOLLOW = ("fleet_cluster", "fleet_compute", "fleet_provider", "fleet_tags")
 OTHERS = (
     "fleet_access_key",
     "fleet_alarms_extra",
@@ -59,14 +73,19 @@ DERIVED = (
     "fleet_alarms_extra",
     "fleet_alarms_overrides",
     "fleet_api_server_cidrs",
+    "fleet_api_server_ports",
     "fleet_cluster",
     "fleet_compute",
     "fleet_connection",
     "fleet_ingress_namespaces",
     "fleet_member",
+    "fleet_platform",
+    "fleet_provider",
     "fleet_role_arn",
     "fleet_tags",
     "kube_connection",
+    "kube_context",
+    "kube_kubeconfig",
 )
 # Ansible's own groups and its implicit host, and the group that every play targets.
 RESERVED = ("all", "localhost", "managed", "ungrouped")
@@ -80,10 +99,10 @@ def fleet_faults(variables: Mapping[str, Value], groups: Iterable[str]) -> list[
         found.append("fleet_name is not set: name the fleet in inventories/fleet.yml.")
     found += member_faults(variables.get("fleet_members"), {*groups, *RESERVED})
     for name, rule in OPTIONS.items():
-        if name in ("fleet_api_server_cidrs", "fleet_ingress_namespaces") and variables.get(name) is None:
+        if name in OF_HOSTS and variables.get(name) is None:
             continue  # a template of what only the members' hosts know
         # Those follow from the members.
-        if name in variables and not (found and name in ("fleet_cluster", "fleet_compute", "fleet_tags")):
+        if name in variables and not (found and name in FOLLOW):
             found += faults(name, variables[name], rule)
     return found
 
@@ -120,6 +139,7 @@ def member_faults(members: Value, reserved: Collection[str]) -> list[str]:
         for key in [each for each in MEMBER if each in member]:
             value = shown(member[key]) if isinstance(member[key], list | Mapping) else member[key]
             found += faults(f"{place}.{key}", value, MEMBER[key])
+        found += _provider_faults(place, member)
     found += faults("fleet_members", dict.fromkeys(members, "x"), {"<member>": "text"}) if not found else []
     hubs = [
         name
@@ -131,6 +151,24 @@ def member_faults(members: Value, reserved: Collection[str]) -> list[str]:
         found.append(
             f"fleet_members has {len(hubs)} members of the purpose controlplane ({which}): give it exactly one."
         )
+    return found
+
+
+def _provider_faults(place: str, member: Mapping[Value, Value]) -> list[str]:
+    """What an existing cluster cannot have, and what only an existing one has."""
+    if member.get("provider") != EXISTING_CLUSTER:
+        return [
+            f"{place}.{key} is only for a cluster that exists already: add provider: existing, or take it out."
+            for key in EXISTING
+            if key in member
+        ]
+    found = []
+    if "compute" in member:
+        found.append(f"{place}.compute is not for provider: existing, whose nodes are there already: take it out.")
+    if member.get("purpose") != "workload":
+        found.append(f"{place} has provider: existing, which only a member of the purpose workload can have.")
+    if "context" in member and "kubeconfig" not in member:
+        found.append(f"{place}.context has no kubeconfig: add the kubeconfig that has the context.")
     return found
 
 

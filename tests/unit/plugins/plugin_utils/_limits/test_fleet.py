@@ -58,8 +58,34 @@ def test_takes_each_option_of_a_member() -> None:
         "aws_profile": "Acme/Admin access",
         "aws_role_arn": "arn:aws-us-gov:iam::111122223333:role/path/to/platform",
     }
-    assert set(full) == set(MEMBER)
+    existing = {
+        **STAGING,
+        "provider": "existing",
+        "kubeconfig": "~/.kube/onprem",
+        "context": "default/api-onprem-example-com:6443/kube:admin",
+        "platform": "openshift",
+    }
+    assert set(full) | set(existing) == set(MEMBER)
     assert faults({"controlplane": HUB, "staging": full}) == []
+    assert faults({"controlplane": HUB, "staging": existing}) == []
+    assert faults({"controlplane": HUB, "staging": {**full, "provider": "eks"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"provider": "exsiting"}, "staging.provider is 'exsiting': it takes 'eks' or 'existing'"),
+        ({"platform": "openshift"}, "staging.platform is only for a cluster that exists already"),
+        ({"provider": "eks", "kubeconfig": "a"}, "staging.kubeconfig is only for a cluster that exists already"),
+        ({"provider": "existing", "compute": "auto_mode"}, "staging.compute is not for provider: existing"),
+        ({"provider": "existing", "context": "a"}, "staging.context has no kubeconfig"),
+        ({"provider": "existing", "platform": "okd"}, "staging.platform is 'okd'"),
+        ({"provider": "existing", "kubeconfig": ""}, "staging.kubeconfig is"),
+        ({"provider": "existing", "purpose": "controlplane"}, "which only a member of the purpose workload can have"),
+    ],
+)
+def test_refuses_what_a_provider_cannot_have(changes: dict[str, Any], words: str) -> None:
+    assert words in " ".join(faults(member(**changes)))
 
 
 @pytest.mark.parametrize(
