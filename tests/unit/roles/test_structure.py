@@ -70,6 +70,11 @@ def test_specification_and_defaults_name_the_same_options(role: str) -> None:
     assert set(options) - required == set(defaults)
 
 
+def test_every_role_has_a_scenario_and_every_scenario_a_role() -> None:
+    scenarios = {path.parent.name for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")}
+    assert scenarios == {path.name for path in ROLES.iterdir()} | {"default"}
+
+
 @every_role
 def test_has_a_scenario_that_looks_at_the_result(role: str) -> None:
     scenario = CHECKOUT / "extensions" / "molecule" / role
