@@ -33,11 +33,11 @@ class Ec2:
         specification = {"ResourceType": resource_type, "Tags": pairs_of(tags)}
         return self.call(operation, TagSpecifications=[specification], **arguments)
 
-    def wait(self, on: str, operation: str, key: str, *states: str, **chosen: str) -> None:
-        """Wait until what ``chosen`` filters have found is in one of the states, or in none of its own ("there")."""
+    def wait(self, on: str, operation: str, key: str, *states: str, **request: object) -> None:
+        """Wait until what ``request`` describes is in one of the states, or has no state ("there"), or is "absent"."""
 
         def look() -> Probe:
-            found = self.describe(operation, key, Filters=filters(**chosen))
+            found = self.describe(operation, key, **request)
             state = found[0].get("State", "there") if found else "absent"
             ended = state in ("failed", "deleting", "deleted") and "deleted" not in states
             reason = found[0].get("FailureMessage", "") if found else ""

@@ -58,11 +58,11 @@ class Applier:
     def _create_vpc(self, change: ResourceStep) -> str:
         vpc = self.ec2.create("CreateVpc", "vpc", tags_in(change.after), CidrBlock=change.after["cidr"])["Vpc"]
         self.live.vpc_id = str(vpc["VpcId"])
-        self.ec2.wait(f"VPC {change.name}", "DescribeVpcs", "Vpcs", "available", vpc_id=self.live.vpc_id)
-        default = {"vpc_id": self.live.vpc_id, "group_name": "default"}
+        self.ec2.wait(f"VPC {change.name}", "DescribeVpcs", "Vpcs", "available", VpcIds=[self.live.vpc_id])
+        default = filters(vpc_id=self.live.vpc_id, group_name="default")
         about = f"default security group of {change.name}"
-        self.ec2.wait(about, "DescribeSecurityGroups", "SecurityGroups", "there", **default)
-        group = self.ec2.describe("DescribeSecurityGroups", "SecurityGroups", Filters=filters(**default))[0]
+        self.ec2.wait(about, "DescribeSecurityGroups", "SecurityGroups", "there", Filters=default)
+        group = self.ec2.describe("DescribeSecurityGroups", "SecurityGroups", Filters=default)[0]
         self._known("security_group", "default", group["GroupId"])
         return self.live.vpc_id
 
@@ -221,7 +221,7 @@ class Applier:
         one = self._id("nat_gateway", target)
         if target not in self._available:
             about = f"NAT gateway {target}"
-            self.ec2.wait(about, "DescribeNatGateways", "NatGateways", "available", nat_gateway_id=one)
+            self.ec2.wait(about, "DescribeNatGateways", "NatGateways", "available", NatGatewayIds=[one])
             self._available.add(target)
         return {"NatGatewayId": one}
 
@@ -287,7 +287,7 @@ class Applier:
             self.ec2.call("DeleteNatGateway", NatGatewayId=resource_id)
             about = f"NAT gateway {change.name}"
             gone = ("deleted", "absent")
-            self.ec2.wait(about, "DescribeNatGateways", "NatGateways", *gone, nat_gateway_id=resource_id)
+            self.ec2.wait(about, "DescribeNatGateways", "NatGateways", *gone, NatGatewayIds=[resource_id])
         elif change.kind == "elastic_ip":
             self.ec2.call("ReleaseAddress", AllocationId=resource_id)
 
