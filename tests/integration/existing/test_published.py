@@ -42,7 +42,7 @@ def published() -> list[dict[str, Any]]:
     command = ["go", "mod", "download", "-json", MODULE]
     run = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if run.returncode:
-        pytest.skip(f"{MODULE} cannot be had: {run.stdout} {run.stderr}")
+        pytest.skip(f"{MODULE} is not available: {run.stdout} {run.stderr}")
     folder = Path(json.loads(run.stdout)["Dir"])
     return [yaml.safe_load((folder / name).read_text()) for name in PUBLISHED]
 
