@@ -31,8 +31,7 @@ LEAST_KILLED: Final = 0.9
 FILES: Final = {
     "plugins/plugin_utils/_apply/plan.py": "plugins/plugin_utils/_apply",
     "plugins/plugin_utils/_apply/drift.py": "plugins/plugin_utils/_apply",
-    "plugins/plugin_utils/_apply/applier.py": "plugins/plugin_utils/_apply/test_applier.py",
-    "plugins/module_utils/_aws/plan.py": "plugins/module_utils/_aws",
+    "plugins/module_utils/_aws/plan.py": "plugins/module_utils/_aws/test_plan.py",
     "plugins/module_utils/_vpc/plan.py": "plugins/module_utils/_vpc/test_plan.py",
     **{
         f"plugins/module_utils/_eks/{name}.py": f"plugins/module_utils/_eks/test_{name}.py"

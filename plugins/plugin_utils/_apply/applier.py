@@ -381,7 +381,7 @@ class Applier:
 
     def _prune_action(self, key: Key, live: Json) -> Action:
         group, version = split_api_version(live["apiVersion"])
-        resource = self._discovery.find(group, version, key.kind) or self._discovery.preferred(group, key.kind)
+        resource = self._discovery.find(group, version, key.kind)
         if resource is None:
             raise AssertionError("what was listed has a resource")
         action = Action(key, resource, RELEASED if plan.is_initial(key) else PRUNED, before=live)
@@ -546,7 +546,7 @@ class Applier:
         self._live = self._members(self._reader.recorded_scope(), ())
         removed = self._removed(())
         plan.check_removal(
-            removed, len(removed), limit=1, confirm=self._settings.confirm, accepted=self._accepted_names(), whole=True
+            removed, len(removed), limit=1, confirm=self._settings.confirm, accepted=self._accepted_names()
         )
         prunes = [self._prune_action(key, live) for key, live in removed.items()]
         if not self._settings.check:

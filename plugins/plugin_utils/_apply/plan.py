@@ -265,7 +265,7 @@ def owner_of(live: Json, own_id: str) -> str:
 
 
 def check_removal(
-    removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str], whole: bool = False
+    removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str]
 ) -> None:
     """Refuse to remove protected objects without the typed name, or too large a part of the set."""
     protected = [key for key, live in removed.items() if is_protected(key, live) and not is_initial(key)]
@@ -276,7 +276,7 @@ def check_removal(
             *(f"{key} would be removed, and data with it." for key in protected),
             f"If that is meant, type the name: confirm={names}{given}. Nothing was changed.",
         )
-    if not whole and total and len(removed) > limit * total and len(removed) > 1:
+    if total and len(removed) > limit * total and len(removed) > 1:
         names = ", ".join(str(key) for key in list(removed)[:5]) + (", ..." if len(removed) > 5 else "")
         raise PlanError(
             f"{len(removed)} of the set's {total} objects are no longer rendered ({names}):"

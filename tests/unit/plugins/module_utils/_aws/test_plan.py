@@ -167,3 +167,18 @@ def test_a_request_is_not_shown() -> None:
 def test_tags_as_fields() -> None:
     assert prefixed({"b": "2", "a": "1"}) == {"tags.a": "1", "tags.b": "2"}
     assert prefixed(None) == {}
+
+
+def test_the_fields_of_several_resources_are_below_their_names() -> None:
+    several = Plan(
+        steps=(
+            Step("create a", {}, {"size": Change(None, 1), "none": Change(None, None)}, resource="subnet a"),
+            Step("delete b", {}, {"size": Change(2, None)}, resource="subnet b"),
+            Step("update a", {}, {"size": Change(1, 3)}, resource="subnet a"),
+            Step("A", {}, {"plain": Change(1, 2)}),
+        )
+    )
+    assert several.diff() == {
+        "before": {"plain": 1, "subnet b": {"size": 2}},
+        "after": {"plain": 2, "subnet a": {"size": 3}},
+    }

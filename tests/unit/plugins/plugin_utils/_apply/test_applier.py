@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -1003,3 +1004,87 @@ def test_objects_after_one_of_a_defined_kind_are_compared_too(server: FakeServer
     text = WIDGETS.replace("e.com/v1\n", f"e.com/{version}\n").replace("name: v1", f"name: {version}")
     result = apply(text + "---\n" + config("a", "2"), check=True)
     assert actions(result)["ConfigMap n/a"] == "patched"
+
+
+STATELESS = DATABASE.partition("  volumeClaimTemplates")[0]
+
+
+def test_a_status_that_its_controller_writes_is_not_shown(server: FakeServer, apply: Any) -> None:
+    apply(STATELESS, wait=False)
+    server.objects[DATABASE_PATH]["status"] = {"replicas": 1}
+    for check in (True, False):
+        result = apply(STATELESS.replace("db:1", "db:2"), wait=False, check=check)
+        (action,) = [action for action in result.actions if action.action == "patched"]
+        assert action.fields == ["spec.template.spec.containers[name=db].image"]
+        (entry,) = result.diff()
+        assert "status" not in {*entry["before"], *entry["after"]}
+
+
+def test_a_status_without_a_place_of_its_own_is_the_sets(server: FakeServer, apply: Any) -> None:
+    server.kinds.append(Resource("e.com", "v1", "Widget", "widgets", namespaced=True, status_apart=False))
+    text = "apiVersion: e.com/v1\nkind: Widget\nmetadata: {name: w}\nstatus: {size: 1}\n"
+    apply(text, wait=False)
+    for check in (True, False):
+        result = apply(text.replace("1}", "2}"), wait=False, check=check)
+        assert widget_of(result).fields == ["status.size"]
+        assert [(one["before"]["status"], one["after"]["status"]) for one in result.diff()] == [
+            ({"size": 1}, {"size": 2})
+        ]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, "configmaps"), (403, "namespaces")])
+def test_only_a_missing_namespace_is_one(server: FakeServer, apply: Any, status: int, kind: str) -> None:
+    error = ApiError("refused", status, "", {"kind": kind})
+    server.refuse = lambda method, path: error if method == "PATCH" and path.endswith("/a") else None
+    with pytest.raises(PlanError) as said:
+        apply(config("a"), wait=False)
+    assert list(said.value.findings) == ["set.yaml:1: ConfigMap n/a: refused"]
+
+
+def test_what_is_released_is_sent_with_its_name_alone(server: FakeServer, apply: Any) -> None:
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {ours: x}}\n---\n"
+    apply(namespace + config("a"), allow_namespaces=True)
+    del server.sent[:], server.bodies[:]
+    apply(config("a"))
+    sent = server.bodies[server.sent.index(("PATCH", "/api/v1/namespaces/default"))]
+    assert sent == {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+
+
+def test_what_a_task_leaves_to_others_stays_in_an_object_that_is_made_again(server: FakeServer, apply: Any) -> None:
+    apply(DATABASE, wait=False)
+    claim(server, "10Gi")
+    server.objects[DATABASE_PATH]["spec"]["replicas"] = 3
+    left = [Ignore("StatefulSet", "db", "n", [("f:spec", "f:replicas")])]
+    result = apply(DATABASE.replace("10Gi", "20Gi"), ignore=left, wait=False)
+    assert actions(result)["StatefulSet.apps n/db"] == "replaced"
+    assert server.objects[DATABASE_PATH]["spec"]["replicas"] == 3
+
+
+def test_what_is_waited_for_is_told(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = itertools.count()
+    monkeypatch.setattr(wait.time, "monotonic", lambda: next(passed) / 10)
+    monkeypatch.setattr(wait, "_REPORT_SECONDS", 1)
+    told: list[str] = []
+
+    def applied(text: str) -> None:
+        settings = Settings("metrics", "n", wait_timeout=5)
+        applier = Applier(server, settings, discovery=Discovery(server, tmp_path), report=told.append)  # type: ignore[arg-type]
+        with pytest.raises(WaitError):
+            applier.present(parse(text, "set.yaml"))
+
+    applied(JOB)
+    assert any("0 of 1 ready" in line for line in told)
+    finish(server, "Complete")
+    server.objects[JOB_PATH]["metadata"]["finalizers"] = ["example.com/hold"]
+    del told[:]
+    applied(config("a"))
+    assert any("0 of 1 gone" in line for line in told)
+
+
+@pytest.mark.usefixtures("definition")
+def test_an_object_of_a_new_kind_in_a_missing_namespace_is_sent_once(server: FakeServer, apply: Any) -> None:
+    error = ApiError("not found", 404, "NotFound", {"kind": "namespaces"})
+    server.refuse = lambda method, path: error if (method, path) == ("PATCH", WIDGET_PATH) else None
+    with pytest.raises(PlanError, match="the namespace 'n' does not exist"):
+        apply(WIDGETS, wait=False)
+    assert server.sent.count(("PATCH", WIDGET_PATH)) == 1

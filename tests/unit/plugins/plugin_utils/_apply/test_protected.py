@@ -25,10 +25,10 @@ def maps(count: int) -> dict[Key, Json]:
     return {Key("", "ConfigMap", "n", f"m{number}"): {} for number in range(count)}
 
 
-def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", whole: bool = False) -> list[str]:
+def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", limit: float = 0.5) -> list[str]:
     """What is said instead of removing; nothing when the removal is allowed."""
     try:
-        check_removal(removed, total, limit=0.5, confirm=confirm, accepted=["one", "metrics"], whole=whole)
+        check_removal(removed, total, limit=limit, confirm=confirm, accepted=["one", "metrics"])
     except PlanError as error:
         return list(error.findings)
     return []
@@ -47,15 +47,14 @@ def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", wh
     ],
     ids=str,
 )
-@pytest.mark.parametrize("whole", [False, True])
-def test_what_holds_data_needs_the_typed_name(key: Key, live: Json, whole: bool) -> None:
+def test_what_holds_data_needs_the_typed_name(key: Key, live: Json) -> None:
     assert is_protected(key, live)
     said = [f"{key} would be removed, and data with it.", f"{CONFIRM}. Nothing was changed."]
-    assert refusal({key: live}, whole=whole) == said
+    assert refusal({key: live}) == said
     said[1] = f"{CONFIRM}, not 'other'. Nothing was changed."
-    assert refusal({key: live}, confirm="other", whole=whole) == said
+    assert refusal({key: live}, confirm="other") == said
     for name in ("one", "metrics"):
-        assert refusal({key: live}, confirm=name, whole=whole) == []
+        assert refusal({key: live}, confirm=name) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_the_limit_holds_unless_a_whole_set_is_meant() -> None:
 
 
 def test_a_whole_set_is_removed_regardless_of_the_limit() -> None:
-    assert refusal(maps(9), 9, whole=True) == []
+    assert refusal(maps(9), 9, limit=1) == []
 
 
 @pytest.mark.parametrize("name", ["default", "kube-node-lease", "kube-public", "kube-system"])
