@@ -33,6 +33,8 @@ RETRY_SECONDS = 2.0
 LEFT_SECONDS = 0.1
 STATE = ".state"
 USERS = ".users"
+# What a run that ends and waits for its lock to be given back sends; without it the end of its process is waited for.
+ENDS = signal.SIGUSR1
 VARIABLE = "DATAPLATFORM_FLEET_LOCK"
 """Where a process of a run finds the place of the lock that it works under."""
 
@@ -43,6 +45,7 @@ def main() -> int:
     """Keep the lock that standard input describes; the exit status is 0 once it was given back."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends when the run does, or nobody would give the lock back
+    signal.signal(ENDS, end)
     settings = json.loads(sys.stdin.read())
     client = connect(settings["connection"])
     run = Process(settings["pid"], settings["started"])
@@ -52,8 +55,10 @@ def main() -> int:
     sys.stdout.flush()
     let_go_of_streams()
     held = True
-    while not run.wait(settings["interval"]):
-        held = held and beat(client, settings, run)
+    with contextlib.suppress(Ending):
+        while not run.wait(settings["interval"]):
+            held = held and beat(client, settings, run)
+    signal.signal(ENDS, signal.SIG_IGN)
     # What is left of the run may still be changing the cluster.
     while not users.gone():
         time.sleep(LEFT_SECONDS)
@@ -65,6 +70,16 @@ def main() -> int:
             return 0
         time.sleep(RETRY_SECONDS)
     return 1
+
+
+class Ending(Exception):  # noqa: N818 - no error
+    """The run has said that it ends."""
+
+
+def end(number: int, _frame: object) -> None:
+    """Stop waiting for the end of the run's process."""
+    signal.signal(number, signal.SIG_IGN)
+    raise Ending
 
 
 def connect(connection: dict[str, Any]) -> Client:

@@ -94,7 +94,8 @@ def refusal_text(held: Lock, now: int) -> str:
     return (
         f"The lock on cluster {held.cluster} is held by {held.describe(now)}. "
         f"Wait until that run has ended: a run that has died loses its lock {age(held.ttl)} after its last heartbeat. "
-        "If you are sure that it does not run any more, remove its lock with --tags unlock and start again."
+        "If you are sure that it does not run any more, remove its lock with --tags unlock (in AWX with the job "
+        "template of playbooks/unlock.yml) and start again."
     )
 
 

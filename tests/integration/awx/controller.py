@@ -136,7 +136,7 @@ class Controller:
         self.credential = dict(credential)
         self.project = directory / "projects" / "_6__fleet"
         self._jobs = 0
-        _copy_sources(self.project)
+        copy_sources(self.project)
 
     def sync(self, inventory: Inventory, *sources: str, credential: Mapping[str, str] | None = None) -> None:
         """Update an inventory from files or folders of the project. Raises RuntimeError with what Ansible said."""
@@ -311,7 +311,7 @@ class _Untrusting(yaml.SafeDumper):
         return self.represent_scalar("!unsafe", data) if isinstance(data, str) else super().represent_data(data)
 
 
-def _copy_sources(project: Path) -> None:
+def copy_sources(project: Path) -> None:
     """What a clone has, and changes that are not committed yet."""
     listing = ["git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0"):

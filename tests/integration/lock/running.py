@@ -32,6 +32,8 @@ class Runs:
         self.cluster = cluster
         self.directory = directory
         self.environment: dict[str, str] = {}
+        self.within: list[str] = []
+        """What starts the command."""
         self.started: list[subprocess.Popen[str]] = []
         (directory / "site.yml").write_text(playbook)
         (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts or ONE_HOST}}))
@@ -53,7 +55,7 @@ class Runs:
         extra = {"endpoint_url": self.emulator.endpoint_url, "cluster": self.cluster, **variables}
         command = ["ansible-playbook", "-i", str(self.directory / "hosts.yml"), "-e", json.dumps(extra), *arguments]
         run = subprocess.Popen(
-            [*command, str(self.directory / "site.yml")],
+            [*self.within, *command, str(self.directory / "site.yml")],
             env={**self.emulator.env, **self.environment, "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

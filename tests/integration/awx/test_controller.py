@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/controller.yml against a double of AWX's API (api.py says what it checks), with the modules of awx.awx."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.awx.api import Awx, playbooks_of, serving
+from tests.integration.awx.controller import CHECKOUT, copy_sources
+
+pytestmark = pytest.mark.integration
+
+SECRETS = {
+    "CONTROLLER_AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+    "CONTROLLER_AWS_SECRET_ACCESS_KEY": "a-secret-key-of-aws",
+    "CONTROLLER_VAULT_PASSWORD": "a-vault-password",
+}
+DATA = CHECKOUT / "inventories" / "controller" / "group_vars" / "controller"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = tmp_path_factory.mktemp("project")
+    copy_sources(project)
+    return project
+
+
+@pytest.fixture
+def awx(project: Path) -> Awx:
+    return Awx(playbooks_of(project))
+
+
+def templates() -> list[dict[str, Any]]:
+    class Loader(yaml.SafeLoader):
+        """Takes what is not to be evaluated for text."""
+
+    Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+    found: list[dict[str, Any]] = Loader((DATA / "templates.yml").read_text()).get_single_data()["controller_templates"]
+    return found
+
+
+def collections() -> str | None:
+    """Where awx.awx is: installed as collections usually are, or where AWX_COLLECTIONS says."""
+    places = [os.environ.get("AWX_COLLECTIONS", ""), "~/.ansible/collections", "/usr/share/ansible/collections"]
+    for place in filter(None, places):
+        if (Path(place).expanduser() / "ansible_collections" / "awx" / "awx" / "plugins" / "modules").is_dir():
+            return str(Path(place).expanduser())
+    return None
+
+
+class Run:
+    """One run of the playbook."""
+
+    def __init__(self, url: str, place: str | None, *arguments: str, **secrets: str) -> None:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_"))}
+        command = [Path(sys.executable).with_name("ansible-playbook"), "playbooks/controller.yml"]
+        done = subprocess.run(
+            [*command, "-i", "inventories/controller", *arguments],
+            cwd=CHECKOUT,
+            env={
+                **kept,
+                **(secrets or SECRETS),
+                "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+                "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [str(CHECKOUT / "collections"), place])),
+                "CONTROLLER_HOST": url,
+                "CONTROLLER_OAUTH_TOKEN": "token",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.status, self.output = done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture
+def url(awx: Awx) -> Iterator[str]:
+    with serving(awx, "token") as url:
+        yield url
+
+
+@pytest.fixture
+def place() -> str:
+    found = collections()
+    if found is None:
+        pytest.skip(
+            "awx.awx is not installed: ansible-galaxy collection install awx.awx, or AWX_COLLECTIONS=<its directory>"
+        )
+    return found
+
+
+def test_the_playbooks_are_those_that_awx_offers(project: Path) -> None:
+    offered = playbooks_of(project)
+    assert {template["playbook"] for template in templates()} <= offered
+    assert "playbooks/unlock.yml" in offered
+
+
+def test_without_the_collection_one_sentence_says_so(url: str) -> None:
+    if collections() is not None:
+        pytest.skip("the collection awx.awx is installed")
+    run = Run(url, None)
+    assert run.status != 0
+    assert "ansible-galaxy collection install awx.awx" in run.output
+
+
+@pytest.mark.exhaustive
+def test_it_sets_up_what_the_data_says(awx: Awx, url: str, place: str) -> None:
+    empty = Run(url, place, "--check")
+    assert empty.status == 0, empty.output[-3000:]
+    assert awx.writes == []
+    first = Run(url, place, "-v")
+    assert first.status == 0, first.output[-3000:]
+    for secret in SECRETS.values():
+        assert secret not in first.output.replace("AKIAEXAMPLE", "")
+    (organization,) = awx.all("organizations")
+    assert organization["name"] == "Data platform"
+    assert {each["name"] for each in awx.all("job_templates")} == {each["name"] for each in templates()}
+    vault = awx.named("credentials", "Data platform vault")
+    assert awx.hidden[vault["id"]] == {"vault_password": "a-vault-password"}
+    kind = awx.objects[vault["credential_type"]]
+    assert kind["injectors"] == {
+        "file": {"template": "{{ vault_password }}"},
+        "env": {"ANSIBLE_VAULT_PASSWORD_FILE": "{{ tower.filename }}"},
+    }
+    assert awx.hidden[awx.named("credentials", "Data platform AWS")["id"]]["password"] == "a-secret-key-of-aws"
+    staging = awx.named("inventory_sources", "staging")
+    assert staging["source_path"] == "inventories/staging/hosts.yml"
+    assert staging["credential"] == vault["id"]
+    assert staging["overwrite"] and staging["overwrite_vars"] and staging["update_on_launch"]
+    destroy = awx.named("job_templates", "Destroy")
+    assert awx.surveys[destroy["id"]]["spec"][0]["variable"] == "destroy"
+    assert destroy["survey_enabled"] is True
+    assert awx.linked(destroy, "credentials") == ["Data platform AWS", "Data platform vault"]
+    assert awx.linked(destroy, "notification_templates_error") == ["Data platform"]
+    drift = awx.named("job_templates", "Drift")
+    assert (drift["job_type"], drift["diff_mode"]) == ("check", True)
+    assert awx.named("schedules", "Nightly drift")["unified_job_template"] == drift["id"]
+    approve = awx.named("workflow_job_template_nodes", "approve production")
+    assert awx.objects[approve["unified_job_template"]]["timeout"] == 86400
+    assert awx.linked(awx.named("workflow_job_template_nodes", "verify staging"), "success_nodes") == [
+        "approve production"
+    ]
+    assert awx.linked(approve, "success_nodes") == ["site production"]
+    made = json.dumps([*awx.objects.values()])
+    awx.writes.clear()
+    for arguments in (["--check"], []):
+        again = Run(url, place, *arguments)
+        assert again.status == 0, again.output[-3000:]
+        assert "changed=0" in again.output
+    assert awx.writes == []
+    assert json.dumps([*awx.objects.values()]) == made
+
+
+@pytest.mark.exhaustive
+def test_it_repairs_what_was_changed(awx: Awx, url: str, place: str) -> None:
+    assert Run(url, place).status == 0
+    site = awx.named("job_templates", "Site")
+    awx.change(site["id"], {"ask_limit_on_launch": False})
+    awx.surveys[awx.named("job_templates", "Destroy")["id"]] = {}
+    assert "changed=1 " in Run(url, place, "--check").output
+    assert awx.objects[site["id"]]["ask_limit_on_launch"] is False
+    assert "changed=1 " in Run(url, place).output
+    assert awx.objects[site["id"]]["ask_limit_on_launch"] is True
+    assert awx.surveys[awx.named("job_templates", "Destroy")["id"]]["spec"]
