@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def copy(tmp_path: Path) -> Path:
     """A checkout with one other role."""
     for part in ("playbooks", "tools", "roles/node_exporter"):
-        shutil.copytree(ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part, symlinks=True)
     return tmp_path
 
 
