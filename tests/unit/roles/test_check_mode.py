@@ -24,11 +24,15 @@ HANDLED = {
         "It changes nothing: it runs in check mode too, and counts as unchanged.",
         "tests/integration/playbooks/test_account.py::test_the_account_is_not_the_declared_one",
     ),
+    "ansible.builtin.command": (
+        "It lists an installed collection, in check mode too.",
+        "tests/integration/awx/test_controller.py::test_it_sets_up_what_the_data_says",
+    ),
 }
 BLOCKS = ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers")
 # Ansible reads them itself; what they name is a file of tasks or a role, and is looked at by itself.
 # awx.awx is no dependency: tests/integration/awx/test_controller.py runs its modules in check mode where they are.
-STATEMENTS = re.compile(r"ansible\.builtin\.(import|include)_(tasks|role|playbook)$|awx\.awx\.")
+STATEMENTS = re.compile(r"ansible\.builtin\.((import|include)_(tasks|role|playbook)|meta)$|awx\.awx\.")
 
 Task = dict[str, Any]
 
