@@ -166,7 +166,7 @@ class Keeper:
         # The keeping process has the environment that this one has now.
         way = json.dumps([connection, way_to_aws()], sort_keys=True)
         self._fingerprint = hashlib.sha256(way.encode()).hexdigest()
-        self._place = str(run.directory() / f"run_lock-{name}")
+        self._place = str(run.directory() / f"{held.PREFIX}{name}")
 
     def remembered(self) -> Lock | None:
         """The lock as this run took it, if it did."""
@@ -180,7 +180,7 @@ class Keeper:
         """
         memory, state = self._read(), held.read(self._place + heartbeat.STATE) or {"renewed": 0, "problem": ""}
         late = state["renewed"] and heartbeat.clock() - state["renewed"] > 2 * self._interval  # the machine has slept
-        if memory and (_ended(memory) or state["problem"] or late or memory["connection"] != self._fingerprint):
+        if memory and (held.ended(memory) or state["problem"] or late or memory["connection"] != self._fingerprint):
             self.start(Lock(**memory["lock"]), skew, state["renewed"] if renewed is None else renewed)
             _end(memory)
 
@@ -245,13 +245,9 @@ class Keeper:
         return held.read(self._place + held.MEMORY)
 
 
-def _ended(memory: Mapping[str, Any]) -> bool:
-    return bool(heartbeat.started(memory["pid"]) != memory["started"])
-
-
 def _end(memory: Mapping[str, Any]) -> None:
     """End the process, and wait for its end: who looks next shall not take it for a living one."""
-    if not _ended(memory):
+    if not held.ended(memory):
         with contextlib.suppress(ProcessLookupError):
             os.kill(memory["pid"], signal.SIGKILL)
         heartbeat.Process(memory["pid"], memory["started"]).wait(10)

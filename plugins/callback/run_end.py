@@ -74,9 +74,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if os.getpid() != self._process:
             return
         keepers = []
-        for file in run.directory().glob(f"run_lock-*{held.MEMORY}"):
-            memory = held.read(str(file))
-            if memory and heartbeat.started(memory["pid"]) == memory["started"]:
+        for _place, memory in held.memories(run.directory()):
+            if not held.ended(memory):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(memory["pid"], heartbeat.ENDS)
                     keepers.append(heartbeat.Process(memory["pid"], memory["started"]))

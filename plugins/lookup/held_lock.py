@@ -84,10 +84,8 @@ def _validates() -> bool:
 
 def _held(cluster: str) -> str:
     """The place of the lock on a cluster. Raises LostError unless this run holds it."""
-    for file in run.directory().glob(f"run_lock-*{held.MEMORY}"):
-        memory = held.read(str(file))
-        if memory and memory["lock"]["cluster"] == cluster:
-            place = str(file).removesuffix(held.MEMORY)
+    for place, memory in held.memories(run.directory()):
+        if memory["lock"]["cluster"] == cluster:
             problem = held.demand(place)
             if problem:
                 display.warning(

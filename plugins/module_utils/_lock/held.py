@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ with contextlib.suppress(ImportError):  # who has a client has it
 
 MEMORY = ".json"
 """What the run remembers: `lock`, the `pid` of the process that keeps it, the `run`'s own, and when both started."""
+PREFIX = "run_lock-"
+"""How the names of a run's files for its locks begin, in its temporary directory."""
 LONGEST_MARGIN = 60.0
 
 Client = Any  # botocore makes its classes at run time
@@ -83,9 +86,21 @@ def demand(place: str = "") -> str:
 
 
 def _silence(memory: dict[str, Any]) -> str:
-    if started(memory["pid"]) != memory["started"]:
+    if ended(memory):
         return "the process that renews it has ended"
     return "the machine slept, or was too busy"
+
+
+def ended(memory: Mapping[str, Any]) -> bool:
+    """Whether the process that keeps the lock has ended."""
+    return bool(started(memory["pid"]) != memory["started"])
+
+
+def memories(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the run with this temporary directory remembers of each of its locks, with the place of the lock's files."""
+    for file in directory.glob(f"{PREFIX}*{MEMORY}"):
+        if memory := read(str(file)):
+            yield str(file).removesuffix(MEMORY), memory
 
 
 def read(file: str) -> dict[str, Any] | None:

@@ -104,7 +104,7 @@ NAMES = (
         "{fleet_name}-locks",
         255,
         "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html",
-        "playbooks/preflight.yml",
+        "playbooks/tasks/lock.yml",
     ),
     Name(
         "the longest secret",
