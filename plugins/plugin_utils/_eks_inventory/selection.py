@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import (
     Cluster,
     SelectionError,
+    matches_one,
     name_fault,
 )
 
@@ -21,7 +21,7 @@ def select(clusters: Iterable[Cluster], names: Sequence[str], tags: Mapping[str,
     return [
         cluster
         for cluster in clusters
-        if (not names or any(fnmatch.fnmatchcase(cluster["name"], name) for name in names))
+        if (not names or matches_one(cluster["name"], names))
         and all(_has_tag(cluster, key, wanted) for key, wanted in tags.items())
     ]
 
@@ -71,4 +71,4 @@ def _preferred(cluster: Cluster, preference: str) -> str:
 def _has_tag(cluster: Cluster, key: str, wanted: str | Sequence[str]) -> bool:
     patterns = [wanted] if isinstance(wanted, str) else wanted
     value = cluster["tags"].get(key)
-    return value is not None and any(fnmatch.fnmatchcase(value, str(pattern)) for pattern in patterns)
+    return value is not None and matches_one(value, patterns)

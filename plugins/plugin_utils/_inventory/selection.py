@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -59,6 +60,11 @@ def by_host_name(
         found.setdefault(host_name(cluster), []).append(cluster)
     unique = {name: each[0] for name, each in found.items() if len(each) == 1}
     return unique, {name: each for name, each in found.items() if len(each) > 1}
+
+
+def matches_one(value: str, patterns: Iterable[object]) -> bool:
+    """Whether a value matches one of the patterns, as in a shell."""
+    return any(fnmatch.fnmatchcase(value, str(pattern)) for pattern in patterns)
 
 
 def is_host_name(name: str) -> bool:

@@ -9,8 +9,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import PLATFORMS
+
 Json = Mapping[str, Any]
-OPENSHIFT, ROSA, EKS, OTHER = PLATFORMS = ("openshift", "rosa", "eks", "other")
+OPENSHIFT, ROSA, EKS, OTHER = PLATFORMS
 # An OpenShift has both, also where it has no ClusterVersion, as MicroShift.
 _OPENSHIFT_GROUPS: Final = frozenset({"route.openshift.io", "security.openshift.io"})
 # The tag by which OpenShift Cluster Manager marks the clusters of ROSA: Infrastructure, status.platformStatus.aws.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client i
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.connection import through_proxy
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.errors import ApplyError
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.plugin import Discovery
+from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import matches_one
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._kubeconfig_inventory import facts
 
 try:
@@ -71,15 +71,13 @@ def discover(query: Query) -> Discovery:
         problems += config.repeated
         if not config.contexts:
             problems.append(f"The kubeconfig {path} has no contexts.")
-        contexts += [(config, name) for name in sorted(config.contexts) if _wanted(name, query.names)]
+        contexts += [
+            (config, name) for name in sorted(config.contexts) if not query.names or matches_one(name, query.names)
+        ]
     with ThreadPoolExecutor(max_workers=query.workers) as pool:
         answers = list(pool.map(lambda each: _ask(each[0], each[1], query.timeout), contexts))
     problems += [each.problem for each in answers if each.problem]
     return Discovery([each.cluster for each in answers if not each.problem], problems)
-
-
-def _wanted(name: str, names: Sequence[str]) -> bool:
-    return not names or any(fnmatch.fnmatchcase(name, pattern) for pattern in names)
 
 
 def _ask(config: kubeconfig.Kubeconfig, context: str, timeout: float) -> _Answer:

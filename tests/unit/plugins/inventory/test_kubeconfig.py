@@ -12,17 +12,6 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import inventory_loader
 from ansible_collections.dataplatform.fleet.plugins.inventory import eks, kubeconfig
 
-from .test_eks import FRAGMENTS
-
-
-def test_the_examples_use_documented_options() -> None:
-    documentation = yaml.safe_load(kubeconfig.DOCUMENTATION)
-    examples = list(yaml.safe_load_all(kubeconfig.EXAMPLES))
-    assert len(examples) == 3
-    for example in examples:
-        assert example["plugin"] == kubeconfig.InventoryModule.NAME == f"dataplatform.fleet.{documentation['name']}"
-        assert set(example) <= set(documentation["options"]) | FRAGMENTS
-
 
 def test_options_of_one_meaning_are_those_of_the_plugin_eks() -> None:
     mine, theirs = (yaml.safe_load(each.DOCUMENTATION)["options"] for each in (kubeconfig, eks))
