@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -39,9 +40,8 @@ _KEPT_SECONDS: Final = 14 * 24 * 3600
 
 _Sum = tuple[int, int]
 """Length and CRC-32 of a file, as in the directory of an archive."""
-
-
-_restored: set[str] = set()
+_known: set[str] = set()
+"""Names of this run's payloads that are kept already."""
 
 
 class _Sources:
@@ -75,19 +75,18 @@ def restore() -> None:
         _of_this_run().mkdir(exist_ok=True, mode=0o700)
         for description in kept.glob("*.json"):
             about = json.loads(description.read_bytes())
-            if sources.agree(about["sums"]):
+            if about["name"] not in _known and sources.agree(about["sums"]):
                 shutil.copyfile(description.with_suffix(""), _of_this_run() / about["name"])
                 os.utime(description)
-                _restored.add(about["name"])
+                _known.add(about["name"])
 
 
 def save() -> None:
     """Keep the payloads that this run has made, and delete those that no run has used for two weeks."""
     kept, sources = _kept(), _Sources()
-    for payload in _of_this_run().glob(
-        "ansible*-none"
-    ):  # With an extension, for example a debugger, it has another end.
-        if payload.name in _restored or not payload.name.startswith(_OF_COLLECTIONS):
+    # With an extension, for example a debugger, a payload's name has another end.
+    for payload in _of_this_run().glob("ansible*-none"):
+        if payload.name in _known or not payload.name.startswith(_OF_COLLECTIONS):
             continue
         sums = _sums(payload)
         # Redirections of module utilities are generated from these.
@@ -97,6 +96,7 @@ def save() -> None:
             file = kept / hashlib.blake2b(about, digest_size=16).hexdigest()
             cache.write(file, payload.read_bytes())
             cache.write(file.with_suffix(".json"), about)
+            _known.add(payload.name)
     with contextlib.suppress(OSError):
         for description in kept.glob("*.json"):
             if description.stat().st_mtime < time.time() - _KEPT_SECONDS:
@@ -104,6 +104,7 @@ def save() -> None:
                 description.with_suffix("").unlink()
 
 
+@functools.cache
 def _kept() -> Path:
     """The folder for these versions of Ansible and Python, and these installed collections."""
     found = [path for folder in AnsibleCollectionConfig.collection_paths for path in Path(folder).glob("*/*")]
