@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.amazon.aws.plugins.module_utils import cloud
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import calls
 from ansible_collections.dataplatform.fleet.tests.unit.plugins.module_utils.aws import RefusedError, client
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -46,7 +47,8 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
-    monkeypatch.setattr(time, "sleep", taken.append)
+    # Of AWSRetry alone: threads that other tests have started sleep too.
+    monkeypatch.setattr(cloud, "time", SimpleNamespace(sleep=taken.append))
     return taken
 
 

@@ -8,9 +8,11 @@ import copy
 import itertools
 import time
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.amazon.aws.plugins.module_utils import cloud
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws import run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import FailedError, WaitTimeoutError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run
@@ -350,7 +352,7 @@ def test_without_a_wait_the_connection_is_accepted_and_on_its_way(accounts: Acco
 
 def test_a_mistyped_peer_is_refused_at_once(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     naps: list[float] = []
-    monkeypatch.setattr(time, "sleep", naps.append)
+    monkeypatch.setattr(cloud, "time", SimpleNamespace(sleep=naps.append))
     accounts.own.refuse["CreateVpcPeeringConnection"] = RefusedError("InvalidVpcID.NotFound", "vpc-hub does not exist")
     with pytest.raises(ClientError, match="vpc-hub does not exist"):
         accounts.manager(**ACCEPTS).present()
