@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -32,8 +33,11 @@ from ansible.utils.collection_loader._collection_finder import _get_collection_p
 
 from . import cache, run
 
-_GENERATED: Final = ("ansible/__init__.py", "ansible/module_utils/__init__.py")
-"""Files whose content Ansible's version determines."""
+_GENERATED: Final = re.compile(
+    r"ansible/(module_utils/)?__init__\.py"
+    r"|ansible_collections/([^/]+/){,2}(plugins/(module_utils/|modules/(.+/)?)?)?__init__\.py"
+)
+"""Files whose content Ansible's version determines: it does not send those of a collection's packages."""
 _OF_COLLECTIONS: Final = ("ansible.modules.", "ansible_collections.")
 """How the names of payloads begin; a module of a role or a playbook has another name."""
 _KEPT_SECONDS: Final = 14 * 24 * 3600
@@ -62,7 +66,9 @@ class _Sources:
 
     def agree(self, sums: dict[str, _Sum]) -> bool:
         """Whether the sources are what the archive has. What Ansible generates has no source."""
-        return all(self.sum_of(name) in (None, tuple(each)) for name, each in sums.items() if name not in _GENERATED)
+        return all(
+            self.sum_of(name) in (None, tuple(each)) for name, each in sums.items() if not _GENERATED.fullmatch(name)
+        )
 
 
 def restore() -> None:

@@ -25,6 +25,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import gc
 import hashlib
 import importlib
@@ -32,6 +33,7 @@ import io
 import json
 import os
 import py_compile
+import re
 import selectors
 import shutil
 import signal
@@ -63,6 +65,8 @@ LOCK = "DATAPLATFORM_FLEET_LOCK"
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 WARNINGS = "ansible.module_utils.common.warnings"
+CLIENT = re.compile(rb"""\bclient\(\s*["']([a-z0-9-]+)["']""")
+"""How a module makes a client of an AWS service."""
 
 
 LIBC = ctypes.CDLL(None)
@@ -147,10 +151,27 @@ class Libraries:
             for name in set(sys.modules) - before:
                 _unload(name)
             return False
+        for service in {each.decode() for content in new.values() for each in CLIENT.findall(content)}:
+            _load_model(service)
         # A collection that writes to each object would copy the memory that forks share.
         gc.collect()
         gc.freeze()
         return True
+
+
+@functools.cache
+def _load_model(service: str) -> None:
+    """Parse the description of an AWS service, which takes longer than all else that a client of botocore needs."""
+    if (session := sys.modules.get("botocore.session")) is None:
+        return
+    if not hasattr(session.create_loader, "cache_info"):
+        # Each session has its own loader, and each loader parses again.
+        session.create_loader = functools.cache(session.create_loader)
+    # A service that cannot be loaded here cannot be loaded by the module either, and the module says so.
+    with contextlib.suppress(Exception):
+        session.Session().create_client(
+            service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
+        )
 
 
 def _other_form(path: Path) -> Path:

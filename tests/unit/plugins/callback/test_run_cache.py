@@ -30,6 +30,9 @@ def collection(tmp_path: Path) -> Path:
     plugins = tmp_path / "collections" / "ansible_collections" / "some" / "body" / "plugins"
     (plugins / "modules").mkdir(parents=True)
     (plugins / "module_utils").mkdir()
+    # Ansible sends empty files in place of these.
+    for package in (plugins, plugins / "modules", plugins / "module_utils"):
+        (package / "__init__.py").write_text("TEXT = 'of the controller'")
     for name in ("first", "second"):
         (plugins / "module_utils" / f"{name}.py").write_text(f"TEXT = '{name}'")
     (plugins / "modules" / "plain.py").write_text(MODULE.format(utility="first"))
