@@ -152,7 +152,7 @@ class Libraries:
                 _unload(name)
             return False
         for service in {each.decode() for content in new.values() for each in CLIENT.findall(content)}:
-            _load_model(service)
+            load_model(service)
         # A collection that writes to each object would copy the memory that forks share.
         gc.collect()
         gc.freeze()
@@ -160,9 +160,13 @@ class Libraries:
 
 
 @functools.cache
-def _load_model(service: str) -> None:
-    """Parse the description of an AWS service, which takes longer than all else that a client of botocore needs."""
-    if (session := sys.modules.get("botocore.session")) is None:
+def load_model(service: str) -> None:
+    """Parse the description of an AWS service once for the processes that are forked from this one.
+
+    It takes longer than all else that a client of botocore needs. Without botocore nothing is done.
+    """
+    session: Any = sys.modules.get("botocore.session")
+    if session is None:
         return
     if not hasattr(session.create_loader, "cache_info"):
         # Each session has its own loader, and each loader parses again.
@@ -170,7 +174,10 @@ def _load_model(service: str) -> None:
     # A service that cannot be loaded here cannot be loaded by the module either, and the module says so.
     with contextlib.suppress(Exception):
         session.Session().create_client(
-            service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
+            service,
+            region_name="us-east-1",
+            aws_access_key_id="none",
+            aws_secret_access_key="none",  # noqa: S106
         )
 
 

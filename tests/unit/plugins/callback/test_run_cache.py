@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.module_utils._internal import _stack
 from ansible.plugins.loader import connection_loader
 from ansible_collections.dataplatform.fleet.plugins.callback import run_cache
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
@@ -147,3 +148,56 @@ def test_a_worker_that_uses_filters_loads_nothing() -> None:
         [sys.executable, "-c", AS_A_WORKER], capture_output=True, text=True, cwd=CHECKOUT, check=False
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+CLIENTS_IN_A_FORK = """
+import os, sys
+import botocore.loaders, botocore.session
+{load}
+if os.fork():
+    raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+parsed = []
+load_file = botocore.loaders.JSONFileLoader.load_file
+botocore.loaders.JSONFileLoader.load_file = lambda self, path: parsed.append(path) or load_file(self, path)
+for service in {services}:
+    session = botocore.session.Session()
+    session.create_client(service, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+sys.stdout.write("\\n".join(path for path in parsed if "service" in path))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("load", "services"),
+    [
+        (
+            "from ansible.plugins.loader import init_plugin_loader; init_plugin_loader()\n"
+            "from ansible_collections.dataplatform.fleet.plugins.callback import run_cache\n"
+            "run_cache.CallbackModule().v2_playbook_on_start(None)",
+            run_cache._MOST_CLIENTS,
+        ),
+        (
+            "import pathlib, tempfile\n"
+            "from ansible.plugins.loader import init_plugin_loader; init_plugin_loader()\n"
+            "from ansible_collections.dataplatform.fleet.plugins.plugin_utils._warm.server import Libraries\n"
+            "from ansible_collections.dataplatform.fleet.tests.unit.plugins.connection.test_warm import wrapped\n"
+            "payload = {'some_module.py': 'module.client(\\'ec2\\', a=1) or module.client(\"no-such-service\")'}\n"
+            "assert Libraries(pathlib.Path(tempfile.mkdtemp())).load(wrapped(payload))",
+            ("ec2",),
+        ),
+    ],
+    ids=["task", "module"],
+)
+def test_a_client_in_a_fork_parses_no_description_of_its_service(load: str, services: tuple[str, ...]) -> None:
+    program = CLIENTS_IN_A_FORK.format(load=load, services=services)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=CHECKOUT, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_deprecation_is_attributed_to_the_plugin_that_ansible_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _stack.caller_frame()
+    monkeypatch.setattr(_stack, "iter_stack", run_cache._callers)
+    quick = _stack.caller_frame()
+    assert found and quick
+    assert (quick.filename, quick.function) == (found.filename, found.function)
