@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Ansible starts a process for each task and host. Each one loads the plugins that it needs and compiles the templates
     that it evaluates, and each run finds the module utilities that each module needs.
-  - This callback loads the plugins and the descriptions of AWS services that most tasks need before the first task. It
-    compiles each template once in a process, and shares compiled templates between the tasks of a run.
+  - This callback loads the plugins and the descriptions of AWS services that most tasks need before the first task.
+    There it also compiles the templates in the variables of the inventory. It compiles each other template once in a
+    process, and shares the compiled templates of this collection between the tasks of a run.
   - For later runs it keeps the payloads of modules and the compiled templates of this collection, in
     C($XDG_CACHE_HOME/dataplatform.fleet), by default C(~/.cache/dataplatform.fleet). A payload is used again while the
     sources of the module and of its module utilities are unchanged.
@@ -34,6 +35,7 @@ from collections.abc import Iterator
 from ansible.executor.stats import AggregateStats
 from ansible.module_utils._internal import _stack
 from ansible.playbook import Playbook
+from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import (
     action_loader,
@@ -62,6 +64,8 @@ _MOST_TASKS = (
 )
 _MOST_CLIENTS = ("dynamodb", "eks", "secretsmanager", "ssm", "sts")
 """The AWS services that plugins use in the tasks' own processes."""
+_HOSTS = 10
+"""The hosts whose variables are searched for templates. Most templates stand in variables of groups."""
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -71,6 +75,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "dataplatform.fleet.run_cache"
     CALLBACK_NEEDS_ENABLED = True
+    _compiled = False
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:  # noqa: ARG002 - Ansible's signature
         for loader, name in _MOST_TASKS:
@@ -85,6 +90,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         compiled.install()
         compiled.load()
         payloads.restore()
+
+    def v2_playbook_on_play_start(self, play: Play) -> None:
+        manager = play.get_variable_manager()
+        for host in () if self._compiled else manager._inventory.get_hosts()[:_HOSTS]:
+            compiled.compile_values(manager.get_vars(host=host))
+        self._compiled = True
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:  # noqa: ARG002 - Ansible's signature
         compiled.save()

@@ -3,8 +3,9 @@
 """Compiled templates, each text compiled once.
 
 Ansible compiles a template at each use, in a worker process that ends with its task. Here a process keeps what it has
-compiled. The templates of this collection's own files are also shared between the workers of a run, and kept for later
-runs. Templates from elsewhere, for example from inventories, can contain secrets and are never written to a file.
+compiled, and a run compiles the templates of its inventory before it starts workers. The templates of this collection's
+own files are also shared between the workers of a run, and kept for later runs. Templates from elsewhere, for example
+from inventories, can contain secrets and are never written to a file.
 
 Jinja's own cache of bytecode serves templates that a loader reads, and Ansible passes the texts of templates.
 """
@@ -17,16 +18,18 @@ import importlib.metadata
 import marshal
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
-from ansible._internal._datatag._tags import Origin
+from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
+from ansible._internal._templating._engine import TemplateEngine, TemplateOptions
 from ansible._internal._templating._jinja_bits import (
     _TEMPLATE_OVERRIDE_FIELD_NAMES,
     AnsibleEnvironment,
     _TemplateCompileContext,
+    is_possibly_template,
 )
 from jinja2 import nodes
 from jinja2.utils import _PassArg
@@ -71,6 +74,24 @@ def load() -> None:
         with contextlib.suppress(Exception):
             if all(is_current(*plugin) for plugin in plugins):
                 _kept[key] = code
+
+
+def compile_values(values: object) -> None:
+    """Compile the templates in *values*, in memory: the processes that are forked from this one find them compiled."""
+    engine = TemplateEngine()
+    for text in _templates(values):
+        # The task that uses a template with an error reports it.
+        with contextlib.suppress(Exception):
+            engine._compile_template(text, TemplateOptions.DEFAULT)
+
+
+def _templates(values: object) -> Iterator[str]:
+    if isinstance(values, str):
+        if TrustedAsTemplate.is_tagged_on(values) and is_possibly_template(values):
+            yield values
+    elif isinstance(values, dict | list):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _templates(value)
 
 
 def save() -> None:

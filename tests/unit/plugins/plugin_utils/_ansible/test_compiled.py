@@ -95,6 +95,21 @@ def test_a_template_from_elsewhere_is_never_written(process: Process, tmp_path: 
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+def test_the_templates_in_variables_are_compiled_before_they_are_used(process: Process, tmp_path: Path) -> None:
+    text, broken, plain = "{{ 1 + number }}", "{{ 1 +", "{{ data }}"
+    values = {"a": [trust_as_template(text), {"b": trust_as_template(broken)}], "c": plain, "d": 1}
+    texts = process()
+    compiled.compile_values(values)
+    assert sorted(texts) == sorted([text, broken])
+    texts.clear()
+    assert rendered(text, number=2) == 3
+    assert texts == []
+    with pytest.raises(AnsibleError, match="Syntax error in template"):
+        rendered(broken)
+    compiled.save()
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 def test_code_is_left_out_when_jinja_calls_a_filter_otherwise(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
