@@ -24,7 +24,8 @@ unit := $(pytest) 2 tests/unit localcloud/tests/unit
 integration := $(pytest) 3 tests/integration localcloud/tests/integration
 once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
 
-.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity bench new-role
+.PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity molecule bench \
+	new-role
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,15 +60,14 @@ kubeconfig: setup ## Write ./kubeconfig with one context per cluster
 	@$(in_local_cloud) && ansible-playbook playbooks/kubeconfig.yml $(inventory) $(ARGS)
 
 test: integration += -m "not exhaustive"
-test: scenarios := vpc kafka
+test: SCENARIOS ?= vpc kafka
 test: ## Run the tests: lint, sanity, unit, integration; about 30 minutes
 test-all: matrix := tools/matrix
 test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
 test test-all: setup lint
 	@$(unit)
-	@tools/sanity
+	@$(MAKE) --jobs 2 --output-sync sanity molecule SCENARIOS="$(SCENARIOS)"
 	@$(integration) $(once_more)
-	@tools/molecule $(scenarios)
 	@$(matrix)
 
 test-fast: ## Run lint and the unit tests
@@ -92,6 +92,10 @@ lint: ## Run the linters and type checkers
 sanity: ## Run ansible-test sanity on a built copy of the collection
 	@tools/setup --python-only
 	@tools/sanity
+
+molecule: ## Run Molecule scenarios in a local cloud (SCENARIOS="vpc kafka"; all by default)
+	@tools/setup
+	@tools/molecule $(SCENARIOS)
 
 new-role: ## Write a role that passes lint and tests as it is (NAME=my_exporter, LAYER=agents)
 	@tools/setup --python-only
