@@ -1,10 +1,10 @@
-# The public commands. Each prepares what it needs by itself; the first run on a machine takes longer.
+# The public commands. Each prepares its requirements; the first run on a machine takes longer.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The clusters `make up` brings up, in the order data flows; any of controlplane staging testing production.
+# The clusters that `make up` creates, in the direction of the data: any of controlplane staging testing production.
 CLUSTERS ?= controlplane staging testing
 CLUSTER ?= staging
 ARGS ?=
@@ -16,13 +16,13 @@ export MYPY_CACHE_DIR := .mypy_cache
 inventory := $(foreach cluster,$(CLUSTERS),-i inventories/$(cluster)) -i inventories/local
 in_local_cloud := variables=$$(localcloud env) && eval "$$variables"
 
-# What a test takes is shown, so that a slow one is seen when it is written.
-# Files stay whole: their tests share what the first of them makes.
+# The slowest tests are listed, so that the author of a slow test sees it.
+# The tests of a file share fixtures, so a file stays on one worker.
 pytest := pytest -q --dist loadfile --durations 25 --numprocesses
 unit := $(pytest) 2 tests/unit localcloud/tests/unit
-# They wait for API servers and controllers: three at a time keep two cores busy.
+# These tests wait for API servers and controllers: three workers keep two cores busy.
 integration := $(pytest) 3 tests/integration localcloud/tests/integration
-once_more = || { echo "Once more, what failed: it shares the machine with other work."; $(integration) --last-failed; }
+once_more = || { echo "Repeating the failed tests: other work on the machine can cause timeouts."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity molecule bench \
 	new-role
@@ -33,21 +33,21 @@ help: ## Show this help
 setup:
 	@tools/setup
 
-up: setup ## Bring the fleet up in the local cloud (CLUSTERS="staging testing", NODES=real, ARGS="--check --diff")
+up: setup ## Create or update the fleet in the local cloud (CLUSTERS="staging testing", NODES=real, ARGS="--check --diff")
 	@localcloud up $(if $(NODES),--nodes $(NODES))
 	@$(in_local_cloud) && ansible-playbook site.yml $(inventory) $(ARGS)
 	@$(MAKE) status ARGS=
 
-down: ## Stop the local cloud and remove its state; its logs stay until the next start
+down: ## Stop the local cloud and delete its state; the logs stay until the next start
 	@tools/setup --python-only
 	@localcloud down
 
 status: ## Show the local cloud, its clusters and every component in them
 	@tools/setup --python-only
 	@localcloud status && $(in_local_cloud) && ANSIBLE_DISPLAY_SKIPPED_HOSTS=false \
-		ansible-playbook playbooks/status.yml $(inventory) $(ARGS) || [ $$? -eq 3 ] # 3: it is not running, and has said so
+		ansible-playbook playbooks/status.yml $(inventory) $(ARGS) || [ $$? -eq 3 ] # 3: the local cloud is not running, which localcloud has printed
 
-verify: ## Follow a metric, a log line and an alarm of each cluster; what is simulated is NOT RUN, and fails
+verify: ## Follow a metric, a log line and an alarm of each cluster; a simulated hop counts as NOT RUN and fails
 	@tools/setup --python-only
 	@$(in_local_cloud) && ansible-playbook playbooks/verify.yml $(inventory) $(ARGS)
 
@@ -63,7 +63,7 @@ test: integration += -m "not exhaustive"
 test: SCENARIOS ?= vpc kafka
 test: ## Run the tests: lint, sanity, unit, integration; about 30 minutes
 test-all: matrix := tools/matrix
-test-all: ## Run every test, also those that take long, and every Molecule scenario; some hours
+test-all: ## Run every test, including the exhaustive ones, and every Molecule scenario; some hours
 test test-all: setup lint
 	@$(unit)
 	@$(MAKE) --jobs 2 --output-sync sanity molecule SCENARIOS="$(SCENARIOS)"
@@ -75,11 +75,11 @@ test-fast: ## Run lint and the unit tests
 	@$(MAKE) lint
 	@$(unit)
 
-test-e2e: setup ## Run two clusters on real nodes, under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
+test-e2e: setup ## Test two clusters on real nodes under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
 	@localcloud images --build
 	@pytest -q -rs --capture=no tests/e2e $(ARGS)
 
-mutants: ## Change what plans in small ways, and see whether the unit tests notice (ARGS="FILE..."); tests/mutants says how
+mutants: ## Run mutation tests of the planners with mutmut (ARGS="FILE..."); see tests/mutants
 	@tools/setup --python-only
 	@UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS:-true}" VIRTUAL_ENV=$(CURDIR)/.venv uv sync --quiet --frozen --inexact --active \
 		--group mutants --python $(CURDIR)/.venv/bin/python
@@ -97,7 +97,7 @@ molecule: ## Run Molecule scenarios in a local cloud (SCENARIOS="vpc kafka"; all
 	@tools/setup
 	@tools/molecule $(SCENARIOS)
 
-new-role: ## Write a role that passes lint and tests as it is (NAME=my_exporter, LAYER=agents)
+new-role: ## Create a role that passes lint and tests (NAME=my_exporter, LAYER=agents)
 	@tools/setup --python-only
 	@tools/new-role "$(NAME)" $(LAYER)
 

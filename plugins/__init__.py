@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends what the collection does not run with in one sentence. It is imported before each plugin."""
+"""Refuse versions of Ansible and Python that the collection does not support. Imported before each plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ansible
 
 
 def _refusal(core: str, python: tuple[int, ...]) -> str:
-    """Why these versions are refused; empty if they are not."""
+    """Return why these versions are refused, or an empty text."""
     if tuple(int(part) for part in core.split(".")[:2]) >= (2, 20) and python >= (3, 12):
         return ""
     return (
@@ -19,7 +19,7 @@ def _refusal(core: str, python: tuple[int, ...]) -> str:
     )
 
 
-# Ansible would go on after an error of a plugin. Without a version it is a test of Ansible's that imports modules.
+# Ansible would continue after an exception in a plugin. In ansible-test's import test, `ansible` has no version.
 if _text := _refusal(getattr(ansible, "__version__", "2.20"), sys.version_info[:3]):
     print(f"ERROR: {_text}", file=sys.stderr)
     sys.exit(1)

@@ -28,7 +28,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.plan import Ignore
 
 display = Display()
-# RFC 1123 label: what namespaces are called, and what a set may be called for its parent's name to be one.
+# RFC 1123 label: the grammar of a namespace's name, and of a set's name, which is a part of its parent's name.
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -68,7 +68,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _fail(self, error: ApplyError) -> NoReturn:
-        # The cause may hold what must not be shown (an answer's text, a credential), so it is not chained.
+        # The cause is not chained: it can contain a credential or the text of a response.
         raise AnsibleActionFail(str(error)) from None
 
     def _apply(self, args: dict[str, Any], task_vars: dict[str, Any]) -> applier.Result:

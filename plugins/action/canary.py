@@ -116,21 +116,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def _receivers(args: Mapping[str, Any]) -> dict[str, Look]:
-    """Where a test alarm's message is looked for, by the hop."""
+    """Return where a test alarm's message is searched, by hop."""
     found: dict[str, Look] = {}
     empty = [
         f"{name}.{key}" for name in (EMAIL, SLACK) for key, value in (args[name] or {}).items() if value in ("", None)
     ]
     if empty:
-        raise AnsibleActionFail(
-            f"{', '.join(empty)}: is empty. A test alarm's message cannot be looked for without it."
-        )
+        raise AnsibleActionFail(f"{', '.join(empty)}: is empty. It is required to find a test alarm's message.")
     if args["email"]:
         found[EMAIL] = Mailbox(**args["email"])
     if args["slack"]:
         found[SLACK] = Channel(**args["slack"])
         if not re.match("https://[^/]", args["slack"]["url"]):
-            raise AnsibleActionFail("slack.url is not an https:// address: the token would be sent in the open.")
+            raise AnsibleActionFail("slack.url is not an https:// address: the token would be sent unencrypted.")
     return found
 
 

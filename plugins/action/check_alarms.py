@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse overrides of alarms that cannot be used, and alarms of a site's own that no Prometheus would take."""
+"""Refuse invalid overrides of alarms, and custom alarms that Prometheus would refuse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMEOUT = 60
 
 
 def refused_by_promtool(alarms: Site, cluster: str) -> str | None:
-    """Return what promtool says against the alarms of ``cluster``; None if nothing, or if there is no promtool.
+    """Return promtool's error about the alarms of ``cluster``; None without an error or without promtool.
 
     Raises AlarmError if promtool cannot be run.
     """
@@ -53,7 +53,7 @@ def refused_by_promtool(alarms: Site, cluster: str) -> str | None:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Look at the overrides and the alarms of a site, on the controller."""
+    """Check the overrides and custom alarms on the controller."""
 
     _requires_connection = False
     _supports_async = False

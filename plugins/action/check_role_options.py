@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse variables that carry a role's prefix but are no option of it, and values that an option cannot take.
+"""Refuse variables that have a role's prefix but are not one of its options, and values that an option cannot have.
 
 Ansible validates the options a role declares. A misspelt one is only a variable that no role reads, and its default
 applies silently. An option that is valid as text, such as "false" for a boolean, is used as text.
@@ -36,16 +36,16 @@ Value = Any  # whatever a YAML file holds
 _LOOKS_UP = re.compile(r"\b(lookup|query|q)\(")
 COLLECTION = Path(__file__).parents[2]
 TASK = "dataplatform.fleet.check_role_options"
-# As text, a value of these types does not do what it says: the text "false" is true, and "10" is less than "9".
+# Text has another meaning than a value of these types: the text "false" is true, and "10" is less than "9".
 NEVER_TEXT = {"bool": "a boolean", "int": "an integer", "float": "a number"}
 
 
 def unknown_options(
     role: str, variables: Iterable[str], options: Iterable[str], siblings: Iterable[str] = ()
 ) -> dict[str, str | None]:
-    """Return each variable with the prefix of ``role`` that is no option, with the nearest option or None.
+    """Return each variable with the prefix of ``role`` that is not an option, with the nearest option or None.
 
-    Variables of roles whose own name starts with the same prefix (``siblings``) are theirs.
+    Variables of roles whose name starts with the same prefix (``siblings``) are left out.
     """
     known = sorted(options)
     foreign = tuple(f"{name}_" for name in siblings if name.startswith(f"{role}_"))
@@ -90,7 +90,7 @@ def refused_keys(entries: Mapping[str, Any], allowed: Mapping[str, Any] | Iterab
 
 
 def from_vault(value: Value, variables: Mapping[str, Value], seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a value is, or has in it, a vaulted text, or a template that names a variable for which this is so."""
+    """Whether a value is or contains vaulted text, or a template that refers to a variable with vaulted text."""
     if vaulted(value):
         return True
     names = set(re.findall(r"\w+", str(value))) & variables.keys() - seen if "{{" in str(value) else set()
@@ -123,7 +123,7 @@ def _takes(rule: Value, value: Value) -> bool:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Compare the host's variables with the argument specifications of roles: the running one's, or the named ones'."""
+    """Compare the host's variables with the argument specifications of the running role or of the named roles."""
 
     _requires_connection = False
     _supports_async = False
@@ -184,7 +184,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return [roles / name for name in names]
 
     def _own_settings(self, path: Path) -> dict[str, Any]:
-        """What a role's own task of this kind is told, with the role's constants."""
+        """Return the arguments of the role's own task of this module, with the role's constants."""
         for task in _load(path / "tasks" / "main.yml"):
             if TASK in task:
                 own = task[TASK] or {}
@@ -212,7 +212,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return unknown
 
     def _text(self, path: Path, variables: Mapping[str, Any]) -> dict[str, str]:
-        """A sentence for each boolean or number of the role that is text."""
+        """Return a sentence for each boolean or number of the role that is given as text."""
         findings = {}
         for name, option in specifications(path).items():
             if option.get("type") not in NEVER_TEXT or name not in variables:
@@ -228,14 +228,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return findings
 
     def _refused(self, path: Path, variables: Mapping[str, Any], skip: Collection[str]) -> list[str]:
-        """A sentence for each value that an option of the role cannot take. Its defaults are looked at by a test."""
+        """Return a sentence for each value that an option of the role cannot have. A test checks the defaults."""
         defaults = _load(path / "defaults" / "main.yml") if (path / "defaults" / "main.yml").exists() else {}
         findings = []
         for name, option in specifications(path).items():
             value = variables.get(name)
             if name not in variables or name in skip or (name in (defaults or {}) and value == defaults[name]):
                 continue
-            # What is looked up may need the role that is not assumed yet, and a secret has no grammar.
+            # A lookup can need an IAM role that is not assumed yet, and a secret has no grammar.
             if isinstance(value, str) and "{{" in value and (option.get("no_log") or _LOOKS_UP.search(value)):
                 continue
             try:
@@ -247,7 +247,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return findings
 
     def _fleet(self, variables: Mapping[str, Any], *, names: bool) -> list[str]:
-        """One sentence for each option of the fleet, and each name made of them, that cannot work."""
+        """Return a sentence for each invalid option of the fleet, and for each invalid name that is made of them."""
         try:
             members = self._templar.template(variables.get("fleet_members"))
         except AnsibleError as error:
@@ -255,7 +255,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         given = {name: self._value(value) for name, value in variables.items() if name.startswith("fleet_")}
         groups = variables.get("groups", {})
         findings = [
-            f"The inventory has a host {host}, and a group of that name: plays on one mean the other. Rename the host."
+            f"The inventory has a host and a group {host}: a play cannot tell them apart. Rename the host."
             for host in sorted(set(groups) & set(groups.get("all", ())))
         ]
         findings += fleet_faults({**given, "fleet_members": members}, groups)
@@ -265,7 +265,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return derived.too_long(str(given.get("fleet_name")), members, own, variables.get("inventory_hostname", ""))
 
     def _value(self, value: Value) -> Value:
-        """A variable's value; None where it refers to what only the role knows: the role's own task checks it."""
+        """Return a variable's value; None if it refers to a variable of the role, whose own task checks it."""
         try:
             return self._templar.template(value)
         except AnsibleError:

@@ -27,7 +27,7 @@ Value = Any  # whatever a YAML file holds
 
 
 class ActionModule(Apply):
-    """Renders as apply does, and stops there."""
+    """Render as the action apply does, and write the result to files."""
 
     @in_environment
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class ActionModule(Apply):
         return texts
 
     def _variables_of(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """What a task of the role would see."""
+        """Return the variables of a task of the role."""
         root = COLLECTION / "roles" / role
         shared = self._load(COLLECTION / "roles" / "fleet" / "defaults" / "main.yml")
         defaults, constants = (self._load(root / folder / "main.yml") for folder in ("defaults", "vars"))
@@ -115,7 +115,7 @@ class ActionModule(Apply):
 
 
 def write(dest: Path, texts: Mapping[str, str], removed: Iterable[str]) -> None:
-    """Write the texts under their names, and take away what is not wanted, with folders that are empty then."""
+    """Write the texts to files of these names, and delete all other files and empty folders."""
     for name in removed:
         (dest / name).unlink()
     for name, text in texts.items():
@@ -126,12 +126,12 @@ def write(dest: Path, texts: Mapping[str, str], removed: Iterable[str]) -> None:
 
 
 def groups_of(variables: Mapping[str, Any]) -> set[str]:
-    """The groups that the host is in."""
+    """Return the groups of the host."""
     return {"all", *variables.get("group_names", ())}
 
 
 def roles_of(name: str, groups: set[str], folder: Path = Path()) -> Iterator[dict[str, Any]]:
-    """The roles that a playbook, with those it imports, runs on a host in these groups, in that order.
+    """Return the roles that a playbook and its imported playbooks run on a host in these groups, in that order.
 
     A playbook's name is its path from the folder, or that of one in a collection, as ``dataplatform.fleet.site``.
     """
@@ -165,12 +165,12 @@ def placed(body: Json, namespace: str, found: list[tuple[Json, Source]]) -> Json
 
 
 def file_name(body: Json) -> str:
-    """``Deployment-web-web.yaml``, in a form that every file system takes."""
+    """Return a file name such as ``Deployment-web-web.yaml`` that is valid in every file system."""
     metadata = body["metadata"]
     parts = [body["kind"], metadata.get("namespace"), metadata["name"]]
     return "-".join(str(part) for part in parts if part).replace(":", "_").replace("/", "_") + ".yaml"
 
 
 def text_of(body: Json) -> str:
-    """An object as YAML, the same in each run, without anything of a secret value."""
+    """Return an object as YAML: the same text in each run, and without secret values."""
     return dump(clean(body, hide=lambda _: "<redacted>"))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take a cluster's lock for the length of a run. Documented in the module of the same name."""
+"""Hold a cluster's lock during a run. Documented in the module of the same name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ display = Display()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Runs in a worker process, whose parent is the run: that one's life is what the lock is bound to."""
+    """Run in a worker process. Its parent is the process of the run, and the lock ends with that process."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -119,7 +119,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {"lock": mine and mine.public(table.now())}
         if mine is None:
             raise LostError(not_taken_text(options["name"]))
-        table.exists()  # its answer has the clock of AWS
+        table.exists()  # the response has the time of AWS
         renewed = heartbeat.clock()
         confirm(table, mine)
         keeper.keep_on(table.skew, renewed)
@@ -134,7 +134,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             other = release(table, mine or keeper.lock) if held else None
         except LockError:
-            keeper.keep_on(table.skew)  # it tries again when the run ends
+            keeper.keep_on(table.skew)  # the keeping process tries again when the run ends
             raise
         keeper.forget()
         if mine and (held is None or other):
@@ -143,10 +143,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _broken(self, table: Table, _keeper: Keeper, options: dict[str, Any]) -> dict[str, Any]:
         if not table.exists():
-            return {"lock": None, "msg": f"Nobody holds the lock on cluster {options['name']}."}
+            return {"lock": None, "msg": f"No run holds the lock on cluster {options['name']}."}
         held = table.get(options["name"]) if self._task.check_mode else remove(table, options["name"])
         if held is None:
-            return {"lock": None, "msg": f"Nobody holds the lock on cluster {options['name']}."}
+            return {"lock": None, "msg": f"No run holds the lock on cluster {options['name']}."}
         text = f"The lock on cluster {options['name']} was taken from {held.describe(table.now())}."
         if not self._task.check_mode:
             display.warning(text)
@@ -154,7 +154,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 class Keeper:
-    """What this run remembers of one lock, in its temporary directory, and the process that keeps it."""
+    """One lock of this run: its record in the run's temporary directory, and the process that keeps it."""
 
     def __init__(self, connection: dict[str, Any], options: Mapping[str, Any], lock: Lock) -> None:
         self.lock = lock
@@ -163,18 +163,18 @@ class Keeper:
         self._table = options["table"]
         where = [connection.get("endpoint_url"), connection.get("region"), self._table, lock.cluster]
         name = hashlib.sha256(json.dumps(where).encode()).hexdigest()[:16]
-        # The keeping process has the environment that this one has now.
+        # The keeping process inherits the current environment.
         way = json.dumps([connection, way_to_aws()], sort_keys=True)
         self._fingerprint = hashlib.sha256(way.encode()).hexdigest()
         self._place = str(run.directory() / f"{held.PREFIX}{name}")
 
     def remembered(self) -> Lock | None:
-        """The lock as this run took it, if it did."""
+        """Return the lock if this run has taken it."""
         memory = self._read()
         return Lock(**memory["lock"]) if memory else None
 
     def keep_on(self, skew: float, renewed: float | None = None) -> None:
-        """Start the keeping process again if it was killed, does not succeed, or works with credentials of before.
+        """Start the keeping process again if it was killed, fails, or has outdated credentials.
 
         ``renewed``: when the lock was renewed, if it was just now.
         """
@@ -185,7 +185,7 @@ class Keeper:
             _end(memory)
 
     def start(self, lock: Lock, skew: float, renewed: float) -> None:
-        """Start the keeping process and wait until it works; ``renewed`` is when the lock was, on heartbeat's clock."""
+        """Start the keeping process and wait until it is ready; ``renewed``: heartbeat's time of the last renewal."""
         process = run.process()
         began = heartbeat.started(process)
         if began is None:
@@ -246,7 +246,7 @@ class Keeper:
 
 
 def _end(memory: Mapping[str, Any]) -> None:
-    """End the process, and wait for its end: who looks next shall not take it for a living one."""
+    """End the process and wait for its end, so that it does not count as running."""
     if not held.ended(memory):
         with contextlib.suppress(ProcessLookupError):
             os.kill(memory["pid"], signal.SIGKILL)
@@ -254,7 +254,7 @@ def _end(memory: Mapping[str, Any]) -> None:
 
 
 def connection_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """How to reach DynamoDB, in a form that can be handed to another process."""
+    """Return the connection to DynamoDB in a form that can be passed to another process."""
     keys = ("access_key", "secret_key", "session_token", "profile", "endpoint_url")
     connection = {key: options.get(key) or None for key in keys}
     if connection["profile"] and connection["access_key"]:
@@ -267,11 +267,11 @@ def connection_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lock_of(options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Lock:
-    """The lock as this run would hold it."""
+    """Return the lock that this run would hold."""
     host = socket.gethostname()
     user = task_vars.get("awx_user_name") or task_vars.get("tower_user_name") or _user()
     job = task_vars.get("awx_job_id") or task_vars.get("tower_job_id")
-    # Never the whole command line: extra variables may be secrets.
+    # Not the whole command line: extra variables can be secrets.
     playbooks = " ".join(Path(name).name for name in context.CLIARGS.get("args", ())) or "ansible"
     return Lock(
         cluster=options["name"],

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Give variables the types that the roles of this collection declare for them."""
+"""Convert variables to the types that the roles of this collection declare."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
 
 def _changed(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options among the variables whose declared type is another than that of their value."""
+    """Return the options among the variables whose value does not have the declared type."""
     options, roles = all_specifications(), role_of_options()
     types = {name: converted(name, variables[name], options[name]) for name in variables.keys() & options.keys()}
     types |= {name: typed_parts(roles[name], name, value) for name, value in types.items() if name in roles}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run modules here, in a fork of an interpreter that has their libraries loaded."""
+"""Run modules on the controller, in forks of an interpreter that has loaded their libraries."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - The dataplatform.fleet authors (@dataplatform-fleet)
 description:
-  - A drop-in for P(ansible.builtin.local#connection). Modules run in a fork of one interpreter per run of Ansible, in
-    which what they import is loaded already. So a task with C(boto3) takes a fraction of a second instead of more
+  - A replacement for P(ansible.builtin.local#connection). Modules run in forks of one interpreter per run of Ansible,
+    which has loaded the libraries of the modules. A task with C(boto3) takes a fraction of a second instead of more
     than one.
   - All else is done as P(ansible.builtin.local#connection) does it, privilege escalation, commands, asynchronous tasks,
     tasks with an C(environment) and modules that are not written in Python included, and all if pipelining is off, on
@@ -77,9 +77,9 @@ LONGEST_DIRECTORY = 90
 
 
 class Connection(Local):  # type: ignore[misc]
-    """`local`, but for Python modules that are handed over by pipelining.
+    """The connection `local`, except for Python modules that Ansible sends by pipelining.
 
-    It also calls itself so: by that name Ansible sets the directory that modules run in, and knows the controller.
+    The name of its transport is `local` too: by it, Ansible recognises the controller and sets the working directory.
     """
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -89,7 +89,7 @@ class Connection(Local):  # type: ignore[misc]
             Exit status, standard output and standard error.
 
         Raises:
-            AnsibleConnectionFailure: The interpreter went away while it ran the module.
+            AnsibleConnectionFailure: The interpreter ended while it ran the module.
         """
         self._connect()
         run.end_with_it()
@@ -104,15 +104,15 @@ class Connection(Local):  # type: ignore[misc]
 
     @functools.cached_property
     def _become_success_timeout(self) -> int:
-        """Seconds; Ansible's own looks a default up that is there only once the plugin `local` has been loaded."""
+        """In seconds. The default of Ansible's method exists only after the plugin `local` has been loaded."""
         seconds: int = self.get_option("become_success_timeout")
         return seconds if seconds >= 1 else BECOME_SECONDS
 
 
 def python_of(command: str) -> tuple[str, dict[str, str]] | None:
-    """The interpreter of a command that does nothing but run a module from its standard input, and its variables.
+    """Return the interpreter and the variables of a command that only runs a module from standard input, or None.
 
-    With variables of the task's own it is none of those: some are read when an interpreter starts. The lock's is not.
+    A command with other variables than the lock's is refused: an interpreter reads some of them when it starts.
     """
     try:
         shell, option, line = shlex.split(command)
@@ -122,13 +122,13 @@ def python_of(command: str) -> tuple[str, dict[str, str]] | None:
     variables = {}
     if words and words[0].startswith(f"{VARIABLE}="):
         variables[VARIABLE] = words.pop(0).partition("=")[2]
-    # Ansible adds a sleep where a terminal could lose the end of the output; there is no terminal here.
+    # Ansible adds a sleep for terminals that could lose the end of the output.
     if words[1:] == ["&&", "sleep", "0"]:
         words = words[:1]
     if option != "-c" or Path(shell).name != "sh" or len(words) != 1:
         return None
     (interpreter,) = words
-    # A script around an interpreter may set variables for it.
+    # A wrapper script around an interpreter can set variables.
     with contextlib.suppress(OSError), open(interpreter, "rb") as program:  # noqa: PTH123  # a relative one is the shell's
         if interpreter.startswith("/") and program.read(len(EXECUTABLE)) == EXECUTABLE:
             return interpreter, variables
@@ -136,7 +136,7 @@ def python_of(command: str) -> tuple[str, dict[str, str]] | None:
 
 
 class Caller(contextlib.ExitStack):
-    """The end of a module's connection to the interpreter, and of its output. Left early, it ends the module."""
+    """The client's end of a module's connection and of its output. The module ends when it is closed."""
 
     def __init__(self, interpreter: str, directory: str) -> None:
         """Connect to the directory's interpreter, or start one; raises OSError where neither works."""
@@ -154,7 +154,7 @@ class Caller(contextlib.ExitStack):
             self.push(stack.pop_all())
 
     def start(self, source: bytes, settings: dict[str, Any]) -> bool:
-        """Hand a module over; False if it has not been taken, and nothing has been run."""
+        """Send a module to the interpreter; False if the interpreter has refused it without running it."""
         about = json.dumps(settings).encode()
         try:
             socket.send_fds(self._socket, [server.LENGTHS.pack(len(about), len(source))], self._theirs)
@@ -165,10 +165,10 @@ class Caller(contextlib.ExitStack):
         return self._socket.recv(1) == server.STARTED
 
     def result(self) -> tuple[int, bytes, bytes]:
-        """Wait for the end of the module and of what it has written.
+        """Wait for the end of the module and of its output.
 
         Raises:
-            AnsibleConnectionFailure: The interpreter went away before.
+            AnsibleConnectionFailure: The interpreter ended before the module.
         """
         with selectors.DefaultSelector() as selector:
             for descriptor in self._outputs:
@@ -182,14 +182,14 @@ class Caller(contextlib.ExitStack):
         status = self._socket.recv(server.STATUS.size, socket.MSG_WAITALL)
         if len(status) < server.STATUS.size:
             raise AnsibleConnectionFailure(
-                "The interpreter that ran the module has ended before it. Run again, or with ansible_connection=local."
+                "The interpreter ended before the module that it ran. Run again, or with ansible_connection=local."
             )
         output, error = self._outputs.values()
         return server.STATUS.unpack(status)[0], bytes(output), bytes(error)
 
 
 def ask(interpreter: str, variables: Mapping[str, str], source: bytes, directory: str | bytes | None) -> Caller | None:
-    """Hand a module over; None where no interpreter takes it, and nothing has been run."""
+    """Send a module to the interpreter; None if no interpreter accepts it, and nothing has run."""
     umask = os.umask(0)
     os.umask(umask)
     with contextlib.ExitStack() as stack:
@@ -205,7 +205,7 @@ def ask(interpreter: str, variables: Mapping[str, str], source: bytes, directory
 
 
 def address_of(interpreter: str, directory: str) -> str:
-    """The socket of this run's warm interpreter, which is started if this is its first module."""
+    """Return the socket of this run's interpreter, and start the interpreter for the first module."""
     name = hashlib.sha256(interpreter.encode()).hexdigest()[:16]
     address = Path(constants.DEFAULT_LOCAL_TMP) / f"warm-{name}"
     with address.with_suffix(".lock").open("w") as lock:
@@ -216,7 +216,7 @@ def address_of(interpreter: str, directory: str) -> str:
 
 
 def start(interpreter: str, address: Path, directory: str) -> None:
-    """Start an interpreter that ends with this run, and leave the directory of its socket in a file."""
+    """Start an interpreter that ends with this run, and write the directory of its socket to a file."""
     scratch = address.with_suffix(".d")
     if len(os.fsencode(scratch)) < LONGEST_DIRECTORY:
         scratch.mkdir(0o700)
@@ -228,7 +228,7 @@ def start(interpreter: str, address: Path, directory: str) -> None:
         failed.callback(shutil.rmtree, scratch, ignore_errors=True)
         served = os.pidfd_open(run.process())
         stack.callback(os.close, served)
-        run.process()  # a number may have been given to another process before it was opened
+        run.process()  # the process id can belong to another process if the run ended before pidfd_open
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(f"{scratch}/socket")
         listener.listen(128)

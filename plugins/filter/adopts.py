@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which existing resources a person has named to become the fleet's."""
+"""Which existing resources the options name for adoption by the fleet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership impo
 
 
 def names_to_adopt(given: str | Iterable[str] | None) -> list[str]:
-    """Return names as a list; ``given`` is a list, or a text of them with commas between."""
+    """Return names as a list; ``given`` is a list or a comma-separated text."""
     entries = given.split(",") if isinstance(given, str) else given or ()
     return [name for entry in entries if (name := str(entry).strip())]
 

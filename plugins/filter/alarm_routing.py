@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From whom alarms shall reach to Grafana's contact points, notification policies and mute timings."""
+"""Convert the receivers of alarms to Grafana's contact points, notification policies and mute timings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 SEVERITIES = ("critical", "warning", "info")
-# Grafana wants a receiver, and the receiver an address. All routes to this one are muted at all times.
+# Grafana requires a receiver, and a receiver requires an address. All routes to this receiver are always muted.
 NOBODY = "nobody"
 NOWHERE = "nobody@example.invalid"
 NEVER = "never"
@@ -23,11 +23,11 @@ _ORG = {"orgId": 1}
 
 
 def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Grafana's provisioning files for ``wanted``, by their names, and ``reached``: whether anybody is.
+    """Return Grafana's provisioning files for ``wanted`` by name, and ``reached``: whether there is a receiver.
 
-    In contact points and policies Grafana takes ``$NAME`` for an environment variable: secrets come in that way, and a
-    dollar sign in what a site has given is doubled. ``slack_secrets`` has by variable where the webhooks of
-    environments are.
+    In contact points and policies, Grafana replaces ``$NAME`` by an environment variable. Secrets are given that way,
+    and dollar signs in option values are doubled. ``slack_secrets`` has, by variable, where the webhooks of
+    environments are stored.
     """
     environments = wanted["environments"]
     timings = {str(timing["name"]) for timing in wanted["mute_timings"]}
@@ -36,7 +36,7 @@ def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
     points: list[dict[str, Any]] = []
     routes: list[dict[str, Any]] = []
     unused: list[dict[str, Any]] = []
-    # The first route that matches is taken, so those of environments come before those of all.
+    # Grafana uses the first matching route, so the routes of environments precede the general ones.
     for environment, settings in [*environments.items(), ("", {})]:
         for severity in SEVERITIES:
             name = f"{environment}-{severity}" if environment else severity
@@ -45,7 +45,7 @@ def alarm_routing(wanted: Mapping[str, Any]) -> dict[str, Any]:
                 points.append(_ORG | {"name": name, "receivers": receivers})
             unused += [_ORG | {"uid": uid} for uid in _uids(name) if uid not in {each["uid"] for each in receivers}]
             routes.append(_route(wanted, environment, settings or {}, severity, name if receivers else NOBODY))
-    # What carries no severity, such as an error of a data source, is taken for a warning.
+    # An alert without a severity, such as an error of a data source, is routed as a warning.
     routes.append(routes[-2] | {"object_matchers": [["alertname", "=~", ".+"]]})
     reached = bool(points)
     heartbeat = wanted["heartbeat"]
@@ -99,7 +99,7 @@ def _check(environments: Mapping[str, Any], timings: Iterable[str]) -> None:
 
 
 def _hooks(environments: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variable of each environment that has a webhook of its own."""
+    """Return the variable of each environment with a separate webhook."""
     found: dict[str, str] = {}
     for name, settings in environments.items():
         if (settings or {}).get("slack_secret"):
@@ -118,7 +118,7 @@ def _literal(text: str) -> str:
 
 
 def _uids(name: str) -> list[str]:
-    """Return what the receivers of a contact point are called; Grafana allows 40 characters."""
+    """Return the identifiers of a contact point's receivers; Grafana allows 40 characters."""
     return [f"{kind}-{name}"[:40] for kind in ("email", "slack")]
 
 
@@ -144,7 +144,7 @@ def _receivers(
         }
         found.append(_receiver(email_uid, "email", content))
     if (hook or slack["configured"]) and severity in slack["severities"]:
-        # The channel of all is not one that another webhook writes to.
+        # A webhook of another workspace cannot write to the general channel.
         channel = settings.get("slack_channel", "" if hook else slack["channel"])
         content = {
             "url": f"${hook or _SLACK_URL}",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The amounts that quantities of Kubernetes stand for."""
+"""Convert quantities of Kubernetes to numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.normalis
 
 
 def amount(value: str | float) -> float:
-    """Return the number that a quantity stands for. Raises AnsibleFilterError for what is none."""
+    """Return the number of a quantity. Raises AnsibleFilterError if ``value`` is not a quantity."""
     found = quantity(value)
     if found is None:
         raise AnsibleFilterError(f"amount: {value!r} is not a Kubernetes quantity, such as 500m, 2, 1k or 10Gi.")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the options of the role elasticsearch to what its reconciler keeps. The logic: plugin_utils/_elasticsearch."""
+"""Convert the options of the role elasticsearch to the objects that its reconciler manages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._elasticsearch.
 
 
 def elasticsearch_declared(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings, templates, streams, roles, users, repositories and policies, each by its name."""
+    """Return settings, templates, data streams, roles, users, repositories and policies by name."""
     return declared(options)
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a site's overrides and members to the alert rules that Grafana is provisioned with."""
+"""Convert overrides and members to Grafana's provisioned alert rules."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dashboards of the role grafana and a site's own, and what is wrong with them."""
+"""The dashboards of the role grafana and custom dashboards, with their faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 from ansible.errors import AnsibleFilterError
 from ansible.plugins.filter.core import to_nice_json
 
-# A ConfigMap holds 1 MiB, names and managed fields included.
+# A ConfigMap can have 1 MiB, including names and managed fields.
 MOST_CHARACTERS: Final = 921600
 _UID: Final = re.compile(r"(?=.{1,40}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -22,7 +22,7 @@ Given = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard, and where it comes from, for messages."""
+    """A dashboard and its source, for messages."""
 
     uid: str
     folder: str
@@ -35,8 +35,8 @@ def grafana_dashboards(
 ) -> dict[str, Any]:
     """Return ``dashboards``, the shipped ones first, and ``faults``: sentences.
 
-    ``shipped`` has the texts of the role's own by their uid, ``files`` those of a site's by their path.
-    Raises AnsibleFilterError if a text is no JSON object.
+    ``shipped`` has the role's dashboards by uid, ``files`` the custom dashboards by path, each as text.
+    Raises AnsibleFilterError if a text is not a JSON object.
     """
     found = [
         Dashboard(uid, folders[uid], f"roles/grafana/files/dashboards/{uid}.json", shipped[uid])
@@ -77,12 +77,12 @@ def _faults(found: Sequence[Dashboard]) -> Iterator[str]:
             if len(one.text) > MOST_CHARACTERS:
                 yield (
                     f"{one.source}: the dashboard has {len(one.text)} characters, more than the {MOST_CHARACTERS} that "
-                    "fit in a ConfigMap. Divide it in two."
+                    "fit in a ConfigMap. Split it into two dashboards."
                 )
         if uid and len(same) > 1:
             yield (
                 f'The uid "{uid}" is in {" and in ".join(one.source for one in same)}: Grafana would show only one of '
-                "the dashboards. Change it in one that is yours."
+                "the dashboards. Change the uid of your dashboard."
             )
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Annotations by which a Service of type LoadBalancer gets a Network Load Balancer."""
+"""Annotations of a Service of type LoadBalancer for a Network Load Balancer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_balancer_annotations(
 ) -> dict[str, str]:
     """Return the annotations that ``controller`` understands; tags only if there are any.
 
-    Raises AnsibleFilterError for a controller that is none of ``CONTROLLERS``.
+    Raises AnsibleFilterError for a controller that is not one of ``CONTROLLERS``.
     """
     if controller not in CONTROLLERS:
         raise AnsibleFilterError(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of several resources of one name are the fleet's."""
+"""Which of several resources with the same name belong to the fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
 def own(
     found: Iterable[Mapping[str, Any]], tags: Mapping[str, Any] | None, *, strict: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return those of ``found`` that belong to whoever gives ``tags``; where none do, all, or with ``strict`` none."""
+    """Return the resources in ``found`` with the ownership ``tags``; if there are none, all, or none if ``strict``."""
     if strict:
         return [one for one in found if owned(one.get("tags") or {}, tags)]
     return preferred(found, tags, lambda one: one.get("tags") or {})

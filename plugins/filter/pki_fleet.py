@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan what the controlplane's run makes for the whole fleet: root, issuers, Kafka credentials."""
+"""Plan the secrets that the controlplane's run creates for the fleet: root CA, issuers, Kafka credentials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pki_fleet(
     certificates: Sequence[Mapping[str, Any]] = (),
     check_mode: bool = False,
 ) -> dict[str, Any]:
-    """Return what is due, and the documents as they are to be written. Nothing of it goes to an output."""
+    """Return the secrets that are due and the documents to write. No output contains them."""
     times = plan.Times.of(days)
     root = plan.root(documents.get("ca", {}), times, rotate="root" in rotate)
     issuers = planned_issuers(documents, members, root, times, reserved=reserved, rotate=rotate)
@@ -60,7 +60,7 @@ def pki_fleet(
 def made_by(
     keys: Sequence[Mapping[str, Any]], certificates: Sequence[Mapping[str, Any]], placeholders: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return what looped tasks have made, by the names of their items. In check mode they were skipped."""
+    """Return the results of looped tasks by the names of their items. In check mode the tasks were skipped."""
     made = {name: {"certificate": PLACEHOLDER, "private_key": PLACEHOLDER} for name in placeholders}
     for key, certificate in zip(keys, certificates, strict=False):
         if "certificate" in certificate and "privatekey" in key:
@@ -70,7 +70,7 @@ def made_by(
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a mistake in the arguments be an error of the template, without the values."""
+    """Report an error in the arguments as an error of the template, without the values."""
 
     def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a filter's
         try:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan what a member's own run makes: its certificates and passwords."""
+"""Plan the certificates and passwords that a member's run creates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pki_member(
     made: Sequence[Mapping[str, Any]] = (),
     check_mode: bool = False,
 ) -> dict[str, Any]:
-    """Return what is due, and the documents as they are to be written. Nothing of it goes to an output."""
+    """Return the secrets that are due and the documents to write. No output contains them."""
     times = plan.Times.of(days)
     issuer = documents.get(f"{member}/issuer", {})
     live = documents.get(f"{member}/tls", {})

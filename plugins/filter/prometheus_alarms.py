@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a site's overrides to the alerting rules of a cluster's Prometheus."""
+"""Convert overrides to the alerting rules of a cluster's Prometheus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def rule_files(alarms: Site, cluster: str) -> dict[str, dict[str, Any]]:
-    """Return the rule files of a cluster's Prometheus, by their names."""
+    """Return the rule files of a cluster's Prometheus by name."""
     found = {}
     for topic in alarms.of(cluster):
         rules = [
@@ -34,13 +34,13 @@ def rule_files(alarms: Site, cluster: str) -> dict[str, dict[str, Any]]:
 def prometheus_alarms(
     overrides: Value, *, cluster: str, extra: Value = None, folder: str | None = None, members: Collection[str] = ()
 ) -> dict[str, str]:
-    """Return the rule files of ``cluster``, by their names, as YAML. Raises AnsibleFilterError."""
+    """Return the rule files of ``cluster`` by name, as YAML. Raises AnsibleFilterError."""
     try:
         alarms = site(overrides, extra, folder=folder, clusters=members)
     except AlarmError as error:
         raise AnsibleFilterError(f"prometheus_alarms: {error}") from error
     return {
-        # A line for each expression, so that a diff and a search show it whole.
+        # Each expression is on one line, so that a diff and a search show the whole expression.
         name: yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=1_000_000)
         for name, document in rule_files(alarms, str(cluster)).items()
     }

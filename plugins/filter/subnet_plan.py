@@ -23,9 +23,9 @@ def _network(cidr: str) -> IPv4Network:
 
 
 def _prefixes(tiers: Mapping[str, Any]) -> dict[str, int]:
-    """Return the tiers with the largest subnets first, which keeps every subnet aligned to its own size."""
+    """Return the tiers with the largest subnets first, which aligns every subnet to its size."""
     if not tiers:
-        raise AnsibleFilterError("subnet_plan: no tiers are given")
+        raise AnsibleFilterError("subnet_plan: tiers is empty")
     prefixes: dict[str, int] = {}
     for tier, given in tiers.items():
         try:
@@ -48,7 +48,7 @@ def subnet_plan(cidr: str, azs: Sequence[str], tiers: Mapping[str, Any], prefix:
     network = _network(cidr)
     sizes = _prefixes(tiers)
     if len(set(azs)) != len(azs) or not azs:
-        raise AnsibleFilterError(f"subnet_plan: the zones must be given and be different, not {list(azs)}")
+        raise AnsibleFilterError(f"subnet_plan: azs must be a list of different zones, not {list(azs)}")
 
     addresses = sum(2 ** (32 - size) for size in sizes.values())
     block = 32 - (addresses - 1).bit_length()

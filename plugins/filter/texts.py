@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write values of YAML where only text has a place: annotations, labels, tags, settings files, command lines."""
+"""Convert values of YAML to text for annotations, labels, tags, settings files and command lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def text(value: Value) -> str:
     entries = value if _is_list(value) else [value]
     for entry in entries:
         if isinstance(entry, Mapping) or _is_list(entry):
-            raise AnsibleFilterError(f"text: {entry!r} is no text: give a text, a number, a boolean or a list of them")
+            raise AnsibleFilterError(f"text: {entry!r} is not text: give a text, a number, a boolean or a list of them")
     return ",".join(_texts.text(entry) for entry in entries)
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what was found in each cluster to a verdict on the run."""
+"""Summarise the results of all clusters in a verdict on the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.hops im
     verdict,
 )
 
-# The worst one is the run's.
+# The worst verdict of a cluster is the verdict of the run.
 _ORDER = ("verified", "not_verified", "failed")
 _WORDS = {"verified": "verified", "not_verified": "NOT VERIFIED", "failed": "FAILED"}
 

@@ -75,12 +75,12 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._shared_values.
 
 
 class LookupModule(SharedLookup):
-    """Lists Secrets Manager."""
+    """List the members from Secrets Manager."""
 
     def find(self, terms: list[str], known: Mapping[str, Any]) -> list[str]:
         declared = set(self.get_option("members") or {})
         if terms:
-            raise AnsibleLookupError(f"fleet_members takes no terms, and was given {', '.join(map(str, terms))}.")
+            raise AnsibleLookupError(f"fleet_members has no terms, but got {', '.join(map(str, terms))}.")
         undeclared = self.get_option("undeclared")
         if with_placeholders():
             return [] if undeclared else sorted(declared)

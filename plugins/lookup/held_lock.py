@@ -61,14 +61,14 @@ display = Display()
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
-    """Looks at the files of the process that keeps the lock."""
+    """Read the files of the process that keeps the lock."""
 
     def run(
         self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: object
     ) -> list[dict[str, str]]:
         self.set_options(var_options=variables, direct=kwargs)
         run.end_with_it()
-        # A variable could say so in a run that does change something.
+        # Not a variable: it could claim check mode in a run that changes something.
         if context.CLIARGS.get("check") or _validates():
             return [{} for _ in terms]
         try:
@@ -83,7 +83,7 @@ def _validates() -> bool:
 
 
 def _held(cluster: str) -> str:
-    """The place of the lock on a cluster. Raises LostError unless this run holds it."""
+    """Return the path of the files of the lock on a cluster. Raises LostError unless this run holds it."""
     for place, memory in held.memories(run.directory()):
         if memory["lock"]["cluster"] == cluster:
             problem = held.demand(place)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Libraries that Ansible does not bring: a missing one is an error of the caller's, in Ansible's own sentence."""
+"""Libraries that Ansible does not require. A missing one is reported with Ansible's own message."""
 
 from __future__ import annotations
 

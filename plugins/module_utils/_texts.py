@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of YAML where an API takes text only: tags of AWS, labels of Kubernetes."""
+"""Convert values of YAML to text for AWS tags and Kubernetes labels."""
 
 from __future__ import annotations
 

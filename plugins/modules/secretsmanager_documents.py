@@ -179,7 +179,7 @@ def manage(this: Run) -> dict[str, Value]:
     client = this.client("secretsmanager")
     key = api.kms_key(this.client("kms"), options["kms_key"]) if wants else ()
     if wants and not key and not this.check_mode:
-        raise AwsError(f"There is no key {options['kms_key']}: the controlplane's run makes it.")
+        raise AwsError(f"There is no key {options['kms_key']}: the controlplane's run creates it.")
     live = api.read(client, [*(want.name for want in wants), *gone])
     plan.refuse_foreign(live.values(), options["tags"], options["adopt"])
     purge = options["purge_tags"] and options["tags"] is not None

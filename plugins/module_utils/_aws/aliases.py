@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names for what has no static type: botocore makes its classes at run time, and JSON holds anything."""
+"""Names for values without a static type: botocore creates its classes at run time, and JSON can hold any value."""
 
 from __future__ import annotations
 

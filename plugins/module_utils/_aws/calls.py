@@ -18,25 +18,25 @@ try:
     from botocore import xform_name
     from botocore.exceptions import ClientError
 except ImportError:
-    pass  # AnsibleAWSModule says what is missing
+    pass  # AnsibleAWSModule reports the missing library
 
-# Refusals that end by themselves, as "operation code: text", beside those that AWSRetry knows.
+# Temporary errors, as "operation code: text", in addition to those of AWSRetry.
 _ANY_SERVICE: Final = re.compile(
     r"\w+ (RequestThrottled|ServerException|ServiceUnavailableException|ThrottlingException):"
 )
 _ENDS_BY_ITSELF: Final[Mapping[str, re.Pattern[str]]] = {
-    # An address outlives its NAT gateway's end by some seconds.
+    # An address stays associated for some seconds after the deletion of its NAT gateway.
     "ec2": re.compile(r"\w+ InvalidIPAddress\.InUse:"),
-    # EKS may not find the access entry yet that it has just created.
+    # EKS may not find an access entry that it has just created.
     "eks": re.compile(
         r"AssociateAccessPolicy ResourceNotFoundException:.*principalArn could not be found", re.IGNORECASE | re.DOTALL
     ),
-    # Route 53 carries out one change of a zone after the other.
+    # Route 53 serialises the changes of a zone.
     "route53": re.compile(r"\w+ PriorRequestNotComplete:"),
-    # S3 takes one change of a bucket's settings at a time.
+    # S3 accepts one change of a bucket's settings at a time.
     "s3": re.compile(r"\w+ OperationAborted:"),
 }
-# IAM and EC2 are eventually consistent: others may not know a role or a launch template yet that exists already.
+# IAM and EC2 are eventually consistent: other services may not find a new role or launch template.
 _REFERS: Final[Mapping[str, re.Pattern[str]]] = {
     "ec2": re.compile(r"CreateFlowLogs \w+:.*\bassumed?\b", re.DOTALL),
     "eks": re.compile(
@@ -49,7 +49,7 @@ _REFERS: Final[Mapping[str, re.Pattern[str]]] = {
         re.IGNORECASE | re.DOTALL,
     ),
 }
-# A resource made a moment ago may not be known everywhere yet. EC2 spells the same refusal in several ways.
+# A new resource may not be found everywhere. EC2 has several texts for this error.
 _NOT_KNOWN_YET: Final[Mapping[str, re.Pattern[str]]] = {
     "ec2": re.compile(r"\w+ (Invalid(?!Route\.)\w+\.NotFound|NatGatewayNotFound):"),
     "s3": re.compile(r"\w+ NoSuchBucket:"),
@@ -59,11 +59,11 @@ _DELETES: Final = ("Delete", "Disassociate")
 
 
 Ends = Callable[[str], object]
-"""Whether a refusal, as "operation code: text", ends by itself."""
+"""Whether an error, as "operation code: text", is temporary."""
 
 
 class _Retry(AWSRetry):  # type: ignore[misc]
-    """AWSRetry that looks at the whole refusal: some services say by the text alone that it ends by itself."""
+    """AWSRetry that checks the whole error: of some services, only the text shows that an error is temporary."""
 
     @staticmethod
     def status_code_from_exception(error: ClientError) -> ClientError:
@@ -77,14 +77,14 @@ class _Retry(AWSRetry):  # type: ignore[misc]
 
 
 def retried[**Given, Answer](call: Callable[Given, Answer], *passing: Ends) -> Callable[Given, Answer]:
-    """Return *call*, repeated for about a minute while AWS throttles, fails or refuses as one of *passing* knows."""
+    """Return *call*, repeated for about a minute while AWS throttles, fails, or *passing* accepts the error."""
     policy = _Retry.jittered_backoff(retries=10, delay=1, max_delay=20, catch_extra_error_codes=passing)
     found: Callable[Given, Answer] = policy(call)
     return found
 
 
 def passing(client: Client, *, made: bool = False, exist: Callable[[], bool] = lambda: True) -> list[Ends]:
-    """Return what knows the refusals of the service of *client* that end by themselves.
+    """Return a function that tells the temporary errors of the service of *client*.
 
     That a resource does not exist ends by itself only where this run has *made* one. A refusal that is about a role or
     a launch template does only if these *exist*, which is asked once.
@@ -99,7 +99,7 @@ def passing(client: Client, *, made: bool = False, exist: Callable[[], bool] = l
 
 
 def call(client: Client, operation: str, /, **request: object) -> Document:
-    """Make one call, repeated while its refusal will end by itself."""
+    """Make one call, repeated while its error is temporary."""
     return send(client, operation, request)
 
 
@@ -140,11 +140,11 @@ def read(client: Client, operation: str, key: str, request: Mapping[str, object]
 
 
 def creates(operation: str) -> bool:
-    """Whether *operation* makes a resource, which may not be known everywhere at once."""
+    """Whether *operation* creates a resource, which may not be found everywhere at once."""
     return operation.startswith(_CREATES)
 
 
 def is_gone(operation: str, error: ClientError) -> bool:
-    """Whether a deletion is refused for there is nothing left: a repeated call finds what its first attempt left."""
+    """Whether a deletion fails because the resource is gone, as a repeated call does after a successful attempt."""
     code: str = error.response["Error"]["Code"]
     return operation.startswith(_DELETES) and bool(re.search("NotFound|NoSuch", code))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong, in words for the person who reads the task's output."""
+"""Errors with messages for the reader of a task's output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .aliases import Value
 
 
 class AwsError(Exception):
-    """An error to be shown as it is; *details* become additional keys of the failed task's result."""
+    """An error whose message is shown unchanged; *details* become additional keys of the failed task's result."""
 
     def __init__(self, message: str, **details: Value) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class ClusterNotFoundError(AwsError):
 
 
 class ImmutableError(AwsError):
-    """Fields differ that EKS cannot change."""
+    """EKS cannot change the fields that differ."""
 
     def __init__(self, resource: str, fields: Iterable[ImmutableField]) -> None:
         found = list(fields)
@@ -58,7 +58,7 @@ class WaitTimeoutError(AwsError):
 
 
 def issues_text(issues: Iterable[Mapping[str, Any]]) -> str:
-    """One line out of the API's health issues or update errors.
+    """Return one line for the API's health issues or update errors.
 
     >>> issues_text([{"code": "AccessDenied", "message": "no", "resourceIds": ["r"]}])
     'AccessDenied: no (r)'

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans: what a run will do, decided before anything is done. Pure; the resources' planners build on this page."""
+"""Plans: the API calls of a run, decided before the first call. Pure functions, used by each resource's planner."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps for one *resource* (a phrase like ``node group one/workers``), in order.
+    """The steps for one *resource* (text such as ``node group one/workers``), in order.
 
-    Without it the fields of the steps say themselves whose they are.
+    Without it, the fields of the steps name their resource.
     """
 
     resource: str = ""
@@ -80,7 +80,7 @@ class Plan:
         return {"before": _shown(before), "after": _shown(after), **headers}
 
     def tags(self, had: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The tags that a resource which *had* these has once the plan is carried out."""
+        """Return the tags of a resource after the plan; *had* are its tags before."""
         found = dict(had or {})
         for step in self.steps:
             for name, change in step.changes.items():
@@ -95,7 +95,7 @@ class Plan:
 
 
 def differences(current: State, wanted: State) -> dict[str, Change]:
-    """The fields of *wanted* whose value in *current* is another. Fields that are not wanted are not managed."""
+    """Return the fields of *wanted* that differ in *current*. Fields that are not in *wanted* are not managed."""
     return {
         name: Change(current.get(name), value)
         for name, value in wanted.items()
@@ -104,12 +104,12 @@ def differences(current: State, wanted: State) -> dict[str, Change]:
 
 
 def creation(wanted: State) -> dict[str, Change]:
-    """Every wanted field as a change from nothing."""
+    """Return every wanted field as a change from None."""
     return {name: Change(None, value) for name, value in wanted.items() if value is not None}
 
 
 def deletion(current: State) -> dict[str, Change]:
-    """Every field as a change to nothing."""
+    """Return every field as a change to None."""
     return {name: Change(value, None) for name, value in current.items() if value not in (None, "", [], {})}
 
 
@@ -135,7 +135,7 @@ def prefixed(tags: Mapping[str, str] | None) -> dict[str, str]:
 def tag_changes(
     current: Mapping[str, str], wanted: Mapping[str, str] | None, *, purge: bool, needed: Collection[str] = ()
 ) -> tuple[dict[str, str], list[str]]:
-    """The tags to set and the keys to remove, so that *current* tags become *wanted*; None leaves them alone.
+    """Return the tags to set and the keys to remove, so that *current* tags become *wanted*; None changes nothing.
 
     Tags of AWS itself (``aws:``), those that say who owns the resource, and *needed* ones are never removed.
     """
@@ -185,7 +185,7 @@ def tag_fields(current: Mapping[str, str], values: Mapping[str, str | None], pre
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """*values* without those that are None."""
+    """Return *values* without the values that are None."""
     return {key: value for key, value in values.items() if value is not None}
 
 

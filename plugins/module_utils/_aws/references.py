@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles and launch templates that a request names: a new one is known everywhere soon, a mistyped one never."""
+"""Roles and launch templates in a request: a new one is found everywhere after some seconds, a mistyped one never."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's options to its result: clients, the plan carried out unless in check mode, errors in words."""
+"""A module's run from options to result: clients, the plan, its execution unless in check mode, errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ try:  # noqa: SIM105
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-# Of modules whose calls end at once, but may meet what another run has begun. In seconds.
+# In seconds, for modules without the option: a change of another run can be in progress.
 _WAIT_TIMEOUT = 900
 
 
@@ -29,7 +29,7 @@ class Run:
     """One run of a module: ``steps`` are those that were decided, ``done`` those that were carried out."""
 
     def __init__(self, module: Any, about: str = "") -> None:  # noqa: ANN401 - AnsibleAWSModule
-        """*about* is what the run does, for its error: it could not ..."""
+        """*about* completes the message of an error: "Could not ..."."""
         self.about = about
         self.module = module
         tags = module.params.get("tags")
@@ -59,7 +59,7 @@ class Run:
     def do(self, client: Client, step: Step, settle: Callable[[ClientError], bool] = lambda _: False) -> Document:
         """Make the call of *step* and return its answer; in check mode make none and return nothing.
 
-        *settle* waits for that to end for which AWS has refused the call, and tells whether there was anything.
+        *settle* waits for the operation because of which AWS has refused the call, and returns whether there was one.
         """
 
         def send() -> Document:
@@ -94,7 +94,7 @@ class Run:
 
 
 def outcome(plan: Plan, **returned: Value) -> dict[str, Value]:
-    """Return a module's result: what changes comes from the plan, in check mode too."""
+    """Return a module's result. The changes are those of the plan, in check mode too."""
     return {"changed": bool(plan), "diff": plan.diff(), "actions": plan.as_list(), **returned}
 
 
@@ -107,13 +107,13 @@ def run(
 ) -> None:
     """Do *work* and leave the module with its result, or with its error. *about* is what it manages.
 
-    *where* begins the messages of errors that do not say themselves what they are about.
+    *where* is the prefix of error messages that do not name the resource.
     """
     this = Run(module, f"manage {about}")
     try:
         result = work(this)
     except (AwsError, BotoCoreError, ClientError) as error:
-        # What was done before it went wrong is done: the next run goes on from there.
+        # The steps before the error are done. The next run continues from there.
         told = {"changed": bool(this.done), "actions": this.done, "waited": this.poller.report()}
         if isinstance(error, AwsError):
             message = f"{where}: {error.message}" if where else error.message

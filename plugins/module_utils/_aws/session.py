@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions and clients of what is no AnsibleAWSModule, from options with amazon.aws' names."""
+"""Sessions and clients for code that has no AnsibleAWSModule, from options with amazon.aws' names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _KEYS = ("access_key", "secret_key", "session_token")
 
 
 def session(options: Mapping[str, Any]) -> Session:
-    """A session of botocore with the profile of *options*, and with their keys instead of its own.
+    """Return a session of botocore with the profile of *options*; keys in *options* replace its credentials.
 
     Nothing is sent. Raises AwsError without botocore.
     """
     with needed("botocore", AwsError):
-        import botocore.session  # noqa: PLC0415 - half a second, not paid by who needs no AWS
+        import botocore.session  # noqa: PLC0415 - takes half a second
         from botocore.exceptions import PartialCredentialsError  # noqa: PLC0415
 
     keys: list[Any] = [options.get(key) or None for key in _KEYS]
@@ -33,7 +33,7 @@ def session(options: Mapping[str, Any]) -> Session:
 
 
 def client(made: Session, options: Mapping[str, Any], service: str, **config: Any) -> Client:  # noqa: ANN401 - of botocore
-    """A client of *made* with the region, endpoint and certificate settings of *options*.
+    """Return a client of *made* with the region, endpoint and certificate settings of *options*.
 
     *config* are settings of botocore.config.Config, which those of the option ``aws_config`` override.
     """
@@ -51,12 +51,12 @@ def client(made: Session, options: Mapping[str, Any], service: str, **config: An
 
 
 def verification(options: Mapping[str, Any]) -> bool | str | None:
-    """How the certificates of the endpoints are verified: not at all, with a bundle, or (None) with botocore's."""
+    """Return how certificates of endpoints are verified: False (not), a bundle's path, or None (botocore's bundle)."""
     return (options.get("aws_ca_bundle") or None) if options.get("validate_certs", True) else False
 
 
 def as_role(options: Mapping[str, Any], role_arn: str, name: str) -> dict[str, Any]:
-    """*options* with the keys of a role instead of their own credentials. *name* is that of the role's session."""
+    """Return *options* with the credentials of a role. *name* is the name of the role's session."""
     answer = client(session(options), options, "sts").assume_role(RoleArn=role_arn, RoleSessionName=name)
     keys = [answer["Credentials"][key] for key in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
     return {**options, **dict(zip(_KEYS, keys, strict=True))}

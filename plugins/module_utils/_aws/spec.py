@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that the modules of AWS share. Documentation: amazon.aws.tags and the fragment dataplatform.fleet.aws."""
+"""Options that the AWS modules share. Documented in amazon.aws.tags and the fragment dataplatform.fleet.aws."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pollers that remember what they saw, and fail with the API's own reasons."""
+"""Pollers that record states and fail with the API's reasons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_INTERVAL = 15.0
 
 @dataclass(frozen=True)
 class Probe:
-    """What one look at a resource showed. *reason* says why it is failed or still hanging."""
+    """The state of a resource at one time. *reason* says why it has failed or is not ready."""
 
     state: str
     done: bool = False
@@ -28,7 +28,7 @@ class Probe:
 
 @dataclass
 class Waited:
-    """One finished wait: on what, through which states, for how many seconds."""
+    """One finished wait: the resource, its states, and the duration in seconds."""
 
     on: str
     states: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Poller:
         self.waited: list[Waited] = []
 
     def until(self, on: str, look: Callable[[], Probe]) -> Probe:
-        """Look until the probe is done. Raises FailedError or WaitTimeoutError, both with the last reason."""
+        """Poll until the probe is done. Raises FailedError or WaitTimeoutError with the last reason."""
         begin = self.clock()
         if self.deadline is None:
             self.deadline = begin + self.timeout

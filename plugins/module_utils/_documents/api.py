@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets Manager as documents need it. Errors carry names, never values."""
+"""Calls of Secrets Manager for documents. Errors contain names, never values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except ImportError:
 
 
 class DocumentError(AwsError):
-    """A secret that is no document."""
+    """A secret that is not a document."""
 
 
 def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
@@ -32,7 +32,7 @@ def names(client: Client, fleet: str) -> dict[str, dict[str, str]]:
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
     """
 
-    # AWS compares beginnings; what else it may find is not the fleet's.
+    # AWS compares prefixes, so it can also return secrets of others.
     secrets = pages(client, "ListSecrets", "SecretList", Filters=[{"Key": "name", "Values": [f"{fleet}/"]}])
     listed = [one["Name"] for one in secrets if one["Name"].startswith(f"{fleet}/")]
     found = _each(sorted(listed), lambda name: _described(client, name))
@@ -52,7 +52,7 @@ def read(client: Client, wanted: Iterable[str]) -> dict[str, Live]:
 
 
 def kms_key(client: Client, key: str) -> tuple[str, ...]:
-    """Return a key's ARN, id, and the name it was asked by; empty if there is none."""
+    """Return a key's ARN, id, and the requested name; empty if the key does not exist."""
     try:
         found = call(client, "DescribeKey", KeyId=key)["KeyMetadata"]
     except ClientError as error:
@@ -85,7 +85,7 @@ def _content(client: Client, name: str) -> dict[str, Any] | None:
         text = call(client, "GetSecretValue", SecretId=name).get("SecretString", "")
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        # Deleted ones, which may still be restored, are gone for their readers.
+        # Secrets in their recovery window cannot be read.
         if code == "ResourceNotFoundException" or "marked for deletion" in message:
             return None
         raise
@@ -94,7 +94,9 @@ def _content(client: Client, name: str) -> dict[str, Any] | None:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise DocumentError(f"The secret {name} is not a JSON object. Correct it, or delete it to have it made again.")
+        raise DocumentError(
+            f"The secret {name} is not a JSON object. Correct or delete it; the next run creates a deleted one."
+        )
     return content
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet's documents in Secrets Manager should be, and the calls that make them so. Pure; no value in a diff."""
+"""Plan the documents of a fleet in Secrets Manager. Pure functions; a diff contains no value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEW = "(made by this run)"
 
 @dataclass(frozen=True)
 class Live:
-    """A document as it is. A deleted one may still be restored, but not read."""
+    """A document in Secrets Manager. A deleted one can be restored, but not read."""
 
     name: str
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -40,13 +40,13 @@ class Live:
 
 @dataclass(frozen=True)
 class Want:
-    """A document as it should be."""
+    """A wanted document."""
 
     name: str
     secret: Mapping[str, Any] = field(repr=False)
     public: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
-    """None leaves the tags alone."""
+    """None: the tags are not changed."""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def refuse_foreign(live: Iterable[Live], tags: Mapping[str, Any] | None, adopt: 
 
 
 def has_placeholder(want: Want) -> bool:
-    """Tell whether a document has, anywhere in it, the text that check mode uses in place of what a run makes."""
+    """Return whether a document contains check mode's placeholder for a value that a run creates."""
     return PLACEHOLDER in text(want.content)
 
 
@@ -74,7 +74,7 @@ def text(content: Mapping[str, Any]) -> str:
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - what JSON holds
-    """Return what may be seen of a secret value."""
+    """Return the part of a secret value's hash that a diff shows."""
     return f"<redacted {mark(json.dumps(value, sort_keys=True).encode())}>"
 
 

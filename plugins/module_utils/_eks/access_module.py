@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules eks_access_entry and eks_pod_identity_association: from the options to the result."""
+"""The modules eks_access_entry and eks_pod_identity_association, from options to result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .transformations import result
 
 
 def reconcile_entry(this: Run) -> dict[str, Value]:
-    """Make the access entry what the options say. Raises AwsError."""
+    """Create, update or delete the access entry as the options say. Raises AwsError."""
     options, runner = this.options, Runner(this)
     cluster, principal = options["cluster_name"], options["principal_arn"]
     read = partial(api.describe_access_entry, runner.client, cluster, principal)
@@ -66,7 +66,7 @@ def described_entry(entry: Document | None, policies: list[Document]) -> dict[st
 
 
 def reconcile_association(this: Run) -> dict[str, Value]:
-    """Make the pod identity association what the options say. Raises AwsError."""
+    """Create, update or delete the pod identity association as the options say. Raises AwsError."""
     options, runner = this.options, Runner(this)
     cluster, namespace, account = options["cluster_name"], options["namespace"], options["service_account"]
     read = partial(find_association, runner.client, cluster, namespace, account)
@@ -89,7 +89,7 @@ def reconcile_association(this: Run) -> dict[str, Value]:
 
 
 def find_association(client: Client, cluster: str, namespace: str, service_account: str) -> Document | None:
-    """The one association that a service account of a namespace can have."""
+    """Return the association of a service account, or None; EKS allows one."""
     for summary in api.list_pod_identity_associations(client, cluster, namespace, service_account):
         if (summary["namespace"], summary["serviceAccount"]) == (namespace, service_account):
             return api.describe_pod_identity_association(client, cluster, summary["associationId"])

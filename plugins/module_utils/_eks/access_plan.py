@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do to an access entry with its policies, and to a pod identity association. Pure.
+"""Plan the changes of an access entry with its policies, and of a pod identity association. Pure functions.
 
 Sources: https://docs.aws.amazon.com/eks/latest/APIReference/API_AssociateAccessPolicy.html (associating again replaces
 the scope) and https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
@@ -20,7 +20,7 @@ _ENTRY_REMEDIES = {"type": "delete the access entry (state=absent) and create it
 
 
 def wanted_entry(options: Mapping[str, Any]) -> State:
-    """The options of eks_access_entry as a state. Raises AwsError for a scope without sense."""
+    """Return the options of eks_access_entry as a state. Raises AwsError for an invalid scope."""
     state: State = {name: options[name] for name in ("type", "username", "tags") if options.get(name) is not None}
     if options.get("kubernetes_groups") is not None:
         state["kubernetes_groups"] = names(options["kubernetes_groups"])
@@ -74,7 +74,7 @@ def plan_entry(
 ) -> Plan:
     """The calls that make an access *entry* (None: absent) what is *wanted*. Raises ImmutableError.
 
-    Policies are associated before others are taken away, so that nobody is locked out in between.
+    Policies are associated before others are disassociated, so that no one loses access in between.
     """
     resource = f"access entry {cluster}/{principal_arn}"
     scope = {"clusterName": cluster, "principalArn": principal_arn}

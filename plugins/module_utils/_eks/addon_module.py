@@ -87,7 +87,7 @@ def _resolve(wanted: State, name: str, found: Document | None, runner: Runner, c
 
 
 def _predicted(cluster: str, name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
-    """The add-on as it will be, as far as that can be said without doing it."""
+    """Return the add-on after the plan, as far as it can be predicted."""
     predicted = result(found)
     for step in plan:
         if step.operation in ("CreateAddon", "UpdateAddon"):

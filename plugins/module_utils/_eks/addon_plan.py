@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do to an EKS add-on. Pure.
+"""Plan the changes of an EKS add-on. Pure functions.
 
 Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateAddon.html
 """
@@ -112,7 +112,7 @@ def plan_present(
     if changes:
         request = {**scope, **_request({**current, **wanted}), "resolveConflicts": resolve_conflicts}
         if "configuration" in changes:
-            # To leave it out would keep what is there.
+            # Without the field, EKS keeps the current value.
             request["configurationValues"] = canonical_json(wanted["configuration"])
         if "pod_identity_associations" in changes:
             request["podIdentityAssociations"] = _associations(wanted)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What EKS, and EC2 and SSM for node groups, are asked for. A missing resource is None or an empty list."""
+"""Reading calls of EKS, and of EC2 and SSM for node groups. A missing resource is None or an empty list."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def list_clusters(client: Client) -> list[str]:
 
 
 def describe_cluster_versions(client: Client) -> list[Document] | None:
-    """The Kubernetes versions EKS offers; None where the caller may not ask."""
+    """The Kubernetes versions EKS offers; None without permission."""
     return _list_if_allowed(client, "DescribeClusterVersions", "clusterVersions", includeAll=True)
 
 
 def list_fargate_profiles(client: Client, cluster: str) -> list[str] | None:
-    """The names of a cluster's Fargate profiles; None where the caller may not ask."""
+    """The names of a cluster's Fargate profiles; None without permission."""
     return _list_if_allowed(client, "ListFargateProfiles", "fargateProfileNames", clusterName=cluster)
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How to reach a cluster's Kubernetes API, from DescribeCluster."""
+"""The endpoint of a cluster's Kubernetes API, from DescribeCluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._aws.errors import AwsError, ClusterNotFoundError
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a cluster's Kubernetes API is. *url* and *ca_pem* are empty until EKS has made them."""
+    """The endpoint of a cluster's Kubernetes API. *url* and *ca_pem* are empty until EKS has created them."""
 
     name: str
     region: str
@@ -25,12 +25,12 @@ class Endpoint:
 
     @property
     def ready(self) -> bool:
-        """Whether the API can be called (an updating cluster still answers)."""
+        """Whether the API can be called, as it can during an update of the cluster."""
         return bool(self.url and self.ca_pem) and self.status in ("ACTIVE", "UPDATING")
 
 
 def describe_endpoint(client: Client, name: str) -> Endpoint:
-    """Look up where cluster *name* answers. Raises ClusterNotFoundError, or AwsError with AWS' own reason."""
+    """Return the endpoint of cluster *name*. Raises ClusterNotFoundError, or AwsError with AWS' reason."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     region = client.meta.region_name

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""M(dataplatform.fleet.eks_cluster): from the options to the result."""
+"""The module eks_cluster, from options to result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .transformations import result
 
 
 def reconcile(this: Run) -> dict[str, Value]:
-    """Make the cluster what the options say. Raises AwsError."""
+    """Create, update or delete the cluster as the options say. Raises AwsError."""
     options, name, runner = this.options, this.options["name"], Runner(this)
     target = Target("eks_cluster", name, partial(api.describe_cluster, runner.client, name), name)
     found = target.read()
@@ -49,7 +49,7 @@ def _absent(found: Document | None, runner: Runner, target: Target) -> dict[str,
     if found and found.get("status") != "DELETING":
         dependents = _dependents(target.name, runner)
         if runner.this.check_mode and dependents:
-            # The same run may delete them before it comes here, which a check cannot see.
+            # In check mode, the run may announce their deletion before this task.
             runner.this.module.warn(f"{target.label} still has {', '.join(dependents)}: delete these first.")
             dependents = []
     wanted = {"deletion_protection": runner.this.options.get("deletion_protection")}
@@ -59,7 +59,7 @@ def _absent(found: Document | None, runner: Runner, target: Target) -> dict[str,
 
 
 def _dependents(name: str, runner: Runner) -> list[str]:
-    """What EKS would refuse the deletion for; node groups already going are waited for."""
+    """Return the resources that block the deletion. The deletion of node groups in progress is waited for."""
     staying = []
     for nodegroup in api.list_nodegroups(runner.client, name):
         read = partial(api.describe_nodegroup, runner.client, name, nodegroup)
@@ -71,7 +71,7 @@ def _dependents(name: str, runner: Runner) -> list[str]:
 
 
 def _predicted(name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
-    """The cluster as it will be, as far as that can be said without doing it."""
+    """Return the cluster after the plan, as far as it can be predicted."""
     before = result(found)
     for step in plan:
         request = {key: value for key, value in step.request.items() if key not in ("clusterName", "force")}

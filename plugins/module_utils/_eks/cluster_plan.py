@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do to an EKS cluster. Pure.
+"""Plan the changes of an EKS cluster. Pure functions.
 
 Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateClusterConfig.html (one kind of change per call)
 and https://docs.aws.amazon.com/eks/latest/userguide/update-cluster.html (one minor version at a time).
@@ -64,14 +64,14 @@ _VPC = {
     "control_plane_egress_mode": "controlPlaneEgressMode",
 }
 
-_NEW_CLUSTER = "only a new cluster can have another."
+_NEW_CLUSTER = "it can only be set when a cluster is created."
 _REMEDIES = {
     "role_arn": "keep the role, and change the policies attached to it; " + _NEW_CLUSTER,
     "service_ipv4_cidr": _NEW_CLUSTER,
     "ip_family": _NEW_CLUSTER,
-    "encryption_key_arn": "EKS cannot remove a key from a cluster; rotate it in KMS instead, or make a new cluster.",
+    "encryption_key_arn": "EKS cannot remove the key of a cluster; rotate it in KMS, or create a new cluster.",
     "bootstrap_cluster_creator_admin_permissions": (
-        "it counts at creation only; add or remove the creator's access entry instead (eks_access_entry)."
+        "it has an effect at creation only; add or remove the creator's access entry instead (eks_access_entry)."
     ),
     "outpost_config.": _NEW_CLUSTER,
 }
@@ -79,7 +79,7 @@ _MODES = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
 
 
 def wanted_state(options: Mapping[str, Any]) -> State:
-    """The module's options as a state. Raises AwsError for values that EKS could only misunderstand."""
+    """Return the module's options as a state. Raises AwsError for values that EKS would misunderstand."""
     state: State = {name: options[name] for name in _PLAIN if options.get(name) is not None}
     for name in _SETS:
         if options.get(name) is not None:
@@ -99,14 +99,14 @@ def wanted_state(options: Mapping[str, Any]) -> State:
             "endpoint_public_access=false; to allow everyone, give 0.0.0.0/0."
         )
     if ":alias/" in str(state.get("encryption_key_arn")):
-        raise AwsError("encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.")
+        raise AwsError("encryption_key_arn: give the ARN of the key, not of an alias. EKS does not store aliases.")
     if state.get("auto_mode.node_pools") is not None:
         state["auto_mode.node_pools"] = names(state["auto_mode.node_pools"])
     return state
 
 
 def current_state(cluster: Document) -> State:
-    """DescribeCluster's answer as a state; what an old cluster does not show has EKS' default."""
+    """Return DescribeCluster's response as a state; fields that an old cluster does not have get EKS' default."""
     vpc = cluster.get("resourcesVpcConfig") or {}
     network = cluster.get("kubernetesNetworkConfig") or {}
     access = cluster.get("accessConfig") or {}
@@ -166,7 +166,7 @@ def plan_present(
     _refuse_closed(resource, {**current, **wanted})
     changes = _effective(differences(current, wanted), {**current, **wanted})
     _refuse_disguised(resource, current, changes)
-    # Ask about the version before anything else is planned, so that nothing is half done.
+    # The version is checked first, so that a refusal changes nothing.
     version = _version_step(name, current["version"], changes.pop("version", None), offered, force=force)
     steps = tag_steps(cluster["arn"], current["tags"], wanted.get("tags"), purge=purge_tags)
     merged = {**current, **wanted}
@@ -181,7 +181,7 @@ def plan_present(
 
 
 def plan_absent(name: str, cluster: Document | None, wanted: State, dependents: Sequence[str]) -> Plan:
-    """The calls that remove *cluster*. *dependents* names what EKS would refuse the deletion for."""
+    """Return the calls that delete *cluster*. *dependents* names the resources that block the deletion."""
     resource = f"cluster {name}"
     if cluster is None or cluster.get("status") == "DELETING":
         return Plan(resource)
@@ -202,7 +202,7 @@ def plan_absent(name: str, cluster: Document | None, wanted: State, dependents: 
 
 
 def check_offered(version: str, offered: Sequence[Document] | None) -> None:
-    """Raise VersionError if EKS does not offer *version*; None for *offered* means that nobody could ask."""
+    """Raise VersionError if EKS does not offer *version*; *offered* is None without permission to read it."""
     if offered is None:
         return
     usable = {
@@ -224,7 +224,7 @@ def _plan_create(name: str, resource: str, wanted: State, offered: Callable[[], 
     if "version" in wanted:
         check_offered(wanted["version"], offered())
     if wanted.get("auto_mode.enabled"):
-        # EKS insists, since Auto Mode brings what these add-ons do.
+        # EKS requires it, because Auto Mode replaces these add-ons.
         wanted = {"bootstrap_self_managed_addons": False, **wanted}
     return Plan(resource, (Step("CreateCluster", create_request(name, wanted), creation(wanted), "active"),))
 
@@ -282,7 +282,7 @@ def _refuse_closed(resource: str, merged: State) -> None:
 
 
 def _effective(changes: dict[str, Change], merged: State) -> dict[str, Change]:
-    """Without differences that cannot be one: nobody is asked for CIDRs while public access is off, and so on."""
+    """Return *wanted* without fields that have no effect, such as CIDRs while public access is off."""
     if not merged["endpoint_public_access"]:
         changes.pop("public_access_cidrs", None)
     bootstrap = changes.get("bootstrap_cluster_creator_admin_permissions")
@@ -295,7 +295,7 @@ def _effective(changes: dict[str, Change], merged: State) -> dict[str, Change]:
 
 
 def _refuse_disguised(resource: str, current: State, changes: Mapping[str, Change]) -> None:
-    """Refuse what is immutable always, and what is immutable only in one direction."""
+    """Refuse changes of immutable fields, and of fields that can change in one direction only."""
     remedies = dict(_REMEDIES)
     if current["encryption_key_arn"] is None:
         del remedies["encryption_key_arn"]
@@ -303,7 +303,7 @@ def _refuse_disguised(resource: str, current: State, changes: Mapping[str, Chang
         remedies["auto_mode.node_role_arn"] = "disable Auto Mode first, then enable it with the other role."
     mode = changes.get("authentication_mode")
     if mode and _MODES.index(mode.after) < _MODES.index(mode.before):
-        remedies["authentication_mode"] = "EKS goes from CONFIG_MAP to API_AND_CONFIG_MAP to API, never back."
+        remedies["authentication_mode"] = "EKS changes CONFIG_MAP to API_AND_CONFIG_MAP to API, and not back."
     refuse_immutable(resource, changes, remedies)
 
 
@@ -350,7 +350,7 @@ def _config(
 
 
 def _authentication(changes: dict[str, Change], _: State) -> Built:
-    """From CONFIG_MAP to API there is one mode in between, and EKS does not skip it."""
+    """Return the calls for the authentication mode. Between CONFIG_MAP and API, EKS requires API_AND_CONFIG_MAP."""
     change = changes["authentication_mode"]
     path = _MODES[_MODES.index(change.before) : _MODES.index(change.after) + 1]
     return [
@@ -388,7 +388,7 @@ def _encryption(merged: State) -> list[Document]:
 
 
 def _auto_mode(merged: State) -> Document:
-    """EKS wants compute, block storage and load balancing switched together."""
+    """Return the call for Auto Mode. EKS requires compute, block storage and load balancing in one call."""
     enabled = bool(merged["auto_mode.enabled"])
     compute: Document = {"enabled": enabled}
     if enabled:

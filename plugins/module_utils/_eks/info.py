@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the _info modules return. Resources that vanish between listing and describing are left out."""
+"""The results of the _info modules, without resources that are deleted between listing and describing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read(
     key: str,
     look: Callable[[Mapping[str, Any], Client], Documents],
 ) -> None:
-    """Leave the module with what *look* finds, under *key*, or with an error. *about* is what it reads."""
+    """Exit the module with the result of *look* under *key*, or with an error. *about* names what is read."""
 
     def work(this: Run) -> dict[str, Value]:
         this.about = f"read {about}"
@@ -34,7 +34,7 @@ def read(
 
 
 def clusters(options: Mapping[str, Any], client: Client) -> Documents:
-    """The clusters of O(names), or all, with what O(include) asks for."""
+    """Return the clusters of O(names), or all, with the details in O(include)."""
     found = []
     listed = _names(options.get("names"), lambda: api.list_clusters(client))
     for name, cluster in zip(listed, at_once(lambda name: api.describe_cluster(client, name), listed), strict=True):

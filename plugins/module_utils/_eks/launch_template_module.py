@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module eks_launch_template: from the options to the result."""
+"""The module eks_launch_template, from options to result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOVE = (
 
 
 def reconcile(this: Run) -> dict[str, Value]:
-    """Make the launch template of a node group what the options say. Raises AwsError."""
+    """Create, update or delete the launch template of a node group as the options say. Raises AwsError."""
     options, runner = this.options, Runner(this)
     cluster, nodegroup = options["cluster_name"], options["name"]
     name = template_name(cluster, nodegroup)
@@ -59,13 +59,13 @@ def reconcile(this: Run) -> dict[str, Value]:
 
 
 def _template_of(group: Document) -> str:
-    """The name of the launch template with which a node group was made, if any."""
+    """Return the name of the launch template with which a node group was created, or None."""
     name: str = (group.get("launchTemplate") or {}).get("name") or ""
     return name
 
 
 def _is_of(found: Document | None, group: Document) -> bool:
-    """Whether the template is the one that the node group was made with: names are used again, ids are not."""
+    """Whether the node group was created with this template, compared by id: names can be used again."""
     wanted = group["launchTemplate"].get("id")
     return bool((found or {}).get("LaunchTemplateId") == wanted)
 

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do to the launch template of a managed node group. Pure.
+"""Plan the changes of the launch template of a managed node group. Pure functions.
 
-Nodes are made from a copy of the template that EKS keeps, and a node group never changes to another template.
+EKS creates nodes from its own copy of the template, and a node group cannot change to another template.
 Source: https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html
 """
 
@@ -27,7 +27,7 @@ _ROOT = "/dev/xvda"
 
 
 def template_name(cluster: str, nodegroup: str) -> str:
-    """The name of the launch template of a node group. Raises AwsError for one that EC2 does not take."""
+    """Return the name of the launch template of a node group. Raises AwsError if it is too long for EC2."""
     name = f"{cluster}/{nodegroup}"
     if len(name) > LONGEST_NAME:
         raise AwsError(
@@ -38,9 +38,9 @@ def template_name(cluster: str, nodegroup: str) -> str:
 
 
 def template_data(hop_limit: int, disk_size: int | None, ami_type: str | None) -> Document:
-    """The launch template's data: no image, so that EKS goes on choosing it. *disk_size* is in GiB.
+    """Return the launch template's data, without an image, so that EKS chooses it. *disk_size* is in GiB.
 
-    Raises AwsError for an *ami_type* whose image has to be in the template.
+    Raises AwsError for an *ami_type* that requires an image in the template.
     """
     if ami_type == "CUSTOM":
         raise AwsError(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module eks_nodegroup: from the options to the result."""
+"""The module eks_nodegroup, from options to result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _RELEASES = {
 
 
 def reconcile(this: Run) -> dict[str, Value]:
-    """Make the node group what the options say. Raises AwsError."""
+    """Create, update or delete the node group as the options say. Raises AwsError."""
     options, runner = this.options, Runner(this)
     cluster, name = options["cluster_name"], options["name"]
     target = Target(
@@ -92,7 +92,7 @@ def reconcile(this: Run) -> dict[str, Value]:
 
 
 def cluster_version(runner: Runner, cluster: str) -> str | None:
-    """The Kubernetes control plane's version; None for a cluster that check mode only pretends to have created."""
+    """Return the Kubernetes control plane's version; None for a cluster that check mode has only announced."""
     found = api.describe_cluster(runner.client, cluster)
     if found is None:
         if runner.this.check_mode:
@@ -104,7 +104,7 @@ def cluster_version(runner: Runner, cluster: str) -> str | None:
 
 
 def _resolve(wanted: State, found: Document | None, cluster: str | None, clients: Clients) -> None:
-    """Replace what stands for a version (latest, $Latest, $Default) by the version it stands for now."""
+    """Replace a symbolic version (latest, $Latest, $Default) by its current version."""
     if wanted.get("release_version") == "latest":
         if found is None:
             # A new node group gets the newest release anyway.
@@ -130,7 +130,7 @@ def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
         )
     parameter = f"/aws/service/{path.format(v=version)}"
     try:
-        # Bottlerocket's parameter has the short commit behind the version, as EKS' release version does.
+        # Bottlerocket's parameter has the version and the short commit, as EKS' release version does.
         return api.ssm_parameter(clients("ssm"), parameter)
     except (BotoCoreError, ClientError) as error:
         raise AwsError(
@@ -140,7 +140,7 @@ def _latest_release(ami_type: str, version: str, clients: Clients) -> str:
 
 
 def _predicted(cluster: str, name: str, found: Document | None, plan: Plan) -> dict[str, Value]:
-    """The node group as it will be, as far as that can be said without doing it."""
+    """Return the node group after the plan, as far as it can be predicted."""
     predicted = result(found)
     for step in plan:
         request = {k: v for k, v in step.request.items() if k not in ("labels", "taints", "force")}

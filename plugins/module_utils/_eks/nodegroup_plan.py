@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do to a managed node group. Pure.
+"""Plan the changes of a managed node group. Pure functions.
 
 Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupConfig.html and
 https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupVersion.html
@@ -51,7 +51,7 @@ _NESTED = {
     "warm_pool_config": "warmPoolConfig",
 }
 _UPDATABLE = ("update_config", "node_repair_config", "warm_pool_config")
-# Of each pair EKS takes one and forgets the other.
+# Of each pair, EKS stores only one.
 _EITHER = (
     ("update_config.max_unavailable", "update_config.max_unavailable_percentage"),
     (
@@ -79,7 +79,7 @@ _REMEDIES = {
 
 
 def wanted_state(options: Mapping[str, Any]) -> State:
-    """The module's options as a state. Raises AwsError for sizes and taints that cannot be."""
+    """Return the module's options as a state. Raises AwsError for invalid sizes and taints."""
     state: State = {name: options[name] for name in (*_PLAIN, *_SIZES) if options.get(name) is not None}
     for name in ("subnet_ids", "instance_types"):
         if options.get(name) is not None:
@@ -182,7 +182,7 @@ def create_request(cluster: str, name: str, wanted: State, ordered_types: list[s
         request["taints"] = [_taint(taint) for taint in request["taints"]]
     scaling = {key: wanted[option] for option, key in _SIZES.items() if wanted.get(option) is not None}
     if scaling:
-        # EKS has its own defaults for what is left out, and they need not fit the rest.
+        # EKS' defaults for missing fields can contradict the given fields.
         low = scaling.setdefault("minSize", min(1, scaling.get("desiredSize", 1)))
         scaling.setdefault("maxSize", max(scaling.get("desiredSize", low), 1))
         scaling.setdefault("desiredSize", max(low, min(1, scaling["maxSize"])))
@@ -223,7 +223,7 @@ def _plan_create(
 
 
 def _effective(resource: str, current: State, wanted: State, policy: str, *, purge_labels: bool) -> State:
-    """What is wanted once the node group is there: sizes completed, labels merged, either-or pairs resolved."""
+    """Return the wanted state of an existing node group: sizes completed, labels merged, exclusive fields resolved."""
     state = dict(wanted)
     if "labels" in state and not purge_labels:
         state["labels"] = {**current["labels"], **state["labels"]}

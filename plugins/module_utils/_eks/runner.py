@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of EKS do around their plans beside the others: EKS takes one update at a time."""
+"""Run the plans of the EKS modules. EKS accepts one update of a resource at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ try:  # noqa: SIM105
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-# What could not be created; EKS takes nothing but its deletion then.
+# Statuses of resources that could not be created. EKS accepts only their deletion.
 # Source: https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html
 NOT_CREATED = ("FAILED", "CREATE_FAILED")
 BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateException")
@@ -29,7 +29,7 @@ BUSY = ("ResourceInUseException", "InvalidRequestException", "InvalidStateExcept
 
 @dataclass
 class Target:
-    """The resource a module is about: its kind and name, its place in EKS, and how to read it."""
+    """The resource that a module manages: its kind and name, its parents in EKS, and how it is read."""
 
     kind: str
     name: str
@@ -40,11 +40,11 @@ class Target:
 
     @property
     def label(self) -> str:
-        """What messages call it: node group one/general."""
+        """Return its name in messages: node group one/general."""
         return f"{KINDS[self.kind].removeprefix('The ')} {self.name}"
 
     def deletion(self, region: str) -> str:
-        """The command of AWS' own tool that deletes it."""
+        """Return the AWS CLI's command that deletes it."""
         kind, scope = "cluster", f"--name {self.cluster}"
         for other, name in (("nodegroup", self.nodegroup), ("addon", self.addon)):
             if name:
@@ -65,12 +65,12 @@ class Runner:
         self.poller = this.poller
 
     def refuse_foreign(self, found: Document | None, target: Target) -> None:
-        """Raise ForeignError for what has the name and lacks the tags that say whose it is."""
+        """Raise ForeignError if a resource with this name lacks the fleet's ownership tags."""
         if found is not None and found.get("status") != "DELETING":
             refuse_foreign(target.kind, target.name, found.get("tags") or {}, self.this.options)
 
     def settle(self, target: Target) -> bool:
-        """Wait for whatever is going on at *target*; tells whether there was anything."""
+        """Wait for the operations in progress on *target*; return whether there were any."""
         busy = False
         if target.nodegroup or target.addon:
             busy = self._settle_one(Target("eks_cluster", target.cluster, self._read_cluster(target), target.cluster))
@@ -90,14 +90,14 @@ class Runner:
             def look(update_id: str = update["id"]) -> Probe:
                 found = api.describe_update(self.client, target.cluster, update_id, target.nodegroup, target.addon)
                 status = (found or {}).get("status", "absent")
-                # How someone else's update ends is not this run's affair.
+                # The result of another run's update does not matter here.
                 return Probe(status, done=status != "InProgress")
 
             self.poller.until(f"{update.get('type', 'update')} {update['id']} of {target.label}", look)
         return busy
 
     def settled(self, found: Document | None, target: Target) -> Document | None:
-        """Wait out what an interrupted or another run has left going; what *found* is then."""
+        """Wait for the operation of an interrupted or another run, and return the resource after it."""
         status = (found or {}).get("status")
         if status == "DELETING":
             if not self.this.check_mode:
@@ -109,7 +109,7 @@ class Runner:
         return found
 
     def refuse_failed(self, found: Document | None, target: Target) -> None:
-        """Raise FailedError for what could not be created, with the reasons and with what to do."""
+        """Raise FailedError with reasons and instructions if the resource could not be created."""
         if found is None or found.get("status") not in NOT_CREATED:
             return
         reasons = issues_text((found.get("health") or {}).get("issues") or [])
@@ -124,13 +124,13 @@ class Runner:
         raise FailedError(text)
 
     def remove(self, plan: Plan, found: Document | None, target: Target) -> None:
-        """Do what *plan* says, or wait for a removal that is going on already."""
+        """Carry out *plan*, or wait for a deletion in progress."""
         self.apply(plan, target)
         if found and not plan and self.this.wait and not self.this.check_mode:
             self.wait_gone(target)
 
     def apply(self, plan: Plan, target: Target) -> None:
-        """Do what *plan* says, unless in check mode. Raises AwsError."""
+        """Carry out *plan*, unless in check mode. Raises AwsError."""
 
         def settle(refusal: ClientError) -> bool:
             return refusal.response["Error"]["Code"] in BUSY and self.settle(target)
@@ -176,7 +176,7 @@ class Runner:
 
 
 def overlay(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str, Value]:
-    """*above* over *below*, key by key; lists, tags and logging are replaced as a whole."""
+    """Merge *above* into *below* key by key; lists, tags and logging are replaced as a whole."""
     merged = dict(below)
     for key, value in above.items():
         if key in ("logging", "tags") or not isinstance(value, Mapping):
@@ -187,6 +187,6 @@ def overlay(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str,
 
 
 def predict_tags(predicted: Mapping[str, Value], plan: Plan) -> dict[str, Value]:
-    """*predicted* with the tags that *plan* puts and takes away."""
+    """Return *predicted* with the tag changes of *plan*."""
     tags = plan.tags(predicted.get("tags"))
     return {**predicted, "tags": tags} if tags or "tags" in predicted else dict(predicted)

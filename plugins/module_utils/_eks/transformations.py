@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between three shapes: a module's options, a flat canonical state, and the API's documents. Pure.
+"""Convert between a module's options, a flat canonical state, and the API's documents. Pure functions.
 
 In a *state* nested options have dotted names, and whatever EKS treats as a set is a sorted list, so that equal means
 equal. Options that were not given are not in the wanted state.
@@ -26,7 +26,7 @@ _EFFECTS = {
     "noexecute": "NO_EXECUTE",
     "prefernoschedule": "PREFER_NO_SCHEDULE",
 }
-# Keys under these are the user's own and keep their spelling.
+# Keys below these fields are the user's data and stay unchanged.
 _VERBATIM = ("tags", "labels", "additionalInfo")
 
 
@@ -42,7 +42,7 @@ def camel(name: str) -> str:
 
 
 def flatten(prefix: str, options: Mapping[str, Any] | None) -> State:
-    """Nested options as dotted leaves; what is None was not given; lists are leaves."""
+    """Return nested options as dotted leaves, without None; lists are leaves."""
     state: State = {}
     for key, value in (options or {}).items():
         name = f"{prefix}.{snake(key)}"
@@ -54,7 +54,7 @@ def flatten(prefix: str, options: Mapping[str, Any] | None) -> State:
 
 
 def unflatten(state: State, prefix: str) -> Document:
-    """The opposite: the API's document out of the leaves below *prefix*."""
+    """Return the API's document from the leaves below *prefix*; the reverse of flatten."""
     document: Document = {}
     for name, value in state.items():
         if not name.startswith(f"{prefix}.") or value is None:
@@ -73,7 +73,7 @@ def names(values: Iterable[str] | None) -> list[str]:
 
 
 def networks(values: Iterable[str], option: str) -> list[str]:
-    """CIDR blocks, canonically (``10.0.0.1`` is ``10.0.0.1/32``). Raises AwsError for what is none."""
+    """CIDR blocks, canonically (``10.0.0.1`` is ``10.0.0.1/32``). Raises AwsError for an invalid block."""
     found = set()
     for value in values:
         try:
@@ -129,12 +129,12 @@ def configuration(values: str | None) -> Value:
 
         return yaml.safe_load(values) or {}
     except Exception:
-        # Unreadable text is unlike any wanted value, so it is written again.
+        # Invalid text differs from any wanted value, so it is replaced.
         return values
 
 
 def canonical_json(value: Value) -> str:
-    """Equal data has equal text."""
+    """Return JSON that is equal for equal data."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

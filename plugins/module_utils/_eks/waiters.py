@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a look at a resource of EKS shows: whether it is on its way, done or failed."""
+"""Probes of EKS resources: in progress, done or failed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from . import api
 
 
 def resource_probe(document: Document | None) -> Probe:
-    """A cluster, node group or add-on on its way to ACTIVE.
+    """Probe a cluster, node group or add-on until it is ACTIVE.
 
     DEGRADED is not final: a new add-on is DEGRADED until there are nodes for it.
     """
     if document is None:
-        return Probe("absent", failed=True, reason="it was deleted by someone else meanwhile")
+        return Probe("absent", failed=True, reason="it was deleted by another run or user")
     status = document.get("status", "UNKNOWN")
     reason = issues_text((document.get("health") or {}).get("issues") or [])
     failed = status in ("FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_FAILED", "DELETING")
@@ -24,7 +24,7 @@ def resource_probe(document: Document | None) -> Probe:
 
 
 def settled_probe(document: Document | None) -> Probe:
-    """Like resource_probe, but content with any state in which a new call is accepted."""
+    """Like resource_probe, but done in any state in which EKS accepts a new call."""
     if document is None:
         return Probe("absent", done=True)
     status = document.get("status", "UNKNOWN")
@@ -32,7 +32,7 @@ def settled_probe(document: Document | None) -> Probe:
 
 
 def gone_probe(document: Document | None) -> Probe:
-    """A resource on its way to nothing."""
+    """Probe a resource until it is deleted."""
     if document is None:
         return Probe("absent", done=True)
     status = document.get("status", "UNKNOWN")
@@ -41,9 +41,9 @@ def gone_probe(document: Document | None) -> Probe:
 
 
 def update_probe(update: Document | None) -> Probe:
-    """An Update record on its way to Successful."""
+    """Probe an Update record until it is Successful."""
     if update is None:
-        return Probe("InProgress", reason="EKS does not know the update yet")
+        return Probe("InProgress", reason="EKS does not list the update yet")
     status = update.get("status", "InProgress")
     reason = issues_text(update.get("errors") or [])
     return Probe(status, done=status == "Successful", failed=status in ("Failed", "Cancelled"), reason=reason)

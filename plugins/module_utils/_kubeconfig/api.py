@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the clusters' Kubernetes APIs are, asked of EKS."""
+"""Read the endpoints of clusters from EKS."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class DescribeError(Exception):
 
 
 def describe_all(targets: Sequence[Target], verify: bool | str | None) -> list[tuple[Target, Server | str]]:
-    """Per target its server, or in words why it has none yet. Raises DescribeError."""
+    """Return the server of each target, or a text why it has none yet. Raises DescribeError."""
     return list(zip(targets, at_once(lambda target: describe(target, verify), targets, workers=10), strict=True))
 
 
 def describe(target: Target, verify: bool | str | None) -> Server | str:
-    """The cluster's server, or in words why it has none yet. Raises DescribeError."""
+    """Return the cluster's server, or a text why it has none yet. Raises DescribeError."""
     where = f"cluster {target.cluster} in {target.region} (context {target.context})"
     try:
         cluster = _client(target, verify).describe_cluster(name=target.cluster)["cluster"]

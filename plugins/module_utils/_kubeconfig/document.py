@@ -19,12 +19,12 @@ EXEC_API = "client.authentication.k8s.io/v1beta1"
 
 
 class ForeignEntryError(Exception):
-    """The file holds contexts, clusters or users that are not ours."""
+    """The file has contexts, clusters or users that this module has not written."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster, its context's name, and how a user of the file reaches AWS for a token."""
+    """A cluster, the name of its context, and the AWS settings of its token command."""
 
     context: str
     cluster: str
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Server:
-    """Where a cluster's Kubernetes API is; `ca_data` is its certificate authority in base64."""
+    """The endpoint of a cluster's Kubernetes API; `ca_data` is its certificate authority in base64."""
 
     endpoint: str
     ca_data: str
@@ -50,7 +50,7 @@ class Server:
 def document(
     found: Iterable[tuple[Target, Server]], token_command: Sequence[str], existing: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The file's content. What the user chose in the existing file, the current context and namespaces, is kept.
+    """Return the file's content. The current context and the namespaces of an existing file are kept.
 
     Raises ForeignEntryError if the existing file has contexts, clusters or users of others.
     """
@@ -81,7 +81,7 @@ def document(
 
 
 def foreign_entries(existing: Mapping[str, Any]) -> list[str]:
-    """The names of the contexts, clusters and users that somebody else wrote."""
+    """Return the names of the contexts, clusters and users that this module has not written."""
     clusters, contexts, users = (existing.get(kind) or [] for kind in ("clusters", "contexts", "users"))
     # A cluster of ours is marked; its context and its user have its name.
     ours = {
@@ -95,7 +95,7 @@ def foreign_entries(existing: Mapping[str, Any]) -> list[str]:
 
 
 def exec_plugin(target: Target, token_command: Sequence[str]) -> dict[str, Any]:
-    """How kubectl gets a token whenever it needs one; `token_command` empty means the AWS CLI."""
+    """Return the exec plugin by which kubectl gets a token; an empty `token_command` means the AWS CLI."""
     if token_command:
         command, *arguments = token_command
         arguments += ["--cluster", target.cluster, "--region", target.region]
@@ -121,7 +121,7 @@ def exec_plugin(target: Target, token_command: Sequence[str]) -> dict[str, Any]:
 
 
 def token_environment(target: Target) -> dict[str, str]:
-    """What the token program must be told beyond its arguments.
+    """Return the environment of the token command.
 
     Keys are written for an emulator on this machine only: those of a real account stay where the user keeps them.
     """
@@ -139,7 +139,7 @@ def token_environment(target: Target) -> dict[str, str]:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an URL leads to this machine.
+    """Whether a URL has a loopback address.
 
     >>> [is_loopback(u) for u in ("http://127.0.0.1:4566", "http://[::1]:1", "https://localhost.example.com")]
     [True, True, False]
@@ -152,7 +152,7 @@ def is_loopback(url: str) -> bool:
 
 
 def redacted(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content as it may be shown."""
+    """Return the content without credentials."""
 
     def user(entry: Mapping[str, Any]) -> dict[str, Any]:
         plugin = (entry.get("user") or {}).get("exec") or {}

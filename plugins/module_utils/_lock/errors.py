@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong with a lock."""
+"""Errors of locks."""
 
 from __future__ import annotations
 
 
 class LockError(Exception):
-    """An error to be shown as it is."""
+    """An error whose message is shown unchanged."""
 
 
 class HeldError(LockError):
@@ -14,4 +14,4 @@ class HeldError(LockError):
 
 
 class LostError(LockError):
-    """This run held the lock, and does not any more."""
+    """This run no longer holds the lock."""

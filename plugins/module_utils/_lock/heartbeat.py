@@ -1,13 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that keeps a lock while a run lives, and gives it back when nothing of the run is left.
+"""The process that renews a lock during a run, and releases it when all processes of the run have ended.
 
-It runs as a program of its own, so it imports nothing of the collection. Its settings, credentials among them, come
-over standard input; once it works it writes a line to standard output and lets go of all three streams.
+It is a separate program and imports nothing of the collection. It reads its settings, with credentials, from standard
+input, writes a line to standard output when it is ready, and closes all three streams.
 
-The processes of a run know of the lock by files in the run's temporary directory, whose names begin with the lock's
-`place`. What this process found last is in the file STATE. The file USERS is locked, shared, by each process that works
-under the lock, for as long as it lives.
+The processes of a run find the lock by files in the run's temporary directory, whose names begin with the lock's
+`place`. The file STATE has the result of the last renewal. Each process that works under the lock holds a shared file
+lock on the file USERS until it ends.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from typing import Any
 
 READY = "ready\n"
 POLL_SECONDS = 1.0
-# A heartbeat that failed is tried again sooner than the next one is due.
+# A failed heartbeat is repeated before the next one is due.
 RETRY_SECONDS = 2.0
-# How soon to look again at processes that were told to end.
+# The interval of checks for processes that have been killed.
 LEFT_SECONDS = 0.1
 STATE = ".state"
 USERS = ".users"
-# What a run that ends and waits for its lock to be given back sends; without it the end of its process is waited for.
+# The signal of a run that ends and waits for the release of its lock. Without it, the end of the run's process counts.
 ENDS = signal.SIGUSR1
 VARIABLE = "DATAPLATFORM_FLEET_LOCK"
-"""Where a process of a run finds the place of the lock that it works under."""
+"""The environment variable with the `place` of the lock that a process works under."""
 
 Client = Any  # botocore makes its classes at run time
 
 
 def main() -> int:
-    """Keep the lock that standard input describes; the exit status is 0 once it was given back."""
+    """Keep the lock that standard input describes; the exit status is 0 after its release."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # it ends when the run does, or nobody would give the lock back
+        signal.signal(number, signal.SIG_IGN)  # this process has to release the lock after the run
     signal.signal(ENDS, end)
     settings = json.loads(sys.stdin.read())
     client = connect(settings["connection"])
@@ -59,12 +59,12 @@ def main() -> int:
         while not run.wait(settings["interval"]):
             held = held and beat(client, settings, run)
     signal.signal(ENDS, signal.SIG_IGN)
-    # What is left of the run may still be changing the cluster.
+    # Remaining processes of the run could still change the cluster.
     while not users.gone():
         time.sleep(LEFT_SECONDS)
         if held and clock() - settings["renewed"] > settings["interval"]:
             held = beat(client, settings, run)
-    # Whoever asks later than this takes the lock over anyway.
+    # Later, another run takes over the stale lock.
     while held and clock() - settings["renewed"] < settings["ttl"]:
         if release(client, settings):
             return 0
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 class Ending(Exception):  # noqa: N818 - no error
-    """The run has said that it ends."""
+    """The run has sent the signal ENDS."""
 
 
 def end(number: int, _frame: object) -> None:
@@ -83,7 +83,7 @@ def end(number: int, _frame: object) -> None:
 
 
 def connect(connection: dict[str, Any]) -> Client:
-    """A DynamoDB client."""
+    """Return a DynamoDB client."""
     import botocore.config  # noqa: PLC0415 - the functions below serve a process that needs no botocore
     import botocore.session  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def connect(connection: dict[str, Any]) -> Client:
 
 
 def beat(client: Client, settings: dict[str, Any], run: Process) -> bool:
-    """Say that the run lives; False when the lock is not ours any more."""
+    """Renew the lock; False if this run no longer holds it."""
     while True:
         now = clock()
         try:
@@ -131,7 +131,7 @@ def beat(client: Client, settings: dict[str, Any], run: Process) -> bool:
 
 
 def release(client: Client, settings: dict[str, Any]) -> bool:
-    """Give the lock back if it is still ours; False to try again."""
+    """Release the lock if this run holds it; False to try again."""
     try:
         client.delete_item(
             TableName=settings["table"],
@@ -146,37 +146,37 @@ def release(client: Client, settings: dict[str, Any]) -> bool:
 
 
 def skew(answer: dict[str, Any]) -> float:
-    """By how many seconds the clock of AWS, to which all contenders of a lock refer, is ahead of this machine's."""
+    """Return by how many seconds the clock of AWS, which all runs use for locks, is ahead of this machine's."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
 
 
 def refused(error: Exception) -> bool:
-    """Whether the condition of a write did not hold, or the table is gone: this run does not hold the lock."""
+    """Whether the condition of a write was false or the table is deleted: this run does not hold the lock."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
     return code in ("ConditionalCheckFailedException", "ResourceNotFoundException")
 
 
 def note(settings: dict[str, Any], *, lost: bool = False, problem: str = "") -> None:
-    """Tell the run how its lock is. Its temporary directory may be gone: then nobody is left to be told."""
+    """Write the state of the lock for the run. The run's temporary directory is deleted when the run has ended."""
     with contextlib.suppress(OSError):
         write(settings["place"] + STATE, {"renewed": settings["renewed"], "lost": lost, "problem": problem})
 
 
 def write(file: str, content: dict[str, Any]) -> None:
-    """Write a file that others read at the same time."""
+    """Replace a file atomically: other processes read it."""
     part = Path(f"{file}-{os.getpid()}")
     part.write_text(json.dumps(content), encoding="utf-8")
     part.replace(file)
 
 
 def clock() -> float:
-    """Seconds that go on while the machine sleeps, the same for all its processes."""
+    """Return seconds of a clock that includes suspend and is the same for all processes of the machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def let_go_of_streams() -> None:
-    """Neither keep a terminal or pipe open nor write to it."""
+    """Replace the standard streams by /dev/null, so that no terminal or pipe stays open."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
@@ -184,16 +184,16 @@ def let_go_of_streams() -> None:
 
 
 def started(pid: int) -> str | None:
-    """When a process started, in any form that stays the same; None when there is no such process.
+    """Return the start time of a process in a stable form; None if there is no such process.
 
-    Tells a process from a later one with the same number.
+    It distinguishes a process from a later process with the same id.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         pass
     else:
-        # The name, in parentheses, may contain anything; state is the first field after it, the start the twentieth.
+        # The name in parentheses can have any character. The state is the first field after it, the start the 20th.
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in ("Z", "X") else fields[19]
     if Path("/proc/self/stat").exists():
@@ -209,14 +209,14 @@ def started(pid: int) -> str | None:
 
 
 class Users:
-    """The processes that work under a lock: those that hold its file, and those that were started with its variable."""
+    """The processes that work under a lock: they hold its file, or have its environment variable."""
 
     def __init__(self, place: str) -> None:
         self._variable = f"{VARIABLE}={place}".encode()
         self._file = Path(place + USERS).open("a+b")  # noqa: SIM115 - for as long as this process lives
 
     def gone(self) -> bool:
-        """Kill them; whether there was none."""
+        """Kill them; return whether there were none."""
         left = [process for process in Path("/proc").glob("[0-9]*") if self._is_one(process)]
         for process in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -224,7 +224,7 @@ class Users:
         if left:
             return False
         try:
-            # Where there is no /proc, this alone tells.
+            # Without /proc, only the file lock shows them.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
@@ -234,7 +234,7 @@ class Users:
     def _is_one(self, process: Path) -> bool:
         with contextlib.suppress(OSError):
             if (process / "cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
-                return False  # it keeps a lock, as this one does
+                return False  # it keeps a lock, as this process does
             if self._variable in (process / "environ").read_bytes().split(b"\0"):
                 return True
             own = os.fstat(self._file.fileno())
@@ -246,7 +246,7 @@ class Users:
 
 
 class Process:
-    """A process of somebody else's that will end some day."""
+    """A process that is not a child of this one."""
 
     def __init__(self, pid: int, start: str | None) -> None:
         self._pid = pid
@@ -257,7 +257,7 @@ class Process:
                 self._handle = os.pidfd_open(pid)
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for its end; whether it has ended."""
+        """Wait up to `seconds` for its end; return whether it has ended."""
         deadline = time.monotonic() + seconds
         while self._start is not None and started(self._pid) == self._start:
             left = deadline - time.monotonic()

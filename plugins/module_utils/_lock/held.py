@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a process of a run may change a cluster now: its run lives and holds the cluster's lock.
+"""Whether a process may change a cluster: its run has not ended and holds the cluster's lock.
 
-A process that works under a lock finds it by the environment variable VARIABLE. Where there is none, as for a role that
-a playbook without locks uses, nothing is demanded.
+A process that works under a lock finds it by the environment variable VARIABLE. Without the variable, as in a playbook
+without locks, every change is allowed.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.heartbeat
 )
 from ansible_collections.dataplatform.fleet.plugins.module_utils._lock.record import age
 
-with contextlib.suppress(ImportError):  # who has a client has it
+with contextlib.suppress(ImportError):  # required by every client
     from botocore.exceptions import BotoCoreError
 
     class NotHeldError(BotoCoreError):
-        """What a call to AWS ends with that may not be made. Modules report it as they report each of botocore's."""
+        """The error of a call to AWS without the lock. Modules report it as any error of botocore."""
 
         fmt = "{text}"
 
 
 MEMORY = ".json"
-"""What the run remembers: `lock`, the `pid` of the process that keeps it, the `run`'s own, and when both started."""
+"""The run's record of a lock: `lock`, the `pid` of the keeping process, that of the `run`, and their start times."""
 PREFIX = "run_lock-"
-"""How the names of a run's files for its locks begin, in its temporary directory."""
+"""The prefix of the names of lock files in the run's temporary directory."""
 LONGEST_MARGIN = 60.0
 
 Client = Any  # botocore makes its classes at run time
 
 
 def margin(ttl: float) -> float:
-    """How many seconds before a lock ends its run stops: as long as a call may be under way."""
+    """Return how many seconds before the end of a lock its run stops: the time that a call in progress can take."""
     return min(LONGEST_MARGIN, ttl / 3)
 
 
 def demand(place: str = "") -> str:
-    """Raise LostError unless the run of this process lives and holds the lock that the process works under.
+    """Raise LostError unless the run of this process continues and holds the lock of this process.
 
-    Returns why the lock was not renewed the last time, if it was not. From now on the process is known to work under
-    the lock, until it ends.
+    Returns why the last renewal failed, if it did. From now until its end, the process counts as one that works under
+    the lock.
     """
     place = place or os.environ.get(VARIABLE, "")
     if not place:
@@ -63,7 +63,7 @@ def demand(place: str = "") -> str:
     memory, state = read(place + MEMORY), read(place + STATE)
     if memory is None or state is None or started(memory["run"]) != memory["run_started"]:
         raise LostError(
-            "The run that this process belongs to has ended, or has given its lock back. Nothing more is changed: run "
+            "The run that this process belongs to has ended, or has released its lock. Nothing more is changed: run "
             "again, a run repairs what an interrupted one left."
         )
     cluster, ttl = memory["lock"]["cluster"], memory["lock"]["ttl"]
@@ -92,19 +92,19 @@ def _silence(memory: dict[str, Any]) -> str:
 
 
 def ended(memory: Mapping[str, Any]) -> bool:
-    """Whether the process that keeps the lock has ended."""
+    """Return whether the process that keeps the lock has ended."""
     return bool(started(memory["pid"]) != memory["started"])
 
 
 def memories(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the run with this temporary directory remembers of each of its locks, with the place of the lock's files."""
+    """Yield the record of each lock of the run with this temporary directory, with the prefix of the lock's files."""
     for file in directory.glob(f"{PREFIX}*{MEMORY}"):
         if memory := read(str(file)):
             yield str(file).removesuffix(MEMORY), memory
 
 
 def read(file: str) -> dict[str, Any] | None:
-    """The content of one of the lock's files; None where there is none."""
+    """Return the content of one of the lock's files; None if it does not exist."""
     try:
         content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def read(file: str) -> dict[str, Any] | None:
 
 
 def watched(client: Client) -> Client:
-    """A boto3 client that makes no call unless the lock is held."""
+    """Return the client, which makes calls only while the lock is held."""
     client.meta.events.register("before-call", _before_call)
     return client
 
@@ -127,10 +127,10 @@ def _before_call(**_about: object) -> None:
 
 @cache
 def _open_users(place: str) -> object:
-    """Hold the file by which the process that keeps the lock knows who works under it, until this process ends."""
+    """Hold the file USERS until this process ends: the keeping process finds the processes under the lock by it."""
     try:
         file = Path(place + USERS).open("rb")  # noqa: SIM115
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return None  # the run has ended, which the caller finds out
+        return None  # the run has ended; the caller reports it
     return file

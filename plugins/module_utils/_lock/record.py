@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lock as it is stored: who holds it, since when, and when its holder was last heard of. Pure."""
+"""The item of a lock: its holder, the time of its creation and of the last heartbeat. Pure functions."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Lock:
     ttl: int
 
     def stale(self, now: int) -> bool:
-        """Whether the holder has been silent for longer than it promised to be."""
+        """Whether the last heartbeat is older than the lock's time to live."""
         return now - self.heartbeat_at > self.ttl
 
     def describe(self, now: int) -> str:
-        """Who holds it, for how long, and when it was last heard of.
+        """Return the holder, for how long it has held the lock, and the age of the last heartbeat.
 
         >>> Lock("dp-staging", "r1", "ann@laptop", "site.yml", 1000, 1085, 300).describe(1090)
         'ann@laptop (site.yml) for 1m30s, last heartbeat 5s ago'
@@ -37,7 +37,7 @@ class Lock:
         return f"{self.holder} ({self.command}) for {held}, last heartbeat {heard} ago"
 
     def public(self, now: int) -> dict[str, Any]:
-        """What a task returns of it."""
+        """Return the values that a task returns."""
         return {**asdict(self), "age": max(0, now - self.acquired_at), "heartbeat_age": max(0, now - self.heartbeat_at)}
 
     def to_item(self) -> dict[str, dict[str, str]]:
@@ -68,7 +68,7 @@ class Lock:
 
 
 def age(seconds: float) -> str:
-    """A duration in words a person takes in at once.
+    """Return a duration as short text.
 
     >>> [age(s) for s in (-2, 5, 90, 3600, 93784)]
     ['0s', '5s', '1m30s', '1h00m', '26h03m']

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a CloudWatch log group should be, and the calls that make it so. Pure."""
+"""Plan the changes of a CloudWatch log group. Pure functions."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ def plan_absent(name: str, group: Document | None, had: Mapping[str, str]) -> Pl
 
 
 def arn(group: Document) -> str:
-    """The ARN that the calls for tags take."""
+    """Return the ARN for the calls about tags."""
     return str(group["arn"]).removesuffix(":*")

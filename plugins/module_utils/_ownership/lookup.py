@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tags of what has a name, by kind of resource. Reads only."""
+"""Read the tags of resources by kind and name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ try:  # noqa: SIM105
 except ImportError:
     pass  # AnsibleAWSModule says what is missing
 
-# Those that Lookup has a method for.
+# The kinds with a method in Lookup.
 KINDS = (
     "eks_cluster",
     "eks_nodegroup",
@@ -44,18 +44,18 @@ _ABSENT = frozenset(
 
 
 class Lookup:
-    """One method per kind, ``_<kind>``: the tags of the resource of that name, or None where there is none."""
+    """One method per kind, ``_<kind>``, returns the tags of a resource by name, or None if it does not exist."""
 
     def __init__(self, client: Callable[[str], Client], identity: Mapping[str, str]) -> None:
-        """``client`` makes the client of a service, ``identity`` is the caller's account and ARN."""
+        """``client`` creates the client of a service, ``identity`` has the caller's account and ARN."""
         self._client = client
         self._account = identity["Account"]
         self._partition = identity["Arn"].split(":")[1]
 
     def all(self, wanted: Mapping[str, list[str]]) -> dict[tuple[str, str], Tags]:
-        """Return the tags of what exists, by kind and name, with all calls at the same time."""
+        """Return the tags of the resources that exist, by kind and name, with concurrent calls."""
         keys = [(kind, name) for kind, names in wanted.items() for name in dict.fromkeys(names) if name]
-        # Clients are made one by one: a session of boto3 is not to be shared by threads, clients are.
+        # Clients are created in one thread: boto3's sessions are not thread-safe, its clients are.
         readers = {kind: getattr(self, f"_{kind}")() for kind, _name in keys}
         found = at_once(lambda key: _present(readers[key[0]], key[1]), keys)
         return {key: tags for key, tags in zip(keys, found, strict=True) if tags is not None}
@@ -99,7 +99,7 @@ class Lookup:
         kms = self._client("kms")
 
         def read(name: str) -> Tags:
-            # An alias has no tags: its key has.
+            # Keys have tags, aliases do not.
             key = kms.describe_key(KeyId=name)["KeyMetadata"]["KeyId"]
             found = kms.list_resource_tags(KeyId=key)["Tags"]
             return {tag["TagKey"]: tag["TagValue"] for tag in found}
@@ -130,7 +130,7 @@ class Lookup:
 
 
 def bucket_tags(s3: Client, name: str) -> Tags | None:
-    """Return the tags of a bucket, or None where there is none of that name."""
+    """Return the tags of a bucket, or None if it does not exist."""
     return _present(lambda bucket: _bucket_tags(s3, bucket), name)
 
 
@@ -141,7 +141,7 @@ def _bucket_tags(s3: Client, name: str) -> Tags:
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchTagSet":
             raise
-    # S3 gives a bucket its tags in a second call.
+    # A bucket gets its tags in a second call.
     listed = s3.list_object_versions(Bucket=name, MaxKeys=1)
     return {} if listed.get("Versions") or listed.get("DeleteMarkers") else dict(UNFINISHED)
 

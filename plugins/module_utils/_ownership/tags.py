@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a resource is: anyone can choose a name, so the fleet's own tags decide. Pure."""
+"""Ownership of resources by the fleet's tags, because a name can be in use already. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._texts import texts
 
-# Those of a fleet's tags that say whose a resource is. Other tags may change from run to run.
+# The tags that mark the owner of a resource. Other tags can change between runs.
 MARKS = ("dataplatform.fleet/fleet", "dataplatform.fleet/cluster")
-# Of what a role knows by its own tag alone.
+# The tag of resources that a role finds by this tag only.
 OWNER = "dataplatform.fleet/owner"
 
-# What the kinds are called.
+# The names of the kinds in messages.
 KINDS = {
     "dns_record": "The record",
     "dynamodb_table": "The DynamoDB table",
@@ -37,12 +37,12 @@ KINDS = {
     "vpc_peering": "The peering connection",
 }
 
-# Stands for the tags of what AWS tags in a second call, before which a run may have ended: nothing is in it yet.
+# The tags of an empty resource that AWS tags in a second call: a run may have ended before that call.
 UNFINISHED = {"": "unfinished"}
 
 
 class ForeignError(AwsError):
-    """A resource has a name of the fleet's, and not the fleet's tags."""
+    """A resource has a name of the fleet without the fleet's tags."""
 
     def __init__(
         self, kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any] | None, shown: str = ""
@@ -51,48 +51,48 @@ class ForeignError(AwsError):
 
 
 def refuse_foreign(kind: str, name: str, live: Mapping[str, str], options: Mapping[str, Any], shown: str = "") -> None:
-    """Look at the tags ``live`` of a resource that exists; ``options`` are the module's, with ``tags`` and ``adopt``.
+    """Check the tags ``live`` of an existing resource; ``options`` are the module's, with ``tags`` and ``adopt``.
 
-    :raises ForeignError: if the resource is somebody else's, and is not to be adopted
+    :raises ForeignError: if the fleet does not own the resource and ``adopt`` does not name it
     """
     if not options["adopt"] and not owned(live, options["tags"]):
         raise ForeignError(kind, name, live, options["tags"], shown)
 
 
 def marks(tags: Mapping[Any, Any] | None) -> dict[str, str]:
-    """Return those of ``tags`` that say whose a resource is."""
+    """Return the ownership tags in ``tags``."""
     given = texts(tags or {})
     return {key: given[key] for key in MARKS if key in given} or {key: given[key] for key in (OWNER,) if key in given}
 
 
 def owned(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
-    """Tell whether a resource with the tags ``live`` belongs to whoever gives the tags ``wanted``.
+    """Return whether a resource with the tags ``live`` belongs to the owner in the tags ``wanted``.
 
-    Where these have no marks, the name alone decides.
+    Without ownership tags in ``wanted``, the name decides.
     """
     return live == UNFINISHED or all(live.get(key) == value for key, value in marks(wanted).items())
 
 
 def tags_of(item: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the tags of a resource that AWS shows with a list ``Tags`` of keys and values."""
+    """Return the tags of a resource whose ``Tags`` are a list of keys and values."""
     return {tag["Key"]: tag["Value"] for tag in (item or {}).get("Tags") or []}
 
 
 def pairs_of(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as AWS takes such a list, in the order of their keys."""
+    """Return tags as a list of keys and values, sorted by key."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def preferred[Found](
     found: Iterable[Found], wanted: Mapping[Any, Any] | None, read: Callable[[Found], Mapping[str, str]]
 ) -> list[Found]:
-    """Return those of several resources that belong to whoever gives the tags ``wanted``; all, if none do."""
+    """Return the resources that belong to the owner in the tags ``wanted``; all, if there are none."""
     everything = list(found)
     return [one for one in everything if owned(read(one), wanted)] or everything
 
 
 def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
-    """Tell whether ``live`` says itself that it belongs to whoever gives the tags ``wanted``.
+    """Return whether the tags ``live`` name the owner in the tags ``wanted``.
 
     Where these have no marks, any of them does.
     """
@@ -102,14 +102,14 @@ def known(live: Mapping[str, str], wanted: Mapping[Any, Any] | None) -> bool:
 
 
 def adopts(adopt: Collection[str], kind: str, name: str) -> bool:
-    """Tell whether ``adopt`` has the resource, as ``kind/name``, or its name alone, which stands for every kind."""
+    """Return whether ``adopt`` names the resource as ``kind/name``, or as a name, which matches every kind."""
     return name in adopt or f"{kind}/{name}" in adopt
 
 
 def refusal(kind: str, name: str, live: Mapping[str, str], wanted: Mapping[Any, Any], shown: str = "") -> str:
-    """Return why a resource (``"iam_role"``, ``"one-node"``) is not touched, and what to do.
+    """Return why a resource (``"iam_role"``, ``"one-node"``) is not changed, and what to do.
 
-    ``shown`` is what to call it instead, such as a part of it by which it was found.
+    ``shown`` replaces its name in the text, for example by the property by which it was found.
     """
     asked = marks(wanted) or texts(wanted)
     has = ", ".join(f"{key}={live[key]}" for key in asked if key in live) or "none of these"

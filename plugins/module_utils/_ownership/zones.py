@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private hosted zones of Route 53, of which an account may have several of one name, and whose they are."""
+"""Private hosted zones of Route 53 and their owners; an account can have several zones with the same name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags
     tags_of,
 )
 
-# A zone gets its tags in a second call. By this it is known when a run has ended before.
+# A zone gets its tags in a second call. The reference identifies a zone whose run ended before that call.
 _REFERENCE = "dataplatform.fleet/"
 
 
@@ -31,12 +31,12 @@ class HostedZone:
 
 
 def reference() -> str:
-    """Return a new CallerReference, of which Route 53 takes each only once."""
+    """Return a new CallerReference; Route 53 accepts each reference once."""
     return f"{_REFERENCE}{uuid.uuid4()}"
 
 
 def zones(route53: Client, name: str) -> list[HostedZone]:
-    """Return the account's private zones of that name."""
+    """Return the account's private zones with that name."""
     dotted = name.rstrip(".") + "."
     found: list[HostedZone] = []
     more: dict[str, str] = {}
@@ -50,16 +50,16 @@ def zones(route53: Client, name: str) -> list[HostedZone]:
                 if not tags and one["CallerReference"].startswith(_REFERENCE):
                     tags = dict(UNFINISHED)
                 found.append(HostedZone(zone_id, tags))
-        # They come in the order of their names.
+        # The zones are sorted by name.
         if not answer.get("IsTruncated") or answer["NextDNSName"] != dotted:
             return found
         more = {"HostedZoneId": answer["NextHostedZoneId"]}
 
 
 def own_zone(route53: Client, name: str, tags: Mapping[Any, Any] | None, *, adopt: bool = False) -> str:
-    """Return the id of the private zone of that name, or an empty text.
+    """Return the id of the private zone with that name, or an empty text.
 
-    :raises ForeignError: if there are such zones, and none is one's own by ``tags``.
+    :raises ForeignError: if there are such zones and none has the ownership ``tags``.
     """
     found = sorted(zones(route53, name), key=lambda one: not owned(one.tags, tags))
     for one in found:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2 and Route 53 as the two sides of a peering connection need them."""
+"""Calls of EC2 and Route 53 for both sides of a peering connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.waiters im
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import MARKS, preferred, tags_of
 from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan import LIVE, PeeringError, Side
 
-# The option of modules whose other side may be in another account. Its documentation: doc_fragments/accepter.py.
+# The option of modules whose other side can be in another account. Documented in doc_fragments/accepter.py.
 ACCEPTER: Mapping[str, Any] = {
     "type": "dict",
     "default": {},
@@ -27,7 +27,7 @@ ACCEPTER: Mapping[str, Any] = {
 
 
 def other_side(this: Run, service: str, region: str) -> Client:
-    """Return a client of the peer's region, with the credentials of ``accepter`` if there are any."""
+    """Return a client of the peer's region, with the credentials of ``accepter`` if given."""
     given = {key: value for key, value in (this.options.get("accepter") or {}).items() if value}
     names = {
         "access_key": "aws_access_key_id",
@@ -41,7 +41,7 @@ def other_side(this: Run, service: str, region: str) -> Client:
 
 
 def vpc_by_name(ec2: Client, name: str, region: str, tags: Mapping[Any, Any] | None = None) -> Side | None:
-    """Return the VPC of that name, or None. Of several it is the one with those of ``tags`` that say whose it is.
+    """Return the VPC with that name, or None. Of several, return the one with the ownership tags in ``tags``.
 
     :raises PeeringError: if several VPCs have the name, and not exactly one of them the tags.
     """
@@ -66,7 +66,7 @@ def route_tables(ec2: Client, vpc_id: str) -> list[dict[str, Any]]:
 
 
 def wait(this: Run, ec2: Client, connection_id: str, wanted: tuple[str, ...]) -> None:
-    """Wait until the connection is in one of the ``wanted`` states, as this side sees it."""
+    """Wait until the connection is in one of the ``wanted`` states on this side."""
 
     def look() -> Probe:
         ids = {"VpcPeeringConnectionIds": [connection_id]}
@@ -80,9 +80,9 @@ def wait(this: Run, ec2: Client, connection_id: str, wanted: tuple[str, ...]) ->
 
 
 def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -> str:
-    """Return the id of the private zone of that name in another member's account, or an empty text.
+    """Return the id of the private zone with that name in another member's account, or an empty text.
 
-    Of several it is the one with the fleet's tag of ``tags``; only then the account is asked for tags.
+    Of several, return the one with the fleet's tag in ``tags``; tags are read only then.
 
     :raises PeeringError: if several zones have the name, and not exactly one of them the tag.
     """
@@ -104,7 +104,7 @@ def zone_id(route53: Client, name: str, tags: Mapping[str, Any] | None = None) -
 
 
 def zones_of_vpc(route53: Client, own: Side) -> dict[str, str]:
-    """Return the ids of the private zones that a VPC sees, of other accounts too, by their names without a last dot."""
+    """Return the ids of a VPC's private zones, including other accounts' zones, by name without the final dot."""
     found: dict[str, str] = {}
     token: dict[str, str] = {}
     while True:

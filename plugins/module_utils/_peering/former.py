@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What former members could still reach, seen and taken away from the controlplane's side."""
+"""Find and remove the network access of former members, on the controlplane's side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._peering.plan i
 
 @dataclass
 class Left:
-    """What is left of one former member: live connections, and routes as pairs of route table and network."""
+    """The remains of one former member: active connections, and routes as pairs of route table and network."""
 
     connections: list[Item] = field(default_factory=list)
     routes: list[tuple[str, str]] = field(default_factory=list)
@@ -32,7 +32,7 @@ def left(
     tags: Mapping[str, Any] | None = None,
     requested: Sequence[Item] = (),
 ) -> dict[str, Left]:
-    """Return what is left of the members with these networks, as seen by the VPC that has accepted them.
+    """Return the remains of the members with these networks, in the VPC that has accepted their connections.
 
     A connection is a member's if its network is led to it, or if it says so itself: AWS tells the other side's network
     of active connections only
@@ -58,7 +58,7 @@ def left(
 
 
 def _foreign(connection: Item, tags: Mapping[str, Any] | None) -> bool:
-    """Tell whether a live connection is others'. An account does not see the tags that another one gives to it."""
+    """Return whether a connection belongs to others. An account cannot read the tags of another account's side."""
     owners = {connection.get(f"{side}VpcInfo", {}).get("OwnerId") for side in ("Requester", "Accepter")}
     return len(owners) == 1 and connection["Status"]["Code"] in plan.LIVE and not owned(tags_of(connection), tags)
 
@@ -74,7 +74,7 @@ class Former:
         self._own = api.vpc_by_name(self._ec2, this.options["vpc"], region, this.options["owner_tags"])
 
     def revoke(self) -> list[str]:
-        """Take the connections, the routes to them and the zone away; return whose they were."""
+        """Delete the connections and their routes, and disassociate the zone; return the names of former members."""
         cidrs = self._options["networks"]
         if self._own is None:
             if cidrs and not self.this.check_mode:
@@ -90,7 +90,7 @@ class Former:
                 gone = {f"peering of {member}": Change(one["Status"]["Code"], None)}
                 request = {"VpcPeeringConnectionId": one["VpcPeeringConnectionId"]}
                 self.this.do(self._ec2, Step("DeleteVpcPeeringConnection", request, gone))
-            # Last: by them an interrupted run is taken up again.
+            # Last, because the next run finds the remains of an interrupted run by the connections.
             for table, cidr in what.routes:
                 request = {"RouteTableId": table, "DestinationCidrBlock": cidr}
                 self.this.do(self._ec2, Step("DeleteRoute", request, {f"route of {table}": Change(cidr, None)}))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One peering connection through its life: read both sides, plan, carry out unless in check mode."""
+"""Manage one peering connection: read both sides, plan, and carry out the plan unless in check mode."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Manager:
         live = plan.find(connections, self._own, self._peer)
         if live is None and plan.rejected(connections, self._own, self._peer):
             raise PeeringError(
-                f"The owner of {self._peer.vpc_id} has rejected the request. Agree with them; a rejected request can "
-                "be repeated once AWS has forgotten it."
+                f"The owner of {self._peer.vpc_id} has rejected the request. Contact the owner; the "
+                "request can be repeated after AWS has deleted it."
             )
         self._refuse_foreign(live)
         connection_id = self._request(live)
@@ -101,7 +101,7 @@ class Manager:
             refuse_foreign("vpc_peering", self._name, tags_of(live), self._options, shown)
 
     def _to_come(self) -> dict[str, Any]:
-        """Announce what the run does once its VPCs exist."""
+        """Announce the changes that the run makes after the creation of its VPCs."""
         missing = self._options["vpc"] if not self._own.vpc_id else "of the other side"
         if not self.this.check_mode:
             raise PeeringError(f"There is no VPC {missing} in {self._region}. Run the role vpc first.")
@@ -154,7 +154,7 @@ class Manager:
                 self.this.do(self._ec2, step)
 
     def _routes(self, ec2: Client, side: Side, cidr: str, connection_id: str) -> None:
-        """Lead ``cidr`` to the connection. AWS takes a route to one that is not active yet, too."""
+        """Route ``cidr`` to the connection. AWS accepts a route to a connection that is not active yet."""
         there = [*api.connections(ec2, side.vpc_id), *api.connections(ec2, side.vpc_id, "accepter")]
         others = plan.live_ids(there) - {connection_id}
         routes = plan.routes(api.route_tables(ec2, side.vpc_id), cidr, connection_id, others)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a peering connection needs on each side. Pure."""
+"""Plan both sides of a peering connection. Pure functions."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ALL = "every private route table"
 
 
 class PeeringError(AwsError):
-    """What cannot be done, and why."""
+    """A change that is not possible, with its reason."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """A VPC. Without an id it does not exist yet, which only check mode lives with."""
+    """A VPC. Without an id it does not exist yet, which is possible in check mode only."""
 
     vpc_id: str
     cidr: str
@@ -41,7 +41,7 @@ class Side:
 
 @dataclass
 class Routes:
-    """Whose route to a network is missing or leads elsewhere, and who has it."""
+    """The route tables whose route to a network is missing, has another target, or is correct."""
 
     cidr: str
     create: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Routes:
 
 
 def find(connections: Iterable[Item], own: Side, peer: Side) -> Item | None:
-    """Return the live connection that ``own`` has requested with ``peer``, an active one first."""
+    """Return the connection that ``own`` has requested with ``peer``, preferably an active one."""
     found = [
         one
         for one in connections
@@ -71,7 +71,7 @@ def find(connections: Iterable[Item], own: Side, peer: Side) -> Item | None:
 
 
 def named(connections: Iterable[Item], name: str, tags: Mapping[Any, Any] | None = None) -> Item | None:
-    """Return the live connection of that name; of several, one with those of ``tags`` that say whose it is."""
+    """Return the connection with that name; of several, one with the ownership tags in ``tags``."""
     live = [one for one in connections if tags_of(one).get("Name") == name and one["Status"]["Code"] in LIVE]
     return next(iter(preferred(live, tags, tags_of)), None)
 
@@ -85,7 +85,7 @@ def rejected(connections: Iterable[Item], own: Side, peer: Side) -> bool:
 
 
 def private_tables(tables: Sequence[Item]) -> list[Item]:
-    """Return the route tables that lead to no internet gateway; the main one only if there is no other."""
+    """Return the route tables without a route to an internet gateway; the main one only if there is no other."""
     private = [
         table
         for table in tables
@@ -100,9 +100,9 @@ def live_ids(connections: Iterable[Item]) -> set[str]:
 
 
 def routes(tables: Sequence[Item], cidr: str, connection_id: str, others: Collection[str] = ()) -> Routes:
-    """Plan the routes to ``cidr``. One that somebody else leads elsewhere is refused, not taken.
+    """Plan the routes to ``cidr``. A route of others with another target is refused, not replaced.
 
-    :param others: the live connections of other VPCs. A route to one that is gone is replaced.
+    :param others: the active connections of other VPCs. A route to a deleted connection is replaced.
     """
     found = Routes(cidr)
     for table in private_tables(tables):
@@ -112,7 +112,7 @@ def routes(tables: Sequence[Item], cidr: str, connection_id: str, others: Collec
         target = next((str(route[key]) for key in TARGETS if route.get(key)), "") if route else ""
         if route is None:
             found.create.append(one)
-        elif target == connection_id:  # while it is pending, AWS calls the route a blackhole
+        elif target == connection_id:  # the state of a route is blackhole while its connection is pending
             found.right.append(one)
         elif (target.startswith("pcx-") and target not in others) or route.get("State") == "blackhole":
             found.replace.append(one)
@@ -125,7 +125,7 @@ def routes(tables: Sequence[Item], cidr: str, connection_id: str, others: Collec
 
 
 def leading(tables: Sequence[Item], connection_id: str) -> list[tuple[str, str]]:
-    """Return the route tables and networks that are led to the connection."""
+    """Return the route tables and networks with a route to the connection."""
     return [
         (table["RouteTableId"], route["DestinationCidrBlock"])
         for table in tables
@@ -135,7 +135,7 @@ def leading(tables: Sequence[Item], connection_id: str) -> list[tuple[str, str]]
 
 
 def commands(connection_id: str, own: Side, peer: Side) -> list[str]:
-    """What the owner of the peer's account has to run where this run may not."""
+    """Return the commands that the owner of the peer's account has to run if this run has no permission."""
     ec2 = f"aws ec2 --region {peer.region}"
     tables = (
         f"{ec2} describe-route-tables --filters Name=vpc-id,Values={peer.vpc_id} "

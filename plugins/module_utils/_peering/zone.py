@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private hosted zone and one VPC: read, plan, carry out unless in check mode."""
+"""Manage a private hosted zone and its association with one VPC."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Zone:
 
     @property
     def _foreign(self) -> bool:
-        """Whether the zone is another account's. A run associates with such a zone, and changes it in no other way."""
+        """Whether the zone belongs to another account. A run only associates VPCs with such a zone."""
         owner = self._options["owner_account_id"]
         return bool(owner and self._vpc and owner != self._vpc.account_id)
 
     def present(self) -> dict[str, Any]:
-        """Create the zone with the VPC, or see that it has the VPC and the tags."""
+        """Create the zone with the VPC, or associate the VPC with it and set its tags."""
         if self._vpc is None:
             self._need_vpc()
             return self._new("")
@@ -73,17 +73,17 @@ class Zone:
             if not self._options["accepter"].get("access_key"):
                 return self._result("", [self._command()])
             owner = api.other_side(self.this, "route53", self.this.module.region)
-        # Another account's tags are not this run's to ask for.
+        # This run does not read another account's tags.
         zone_id = api.zone_id(owner, self._name, self._options["tags"]) if owner else self._own_zone()
         if not zone_id and not self.this.check_mode:
             raise PeeringError(
-                f"The zone {self._name} does not exist. The controlplane's run makes it. Run first: "
+                f"The zone {self._name} does not exist. The controlplane's run creates it. Run first: "
                 "ansible-playbook site.yml -i inventories/controlplane"
             )
         return self._associate(zone_id, self._vpc.vpc_id, owner)
 
     def disassociated(self) -> dict[str, Any]:
-        """Take the VPC out of the zone, which stays."""
+        """Disassociate the VPC from the zone, which stays."""
         zone_id = api.zones_of_vpc(self._route53, self._vpc).get(self._name) if self._vpc else None
         if self._vpc and zone_id:
             self._refuse_foreign(zone_id)
@@ -108,7 +108,7 @@ class Zone:
         return own_zone(self._route53, self._name, self._options["tags"] or {}, adopt=self._options["adopt"])
 
     def _aws_vpc(self) -> dict[str, str]:
-        assert isinstance(self._vpc, Side)  # noqa: S101 - the callers looked
+        assert isinstance(self._vpc, Side)  # noqa: S101 - the callers have checked it
         return {"VPCRegion": self._vpc.region, "VPCId": self._vpc.vpc_id}
 
     def _new(self, vpc_id: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Zone:
         return self._result(zone_id)
 
     def _command(self) -> str:
-        """What the zone's account runs for an association that this run may not authorize."""
+        """Return the command that the zone's account has to run if this run may not authorize the association."""
         vpc = ",".join(f"{key}={value}" for key, value in self._aws_vpc().items())
         find = (
             f"aws route53 list-hosted-zones-by-name --dns-name {self._name} --query 'HostedZones[0].Id' --output text"
@@ -134,7 +134,7 @@ class Zone:
         return f"aws route53 create-vpc-association-authorization --hosted-zone-id $({find}) --vpc {vpc}"
 
     def _associate(self, zone_id: str, vpc_id: str, owner: Client = None) -> dict[str, Any]:
-        """Associate the VPC. *owner* is the client of another account, which has the zone."""
+        """Associate the VPC. *owner* is a client of the zone's account if it is another one."""
         place = {"HostedZoneId": zone_id, "VPC": self._aws_vpc() if vpc_id else {}}
         seen = {self._field: Change(None, vpc_id or "(made by this run)")}
         if owner:
@@ -153,7 +153,7 @@ class Zone:
         self._put_tags(zone_id, had, added, removed)
 
     def _refuse_foreign(self, zone_id: str) -> None:
-        """:raises ForeignError: if the zone is in this account and somebody else's."""
+        """:raises ForeignError: if the zone is in this account and the fleet does not own it."""
         tags = self._options["tags"]
         if tags and not self._options["adopt"]:
             for one in zones(self._route53, self._name):

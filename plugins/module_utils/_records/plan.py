@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CNAME records that one owner has in a zone of Route 53, and the changes that make them so. Pure.
+"""Plan the CNAME records of one owner in a zone of Route 53. Pure functions.
 
-Records have no tags. As ExternalDNS does, each has a TXT record beside it that says whose it is.
+Records have no tags. As with ExternalDNS, a TXT record beside each record names its owner.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ RecordSet = dict[str, Any]
 # By name and type.
 Live = Mapping[tuple[str, str], RecordSet]
 
-# A CNAME record shares its name with no other record.
+# A name with a CNAME record can have no other record.
 MARK_PREFIX = "_owner."
 _ROUTING = ("SetIdentifier", "AliasTarget")
 
 
 class ForeignRecordError(AwsError):
-    """A record has a name that is wanted, and is not the owner's."""
+    """A record with a wanted name belongs to another owner."""
 
 
 def plan(
@@ -38,10 +38,10 @@ def plan(
 ) -> Plan:
     """Return the call that changes the records in one batch.
 
-    ``wanted`` has a host name by each record's name. Records that the owner has, or that are in ``adopt``, and that are
-    not wanted go. Others stay.
+    ``wanted`` has a host name by each record's name. Records of the owner, or in ``adopt``, that are not wanted are
+    deleted. Other records stay.
 
-    :raises ForeignRecordError: if a wanted name belongs to others, unless it is in ``adopt`` or leads where it should
+    :raises ForeignRecordError: if others own a record of a wanted name, unless it is in ``adopt`` or has that value
     """
     adopt = [name(one) for one in adopt]
     live: dict[tuple[str, str], RecordSet] = {(name(one["Name"]), one["Type"]): one for one in found}
@@ -78,7 +78,7 @@ def mark(owner: str) -> str:
 
 
 def name(text: str) -> str:
-    """Return a name as it is declared: Route 53 ends each with a dot, in small letters."""
+    """Return a name without the final dot, in lowercase."""
     return text.rstrip(".").lower()
 
 
@@ -95,8 +95,8 @@ def _refuse(live: Live, key: str, target: RecordSet, *, owned: bool) -> None:
     for one, foreign in ((there, not _leads(there, target)), (beside, True)):
         if one and foreign and not owned:
             raise ForeignRecordError(
-                f"{name(one['Name'])} is a record that others have made: {_shown(one)}. Nothing was changed. "
-                f"Delete it; or, if it is to be replaced, run with -e fleet_adopt=dns_record/{key} (a module: adopt)."
+                f"{name(one['Name'])} is a record of another owner: {_shown(one)}. Nothing was changed. "
+                f"Delete the record; or, to replace it, run with -e fleet_adopt=dns_record/{key} (a module: adopt)."
             )
 
 

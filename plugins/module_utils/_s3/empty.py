@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bucket is emptied of all that keeps S3 from deleting it: versions and delete markers, and of multipart uploads."""
+"""Empty a bucket, so that S3 can delete it: versions, delete markers and multipart uploads."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ except ImportError:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 PAGE = 1000
-# What S3 says of single objects when it may succeed later.
+# Temporary errors of S3 for single objects.
 _PASSING = frozenset({"InternalError", "ServiceUnavailable", "SlowDown"})
 _ROUNDS = 8
 
 
 class NotEmptiedError(AwsError):
-    """Objects could not be deleted: what S3 says of some of them."""
+    """Objects could not be deleted. The message has S3's errors for some of them."""
 
 
 @dataclass
 class Contents:
-    """How much a bucket holds, or held."""
+    """The number of objects in a bucket, before or after its deletion."""
 
     versions: int = 0
     delete_markers: int = 0
@@ -46,7 +46,7 @@ class Contents:
 
 
 def contents(s3: Client, bucket: str) -> Contents:
-    """Count all versions, delete markers and uploads; nothing is changed."""
+    """Count all versions, delete markers and uploads."""
 
     def count() -> Contents:
         found = Contents()
@@ -66,9 +66,9 @@ def _uploads(s3: Client, bucket: str) -> list[dict[str, Any]]:
 
 
 def delete_bucket(s3: Client, bucket: str, held: Contents, pause: Callable[[float], None] = time.sleep) -> None:
-    """Empty the bucket and delete it; count in *held* what it held. A run that was interrupted goes on where it ended.
+    """Empty and delete the bucket, and count its objects in *held*. Repeated after an interruption, it continues.
 
-    :raises NotEmptiedError: if S3 refuses to delete objects, or if others go on writing
+    :raises NotEmptiedError: if S3 refuses to delete objects, or if others continue to write
     """
     for number in range(_ROUNDS):
         for one in _uploads(s3, bucket):
@@ -85,21 +85,21 @@ def delete_bucket(s3: Client, bucket: str, held: Contents, pause: Callable[[floa
             pause(2.0**number / 4)
         else:
             return
-    raise NotEmptiedError(f"the bucket {bucket} was emptied {_ROUNDS} times and others wrote to it again each time")
+    raise NotEmptiedError(f"the bucket {bucket} was emptied {_ROUNDS} times, and other writers added objects each time")
 
 
 def _abort(s3: Client, bucket: str, upload: dict[str, Any]) -> None:
     try:
         retried(s3.abort_multipart_upload)(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
-        # Completed or aborted meanwhile.
+        # The upload was completed or aborted.
         if error.response["Error"]["Code"] != "NoSuchUpload":
             raise
 
 
 def _delete_versions(s3: Client, bucket: str, held: Contents, pause: Callable[[float], None]) -> None:
     failed = 0
-    # Each time from the beginning: what was listed is gone.
+    # Without a marker: the listed objects are deleted.
     while page := _first_page(s3, bucket):
         objects = [
             {"Key": one["Key"], "VersionId": one["VersionId"]}
@@ -133,5 +133,5 @@ def _refusals(bucket: str, errors: list[dict[str, Any]], held: Contents) -> str:
     )
     return (
         f"S3 refused to delete {len(errors)} of the objects in the bucket {bucket}, after {held.versions} versions and "
-        f"{held.delete_markers} delete markers were deleted: {some}. The bucket stays, and the next run goes on."
+        f"{held.delete_markers} delete markers were deleted: {some}. The bucket stays, and the next run continues."
     )

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a private, versioned S3 bucket should be, and the calls that make it so. Pure."""
+"""Plan the settings of a private, versioned S3 bucket. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.plan impor
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import pairs_of, tags_of
 
 Fields = dict[str, Any]
-# An operation of the API and its request, less the bucket.
+# An operation of the API and its request without the bucket.
 Call = tuple[str, dict[str, Any]]
 
-# What S3 answers where a bucket has nothing of the kind, by operation.
+# The error code of S3 for a missing setting, by operation.
 READS = {
     "GetBucketTagging": "NoSuchTagSet",
     "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
@@ -34,7 +34,7 @@ READS = {
     "GetBucketPolicy": "NoSuchBucketPolicy",
     "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
 }
-# The lifecycle rule of the fleet. Others in the same bucket stay.
+# The id of the fleet's lifecycle rule. Other rules of the bucket stay.
 RULE = "dataplatform.fleet"
 _LIFECYCLE = ("noncurrent_days", "abort_upload_days", "expired_delete_markers")
 _PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -69,7 +69,7 @@ def live_fields(found: Mapping[str, Any]) -> Fields:
         "encryption": encryption[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"),
         "versioning": found["GetBucketVersioning"].get("Status"),
         "policy": json.loads(found["GetBucketPolicy"].get("Policy", "{}")),
-        # Versions that are kept by their number go later than was declared.
+        # A number of kept versions deletes versions later than declared.
         "noncurrent_days": None if "NewerNoncurrentVersions" in noncurrent else noncurrent.get("NoncurrentDays"),
         "abort_upload_days": rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
         "expired_delete_markers": "removed" if rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker") else None,
@@ -105,7 +105,7 @@ def plan(
     """
     bucket, steps = {"Bucket": name}, []
     if found is None:
-        # S3 calls the region us-east-1 by no name.
+        # S3 has no LocationConstraint for us-east-1.
         place = {} if location == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": location}}
         request = {**bucket, "ObjectOwnership": want["object_ownership"], **place}
         changes = creation({"name": name, "object_ownership": want["object_ownership"]})
@@ -178,7 +178,7 @@ def _policy(_found: Mapping[str, Any], want: Fields) -> Call:
 def _lifecycle(found: Mapping[str, Any], want: Fields) -> Call:
     answer = found.get("GetBucketLifecycleConfiguration", {})
     others = [one for one in answer.get("Rules", []) if one.get("ID") != RULE]
-    # Of the whole bucket's, which the call replaces.
+    # The call replaces all rules of the bucket.
     smallest = "TransitionDefaultMinimumObjectSize"
     kept = {smallest: answer[smallest]} if smallest in answer else {}
     configuration = {"Rules": [*others, rule(want["noncurrent_days"], want["abort_upload_days"])]}
@@ -197,7 +197,7 @@ _WRITES: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Fields], Call
 
 
 def rule(noncurrent_days: int, abort_upload_days: int) -> dict[str, Any]:
-    """Return the lifecycle rule: it deletes no object that is current."""
+    """Return the lifecycle rule. It does not delete current objects."""
     return {
         "ID": RULE,
         "Status": "Enabled",

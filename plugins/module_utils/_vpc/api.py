@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The EC2 API as the network needs it: tagged at creation, described page by page."""
+"""Calls of EC2 for networks: resources are tagged at creation, and all pages are read."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Ec2:
     def create(
         self, operation: str, resource_type: str, tags: Mapping[str, str], **arguments: object
     ) -> dict[str, Any]:
-        """Create a resource with its tags, so that an interrupted run finds it again."""
+        """Create a resource with its tags, so that the run after an interruption finds it."""
         specification = {"ResourceType": resource_type, "Tags": pairs_of(tags)}
         return self.call(operation, TagSpecifications=[specification], **arguments)
 
     def wait(self, on: str, operation: str, key: str, *states: str, **request: object) -> None:
-        """Wait until what ``request`` describes is in one of the states, or has no state ("there"), or is "absent"."""
+        """Wait until the resource of ``request`` is in one of the states, exists ("there"), or is "absent"."""
 
         def look() -> Probe:
             found = self.describe(operation, key, **request)

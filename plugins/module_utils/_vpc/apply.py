@@ -23,7 +23,7 @@ except ImportError:
 
 
 class Applier:
-    """Carries out one change after the other; ids of what was created are known to those that follow."""
+    """Carries out changes in order; later changes use the ids of created resources."""
 
     def __init__(self, ec2: Ec2, network: Network, live: Live) -> None:
         self.ec2 = ec2
@@ -32,7 +32,7 @@ class Applier:
         self._available: set[str] = set()
 
     def apply(self, change: Step) -> None:
-        assert isinstance(change, ResourceStep)  # noqa: S101 - as the network's plan has them
+        assert isinstance(change, ResourceStep)  # noqa: S101 - the plan creates them first
         handler: Callable[[ResourceStep], None] = getattr(self, f"_{change.action}")
         handler(change)
 
@@ -40,7 +40,7 @@ class Applier:
         return self.live.ids[kind, name]
 
     def _ids(self, kind: str, names: Iterable[str]) -> list[str]:
-        """Return the ids of names; what has no name of its own is an id already."""
+        """Return the ids of names; a name without an id is an id itself."""
         return [self.live.ids.get((kind, name), name) for name in names]
 
     def _known(self, kind: str, name: str, resource_id: str) -> None:
@@ -150,7 +150,7 @@ class Applier:
 
         there = partial(exist, self.ec2.this.client, {"role": fields["role_arn"]})
         made = retried(create, *passing(self.ec2.client, exist=there))()
-        # Once more: EC2 takes the tags at creation, some of its emulations do not.
+        # Again: some emulators of EC2 ignore tags at creation.
         self._tag(made, tags_in(fields))
         return made
 
@@ -226,7 +226,7 @@ class Applier:
         return {"NatGatewayId": one}
 
     def _associate(self, table_id: str, subnet_ids: list[str]) -> None:
-        """Associate subnets with a table, wherever they were before."""
+        """Associate subnets with a table, also if they are associated with another one."""
         found: dict[str, tuple[str, str]] = {}
         for live in self.ec2.describe(
             "DescribeRouteTables", "RouteTables", Filters=filters(vpc_id=str(self.live.vpc_id))
@@ -268,7 +268,7 @@ class Applier:
         kept = {
             key: value
             for key, value in self.live.state[change.kind, change.name].items()
-            # EC2 takes no tags of AWS itself.
+            # EC2 refuses tags with the prefix aws:.
             if (key not in change.before or key in change.after) and not key.startswith("tags.aws:")
         }
         fields = {**kept, **change.after}

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a network should be, and what has to change for it to become so.
+"""Plan a network and its changes.
 
-State is written in names, never in ids: a route points to ``nat eu-central-1a``. So the plan for resources that do not
-exist yet is the same that is carried out later, and check mode needs no placeholders.
+The state has names instead of ids: a route's target is ``nat eu-central-1a``. So the plan for resources that do not
+exist yet is the plan that is carried out later, and check mode needs no placeholders.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ KINDS = (
     "flow_log",
 )
 IMMUTABLE = {"vpc": {"cidr"}, "subnet": {"az"}, "endpoint": {"type"}}
-# Changed by deleting and creating again, which interrupts nothing that runs.
+# Kinds that are replaced to change them; the replacement interrupts no traffic.
 REPLACEABLE = {"flow_log": {"log_group", "role_arn", "traffic_type"}}
-# Removed when no longer wanted. Subnets are not: something may live in them.
+# Kinds that are deleted when they are no longer declared. Subnets are not: they can be in use.
 PRUNED = ("flow_log", "endpoint", "route_table", "nat_gateway", "elastic_ip")
 GATEWAY_SERVICES = ("s3", "dynamodb")
 ENDPOINT_SETS = {"ecr": ("ecr.api", "ecr.dkr")}
 DEFAULT_ROUTE = "routes.0.0.0.0/0"
-# Where a route leads whose NAT gateway has been deleted.
+# The target of a route whose NAT gateway has been deleted.
 GONE_NAT = "a NAT gateway that is gone"
-# What AWS puts into the default security group of a new VPC.
+# The rules of the default security group in a new VPC.
 DEFAULT_GROUP: Fields = {"ingress": ["all from itself"], "egress": ["all to 0.0.0.0/0"]}
 
 
@@ -68,7 +68,7 @@ class Network:
     adopt: bool = False
 
     def owns(self, live: Mapping[str, str]) -> bool:
-        """Tell by a resource's tags whether it is this network's; without marks, by any of the wanted tags."""
+        """Return whether this network owns a resource, by ownership tags, or without them by any of the wanted tags."""
         return not self.tags or known(live, self.tags)
 
     def of_tier(self, *, public: bool) -> list[dict[str, str]]:
@@ -77,7 +77,7 @@ class Network:
 
 @dataclass(frozen=True)
 class ResourceStep(Step):
-    """What happens to one resource: its requests are made when the ids of the resources before it are known."""
+    """The change of one resource. Its requests are created when the ids of earlier resources are known."""
 
     kind: str = ""
     name: str = ""
@@ -85,19 +85,19 @@ class ResourceStep(Step):
 
     @property
     def before(self) -> Fields:
-        """The fields that change or go, as they are."""
+        """The current values of the fields that change."""
         return {key: change.before for key, change in self.changes.items() if change.before is not None}
 
     @property
     def after(self) -> Fields:
-        """The fields that change or come, as they will be."""
+        """The new values of the fields that change."""
         return {key: change.after for key, change in self.changes.items() if change.after is not None}
 
 
 def step(
     kind: str, name: str, action: str, before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None
 ) -> ResourceStep:
-    """A resource's step from the fields *before* to those *after*; only the fields that differ."""
+    """Return a resource's step from the fields *before* to those *after*, with the fields that differ."""
     had, gets = before or {}, after or {}
     changes = {key: Change(had.get(key), gets.get(key)) for key in {**had, **gets}}
     return ResourceStep(f"{action} {kind} {name}", {}, changes, "at once", f"{kind} {name}", kind, name, action)
@@ -136,7 +136,7 @@ def desired(network: Network) -> State:
         state["subnet", subnet["name"]] = {
             "cidr": subnet["cidr"],
             "az": subnet["az"],
-            # Load balancers and NAT gateways bring addresses of their own; nothing else belongs there.
+            # Load balancers and NAT gateways allocate their own public addresses; no other resource belongs there.
             "map_public_ip": False,
             **_tags(subnet["name"], tags, {"dataplatform.fleet/tier": subnet["tier"]}, tier),
         }
@@ -209,7 +209,7 @@ def _endpoints(network: Network, tables: list[str]) -> State:
 def _differences(live: Fields, want: Fields, network: Network) -> tuple[Fields, Fields]:
     """Return the fields that differ, before and after. A live None means that the API does not tell."""
     changed = [key for key in want if live.get(key, ...) != want[key] and live.get(key, ...) is not None]
-    # A default route of somebody else's, where none is wanted, is theirs.
+    # A default route of others stays where this network declares none.
     surplus = [key for key in live if key.startswith("routes.") and key not in want and _leads_out(live[key], network)]
     if network.purge_tags:
         _added, removed = tag_changes(tags_in(live), tags_in(want), purge=True)
@@ -219,7 +219,7 @@ def _differences(live: Fields, want: Fields, network: Network) -> tuple[Fields, 
 
 
 def _leads_out(target: str, network: Network) -> bool:
-    """Whether a route leads where this network's routes lead."""
+    """Whether a route has the kind of target that this network's routes have."""
     return target in ("internet_gateway", GONE_NAT) or target.startswith(f"{network.name}-nat-")
 
 
@@ -228,17 +228,17 @@ def tags_in(fields: Fields) -> dict[str, str]:
 
 
 def owned(fields: Fields, network: Network) -> bool:
-    """Tell whether a live resource was made by this network's plan, by its tags."""
+    """Return by its tags whether this network's plan has created a resource."""
     tags = tags_in(fields)
     return tags.get("Name", "").startswith(f"{network.name}-") and network.owns(tags)
 
 
 def _refuse_foreign(live: State, want: State, ids: Mapping[Key, str], network: Network) -> None:
-    """:raises PlanError: if what the plan would take for its own was made by somebody else."""
+    """:raises PlanError: if a resource that the plan would change has another owner."""
     if network.adopt:
         return
     for (kind, name), fields in live.items():
-        # AWS makes the default group with the VPC. A flow log is known by where it writes, and by whose role.
+        # AWS creates the default group with the VPC. A flow log is identified by its destination and role.
         if (kind, name) not in want or kind == "flow_log" or (kind, name) == ("security_group", "default"):
             continue
         if not network.owns(tags_in(fields)):
@@ -251,10 +251,10 @@ def foreign_text(kind: str, name: str, resource_id: str, tags: Mapping[str, str]
 
 
 def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | None = None) -> Plan:
-    """Return the steps that turn ``live`` into ``want``, in the order in which they are possible.
+    """Return the steps from ``live`` to ``want``, in an order that AWS accepts.
 
     :param ids: the ids of what is live, for messages.
-    :raises PlanError: if something cannot be changed, or is somebody else's.
+    :raises PlanError: if a resource cannot be changed, or has another owner.
     """
     _refuse_foreign(live, want, ids or {}, network)
     steps: list[Step] = []
@@ -283,6 +283,6 @@ def plan(live: State, want: State, network: Network, ids: Mapping[Key, str] | No
 
 
 def removal(live: State) -> Plan:
-    """Return the steps that remove everything, in an order that is possible. AWS removes a VPC's default group."""
+    """Return the steps that delete the network, in an order that AWS accepts. AWS deletes a VPC's default group."""
     going = sorted(live.keys() - {("security_group", "default")}, key=lambda key: (-KINDS.index(key[0]), key[1]))
     return Plan(steps=tuple(step(kind, name, "delete", before=live[kind, name]) for kind, name in going))

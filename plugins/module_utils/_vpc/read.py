@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the network as it is, in the names of the plan."""
+"""Read the existing network, with the names of the plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GONE = {"deleted", "deleting", "failed"}
 
 @dataclass
 class Live:
-    """The network as it is, and the id of each of its resources."""
+    """The existing network, and the id of each resource."""
 
     vpc_id: str | None = None
     state: State = field(default_factory=dict)
@@ -32,12 +32,12 @@ class Live:
         self.names[resource_id] = name
 
     def named(self, resource_ids: Iterable[str] | None) -> list[str] | None:
-        """Return names for ids, or None where the API does not tell."""
+        """Return the names of ids, or None if the API does not return the ids."""
         return None if resource_ids is None else sorted(self.names.get(one, one) for one in resource_ids)
 
 
 def find_vpc(ec2: Ec2, network: Network) -> Item | None:
-    """Return the VPC of the network's name, or None. Of several it is the one that has the network's tags.
+    """Return the VPC with the network's name, or None. Of several, return the one with the network's tags.
 
     :raises PlanError: when several VPCs have the name, and not exactly one of them the tags.
     """
@@ -52,7 +52,7 @@ def find_vpc(ec2: Ec2, network: Network) -> Item | None:
 def own_vpc(ec2: Ec2, network: Network) -> Item | None:
     """Return the network's VPC, or None.
 
-    :raises PlanError: when several VPCs have the name, or the one that has it is somebody else's.
+    :raises PlanError: when several VPCs have the name, or if it has another owner.
     """
     vpc = find_vpc(ec2, network)
     if vpc is not None and not network.adopt and not network.owns(tags_of(vpc)):
@@ -61,7 +61,7 @@ def own_vpc(ec2: Ec2, network: Network) -> Item | None:
 
 
 def read(ec2: Ec2, network: Network) -> Live:
-    """Read everything the plan knows, with the independent calls at the same time."""
+    """Read the resources of the plan, with concurrent independent calls."""
     live = Live()
     vpc = own_vpc(ec2, network)
     if vpc is None:
@@ -108,7 +108,7 @@ def read(ec2: Ec2, network: Network) -> Live:
         live.add("security_group", group["GroupName"], group["GroupId"], rules, tags_of(group))
 
     def own_last(found: list[Item]) -> list[Item]:
-        """Of several of one name the last one counts."""
+        """Sort the own resources last: of several with the same name, the last one counts."""
         return sorted(found, key=lambda one: network.owns(tags_of(one)))
 
     _tables(live, network, own_last(answers["tables"]))
@@ -123,7 +123,7 @@ def read(ec2: Ec2, network: Network) -> Live:
 
 
 def _flow_log(log: Item) -> Fields:
-    """A CloudWatch destination is told as a name by AWS, as an ARN by some of its emulations."""
+    """Return a flow log's fields. AWS returns a CloudWatch destination as a name, some emulators as an ARN."""
     group = log.get("LogGroupName") or str(log.get("LogDestination") or "").split(":log-group:")[-1].removesuffix(":*")
     return {
         "log_group": group or None,
@@ -146,7 +146,7 @@ def _subnets(live: Live, network: Network, subnets: list[Item]) -> None:
 
 
 def _nats(live: Live, network: Network, nats: list[Item], addresses: list[Item]) -> None:
-    """Those of others in the same subnets keep their ids for names: nothing is planned for them."""
+    """Return NAT gateways by name. Gateways of others in the same subnets have their id as name."""
     zones = {subnet["name"]: subnet["az"] for subnet in network.of_tier(public=True)}
     allocations: dict[str, str] = {}
     for nat in nats:
@@ -169,7 +169,7 @@ def _nats(live: Live, network: Network, nats: list[Item], addresses: list[Item])
 
 
 def _target(live: Live, route: Item) -> str:
-    """Return the name of what a route leads to."""
+    """Return the name of a route's target."""
     gateway = route.get("GatewayId") or ""
     if gateway.startswith("igw-"):
         return "internet_gateway" if gateway in live.names else gateway
@@ -189,7 +189,7 @@ def _tables(live: Live, network: Network, tables: list[Item]) -> None:
         routes = {}
         for route in table.get("Routes") or []:
             destination = route.get("DestinationCidrBlock")
-            # Routes to peers and transit gateways are others' to manage, but for a default route that is wanted.
+            # Routes to peers and transit gateways are not managed here, except for a declared default route.
             ours = destination == "0.0.0.0/0" or str(
                 route.get("NatGatewayId") or route.get("GatewayId") or ""
             ).startswith(("igw-", "nat-"))
@@ -219,7 +219,7 @@ def _endpoints(live: Live, vpc_id: str, endpoints: list[Item]) -> None:
 
 
 def rules(group: Item, key: str) -> dict[str, Item]:
-    """Return a security group's rules one by one: what each says, and the permission that says it."""
+    """Return each rule of a security group as text, with its permission."""
     direction = "from" if key == "IpPermissions" else "to"
     found: dict[str, Item] = {}
     for permission in group.get(key) or []:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove a network and whatever still hangs in it, pass after pass, until nothing is left."""
+"""Delete a network and the resources in it, in passes until nothing is left."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Item = dict[str, Any]
 
 
 class Remover:
-    """Deletes in the order of dependence. What AWS still holds is tried again in the next pass."""
+    """Deletes in the order of dependencies. A resource in use is tried again in the next pass."""
 
     def __init__(
         self, ec2: Ec2, vpc_id: str, name: str, owns: Callable[[Mapping[str, str]], bool] = lambda _tags: True
     ) -> None:
-        """``owns`` tells by its tags whether an address, which is in no VPC, is the network's."""
+        """``owns`` returns by its tags whether the network owns an address, which is in no VPC."""
         self.ec2 = ec2
         self.vpc_id = vpc_id
         self.name = name
@@ -36,7 +36,7 @@ class Remover:
         self.held: dict[str, str] = {}
 
     def run(self, poller: Poller, *, wait: bool = True) -> dict[str, str]:
-        """Return what is left and why, when the time is over or after one pass; empty when the network is gone."""
+        """Return the remaining resources with reasons after the timeout or one pass; empty if there are none."""
         if not wait:
             self._pass()
         else:
@@ -111,7 +111,7 @@ class Remover:
                 self._try(one, self._delete("ReleaseAddress", AllocationId=one))
 
     def _interfaces(self) -> None:
-        """Delete interfaces that their users, such as the VPC CNI, left behind detached."""
+        """Delete detached interfaces that their users, such as the VPC CNI, have not deleted."""
         for interface in self._in_vpc("DescribeNetworkInterfaces", "NetworkInterfaces"):
             one = interface["NetworkInterfaceId"]
             if interface.get("Status") == "available":
@@ -123,7 +123,7 @@ class Remover:
             for group in self._in_vpc("DescribeSecurityGroups", "SecurityGroups")
             if group["GroupName"] != "default"
         ]
-        # Groups may refer to each other: their rules go first.
+        # Groups can refer to each other, so their rules are deleted first.
         for group in groups:
             for key, operation in (
                 ("IpPermissions", "RevokeSecurityGroupIngress"),

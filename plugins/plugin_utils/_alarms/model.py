@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an alarm is, and how one is read from YAML."""
+"""The model of an alarm, and its reader from YAML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SET_OPERATOR = re.compile(r"(?<![\w:])(and|or|unless)(?![\w:])", re.IGNORECASE)
 
 
 class Severity(StrEnum):
-    """How soon somebody has to look: now, today, some day."""
+    """How soon someone has to respond: now, today, some day."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -122,7 +122,7 @@ class Topic:
 
 
 class AlarmError(ValueError):
-    """Definitions or overrides that cannot be used; each fault is a sentence that says what, where and what to do."""
+    """Invalid definitions or overrides; each fault is a sentence that says what, where and what to do."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__(" ".join(faults))
@@ -130,7 +130,7 @@ class AlarmError(ValueError):
 
 
 def number(value: float) -> str:
-    """Return a number as one would write it: 80, 0.05, 604800."""
+    """Return a number as short text: 80, 0.05, 604800."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
 
 

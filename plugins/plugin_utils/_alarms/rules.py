@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From alarms to alerting rules of Prometheus and to rules that Grafana is provisioned with."""
+"""Convert alarms to alerting rules of Prometheus and to provisioned rules of Grafana."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model i
 )
 
 FOLDER = "Alarms"
-# Rules that are read from the controlplane's own Prometheus as well have a name of their own there.
+# The suffix of rules that are also read from the controlplane's own Prometheus.
 DIRECT_SUFFIX = " (direct)"
 MEMBER = "@member@"
 
@@ -30,7 +30,7 @@ Rule = dict[str, Any]
 
 
 def runbook_url(alarm: Alarm, runbooks: str = RUNBOOKS, *, own: bool = False) -> str:
-    """Return the address of an alarm's page; a site's ``own`` alarm has the one that it names, or none."""
+    """Return the address of an alarm's runbook; a custom alarm (``own``) has the address that it names, or none."""
     return alarm.runbook_url if own or alarm.runbook_url else f"{runbooks}/{alarm.name}.md"
 
 
@@ -40,7 +40,7 @@ def _annotations(alarm: Alarm, url: str, fill: Callable[[str], str]) -> dict[str
 
 
 def numbers_of(alarm: Alarm) -> dict[str, str]:
-    """Return what a text has for each of its placeholders."""
+    """Return the values of a text's placeholders."""
     return {
         "threshold": texts.threshold(alarm.threshold, alarm.unit),
         "hold": texts.duration(alarm.hold),
@@ -58,7 +58,7 @@ def with_numbers(text: str, numbers: Mapping[str, str]) -> str:
 
 
 def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) -> Rule:
-    """Return the Prometheus alerting rule of an alarm, wherever it is evaluated.
+    """Return an alarm as an alerting rule of Prometheus.
 
     A number of its texts that is not that of ``default`` becomes a label too: ALERTS carries it to Grafana, whose rule
     is one for all clusters.
@@ -86,7 +86,7 @@ def rule(alarm: Alarm, default: Alarm | None = None, *, url: str | None = None) 
 
 
 def about(text: str, cluster: str) -> str:
-    """Write the cluster's name where Grafana could not: a rule's own labels are not among ``$labels``."""
+    """Write the cluster's name into a text: in Grafana, a rule's own labels are not among ``$labels``."""
     return text if not cluster else text.replace("{{ $labels.cluster }}", cluster)
 
 
@@ -127,12 +127,12 @@ def _threshold(on: str, op: str, value: float) -> Rule:
 
 
 def _of_the_series(label: str, otherwise: str) -> str:
-    """Return a template of a label that comes with a series. No dollar sign: in labels Grafana reads a variable."""
+    """Return a template for a label of the series, without a dollar sign, which Grafana reads as a variable."""
     return f'{{{{ or (index .Labels "{label}") "{otherwise}" }}}}'
 
 
 def member_id(member: str) -> str:
-    """Return a member's part of an identifier, which has room for 40 characters: a long name comes in as a hash."""
+    """Return a member's part of an identifier of at most 40 characters; a long name is replaced by a hash."""
     return member if len(member) <= LONGEST_MEMBER else hashlib.sha256(member.encode()).hexdigest()[:LONGEST_MEMBER]
 
 
@@ -154,7 +154,7 @@ def grafana_rule(
     """
     edge = alarm.where is Where.EDGE
     source = "prometheus" if direct else _SOURCES[alarm.where]
-    # The watchdog proves one whole way, from the controlplane's own edge to the receiver.
+    # The watchdog tests one path, from the controlplane's own Prometheus to the receiver.
     only = f',cluster="{cluster}"' if alarm.always else ""
     expression = f'ALERTS{{alertname="{alarm.name}",alertstate="firing"{only}}}' if edge else selected(alarm.query)
     data = [_query(alarm, source, expression.replace(MEMBER, cluster))]
@@ -163,7 +163,7 @@ def grafana_rule(
         data.append(_expression("B", {"type": "reduce", "expression": "A", "reducer": "sum"}))
         on = "B"
     data.append(_threshold(on, ">", 0) if edge else _threshold(on, alarm.op, alarm.threshold))
-    # An error of a data source has no series, and goes by the usual severity.
+    # An error of a data source has no series, and gets the default severity.
     severity = _of_the_series("severity", alarm.severity.value) if edge else alarm.severity.value
     labels = {"severity": severity, "component": alarm.component, **alarm.labels}
     if alarm.per_member or direct or alarm.where in (Where.PROMETHEUS, Where.LOGS):
@@ -176,11 +176,11 @@ def grafana_rule(
         "title": alarm.name + (DIRECT_SUFFIX if direct else f" {cluster}" if alarm.per_member else ""),
         "condition": "C",
         "data": data,
-        # An edge alarm has waited at the edge already.
+        # Prometheus has applied the hold time of an edge alarm already.
         "for": "0s" if edge else alarm.hold,
-        # No ALERTS series is what one hopes for. Where data must be, silence is an alarm.
+        # Without alerts there is no ALERTS series. Where data must exist, no data is an alarm.
         "noDataState": "Alerting" if alarm.must_exist else "OK",
-        # Rules that read ALERTS fail together: one DatasourceError says it, not each of them by its own name.
+        # Rules that read ALERTS fail together: one DatasourceError reports it instead of each rule.
         "execErrState": "Alerting" if alarm.must_exist else "Error",
         "annotations": _annotations(
             alarm,
@@ -197,7 +197,7 @@ def group(name: str, rules: list[Rule]) -> Rule:
 
 
 def grafana_groups(topics: Iterable[Topic], make: Callable[..., Rule], *, member: str = "") -> list[Rule]:
-    """Return the groups of topics: of the controlplane's rules, or of those of one ``member``.
+    """Return the groups of topics, for the controlplane's rules or for the rules of one ``member``.
 
     ``make`` returns the rule of an alarm, with ``direct`` the one that is read from the controlplane's Prometheus.
     """

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site's alarms: the collection's and its own, each as a cluster's overrides make it."""
+"""The alarms of an installation: built-in and custom alarms with a cluster's overrides."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _FIELDS: Mapping[str, Reader] = {
     "exclude_namespaces": read_namespaces,
 }
 _ENDS = (".yml", ".yaml")
-# How a list or a dictionary begins in a text of one line.
+# The first characters of a list or a dictionary in a text of one line.
 _BEGINS = ("[", "{", "- ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Override:
-    """What a site changes of one alarm: in all clusters, and on top of that by cluster."""
+    """The overrides of one alarm: for all clusters, and additional ones by cluster."""
 
     everywhere: Mapping[str, Value]
     clusters: Mapping[str, Mapping[str, Value]]
@@ -68,23 +68,23 @@ _NONE = Override(everywhere={}, clusters={})
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """All alarms with the values that they have without overrides, and the overrides by their names."""
+    """All alarms with their default values, and the overrides by alarm."""
 
     topics: tuple[Topic, ...]
     overrides: Mapping[str, Override]
 
     @functools.cached_property
     def usual(self) -> Mapping[str, Alarm]:
-        """Each alarm as it is without overrides, by its name."""
+        """The alarms without overrides, by name."""
         return {each.name: each for topic in self.topics for each in topic.alarms}
 
     @functools.cached_property
     def own(self) -> frozenset[str]:
-        """Names of the alarms that are not the collection's."""
+        """The names of the custom alarms."""
         return frozenset(each.name for topic in self.topics if topic.name == OWN.name for each in topic.alarms)
 
     def tuned(self, each: Alarm, cluster: str) -> Alarm | None:
-        """Return an alarm as it is in a cluster, or None where it is disabled."""
+        """Return an alarm with a cluster's overrides, or None if it is disabled there."""
         given = dict(self.overrides.get(each.name, _NONE).of(cluster))
         if not given.pop("enabled", True):
             return None
@@ -92,7 +92,7 @@ class Site:
         return dataclasses.replace(each, query=selected(each.query, only, without), **given)
 
     def of(self, cluster: str) -> tuple[Topic, ...]:
-        """Return the topics with the alarms that a cluster has, as it has them."""
+        """Return the topics with the enabled alarms of a cluster, with its overrides."""
         found = []
         for topic in self.topics:
             alarms = [self.tuned(each, cluster) for each in topic.alarms]
@@ -101,9 +101,9 @@ class Site:
 
 
 def site(overrides: Value, extra: Value, *, folder: str | None = None, clusters: Collection[str] = ()) -> Site:
-    """Return a site's alarms by its options ``alarms_overrides`` and ``alarms_extra``.
+    """Return the alarms for the options ``alarms_overrides`` and ``alarms_extra``.
 
-    ``folder`` is where a relative path starts, the inventory's directory. ``clusters`` are the members that an
+    ``folder`` is the base of relative paths, the inventory's directory. ``clusters`` are the members that an
     override may name; without any, it may name all. Raises AlarmError with every fault.
     """
     faults: list[str] = []
@@ -136,7 +136,7 @@ def _own(extra: Value, folder: str | None, faults: list[str]) -> list[Alarm]:
 
 
 def _definitions(extra: Value, folder: str | None) -> Iterator[tuple[str, Value]]:
-    """Yield each definition with where it is."""
+    """Yield each definition with its place, for messages."""
     value = extra
     if isinstance(extra, str):
         text = extra.strip()
@@ -182,10 +182,10 @@ def _files(path: Path, folder: str | None) -> list[Path]:
 def _listed(path: Path) -> list[Value]:
     try:
         found = load(path)
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: of a date that there is not
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: for an invalid date
         raise AlarmError([f"{EXTRA}: {path} cannot be read: {error}."]) from error
     if not isinstance(found, list):
-        raise AlarmError([f"{EXTRA}: {path} has no list of alarms: begin each with a dash."])
+        raise AlarmError([f"{EXTRA}: {path} is not a list of alarms: begin each alarm with a dash."])
     return found
 
 
@@ -282,9 +282,9 @@ def _override(
 
 
 def _unfit(values: Mapping[str, Value], each: Alarm, place: str, *, own: bool) -> Iterator[str]:
-    """Yield each field that the alarm has no place for."""
+    """Yield an error for each field that does not apply to the alarm."""
     if "threshold" in values and not each.op:
-        yield f"{place} sets a threshold, and {each.name} has no threshold: take it out."
+        yield f"{place} sets a threshold, and {each.name} has no threshold: remove the override."
     if each.always and not values.get("enabled", True) and not own:
         yield (
             f"{place} disables {each.name}, whose absence means that a cluster is silent: ClusterSilent would fire as"
@@ -292,21 +292,21 @@ def _unfit(values: Mapping[str, Value], each: Alarm, place: str, *, own: bool) -
         )
     for name in ("namespaces", "exclude_namespaces"):
         if name in values and not NAMESPACES.search(each.query):
-            yield f"{place} has {name}, and {each.name} is not about namespaces: take it out."
+            yield f"{place} has {name}, and {each.name} is not about namespaces: remove the override."
 
 
 def _parsed(text: str, name: str) -> Value:
-    """Return the value that a text of the command line or of a survey holds."""
+    """Return the value in a text from the command line or a survey."""
     try:
         return _plain(yaml.safe_load(text))
     except RecursionError as error:
         raise AlarmError([f"{name} is not valid YAML: it contains itself."]) from error
-    except (ValueError, yaml.YAMLError) as error:  # ValueError: of a date that there is not
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: for an invalid date
         raise AlarmError([f"{name} is not valid YAML: {error}."]) from error
 
 
 def _plain(value: Value) -> Value:
-    """Return a value of Ansible's or of YAML without what it is marked with, and with text as keys."""
+    """Return a value without Ansible's tags, and with text as keys."""
 
     def keyed(inner: Value) -> Value:
         if isinstance(inner, Mapping):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Thresholds and durations as the texts of alarms write them."""
+"""Format thresholds and durations for the texts of alarms."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def seconds(duration: str) -> float:
 
 
 def in_words(amount: float) -> str:
-    """Return seconds as a text has them: 50 ms, two seconds, ten minutes, 36 hours, seven days."""
+    """Return seconds as text: 50 ms, two seconds, ten minutes, 36 hours, seven days."""
     if 0 < amount < 1:
         return f"{number(amount * 1000)} ms"
-    # 90 minutes and 36 hours, and not "1.5 hours" and "1.5 days"; 60 minutes are an hour.
+    # "90 minutes" and "36 hours" instead of "1.5 hours" and "1.5 days"; 60 minutes are "one hour".
     for word, size in _WORDS:
         if amount and amount % size == 0 and (amount >= 2 * 86400 or size < 86400):
             count = int(amount // size)
@@ -33,12 +33,12 @@ def in_words(amount: float) -> str:
 
 
 def duration(value: str) -> str:
-    """Return a duration of Prometheus as a text has it: five minutes, one hour."""
+    """Return a duration of Prometheus as text: five minutes, one hour."""
     return in_words(seconds(value)) if seconds(value) else "0 minutes"
 
 
 def threshold(value: float, unit: Unit) -> str:
-    """Return a threshold as a text has it: 80 %, 36 hours, 50 MiB, 100000."""
+    """Return a threshold as text: 80 %, 36 hours, 50 MiB, 100000."""
     if unit is Unit.PERCENT:
         return f"{number(value)} %"
     if unit is Unit.SECONDS:

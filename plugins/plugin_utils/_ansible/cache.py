@@ -17,13 +17,13 @@ def folder(name: str) -> Path:
     if not root.is_absolute():
         try:
             root = Path.home() / ".cache"
-        except RuntimeError:  # a user id without a name, as in a container, and no HOME: nothing is kept
+        except RuntimeError:  # no HOME and a user id without a passwd entry, as in a container: nothing is kept
             root = Path(os.devnull)
     return root / "dataplatform.fleet" / name
 
 
 def is_own(path: Path) -> bool:
-    """Whether only the user of this process can have written what is in this folder."""
+    """Whether only the user of this process can write to this folder."""
     try:
         status = path.stat()
     except OSError:
@@ -32,7 +32,7 @@ def is_own(path: Path) -> bool:
 
 
 def write(file: Path, content: bytes) -> None:
-    """Replace a file as a whole, and make its folder. An error is ignored: the file is a cache."""
+    """Replace a file atomically, and create its folder. An error is ignored: the file is a cache."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, name = tempfile.mkstemp(dir=file.parent)

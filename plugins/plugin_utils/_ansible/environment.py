@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task's `environment` for what runs on the controller.
+"""A task's `environment` for plugins on the controller.
 
-Ansible gives the `environment` of a task, its blocks and its play to modules only. Without it an action or a lookup
-would find other credentials than the modules beside it, and one task list would read one account and change another.
-Here it is set in the process, which Ansible forks for each task: so botocore, a proxy's settings, the fallbacks of
-options and processes that are started meet it like a module does.
+Ansible passes the `environment` of a task, its blocks and its play to modules only. Without it, an action or a lookup
+would use other credentials than the modules of the same task list, which could read one account and change another.
+Here it is set in the process that Ansible forks for each task. So botocore, proxy settings, fallbacks of options and
+child processes use it as a module does.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any
 from ansible._internal._task import TaskContext  # the only way from a lookup to the task that it is evaluated for
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
-# Set while an environment is worked out: lookups in it see the process' own.
+# Set while an environment is evaluated: lookups in it use the environment of the process.
 _asked: ContextVar[bool] = ContextVar("asked", default=False)
 
 
 def declared(task: Any, templar: Any, *, before_loop: bool = False) -> dict[str, str]:  # noqa: ANN401 - Ansible's are untyped
-    """What the task, its blocks and its play declare; the innermost one's value counts, as for a module.
+    """Return the environment of the task, its blocks and its play; the innermost value counts, as for a module.
 
     ``before_loop``: values that use the item of a loop, which is only being found, are left out.
-    Raises AnsibleError if it is no mapping.
+    Raises AnsibleError if it is not a mapping.
     """
     found: dict[str, str] = {}
     given = task.environment or []
     for item in given if isinstance(given, list) else [given]:
         values = _without_items(item, templar) if before_loop and isinstance(item, Mapping) else templar.template(item)
         if not isinstance(values or {}, Mapping):
-            raise AnsibleError(f"The environment of the task {task.get_name()!r} is no mapping of names to values.")
+            raise AnsibleError(f"The environment of the task {task.get_name()!r} is not a mapping of names to values.")
         found |= {str(name): str(value) for name, value in (values or {}).items()}
     return found
 
@@ -50,7 +50,7 @@ def _without_items(values: Mapping[str, Any], templar: Any) -> dict[str, Any]:  
 
 @contextlib.contextmanager
 def environment_of(task: Any, templar: Any, *, before_loop: bool = False) -> Iterator[None]:  # noqa: ANN401
-    """Give this process the task's environment, for as long as the context lasts."""
+    """Set the task's environment in this process during the context."""
     if _asked.get():
         yield
         return
@@ -85,7 +85,7 @@ def environment_of_lookup(templar: Any) -> Iterator[None]:  # noqa: ANN401
 
 
 def in_environment[**Arguments, Result](run: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Let an action plugin's `run` work in its task's environment."""
+    """Run an action plugin's `run` in its task's environment."""
 
     @functools.wraps(run)
     def running(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
@@ -97,7 +97,7 @@ def in_environment[**Arguments, Result](run: Callable[Arguments, Result]) -> Cal
 
 
 def way_to_aws() -> dict[str, str]:
-    """The variables that say which account is reached, and how."""
+    """Return the variables of AWS and of proxies."""
     return {
         name: value
         for name, value in sorted(os.environ.items())

@@ -18,7 +18,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_f
 
 Value = Any  # whatever a YAML file holds
 ROLES = Path(__file__).parents[3] / "roles"
-# What an inventory's fleet.yml gives to all roles.
+# The options of an inventory's fleet.yml.
 FLEET: Mapping[str, Mapping[str, Any]] = {
     "fleet_adopt": {"type": "list", "elements": "str"},
     "fleet_alarms_extra": {"type": "raw"},
@@ -30,7 +30,7 @@ FLEET: Mapping[str, Mapping[str, Any]] = {
     "fleet_tags": {"type": "dict"},
     "fleet_values": {"type": "dict"},
 }
-# What a module's argument spec has too; the rest of a role's specification is documentation.
+# The keys of a module's argument spec; the other keys of a role's specification are documentation.
 _USED = ("type", "elements", "choices")
 
 
@@ -59,7 +59,7 @@ def all_specifications() -> Mapping[str, Mapping[str, Any]]:
 
 
 def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Value:
-    """Return ``value`` in the type of the option ``name``, as a module's option of that type would have it.
+    """Return ``value`` converted to the type of the option ``name``, as for a module's option.
 
     Text for a list may be JSON, one entry a line, or entries with commas between them; empty text is an empty list.
     A template and a vaulted text come back as they are and have their type when they are used. What cannot be converted
@@ -84,7 +84,7 @@ def converted(name: str, value: Value, specification: Mapping[str, Any]) -> Valu
 
 
 def _spelt(value: Value, specification: Mapping[str, Any]) -> Value:
-    """A boolean for a text as YAML spells it; Ansible's own conversion writes Python's ``True``."""
+    """Return a boolean as YAML writes it; Ansible's conversion returns Python's ``True``."""
     if isinstance(value, list) and specification.get("elements") == "str":
         return [text(entry) if isinstance(entry, bool) else entry for entry in value]
     return text(value) if isinstance(value, bool) and specification.get("type") == "str" else value
@@ -110,7 +110,7 @@ def _converted_parts(value: Mapping[str, Value], specifications: Mapping[str, An
 
 
 def _as_it_is(value: Value) -> bool:
-    """Whether a value is, or has in it, what is known only when it is used: a template or a vaulted text."""
+    """Whether a value is or contains a template or vaulted text, which is evaluated at its use."""
     if isinstance(value, EncryptedString):
         return True
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 """Payloads of modules, kept for later runs.
 
 Ansible sends a module as an archive with every module utility that it imports. To find them it parses the source of
-each one, once a run for each module. An archive is used again while the sources of all of its files are as they were.
+each one, once a run for each module. An archive is used again while the sources of all its files are unchanged.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Sources:
 
 
 def restore() -> None:
-    """Give this run the payloads of earlier runs whose sources are unchanged."""
+    """Copy the payloads of earlier runs whose sources are unchanged into this run."""
     kept, sources = _kept(), _Sources()
     if not cache.is_own(kept):
         return

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Templates of Kubernetes objects, as the action plugins `apply` and `render` and the tests render them."""
+"""Templates of Kubernetes objects for the action plugins `apply` and `render` and for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible.template import Templar, generate_ansible_template_vars, trust_as_t
 from . import compiled
 
 SHARED: Final = Path(__file__).parents[3] / "templates"
-"""Macros that every role's templates may import."""
+"""Macros for the templates of every role."""
 
 compiled.install()
 
@@ -31,7 +31,7 @@ class _Engine(TemplateEngine):  # type: ignore[misc]
         self._folders: list[str] = []
 
     def search(self, folders: list[str]) -> None:
-        """Find what templates import in these folders."""
+        """Return a loader for imports of templates from these folders."""
         if self._environment is None or folders != self._folders:
             self._folders = folders
             # It keeps what was imported by its name.
@@ -58,7 +58,7 @@ class Templates:
             self._variables = _AnsibleLazyTemplateMixin._try_create(dict(variables))
 
     def render(self, file: Path, text: str) -> str:
-        """Return what *text*, the template in *file*, renders to."""
+        """Render *text*, the template in *file*."""
         places = (*self._places, str(file.parent))
         folders = [folder for place in places for folder in (str(Path(place) / "templates"), place)]
         engine = self._templar._engine

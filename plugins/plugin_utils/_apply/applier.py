@@ -40,7 +40,7 @@ _DECLARE: Final = "declare it for the guardrails role and run that first."
 
 @dataclass(frozen=True)
 class Settings:
-    """What a task asks for."""
+    """The options of a task."""
 
     name: str
     namespace: str
@@ -58,7 +58,7 @@ class Settings:
 
 @dataclass
 class Result:
-    """What was done, or in check mode would be."""
+    """The changes that were made, or in check mode would be made."""
 
     actions: list[Action] = field(default_factory=list)
     requests: int = 0
@@ -126,7 +126,7 @@ class Applier:
     # -- present
 
     def present(self, found: Sequence[tuple[Json, Source]]) -> Result:
-        """Make the set what was rendered."""
+        """Create, update and prune, so that the set equals the rendered objects."""
         self._secrets = diff.secret_values(body for body, _ in found)
         members = self.read(found)
         self._jobs = jobs.fingerprints(members)
@@ -163,7 +163,7 @@ class Applier:
                 try:
                     self._wait(actions, ready)
                 except WaitError:
-                    # What hangs is the error, whether or not this can be written.
+                    # The error about objects that are not ready matters more than a failure to write this.
                     with contextlib.suppress(ApplyError):
                         self._record_finished(wanted | kept, ready)
                     raise
@@ -171,7 +171,7 @@ class Applier:
         return Result([parent_action, *actions, *growing, *prunes], self._client.requests, ready, self._warnings)
 
     def read(self, found: Sequence[tuple[Json, Source]]) -> list[Member]:
-        """Read what the server is, and make the rendered objects members."""
+        """Read the server's kinds, and prepare the rendered objects as members."""
         self._reader.read_server()
         resolved = resolve(found, self._discovery, self._parent, allow_namespaces=self._settings.allow_namespaces)
         self._warnings = complete(resolved, self._discovery, self._parent)
@@ -202,7 +202,7 @@ class Applier:
         )
 
     def _record_finished(self, scope: Scope, seen: Mapping[Key, Json]) -> None:
-        """Note which Jobs have succeeded: those that Kubernetes removes would else be created again."""
+        """Record the Jobs that have succeeded, so that Jobs which Kubernetes deletes are not created again."""
         finished = jobs.finished(self._jobs, self._finished, seen)
         if finished != self._finished:
             self._finished = finished
@@ -224,7 +224,7 @@ class Applier:
             raise PlanError(*findings, "Nothing was changed.")
 
     def _leave_to_others(self, members: Sequence[Member], known: Mapping[Key, Json]) -> None:
-        """Take out of the objects what the task, or Kubernetes' design, leaves to others."""
+        """Remove the fields that the task's options, or Kubernetes' design, leave to other managers."""
         scaled: dict[str, set[Key]] = {}
 
         def autoscaled(key: Key) -> bool:
@@ -251,7 +251,7 @@ class Applier:
             actions.append(action)
             type_ = self._discovery.type_of(member.resource)
             if live is None and jobs.name_of(member.key) in self._finished and member.key in self._jobs:
-                action.action = UNCHANGED  # it has succeeded, and was removed for that
+                action.action = UNCHANGED  # it has succeeded, and Kubernetes has deleted it
                 continue
             if live is None:
                 action.after = member.body
@@ -390,7 +390,7 @@ class Applier:
         return action
 
     def _release(self, action: Action, *, dry_run: bool = False) -> Json:
-        """Leave an object where it is, without any of the fields that the set gave it."""
+        """Release an object: it stays, without the fields of the set."""
         key, version = action.key, action.resource.api_version
         body = {"apiVersion": version, "kind": key.kind, "metadata": {"name": key.name}}
         query = {"fieldManager": MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
@@ -498,7 +498,7 @@ class Applier:
                 self._describe(action)
 
     def _remove(self, prunes: Sequence[Action]) -> None:
-        """What others depend on goes after them."""
+        """Delete objects after the objects that depend on them."""
         for step in order.phases(prunes, lambda action: action.key, removing=True):
             self._each(step, self._delete)
             if self._settings.wait:
@@ -518,7 +518,7 @@ class Applier:
         body = {"propagationPolicy": "Background", "preconditions": {"uid": metadata.get("uid")}}
         path = action.resource.path(action.key.namespace, action.key.name)
         if plan.is_protected(action.key, action.before or {}):
-            # Only a typed name leads here. Guardrails on the server ask for a sign of it.
+            # The name was confirmed. The guardrails on the server require an annotation.
             sign = {"metadata": {"annotations": {CONFIRMATION: action.key.name}}}
             self._client.request("PATCH", path, body=sign, content_type=_MERGE, allowed=frozenset({404}))
         # 409: the object was replaced since it was read, so it is not the one that was to go.

@@ -38,7 +38,7 @@ except ImportError:
 WORKERS: Final = 16
 ATTEMPTS: Final = 6
 _RETRY_STATUS: Final = frozenset({429, 500, 502, 503, 504})
-# What the server answers with 500 although asking again cannot help.
+# Errors with status 500 for which a repetition is useless.
 _FINAL_500: Final = ("failed to create typed", "failed to create manager", "failed to prune", "failed to convert")
 
 
@@ -46,7 +46,7 @@ class Credentials(Protocol):
     """Gives the headers that authenticate a request."""
 
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
-        """Called for each request; with *renew* after the server said 401."""
+        """Return the headers of a request; *renew* is true after a 401 response."""
 
 
 class NoCredentials:
@@ -57,7 +57,7 @@ class NoCredentials:
 
 
 class StaticToken:
-    """A bearer token that is as it is."""
+    """A fixed bearer token."""
 
     def __init__(self, token: str) -> None:
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -68,7 +68,7 @@ class StaticToken:
 
 @dataclass(frozen=True)
 class Server:
-    """Where an API server is and how it is trusted. Certificates and keys are PEM text."""
+    """The address, trust and credentials of an API server. Certificates and keys are PEM text."""
 
     url: str
     ca: str = ""
@@ -114,7 +114,7 @@ class Client:
             "retries": False,
         }
         if url.scheme == "https":
-            ssl_context(server)  # what it cannot read is said before the first request
+            ssl_context(server)  # invalid files are reported before the first request
             if server.tls_server_name:
                 options["server_hostname"] = server.tls_server_name
                 options["assert_hostname"] = server.tls_server_name if server.verify else False
@@ -228,7 +228,7 @@ class Client:
 
 
 def reason(error: Exception) -> str:
-    """Why a server cannot be reached, from what urllib3 raised."""
+    """Return why a server cannot be reached, from an exception of urllib3."""
     *_, cause = _causes(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {cause.verify_message}"
@@ -265,7 +265,7 @@ def _own_context(server: Server, *arguments: Any, **options: Any) -> HTTPSConnec
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """Yield an error and its causes."""
     yield error
     inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
     if isinstance(inner, Exception):
@@ -277,7 +277,7 @@ _FINAL_TLS: Final = re.compile("CERTIFICATE|UNKNOWN_CA|VERSION|UNSUPPORTED_PROTO
 
 
 def transient(error: Exception) -> bool:
-    """Whether asking again can help: after a connection that broke, or a handshake that a busy server gave up."""
+    """Whether a repetition can help: after a broken connection, or a handshake that a busy server aborted."""
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.CertificateError) for cause in causes):
         return False

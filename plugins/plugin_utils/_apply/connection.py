@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a task's options to a server: an EKS cluster by name, a kubeconfig, or an address."""
+"""Find the server of a task's options: an EKS cluster by name, a kubeconfig, or an address."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EksCredentials:
 
 
 def server_for(options: Mapping[str, Any]) -> Server:
-    """The server that a task's options name, and the way to it.
+    """Return the server that a task's options name, with its proxy.
 
     Raises ClusterMissingError when EKS has no such cluster, or one that is being deleted or never came into being.
     """

@@ -19,7 +19,7 @@ _MOST: Final = 3
 
 
 def explain(client: Client, key: Key, obj: Json) -> list[str]:
-    """Findings about one object, most telling first. Never raises: a diagnosis must not hide what it is about."""
+    """Return findings about one object, the most relevant first. Never raises: the original error is reported."""
     try:
         findings: list[str] = []
         if key.kind in _WORKLOADS:
@@ -54,7 +54,7 @@ def label_selector(selector: Json) -> str:
 
 
 def pods_findings(pods: Iterable[Json]) -> list[str]:
-    """What keeps pods from being ready."""
+    """Return why pods are not ready."""
     return [f"pod {pod['metadata']['name']}: {finding}" for pod in pods for finding in _pod_findings(pod)]
 
 

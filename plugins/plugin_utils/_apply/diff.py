@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What changes, for people: objects without the server's bookkeeping, secrets recognisable but unreadable."""
+"""Diffs of objects without the server's bookkeeping, with redacted secret values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def redacted(value: Value) -> str:
-    """Stands for a secret value: within a run another value gives another text."""
+    """Return a replacement for a secret value; within a run, different values have different replacements."""
     raw = str(value).encode()
     with contextlib.suppress(binascii.Error, ValueError):
         raw = base64.b64decode(raw, validate=True)
@@ -61,7 +61,7 @@ def entry(key: Key, before: Json | None, after: Json | None, *, status_apart: bo
 
 
 def secret_values(bodies: Iterable[Json]) -> list[str]:
-    """Every form in which a secret of these objects could show up in a text, longest first."""
+    """Return every form in which a secret of these objects can occur in a text, longest first."""
     found: set[str] = set()
     for body in bodies:
         if not is_secret(body):
@@ -78,7 +78,7 @@ def secret_values(bodies: Iterable[Json]) -> list[str]:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """A message of the server without secret values."""
+    """Return a message of the server without secret values."""
     for secret in secrets:
         text = text.replace(secret, "<redacted>")
     return text

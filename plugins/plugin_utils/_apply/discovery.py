@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which kinds a server has and what their fields are: aggregated discovery and OpenAPI v3, kept on disk between runs.
 
-Discovery is asked for with the ETag of what is on disk (the server answers 304), schemas by the hash their index names,
-so nothing stale is ever used and a second run transfers next to nothing.
+Discovery is requested with the ETag of the copy on disk (the server responds with 304), schemas by the hash in their
+index, so that no stale copy is used and a second run transfers almost nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Discovery:
         return self._resources.get((group, version, kind))
 
     def preferred(self, group: str, kind: str) -> Resource | None:
-        """A kind in the version the server likes best."""
+        """Return a kind in the version that the server prefers."""
         return self._preferred.get((group, kind))
 
     def stale(self, group: str) -> str:
@@ -62,7 +62,7 @@ class Discovery:
         return self._stale.get(group, "")
 
     def versions(self, kind: str) -> list[Resource]:
-        """Every group-version that has a kind of this name, for error messages."""
+        """Return every group-version with a kind of this name, for error messages."""
         return [resource for resource in self._resources.values() if resource.kind == kind]
 
     def kinds(self) -> list[str]:
@@ -73,7 +73,7 @@ class Discovery:
         spec = crd.get("spec")
         names = spec.get("names") if isinstance(spec, dict) else None
         if not isinstance(spec, dict) or not isinstance(names, dict):
-            return  # the server refuses it, and says where it is
+            return  # the server refuses it with a precise error
         for version, type_ in schema.crd_types(crd).items():
             group, kind = spec.get("group", ""), names.get("kind", "")
             key = (group, version, kind)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How what members of a fleet share is named, who makes it, and what to say where it is missing. Pure."""
+"""Names of the values that a fleet shares, their creators, and the message for a missing value. Pure functions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def missing(path: Path, region: str, members: Collection[str] | None) -> str:
     maker = path.member if path.made_by_its_member else CONTROLPLANE
     whose = f"{path.member}'s own run" if path.made_by_its_member else "The controlplane's run"
     for_whom = f" for the member {path.member}" if path.kind == "secret" and maker != path.member else ""
-    return f"{text} {whose} makes it{for_whom}. Run first: ansible-playbook site.yml -i inventories/{maker}"
+    return f"{text} {whose} creates it{for_whom}. Run first: ansible-playbook site.yml -i inventories/{maker}"
 
 
 def placeholder(path: Path) -> str:

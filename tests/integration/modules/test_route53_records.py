@@ -69,7 +69,7 @@ def test_a_record_of_others_stays_until_it_is_adopted(run: Any, route53: Any, zo
     options = {"zone_id": zone, "owner": "kafka/one", "records": brokers(6, 7)}
     for check in (True, False):
         failed = run.fails(MODULE, **options, check=check)
-        assert "kafka-6.records.internal is a record that others have made" in failed["msg"]
+        assert "kafka-6.records.internal is a record of another owner" in failed["msg"]
     assert "kafka-7" not in there(route53, zone)
     assert run(MODULE, **options, adopt=["kafka-6.records.internal"])["changed"]
     assert there(route53, zone)["kafka-6"] == "6.elb.amazonaws.com"

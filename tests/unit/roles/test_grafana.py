@@ -386,13 +386,13 @@ def test_takes_the_platforms_dashboards() -> None:
         (
             {"uid": "fleet", "title": "Mine"},
             'The uid "fleet" is in roles/grafana/files/dashboards/fleet.json and in grafana_dashboards, number 1 '
-            '("Mine"): Grafana would show only one of the dashboards. Change it in one that is yours.',
+            '("Mine"): Grafana would show only one of the dashboards. Change the uid of your dashboard.',
         ),
         ({"title": "No uid"}, 'grafana_dashboards, number 1 ("No uid"): the dashboard has no uid. Give it one.'),
         ({"uid": "Not_a_name"}, 'the uid "Not_a_name" may have at most 40 lowercase letters'),
         (
             {"uid": "large", "text": "x" * 921600},
-            "more than the 921600 that fit in a ConfigMap. Divide it in two.",
+            "more than the 921600 that fit in a ConfigMap. Split it into two dashboards.",
         ),
     ],
 )

@@ -72,7 +72,7 @@ def test_without_a_uid(dashboard: dict[str, Any]) -> None:
 def test_two_with_one_uid_are_named() -> None:
     assert faults({"json": {"uid": "fleet", "title": "Mine"}}) == [
         'The uid "fleet" is in roles/grafana/files/dashboards/fleet.json and in grafana_dashboards, number 1 ("Mine"): '
-        "Grafana would show only one of the dashboards. Change it in one that is yours."
+        "Grafana would show only one of the dashboards. Change the uid of your dashboard."
     ]
 
 

@@ -67,9 +67,9 @@ def test_an_appended_zone_moves_nothing(network: IPv4Network, zones: int, tiers:
         ("10.42.0.1/16", ZONES[:1], TIERS, "has host bits set"),
         ("10.42.0.0/16", ZONES[:1], {"public": 29}, "/29; AWS allows subnets from /16 to /28"),
         ("10.42.0.0/16", ZONES[:1], {"public": "small"}, "'small', not a number"),
-        ("10.42.0.0/16", ZONES[:1], {}, "no tiers"),
-        ("10.42.0.0/16", ["a", "a"], TIERS, "must be given and be different"),
-        ("10.42.0.0/16", [], TIERS, "must be given and be different"),
+        ("10.42.0.0/16", ZONES[:1], {}, "tiers is empty"),
+        ("10.42.0.0/16", ["a", "a"], TIERS, "must be a list of different zones"),
+        ("10.42.0.0/16", [], TIERS, "must be a list of different zones"),
     ],
 )
 def test_says_what_does_not_fit(cidr: str, zones: list[str], tiers: dict[str, int], message: str) -> None:

@@ -678,13 +678,13 @@ NOTHING = "Nothing was changed."
         (
             {"encryption_key_arn": "arn:aws:kms:eu-central-1:1:alias/x"},
             CLUSTER,
-            "encryption_key_arn: give the ARN of the key, not of an alias, which EKS does not keep.",
+            "encryption_key_arn: give the ARN of the key, not of an alias. EKS does not store aliases.",
         ),
         (
             {"authentication_mode": "CONFIG_MAP"},
             cluster(accessConfig={"authenticationMode": "API"}),
-            "cluster one: authentication_mode is 'API' and cannot become 'CONFIG_MAP': EKS goes from CONFIG_MAP to"
-            f" API_AND_CONFIG_MAP to API, never back. {NOTHING}",
+            "cluster one: authentication_mode is 'API' and cannot become 'CONFIG_MAP': EKS changes CONFIG_MAP to"
+            f" API_AND_CONFIG_MAP to API, and not back. {NOTHING}",
         ),
         (
             {"auto_mode": {"node_role_arn": "other"}},

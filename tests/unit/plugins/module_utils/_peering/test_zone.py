@@ -143,7 +143,7 @@ def test_the_own_account_is_no_other(accounts: Accounts) -> None:
 def test_a_zone_that_is_missing_is_expected_in_check_mode_alone(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, private=False, **FLEET)
     accounts.own.zone("Z8", f"a.{NAME}", **FLEET)
-    missing = r"^The zone fleet\.internal does not exist\. The controlplane's run makes it"
+    missing = r"^The zone fleet\.internal does not exist\. The controlplane's run creates it"
     with pytest.raises(PeeringError, match=missing):
         accounts.zone().associated()
     announced = accounts.zone(check_mode=True)

@@ -102,7 +102,7 @@ def names_with_marks(wanted: dict[str, str]) -> set[str]:
 
 
 def test_a_record_of_others_is_refused_unless_it_leads_where_it_should() -> None:
-    with pytest.raises(ForeignRecordError, match="is a record that others have made: 60 CNAME x"):
+    with pytest.raises(ForeignRecordError, match="is a record of another owner: 60 CNAME x"):
         plan([record("kafka-0.example.internal", "CNAME", "x")], WANTED, OWNER, 60)
     same = [record("kafka-0.example.internal", "CNAME", "A.elb.amazonaws.com.")]
     carried_out(same[:1], {"kafka-0.example.internal": "a.elb.amazonaws.com."}, adopt=["kafka-0.example.internal"])
@@ -122,9 +122,7 @@ def test_a_name_with_records_of_another_type_is_refused() -> None:
 @pytest.mark.parametrize("cname", [[], [record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com")]])
 def test_the_mark_of_others_is_refused_unless_it_is_adopted(cname: list[dict[str, Any]]) -> None:
     live = [*cname, record("_owner.kafka-0.example.internal", "TXT", mark("kafka/two"))]
-    with pytest.raises(
-        ForeignRecordError, match=r"_owner\.kafka-0\.example\.internal is a record that others have made"
-    ):
+    with pytest.raises(ForeignRecordError, match=r"_owner\.kafka-0\.example\.internal is a record of another owner"):
         plan(live, WANTED, OWNER, 60)
     assert names(carried_out(live, WANTED, adopt=["dns_record/kafka-0.example.internal"])) == names(
         carried_out([], WANTED)

@@ -103,5 +103,5 @@ def test_what_is_written_meanwhile_goes_too(pauses: list[float]) -> None:
     bucket.late = 2
     assert delete(bucket, pauses).versions == 3
     bucket.late = 99
-    with pytest.raises(empty.NotEmptiedError, match="others wrote to it again"):
+    with pytest.raises(empty.NotEmptiedError, match="other writers added objects"):
         delete(bucket, pauses)

@@ -336,11 +336,12 @@ def test_text_of_a_survey_is_what_it_says() -> None:
         ),
         (
             {"NodeCpuHigh": {"namespaces": ["shop"]}},
-            "alarms_overrides.NodeCpuHigh has namespaces, and NodeCpuHigh is not about namespaces: take it out.",
+            "alarms_overrides.NodeCpuHigh has namespaces, and NodeCpuHigh is not about namespaces: "
+            "remove the override.",
         ),
         (
             {"NginxDown": {"threshold": 1}},
-            "alarms_overrides.NginxDown sets a threshold, and NginxDown has no threshold: take it out.",
+            "alarms_overrides.NginxDown sets a threshold, and NginxDown has no threshold: remove the override.",
         ),
         (
             {"NodeCpuHigh": {"clusters": {"stagign": {"threshold": 1}}}},
@@ -510,7 +511,7 @@ def test_rules_that_an_own_alarm_had_in_another_form_are_deleted() -> None:
         ),
         ("empty", "alarms_extra is the directory {folder}/empty, in which there is no .yml or .yaml file."),
         ("broken.yml", "alarms_extra: {folder}/broken.yml cannot be read: "),
-        ("mapping.yml", "alarms_extra: {folder}/mapping.yml has no list of alarms: begin each with a dash."),
+        ("mapping.yml", "alarms_extra: {folder}/mapping.yml is not a list of alarms: begin each alarm with a dash."),
         (
             "partial.yml",
             "alarms_extra: {folder}/partial.yml, alarm 2 is 'x', and takes a dictionary with the fields of",

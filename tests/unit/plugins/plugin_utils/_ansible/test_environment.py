@@ -41,7 +41,7 @@ def test_before_a_loop_what_uses_its_item_is_left_out() -> None:
 
 
 def test_what_is_no_mapping_is_an_error() -> None:
-    with pytest.raises(AnsibleError, match="is no mapping of names to values"):
+    with pytest.raises(AnsibleError, match="is not a mapping of names to values"):
         environment.declared(task("text"), TEMPLAR)
 
 

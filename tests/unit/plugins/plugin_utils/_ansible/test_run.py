@@ -64,7 +64,7 @@ def test_a_worker_that_outlives_its_run_is_reported(tmp_path: Path, statement: s
     """No warm interpreter either: it would be bound to the process that adopts orphans, for ever."""
     orphan(tmp_path, statement)
     eventually((tmp_path / "said").exists, 60)
-    assert (tmp_path / "said").read_text() == "The run has ended while a task of it was under way. Run again."
+    assert (tmp_path / "said").read_text() == "The run has ended during one of its tasks. Run again."
     assert not (tmp_path / "warm.d").exists()
 
 

@@ -75,7 +75,7 @@ def test_what_a_run_makes(text: str, kind: str, groups: dict[str, list[str]], ex
             "secret",
             ["staging"],
             "The secret f/staging/tls, or its key a/certificate, does not exist in eu-central-1. staging's own run "
-            "makes it. Run first: ansible-playbook site.yml -i inventories/staging",
+            "creates it. Run first: ansible-playbook site.yml -i inventories/staging",
         ),
         (
             "stagin/kafka/password",
@@ -88,7 +88,7 @@ def test_what_a_run_makes(text: str, kind: str, groups: dict[str, list[str]], ex
             "kafka/bootstrap",
             "parameter",
             None,
-            "The parameter /f/kafka/bootstrap does not exist in eu-central-1. The controlplane's run makes it. "
+            "The parameter /f/kafka/bootstrap does not exist in eu-central-1. The controlplane's run creates it. "
             "Run first: ansible-playbook site.yml -i inventories/controlplane",
         ),
     ],
