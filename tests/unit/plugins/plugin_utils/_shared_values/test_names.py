@@ -68,7 +68,7 @@ def test_what_a_run_makes(text: str, kind: str, groups: dict[str, list[str]], ex
             "secret",
             ["staging"],
             "The secret f/staging/kafka, or its key password, does not exist in eu-central-1. The controlplane's run "
-            "makes it for the member staging. Run first: ansible-playbook site.yml -i inventories/controlplane",
+            "creates it for the member staging. Run first: ansible-playbook site.yml -i inventories/controlplane",
         ),
         (
             "staging/tls/a/certificate",
