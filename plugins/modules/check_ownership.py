@@ -132,6 +132,7 @@ found:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.lookup import KINDS, Lookup
 from ansible_collections.dataplatform.fleet.plugins.module_utils._ownership.tags import adopts, known, owned, refusal
 

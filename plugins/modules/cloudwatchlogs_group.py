@@ -72,6 +72,7 @@ log_group:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client, Document, Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call, pages
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run

@@ -69,6 +69,7 @@ clusters:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.info import clusters, read
 from ansible_collections.dataplatform.fleet.plugins.module_utils._eks.spec import strings
 

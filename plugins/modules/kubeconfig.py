@@ -137,6 +137,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.session import verification
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.api import DescribeError, describe_all
 from ansible_collections.dataplatform.fleet.plugins.module_utils._kubeconfig.document import (

@@ -96,6 +96,7 @@ private_zone:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.spec import ADOPT, TAGS

@@ -87,6 +87,7 @@ records:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import pages
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run

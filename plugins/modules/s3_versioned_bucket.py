@@ -111,6 +111,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Client, Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import call
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -74,3 +77,33 @@ def test_an_old_ansible_ends_in_one_sentence(program: str, tmp_path: Path) -> No
     assert done.returncode == 1, said
     assert said.count("The collection dataplatform.fleet needs ansible-core 2.20 or later") == 1, said
     assert "Traceback" not in said and "bug" not in said, said
+
+
+MODULES = [path for path in sorted((ROOT / "plugins" / "modules").glob("*.py")) if "def main" in path.read_text()]
+GUARD = ROOT / "plugins" / "module_utils" / "_python.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_each_module_first_looks_at_its_python(path: Path) -> None:
+    """And can be read up to there by the oldest Python with which Ansible starts modules."""
+    oldest = ast.parse(path.read_text(), feature_version=(3, 9))
+    imported = [node for node in oldest.body if isinstance(node, ast.ImportFrom)]
+    first = next(node for node in imported if str(node.module).startswith("ansible_collections.dataplatform.fleet."))
+    assert first.module == "ansible_collections.dataplatform.fleet.plugins.module_utils"
+    assert [alias.name for alias in first.names] == ["_python"]
+
+
+def test_a_module_with_an_old_python_ends_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ast.parse(GUARD.read_text(), feature_version=(3, 9))
+    runpy.run_path(str(GUARD))
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7, "final", 0))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(GUARD))
+    assert ended.value.code == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["failed"] is True
+    assert f"This is Python 3.11.7, {sys.executable}, on " in said["msg"]
+    assert "Set ansible_python_interpreter of the host" in said["msg"]
