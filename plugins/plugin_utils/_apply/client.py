@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import socket
 import ssl
 import tempfile
 import threading
@@ -234,6 +235,8 @@ def reason(error: Exception) -> str:
         return f"its certificate is not trusted: {cause.verify_message}"
     if isinstance(cause, ConnectionRefusedError):
         return "the connection was refused; is it running, and is the address right?"
+    if isinstance(cause, socket.gaierror):
+        return f"its name cannot be resolved ({cause.strerror}); is the address right, and reachable from here?"
     text = str(cause).strip() or type(cause).__name__
     return text.rpartition(">: ")[2]
 

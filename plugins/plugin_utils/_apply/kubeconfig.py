@@ -114,6 +114,8 @@ def server_of(
     url = _text(cluster.content, "server", cluster.file)
     if not url:
         raise ApplyError(f"{cluster.file}: the cluster of {place} has no server.")
+    if not url.startswith(("https://", "http://")):
+        raise ApplyError(f"{cluster.file}: the server of {place} is {url!r}. Write a URL, such as https://{url}.")
     insecure = cluster.content.get("insecure-skip-tls-verify") or False
     if not isinstance(insecure, bool):
         raise ApplyError(

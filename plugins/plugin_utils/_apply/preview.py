@@ -25,6 +25,7 @@ _GLOBAL_KINDS: Final = frozenset(
         ("networking.k8s.io", "IngressClass"),
         ("rbac.authorization.k8s.io", "ClusterRole"),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("security.openshift.io", "SecurityContextConstraints"),
     }
 )
 _GLOBAL_GROUPS: Final = frozenset(

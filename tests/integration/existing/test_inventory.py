@@ -316,9 +316,9 @@ def bad(config: Config, folder: Path, kind: str) -> tuple[Config | str | Path, s
             ),
             "there is no terminal to ask on",
         ),
-        "a server of another kind": (
-            changed(config, cluster=lambda _each: {"server": "not an address"}),
-            "cannot be reached",
+        "a server that is no URL": (
+            changed(config, cluster=lambda _each: {"server": "10.0.0.1:6443"}),
+            "is '10.0.0.1:6443'. Write a URL, such as https://10.0.0.1:6443.",
         ),
     }
     return kinds[kind]
@@ -337,7 +337,7 @@ BAD = (
     ),
     *("unknown authority", "expired", "no such certificate", "no such token file", "refused", "impersonation"),
     *("plugin that is not installed", "plugin that fails", "plugin that says nothing", "plugin that hangs"),
-    *("plugin with a terminal", "a server of another kind"),
+    *("plugin with a terminal", "a server that is no URL"),
 )
 
 

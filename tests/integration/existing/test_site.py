@@ -83,7 +83,8 @@ Site = Callable[..., Run]
 def share(local_cloud: Any) -> None:
     """Leave what the controlplane's run would have made for the member, and the addresses of a Kafka elsewhere."""
     kms, secrets, parameters = (local_cloud.client(name) for name in ("kms", "secretsmanager", "ssm"))
-    kms.create_alias(AliasName=f"alias/{FLEET}-secrets", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    key = kms.create_key(Tags=[{"TagKey": "dataplatform.fleet/fleet", "TagValue": FLEET}])
+    kms.create_alias(AliasName=f"alias/{FLEET}-secrets", TargetKeyId=key["KeyMetadata"]["KeyId"])
     public, private = certificate()
     contents = {
         "issuer": {"ca": public, "certificate": public, "issuers": public, "private_key": private},
@@ -143,3 +144,67 @@ def test_no_role_of_aws_runs(built: tuple[Run, Run, set[str]]) -> None:
     said = " ".join(done.output.split())
     assert "None of the roles vpc, eks, cluster_autoscaler, ingress_nginx and peering runs on it" in said
     assert "eks_nodegroups" in said
+
+
+def test_status_lists_what_runs_on_it(built: tuple[Run, Run, set[str]], site: Site) -> None:
+    lines = [" ".join(line.split()) for line in site("playbooks/status.yml").output.splitlines()]
+    assert [line for line in lines if line.startswith("node-exporter DaemonSet node-agents 1/1 ")]
+    assert [line for line in lines if line.startswith("prometheus StatefulSet agents ")]
+    assert not [line for line in lines if line.startswith("ingress-nginx ")]
+
+
+def test_render_writes_the_objects_of_the_platform(
+    built: tuple[Run, Run, set[str]], site: Site, tmp_path: Path
+) -> None:
+    site("playbooks/render.yml", "-e", json.dumps({"render_path": str(tmp_path)}))
+    roles = {path.name for path in (tmp_path / "staging").iterdir()}
+    assert roles == {"guardrails", "node_exporter", "kube_state_metrics", "prometheus", "fluent_bit"}
+    names = {path.name for path in tmp_path.glob("staging/*/*.yaml")}
+    assert "SecurityContextConstraints-dataplatform-fleet-node-exporter.yaml" in names
+    assert not [name for name in names if name.startswith("StorageClass")]
+
+
+def test_kubeconfig_says_that_the_cluster_has_its_own(site: Site, cluster: tuple[Client, Path], tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    run = site("playbooks/kubeconfig.yml", "-e", f"kubeconfig_path={path}")
+    assert not path.exists()
+    assert str(cluster[1]) in run.output
+
+
+def test_verify_says_what_it_cannot_follow(built: tuple[Run, Run, set[str]], site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "verify.json"
+    run = site("playbooks/verify.yml", "-e", json.dumps({"verify_report": str(path)}), succeed=False)
+    assert run.returncode == 2
+    staging = json.loads(path.read_text())["clusters"]["staging"]
+    assert staging["verdict"] == "not_verified", staging
+    assert staging["readiness"]["ready"] == staging["readiness"]["total"] > 0
+    assert {hop["status"] for hop in staging["hops"]} == {"not_run", "off"}
+    assert all(hop["text"] for hop in staging["hops"])
+
+
+def test_destroy_leaves_the_cluster_as_it_was(
+    built: tuple[Run, Run, set[str]], site: Site, cluster: tuple[Client, Path], local_cloud: Any
+) -> None:
+    client, _ = cluster
+    refused = site("destroy.yml", "-e", "destroy=stagin", succeed=False)
+    assert "would lose the platform and all its data, and stay itself" in " ".join(refused.output.split())
+    before = len(local_cloud.aws_calls())
+    announced = site("destroy.yml", "--check", "--diff", "-e", "destroy=staging").announced
+    done = site("destroy.yml", "--diff", "-e", "destroy=staging")
+    assert announced == done.announced != set()
+    assert {call["service"] for call in local_cloud.aws_calls()[before:]} <= SHARED
+    kinds = (
+        "/api/v1/namespaces",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+        "/apis/scheduling.k8s.io/v1/priorityclasses",
+        "/apis/security.openshift.io/v1/securitycontextconstraints",
+    )
+    for kind in kinds:
+        left = [item["metadata"] for item in client.get(kind)["items"]]
+        assert not [each["name"] for each in left if "dataplatform.fleet" in json.dumps(each.get("labels", {}))], kind
+    assert "theirs" in {item["metadata"]["name"] for item in client.get("/api/v1/namespaces")["items"]}
+    assert len(client.get("/api/v1/nodes")["items"]) == 1
+    again = site("destroy.yml", "-e", "destroy=staging")
+    assert again.announced == set()

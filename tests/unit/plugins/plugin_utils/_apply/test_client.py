@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -200,6 +201,18 @@ def test_no_holder() -> None:
     ):
         client.get("/x")
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        Client(Server("http://kubernetes.example:9")) as client,
+        pytest.raises(UnreachableError, match=r"its name cannot be resolved \(Name or service not known\)"),
+    ):
+        client.get("/x")
 
 
 def test_a_proxy_that_is_not_there() -> None:
