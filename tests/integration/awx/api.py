@@ -124,6 +124,7 @@ class Awx:
         related = {"survey_spec": f"{url}survey_spec/"}
         self.objects[number] = self._hide(
             {
+                "managed": False,
                 **value,
                 "id": number,
                 "url": url,

@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
+from localcloud.artifacts.cache import Cache
+from localcloud.host.files import home
 from tests.integration.awx.api import Awx, playbooks_of, serving
 from tests.integration.awx.controller import CHECKOUT, copy_sources
 
 pytestmark = pytest.mark.integration
 
+PACKAGE = "ansible==12.3.0 --hash=sha256:cd156f82fa87f7a899212b0efa9f7ca3a24d609212de9f78428a572eb01e5414"
 SECRETS = {
     "CONTROLLER_AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
     "CONTROLLER_AWS_SECRET_ACCESS_KEY": "a-secret-key-of-aws",
@@ -35,11 +40,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-@pytest.fixture
-def awx(project: Path) -> Awx:
-    return Awx(playbooks_of(project))
-
-
 def templates() -> list[dict[str, Any]]:
     class Loader(yaml.SafeLoader):
         """Takes what is not to be evaluated for text."""
@@ -49,19 +49,28 @@ def templates() -> list[dict[str, Any]]:
     return found
 
 
-def collections() -> str | None:
-    """Where awx.awx is: installed as collections usually are, or where AWX_COLLECTIONS says."""
-    places = [os.environ.get("AWX_COLLECTIONS", ""), "~/.ansible/collections", "/usr/share/ansible/collections"]
-    for place in filter(None, places):
-        if (Path(place).expanduser() / "ansible_collections" / "awx" / "awx" / "plugins" / "modules").is_dir():
-            return str(Path(place).expanduser())
-    return None
+def collection() -> Path:
+    """Where the collection awx.awx is: from the last package `ansible` that has it, downloaded once."""
+
+    def make(target: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            requirement = Path(scratch) / "requirements.txt"
+            requirement.write_text(PACKAGE)
+            options = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", scratch)
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", *options]
+            subprocess.run([*command, "--requirement", requirement], check=True)
+            (wheel,) = Path(scratch).glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                names = [name for name in archive.namelist() if name.startswith("ansible_collections/awx/")]
+                archive.extractall(target, names)
+
+    return Cache(home(os.environ)).get("awx.awx", "awx.awx-24.6.1", make)
 
 
 class Run:
     """One run of the playbook."""
 
-    def __init__(self, url: str, place: str | None, *arguments: str, **secrets: str) -> None:
+    def __init__(self, url: str, place: Path | None, *arguments: str, **secrets: str) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_"))}
         command = [Path(sys.executable).with_name("ansible-playbook"), "playbooks/controller.yml"]
         done = subprocess.run(
@@ -71,7 +80,7 @@ class Run:
                 **kept,
                 **(secrets or SECRETS),
                 "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-                "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [str(CHECKOUT / "collections"), place])),
+                "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, filter(None, [CHECKOUT / "collections", place]))),
                 "CONTROLLER_HOST": url,
                 "CONTROLLER_OAUTH_TOKEN": "token",
             },
@@ -82,20 +91,28 @@ class Run:
         self.status, self.output = done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def awx(project: Path) -> Awx:
+    return Awx(playbooks_of(project))
+
+
+@pytest.fixture(scope="module")
 def url(awx: Awx) -> Iterator[str]:
     with serving(awx, "token") as url:
         yield url
 
 
-@pytest.fixture
-def place() -> str:
-    found = collections()
-    if found is None:
-        pytest.skip(
-            "awx.awx is not installed: ansible-galaxy collection install awx.awx, or AWX_COLLECTIONS=<its directory>"
-        )
-    return found
+@pytest.fixture(scope="module")
+def place() -> Path:
+    return collection()
+
+
+@pytest.fixture(scope="module")
+def first(url: str, place: Path) -> Run:
+    """The run that creates everything."""
+    run = Run(url, place, "-v")
+    assert run.status == 0, run.output[-3000:]
+    return run
 
 
 def test_the_playbooks_are_those_that_awx_offers(project: Path) -> None:
@@ -105,20 +122,22 @@ def test_the_playbooks_are_those_that_awx_offers(project: Path) -> None:
 
 
 def test_without_the_collection_one_sentence_says_so(url: str) -> None:
-    if collections() is not None:
-        pytest.skip("the collection awx.awx is installed")
     run = Run(url, None)
     assert run.status != 0
     assert "ansible-galaxy collection install awx.awx" in run.output
 
 
 @pytest.mark.exhaustive
-def test_it_sets_up_what_the_data_says(awx: Awx, url: str, place: str) -> None:
-    empty = Run(url, place, "--check")
-    assert empty.status == 0, empty.output[-3000:]
-    assert awx.writes == []
-    first = Run(url, place, "-v")
-    assert first.status == 0, first.output[-3000:]
+def test_a_check_of_an_empty_awx_writes_nothing(project: Path, place: Path) -> None:
+    empty = Awx(playbooks_of(project))
+    with serving(empty, "token") as url:
+        run = Run(url, place, "--check")
+    assert run.status == 0, run.output[-3000:]
+    assert "changed=1 " in run.output
+    assert empty.writes == []
+
+
+def test_it_sets_up_what_the_data_says(awx: Awx, first: Run) -> None:
     for secret in SECRETS.values():
         assert secret not in first.output.replace("AKIAEXAMPLE", "")
     (organization,) = awx.all("organizations")
@@ -150,19 +169,22 @@ def test_it_sets_up_what_the_data_says(awx: Awx, url: str, place: str) -> None:
         "approve production"
     ]
     assert awx.linked(approve, "success_nodes") == ["site production"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("arguments", [["--check"], []], ids=["check", "run"])
+def test_a_second_run_changes_nothing(awx: Awx, url: str, place: Path, first: Run, arguments: list[str]) -> None:
     made = json.dumps([*awx.objects.values()])
     awx.writes.clear()
-    for arguments in (["--check"], []):
-        again = Run(url, place, *arguments)
-        assert again.status == 0, again.output[-3000:]
-        assert "changed=0" in again.output
+    again = Run(url, place, *arguments)
+    assert again.status == 0, again.output[-3000:]
+    assert "changed=0" in again.output
     assert awx.writes == []
     assert json.dumps([*awx.objects.values()]) == made
 
 
 @pytest.mark.exhaustive
-def test_it_repairs_what_was_changed(awx: Awx, url: str, place: str) -> None:
-    assert Run(url, place).status == 0
+def test_it_repairs_what_was_changed(awx: Awx, url: str, place: Path, first: Run) -> None:
     site = awx.named("job_templates", "Site")
     awx.change(site["id"], {"ask_limit_on_launch": False})
     awx.surveys[awx.named("job_templates", "Destroy")["id"]] = {}

@@ -136,6 +136,17 @@ def test_an_inventory_of_another_version(controller: Controller, exported: Inven
     assert "Synchronize the sources of the AWX inventory again" in failure
 
 
+def test_an_inventory_without_the_fleets_group(controller: Controller, exported: Inventory) -> None:
+    """A job that finds no cluster has failed; for Ansible alone it would be successful."""
+    old = copy.deepcopy(exported)
+    del old.groups["managed"]
+    job = controller.launch("site.yml", old, check=True, limit="staging")
+    assert job.status == "failed"
+    (failure,) = job.failures
+    assert "No host of the inventory is in the group managed" in failure
+    assert "In AWX, synchronize the sources of the inventory" in failure
+
+
 def test_what_an_older_version_left_in_the_group_all_outranks_nothing(
     controller: Controller, exported: Inventory
 ) -> None:
@@ -159,6 +170,8 @@ def test_answers_out_of_range(controller: Controller, exported: Inventory) -> No
     answers = {
         "elasticsearch_replicas": "-1",
         "vpc_az_count": "three",
+        "vpc_flow_logs": "maybe",
+        "kafka_topics": "[]",
         "eks_version": "latest",
         "eks_public_access_cidrs": "everywhere",
     }
