@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
+from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")]
@@ -79,7 +81,8 @@ def touched(tmp_path: Path, play: dict[str, Any]) -> set[str]:
     file.write_text(INVENTORY)
     loader = DataLoader()
     inventory = InventoryManager(loader, sources=[str(file)])
-    return {host.name for host in inventory.get_hosts(play["hosts"])}
+    templar = Templar(loader, variables={"groups": inventory.get_groups_dict()})
+    return {host.name for host in inventory.get_hosts(templar.template(trust_as_template(play["hosts"])))}
 
 
 @pytest.mark.parametrize("play", PLAYS)
@@ -127,6 +130,16 @@ def test_they_run_from_the_collection(name: str) -> None:
     assert run.returncode == 0, run.stderr
     found = re.findall(r"play #\d+ \(.*?\): (.*?)\t", run.stdout)
     assert found == [play["name"] for play in plays_of(ROOT / f"{name}.yml")]
+
+
+@pytest.mark.parametrize("name", ["preflight", "status", "unlock", "render", "kubeconfig"])
+def test_an_inventory_without_clusters_is_an_error(name: str, tmp_path: Path) -> None:
+    """Ansible would skip each play and end well: an inventory that was forgotten, or that AWX has not synchronized."""
+    (tmp_path / "hosts.yml").write_text("others: {hosts: {web: , db: }}\n")
+    for inventory in ([], ["-i", str(tmp_path / "hosts.yml")]):
+        run = ansible_playbook(ROOT / "playbooks" / f"{name}.yml", *inventory)
+        assert run.returncode == 2, run.stdout + run.stderr
+        assert "No host of the inventory is in the group managed" in run.stdout
 
 
 def test_found_the_plays() -> None:

@@ -61,7 +61,7 @@ def faults(name: str, value: Value, rule: Rule, *, secret: bool = False) -> list
 
 
 def _null(name: str) -> str:
-    return f"{name} is null: give it a value, or leave it out."
+    return f"{name} is null or empty: give it a value, or leave it out."
 
 
 def unreadable(name: str, value: Value) -> Iterator[str]:

@@ -134,7 +134,7 @@ def test_more_brokers_than_certificates_name() -> None:
     for words in (
         "kafka_topic_retention is '-1': it takes a duration in d or h, such as 3d or 72h.",
         "prometheus_retention is 'forever': it takes a duration such as 30s, 5m or 1h30m, above 0.",
-        "vpc_nat is null: give it a value, or leave it out.",
+        "vpc_nat is null or empty: give it a value, or leave it out.",
         "guardrails_default_quota.pods is 0: it takes a quantity of Kubernetes above 0",
         "elasticsearch_name has the control character U+0000 in it: take it out.",
     ):
