@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,20 +55,37 @@ Playbook = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
-def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Playbook:
-    """``playbook("site.yml", "staging", "--check", "--diff")``: a run on those inventories and the local overlay."""
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: the built collection in ``collections``, and inventories. No checkout, and no ansible.cfg."""
+    folder = tmp_path_factory.mktemp("a fleet of mine")
+    galaxy = [Path(sys.executable).with_name("ansible-galaxy"), "collection", "install", ROOT, "--no-deps"]
+    subprocess.run([*galaxy, "--collections-path", folder / "collections"], check=True, capture_output=True)
+    shutil.copytree(ROOT / "inventories", folder / "inventories")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def playbook(local_cloud: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Playbook:
+    """``playbook("site.yml", "staging", "--check", "--diff")``: a run on those inventories and the local overlay.
+
+    A playbook that is named as one of the collection is the installed one.
+    """
 
     def run(name: str, inventories: str, *args: str, succeed: bool | None = True) -> Run:
         record = tmp_path_factory.mktemp("run") / "results.jsonl"
+        place, settings = ROOT, {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        if name.startswith("dataplatform.fleet."):
+            place = request.getfixturevalue("installed")
+            settings = {"ANSIBLE_COLLECTIONS_PATH": str(place / "collections"), "ANSIBLE_FORKS": "10"}
         command = ["ansible-playbook", name]
         for inventory in (*inventories.split(), "local"):
             command += ["-i", f"inventories/{inventory}"]
         done = commands.run(
             *(*command, "-e", f"@{Path(__file__).parent / 'viewers.yml'}", *args),
+            cwd=place,
             env={
-                **os.environ,
-                **local_cloud.env,
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                **{key: value for key, value in local_cloud.env.items() if not key.startswith("ANSIBLE_")},
+                **settings,
                 "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
                 "ANSIBLE_CALLBACKS_ENABLED": "record,dataplatform.fleet.option_types,dataplatform.fleet.run_cache",
                 "ANSIBLE_NOCOLOR": "1",

@@ -33,8 +33,8 @@ def test_the_second_run_changes_nothing(fleet: Run, playbook: Playbook) -> None:
 
 @pytest.mark.usefixtures("no_testing")
 def test_check_mode_of_an_empty_account_announces_what_the_run_does(playbook: Playbook) -> None:
-    announced = playbook("site.yml", "testing", "--check", "--diff").announced
-    done = playbook("site.yml", "testing", "--diff").announced
+    announced = playbook("dataplatform.fleet.site", "testing", "--check", "--diff").announced
+    done = playbook("dataplatform.fleet.site", "testing", "--diff").announced
     assert announced == done
     assert len(done) > 50
 
@@ -48,7 +48,7 @@ def test_destroy_needs_the_typed_name(playbook: Playbook, local_cloud: Any) -> N
 
 @pytest.mark.usefixtures("testing")
 def test_destroy_leaves_nothing(playbook: Playbook, local_cloud: Any) -> None:
-    playbook("destroy.yml", "testing", "-e", "destroy=testing")
+    playbook("dataplatform.fleet.destroy", "testing", "-e", "destroy=testing")
     assert "dataplatform-testing" not in local_cloud.client("eks").list_clusters()["clusters"]
     tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": ["testing"]}]
     ec2 = local_cloud.client("ec2")

@@ -19,7 +19,7 @@ def test_every_component_is_listed_and_simulated_ones_called_so(
 ) -> None:
     assert fleet.failures == []
     before = len(local_cloud.aws_calls())
-    run = playbook("playbooks/status.yml", "controlplane staging testing")
+    run = playbook("dataplatform.fleet.status", "controlplane staging testing")
     lines = [" ".join(line.split()) for line in run.output.splitlines()]
     assert len([line for line in lines if line.startswith("ingress-nginx Deployment ingress-nginx 2/2 ")]) == 2
     assert all(line.endswith(" simulated") for line in lines if line.startswith("ingress-nginx Deployment"))

@@ -67,7 +67,7 @@ def test_such_a_run_may_be_accepted_and_another_inventory_left_out(
     assert fleet.failures == []
     path = tmp_path / "verify.json"
     options = {"verify_report": str(path), "verify_accept_not_run": True}
-    playbook(PLAYBOOK, "staging", "-e", json.dumps(options))
+    playbook("dataplatform.fleet.verify", "staging", "-e", json.dumps(options))
     assert json.loads(path.read_text())["verdict"] == "not_verified"
 
 
