@@ -58,7 +58,7 @@ Playbook = Callable[..., Run]
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's folder: the built collection in ``collections``, and inventories. No checkout, and no ansible.cfg."""
     folder = tmp_path_factory.mktemp("a fleet of mine")
-    galaxy = [Path(sys.executable).with_name("ansible-galaxy"), "collection", "install", ROOT, "--no-deps"]
+    galaxy = [Path(sys.executable).with_name("ansible-galaxy"), "collection", "install", ROOT, "--no-deps", "--force"]
     subprocess.run([*galaxy, "--collections-path", folder / "collections"], check=True, capture_output=True)
     shutil.copytree(ROOT / "inventories", folder / "inventories")
     return folder
