@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote, urlencode, urlsplit
@@ -220,7 +221,9 @@ class Client:
         except (ValueError, AttributeError):
             message, reason, details = response.data[:200].decode(errors="replace").strip(), "", {}
         if response.status == 401:
-            message = f"{self.server} does not accept the credentials (401 {message or 'Unauthorized'})."
+            expired = expiry(self.server.client_cert)
+            message = f"{self.server} does not accept the credentials (401 {message or 'Unauthorized'})"
+            message += f": {expired}" if expired else "."
         return ApiError(message or f"HTTP {response.status}", response.status, reason, details)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
@@ -239,6 +242,18 @@ def reason(error: Exception) -> str:
         return f"its name cannot be resolved ({cause.strerror}); is the address right, and reachable from here?"
     text = str(cause).strip() or type(cause).__name__
     return text.rpartition(">: ")[2]
+
+
+def expiry(certificate: str) -> str:
+    """What is said of a client's certificate that has expired; or nothing. Raises ValueError if it is none."""
+    if not certificate:
+        return ""
+    from cryptography import x509  # noqa: PLC0415 - only needed here
+
+    ends = x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+    if ends >= datetime.now(UTC):
+        return ""
+    return f"its client certificate expired on {ends:%Y-%m-%d}. Log in again, or renew it."
 
 
 def _demand_lock() -> None:

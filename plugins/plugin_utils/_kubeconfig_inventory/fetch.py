@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply import kubeconfig
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.client import (
     Server,
+    expiry,
     proxy_headers,
     reason,
     without_userinfo,
@@ -173,16 +173,12 @@ def _configuration(server: Server, folder: Path) -> Value:
 
 def _refuse_expired(server: Server) -> None:
     """API servers answer an expired client certificate as any other they do not know."""
-    if not server.client_cert:
-        return
-    from cryptography import x509  # noqa: PLC0415 - only needed here
-
     try:
-        ends = x509.load_pem_x509_certificate(server.client_cert.encode()).not_valid_after_utc
+        text = expiry(server.client_cert)
     except ValueError:
         raise ApplyError("client-certificate is no certificate in PEM.") from None
-    if ends < datetime.now(UTC):
-        raise ApplyError(f"its client certificate expired on {ends:%Y-%m-%d}. Log in again, or renew it.")
+    if text:
+        raise ApplyError(text)
 
 
 def _refusal(error: Value) -> str:

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.integration.existing.test_inventory import expired
+
 Answer = tuple[int, Mapping[str, str], Any]
 
 
@@ -186,6 +188,17 @@ def test_credentials_that_are_refused_twice_are_wrong(script: Script) -> None:
             client.get("/x")
         assert client.requests == 2
     assert "abc" not in str(caught.value)
+
+
+def test_a_client_certificate_that_has_expired_is_named(script: Script) -> None:
+    """The server says of it what it says of any that it does not know."""
+    script.answers = [status(401, "Unauthorized")]
+    certificate, key = expired()
+    with (
+        Client(Server(script.url, client_cert=certificate, client_key=key)) as client,
+        pytest.raises(ApiError, match=r"\(401 Unauthorized\): its client certificate expired on 20[0-9-]+\."),
+    ):
+        client.get("/x")
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
