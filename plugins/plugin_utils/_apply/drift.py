@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people added by hand to an object of the set, and how it is removed again.
+"""Fields that users added to an object of the set with command-line tools, and their removal.
 
 Server-side apply leaves what other managers added: a container from `kubectl edit` would stay for ever. Controllers'
 additions must stay; those of command-line tools, in the parts that a template describes, are drift. They are handed
@@ -20,7 +20,7 @@ from .fields import MANAGER, Fields, Path, contains, element, leaves, managed_by
 from .objects import Json, Value
 from .schema import UNTYPED, Type
 
-# The tools that people change objects with. A rollout restart is an act, not a state.
+# Managers of command-line tools. `kubectl rollout restart` is left out: it triggers an action and declares no state.
 _HANDS: Final = re.compile(
     r"kubectl(?!-rollout)|OpenAPI-Generator|python|curl|k9s|lens|headlamp|mozilla|node-fetch", re.I
 )
@@ -28,7 +28,7 @@ _NOT_CONTENT: Final = frozenset({"f:metadata"})
 
 
 def additions(body: Json, live: Json, type_: Type | None) -> dict[str, list[Path]]:
-    """manager → what it added by hand. Only items and keys beside rendered ones, and anything in a pod template."""
+    """Return added fields by manager: items and keys beside rendered ones, and any field in a pod template."""
     entries = [entry for entry in others(live) if by_hand(entry)]
     if not entries or type_ is None:
         return {}
@@ -43,14 +43,14 @@ def additions(body: Json, live: Json, type_: Type | None) -> dict[str, list[Path
 
 
 def by_hand(entry: Json) -> bool:
-    """Whether an entry of managedFields is of a person with a command-line tool."""
+    """Whether an entry of managedFields belongs to a command-line tool."""
     if entry.get("operation") != "Update" or entry.get("subresource"):
         return False
     return _HANDS.match(str(entry.get("manager"))) is not None
 
 
 def _beside(fields: Fields, rendered: Fields, type_: Type, path: Path, *, in_pod: bool) -> Iterator[Path]:
-    """Members of *fields* whose parent is rendered and which are not."""
+    """Return the members of *fields* that are not rendered, below a rendered parent."""
     for name, children in fields.items():
         if name == "." or (name in _NOT_CONTENT and (not path or path[-1] == "f:template")):
             continue
@@ -66,7 +66,7 @@ def _beside(fields: Fields, rendered: Fields, type_: Type, path: Path, *, in_pod
 
 
 def hand_over(live: Json, added: Iterable[Path]) -> list[Json]:
-    """The JSON patch that makes this set's manager own what was added, and nobody else."""
+    """Return the JSON patch that makes this set's manager the only owner of the added fields."""
     paths = list(added)
     entries = copy.deepcopy(live["metadata"].get("managedFields") or [])
     ours = next(iter(managed_by({"metadata": {"managedFields": entries}}, MANAGER)), None)
@@ -114,7 +114,7 @@ def _put(fields: Fields, path: Path, subtree: Fields) -> None:
 
 
 def predicted(body: Json, live: Json, type_: Type, added: Iterable[Path]) -> Json:
-    """The object after hand-over and apply, for the server to try as an update."""
+    """Return the object after hand-over and apply, for a dry-run update."""
     owned: Fields = next((entry.get("fieldsV1") or {} for entry in managed_by(live, MANAGER)), {})
     rendered = owned_by_apply(body, type_)
     dropped = [path for path in leaves(owned) if not contains(rendered, path)]

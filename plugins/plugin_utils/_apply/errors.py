@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors a user reads: one sentence each, with the file, object or cluster they are about."""
+"""Errors for users: one sentence each, with the file, object or cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 class ApplyError(Exception):
-    """Something the user can act on. Several findings are shown one a line."""
+    """An error that the user can fix. Several findings are shown on one line each."""
 
     def __init__(self, *findings: str) -> None:
         super().__init__("\n".join(findings))
@@ -35,7 +35,7 @@ class UnreachableError(ApplyError):
 
 
 class LockLostError(ApplyError):
-    """The run does not hold the cluster's lock any more."""
+    """The run no longer holds the cluster's lock."""
 
 
 class ClusterMissingError(ApplyError):
@@ -43,7 +43,7 @@ class ClusterMissingError(ApplyError):
 
 
 class PlanError(ApplyError):
-    """The set may not be changed as asked; nothing was changed."""
+    """The requested change of the set is refused; nothing was changed."""
 
 
 class WaitError(ApplyError):

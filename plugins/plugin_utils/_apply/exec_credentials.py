@@ -21,16 +21,16 @@ from .errors import ApplyError
 from .objects import Json, Value
 
 TIMEOUT: Final = 60
-# A credential is renewed this long before it ends, so that no request starts with one that ends on its way.
+# Seconds before its expiry in which a credential is renewed, so that it does not expire during a request.
 MARGIN: Final = timedelta(seconds=60)
 _VERSIONS: Final = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
-# Of a cluster in a kubeconfig, what a plugin with provideClusterInfo is told.
+# The fields of a cluster in a kubeconfig that a plugin with provideClusterInfo gets.
 _TOLD: Final = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
 _EXTENSION: Final = "client.authentication.k8s.io/exec"
 
 
 class ExecCredentials:
-    """What the plugin gave, until shortly before it ends or a server refuses it. The plugin runs without a terminal.
+    """The plugin's credentials, used until shortly before their expiry or until a server refuses them.
 
     Raises ApplyError if the plugin gives no credentials.
     """
@@ -94,7 +94,7 @@ class ExecCredentials:
         return self._status_in(done.stdout, command)
 
     def _status_in(self, answer: bytes, command: str) -> Json:
-        # What it prints may be a credential, so the error does not quote it.
+        # The output can contain a credential, so the error does not quote it.
         try:
             found: Any = json.loads(answer)
             status: Any = found["status"] if found["kind"] == "ExecCredential" else None
@@ -109,7 +109,7 @@ class ExecCredentials:
         command = str(self._spec.get("command") or "")
         if not command:
             raise ApplyError(f"{self._place} has no command.")
-        # A relative path begins where the kubeconfig is, a plain name is looked for in PATH.
+        # A relative path starts at the kubeconfig's directory; a plain name is searched in PATH.
         path = str(self._folder / command) if os.sep in command else command
         found = shutil.which(path)
         if not found:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Field paths as people write them: ``spec.replicas``, ``metadata.annotations['a.b/c']``, ``containers[name=app]``."""
+"""Field paths in options: ``spec.replicas``, ``metadata.annotations['a.b/c']``, ``containers[name=app]``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEP: Final = re.compile(r"\.?([A-Za-z_$][\w$-]*)|\[(['\"])(.+?)\2\]|\[(\w+=[^\
 
 
 def parse(text: str) -> Path:
-    """The steps of a path as field sets write them. Raises ApplyError when it is none."""
+    """Return the steps of a path in the format of field sets. Raises ApplyError for an invalid path."""
     steps: list[str] = []
     position = 0
     while position < len(text):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Field sets as the API server keeps them in managedFields (the fieldsV1 format), computed and compared here.
+"""Field sets in the format of managedFields (fieldsV1), computed and compared.
 
 A set is the JSON tree itself: ``{"f:spec": {"f:replicas": {}}}``; ``"."`` marks a node that is a member and has
 children. Source: sigs.k8s.io/structured-merge-diff, typed/tofieldset.go and fieldpath/serialize.go.
@@ -20,7 +20,7 @@ Fields = dict[str, Any]
 Path = tuple[str, ...]
 
 MANAGER: Final = "dataplatform.fleet.apply"
-# Parts of metadata that no manager owns.
+# Fields of metadata that no manager owns.
 _UNOWNED_METADATA: Final = frozenset(
     {
         "name",
@@ -37,7 +37,7 @@ _UNOWNED_METADATA: Final = frozenset(
 
 
 def owned_by_apply(body: Json, type_: Type) -> Fields:
-    """The fields that server-side apply of *body* makes its manager own."""
+    """Return the fields that the manager of a server-side apply of *body* owns."""
     fields = _of_map({name: value for name, value in body.items() if name not in {"apiVersion", "kind"}}, type_)
     metadata = fields.get("f:metadata")
     if metadata is not None:
@@ -81,7 +81,7 @@ def _of_list(value: list[Any], type_: Type) -> Fields:
 
 
 def element(item: Value, type_: Type) -> str:
-    """How an item of a set or map list is written in a field set."""
+    """Return the key of an item of a set or map list in a field set."""
     if type_.list_type == "set" or not isinstance(item, dict):
         return "v:" + compact(item)
     key = {}
@@ -100,7 +100,7 @@ _GO: Final = re.compile(r"[<>&\u2028\u2029]|\\(.)")
 
 
 def compact(value: Value) -> str:
-    """JSON as the server's record of fields has it."""
+    """Return JSON in the format of managedFields."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return _GO.sub(_as_go, text)
 
@@ -173,12 +173,12 @@ def lookup(value: Value, path: Path) -> tuple[bool, Any]:
 
 
 def _has_key(item: Json, key: Json) -> bool:
-    # A key field left out has its default, which the server put into the key.
+    # The server adds the default of a missing key field to the key.
     return all(item.get(name, value) == value for name, value in key.items())
 
 
 def readable(path: Path) -> str:
-    """A path for people: ``spec.containers[name=app].image``."""
+    """Return a path for messages: ``spec.containers[name=app].image``."""
     text = ""
     for step in path:
         kind, _, rest = step.partition(":")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs that Kubernetes removes some time after they end, so that an absent one may be a finished one.
+"""Jobs that Kubernetes deletes some time after their end, so that a missing Job can be a finished one.
 
 https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/. The set's parent records, with a hash of
 what was rendered, which of them were seen to succeed: those are not created again until their template changes. One
@@ -24,17 +24,17 @@ _COMPLETED: Final = "Completed"
 
 
 def removed_later(key: Key, obj: Json) -> float | None:
-    """After how many seconds Kubernetes removes a Job that has ended; None when it stays, or is no Job."""
+    """Return after how many seconds Kubernetes deletes a finished Job; None if it stays or is not a Job."""
     if (key.group, key.kind) != ("batch", "Job"):
         return None
     spec = obj.get("spec")
     seconds = spec.get("ttlSecondsAfterFinished") if isinstance(spec, dict) else None
-    # What is no number the server refuses, and says where it is.
+    # The server refuses a value that is not a number with a precise error.
     return float(seconds) if isinstance(seconds, int | float) and not isinstance(seconds, bool) else None
 
 
 def fingerprints(members: Iterable[Member]) -> dict[Key, str]:
-    """A hash of each rendered Job that is removed after its end."""
+    """Return a hash of each rendered Job that Kubernetes deletes after its end."""
     return {
         member.key: hashlib.sha256(json.dumps(member.body, sort_keys=True).encode()).hexdigest()[:16]
         for member in members
@@ -43,7 +43,7 @@ def fingerprints(members: Iterable[Member]) -> dict[Key, str]:
 
 
 def recorded(parent: Json | None) -> dict[str, str]:
-    """What a set's parent says of finished Jobs: ``namespace/name`` → hash."""
+    """Return a set's record of finished Jobs: ``namespace/name`` → hash."""
     annotations = ((parent or {}).get("metadata") or {}).get("annotations") or {}
     try:
         found = json.loads(annotations.get(FINISHED) or "{}")
@@ -53,7 +53,7 @@ def recorded(parent: Json | None) -> dict[str, str]:
 
 
 def finished(prints: Mapping[Key, str], known: Mapping[str, str], seen: Mapping[Key, Json]) -> dict[str, str]:
-    """The record as it is to be: the rendered Jobs that are seen to have succeeded, or are known to and are gone."""
+    """Return the new record: the rendered Jobs that have succeeded, or are recorded and deleted."""
     return {
         name_of(key): value
         for key, value in prints.items()
@@ -66,7 +66,7 @@ def name_of(key: Key) -> str:
 
 
 def has_completed(client: Client, key: Key, uid: str) -> bool:
-    """Whether an event tells that a Job, removed since, has succeeded."""
+    """Whether an event says that a deleted Job has succeeded."""
     query = {"fieldSelector": f"involvedObject.uid={uid},reason={_COMPLETED}"}
     try:
         return bool(client.get(f"/api/v1/namespaces/{key.namespace}/events", query).get("items"))

@@ -26,13 +26,13 @@ from .exec_credentials import ExecCredentials
 from .objects import Json, Value
 
 _SECTIONS: Final = {"contexts": "context", "clusters": "cluster", "users": "user"}
-# Of a user, what asks for requests as somebody else: without it a request would have the rights of the user itself.
+# The fields of a user for impersonation: without them, requests would have the permissions of the user itself.
 _IMPERSONATION: Final = ("as", "as-uid", "as-groups", "as-user-extra")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A context, cluster or user, and the file that has it: relative paths in it begin there."""
+    """A context, cluster or user, with its file, whose directory is the base of relative paths."""
 
     content: Json
     file: Path
@@ -48,11 +48,11 @@ class Kubeconfig:
     clusters: Mapping[str, Entry] = field(default_factory=dict)
     users: Mapping[str, Entry] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
-    """What several files define differently, in words."""
+    """The entries that several files define differently, for messages."""
 
 
 class LoaderCredentials:
-    """What a user with an auth-provider needs, left to the official client's loader."""
+    """The credentials of a user with an auth-provider, from the official client's loader."""
 
     def __init__(self, path: str, context: str) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class LoaderCredentials:
         with self._lock:
             if self._configuration is None or renew:
                 self._configuration = _load_with_client(self._path, self._context)
-            # Renews a token whose end the provider told.
+            # The loader renews an expired token.
             token = self._configuration.auth_settings().get("BearerToken", {}).get("value")
             return {"Authorization": token} if token else {}
 
@@ -72,7 +72,7 @@ class LoaderCredentials:
 def read(path: str) -> Kubeconfig:
     """The kubeconfig of a file, or of several that are separated as in KUBECONFIG, of which some may be missing.
 
-    Raises ApplyError for what cannot be read or is no kubeconfig.
+    Raises ApplyError for a file that cannot be read or is not a kubeconfig.
     """
     files = [Path(os.path.expandvars(part)).expanduser() for part in path.split(os.pathsep) if part.strip()]
     there = [file for file in files if len(files) == 1 or file.exists()]
@@ -99,7 +99,7 @@ def server_of(
     tls_server_name: str = "",
     exec_timeout: float = EXEC_TIMEOUT,
 ) -> Server:
-    """The server of a context, by default of the current one. What is given outranks the files.
+    """Return the server of a context, by default of the current one. Arguments override the files.
 
     Raises ApplyError for a context that cannot be used, and for credentials that its exec plugin does not give.
     """
@@ -173,7 +173,7 @@ def _read_file(file: Path) -> Json:
 
 
 def _entries(config: Json, section: str, what: str, file: Path) -> dict[str, Json]:
-    """The named entries of a section. A name twice is an error, as for kubectl."""
+    """Return the named entries of a section. A duplicate name is an error, as for kubectl."""
     listed = config.get(section) or []
     if not isinstance(listed, list):
         raise ApplyError(f"{file}: {section} is no list.")
@@ -205,7 +205,7 @@ def _text(content: Json, key: str, file: Path) -> str:
 
 
 def _inline(entry: Entry, name: str) -> str:
-    """A certificate or key, whether it is inside or in a file beside the kubeconfig."""
+    """Return a certificate or key from the kubeconfig or from a file that it names."""
     data = _text(entry.content, f"{name}-data", entry.file)
     if data:
         try:

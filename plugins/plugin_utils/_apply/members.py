@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From rendered objects to members of the set: kinds, namespaces, known fields, the form in which they are sent."""
+"""Convert rendered objects to members of the set: kinds, namespaces, known fields, the format of requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .schema import UNTYPED, Type
 
 
 class Kinds(Protocol):
-    """What of discovery is needed here."""
+    """The methods of Discovery that this module uses."""
 
     def define(self, crd: Json) -> None: ...
 
@@ -38,7 +38,7 @@ class Kinds(Protocol):
 def resolve(
     found: Sequence[tuple[Json, Source]], discovery: Kinds, parent: Parent, *, allow_namespaces: bool
 ) -> list[Member]:
-    """Rendered objects with their kinds as the server has them. Names everything that is wrong at once."""
+    """Return rendered objects with the server's kinds. Reports all errors at once."""
     if not found:
         raise RenderError(
             "Nothing was rendered: an empty set would remove all its objects. Use state=absent if that is meant."
@@ -87,7 +87,7 @@ def _unknown_kind(body: Json, discovery: Kinds) -> str:
 
 
 def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> list[str]:
-    """Bring the objects into the form that is sent, and refuse fields that no schema has.
+    """Convert the objects to the format of requests, and refuse fields that no schema has.
 
     Returns what of the objects is not sent, a sentence each.
     """
@@ -96,7 +96,7 @@ def complete(members: Sequence[Member], discovery: Kinds, parent: Parent) -> lis
     warnings: list[str] = []
 
     def place(member: Member, path: Path) -> tuple[str, str]:
-        """An object with its file and line, and the field."""
+        """Return an object with its file, line and field, for messages."""
         steps = [int(step[2:]) if step.startswith("i:") else step[2:] for step in path]
         line = render.field_line(member.source, member.body, steps)
         return f"{member.source.file}:{line}: {member.key}", ".".join(str(step) for step in steps)

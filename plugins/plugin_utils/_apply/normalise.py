@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the server would store a rendered value as the value that is live.
+"""Whether the server would store a rendered value as the live value.
 
 Every rule here says "surely equal"; what no rule covers counts as different, and the server is asked.
 """
@@ -27,10 +27,10 @@ _SUFFIXES: Final = {
     **{f"{suffix}i": Decimal(2) ** (10 * power) for power, suffix in enumerate("KMGTPE", 1)},
 }
 _QUANTITY: Final = re.compile(r"([+-]?[0-9]*\.?[0-9]*)([numkMGTPE]|[KMGTPE]i|)|([+-]?[0-9]*\.?[0-9]+[eE][+-]?[0-9]+)")
-# What Go programs write for a time that was never set.
+# The zero time of Go programs.
 _GO_NULLS: Final = frozenset({"creationTimestamp"})
 Unsent = tuple[Path, str]
-"""What a field that is left out is, and why it is."""
+"""The value of a missing field, with the reason."""
 _RBAC: Final = "rbac.authorization.k8s.io"
 # Defaults that the server fills in inside atomic values without saying so in its schema. Leaving one of these fields
 # out must always mean this value, or a template's change would be missed.
@@ -91,7 +91,7 @@ def _all_text(value: Value) -> TypeGuard[dict[str, str]]:
 
 
 def _without_nulls(value: Value, type_: Type, path: Path, unsent: list[Unsent], *, builtin: bool) -> Value:
-    """A value without the nulls that say the same as no field."""
+    """Return a value without the nulls that are equal to a missing field."""
     builtin = builtin or type_.builtin or path == ("f:metadata",)
     if isinstance(value, dict):
         kept = {}
@@ -117,7 +117,7 @@ def _without_nulls(value: Value, type_: Type, path: Path, unsent: list[Unsent], 
 
 
 def as_stored(body: Json) -> Json:
-    """A sent object with the defaults that depend on its other fields: those of a LimitRange."""
+    """Return an object with the defaults that depend on its other fields: those of a LimitRange."""
     if (body.get("apiVersion"), body.get("kind")) != ("v1", "LimitRange"):
         return body
     limits = [_limits(item) if item.get("type") == "Container" else item for item in body["spec"].get("limits") or ()]
@@ -133,7 +133,7 @@ def _limits(item: Json) -> Json:
 
 
 def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> Iterator[Path]:
-    """The paths whose rendered value is not surely what is live."""
+    """Return the paths whose rendered value may differ from the live value."""
     if isinstance(rendered, dict) and isinstance(live, dict) and type_.kind != "scalar" and not type_.quantity:
         if type_.kind == "map" and type_.atomic:
             if not _same_whole(rendered, live, type_):
@@ -165,7 +165,7 @@ def differences(rendered: Value, live: Value, type_: Type, path: Path = ()) -> I
 def _stored_as_absent(value: Value, type_: Type) -> bool:
     """Whether an owned field that is not there live was dropped for being empty.
 
-    Had somebody else removed it, it would no longer be owned.
+    If another manager had removed it, it would no longer be owned.
     """
     if isinstance(value, list) and type_.kind == "list" and not type_.atomic:
         return False  # empty lists of separate items are not owned
@@ -173,7 +173,7 @@ def _stored_as_absent(value: Value, type_: Type) -> bool:
 
 
 def _same_whole(rendered: Value, live: Value, type_: Type) -> bool:
-    """Equality of a value that is replaced as one; the live one may have more fields where those are defaults."""
+    """Whether atomic values are equal; the live value can have more fields if those are defaults."""
     if isinstance(rendered, dict) and isinstance(live, dict) and not type_.quantity:
         for name, item in rendered.items():
             field = type_.field(name) or UNTYPED
@@ -200,7 +200,7 @@ def _is_default(name: str, value: Value, rendered: Json, type_: Type) -> bool:
 
 
 def same_scalar(rendered: Value, live: Value, type_: Type) -> bool:
-    """Equality of two values of a field without children."""
+    """Whether two values of a field without children are equal."""
     if type(rendered) is type(live) and rendered == live:
         return True
     if type_.quantity:
@@ -215,7 +215,7 @@ def same_scalar(rendered: Value, live: Value, type_: Type) -> bool:
 
 
 def quantity(value: Value) -> Decimal | None:
-    """The amount that a Kubernetes quantity stands for: ``500m`` → 0.5. None when it is none."""
+    """Return the number of a Kubernetes quantity: ``500m`` → 0.5. None if it is not a quantity."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     match = _QUANTITY.fullmatch(str(value))
@@ -237,7 +237,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def unknown_fields(body: Value, type_: Type, path: Path = ()) -> Iterator[Path]:
-    """The fields that no schema declares; the server would refuse the object for them."""
+    """Return the fields that no schema declares; the server would refuse them."""
     if isinstance(body, dict) and type_.kind == "map":
         for name, item in body.items():
             field = type_.field(name)

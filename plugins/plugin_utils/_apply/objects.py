@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nouns of an apply: resources, keys and members of the set."""
+"""The data types of an apply: resources, keys and members of the set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = Any  # whatever JSON or YAML can hold
 
 
 class Key(NamedTuple):
-    """Names one object of a cluster, independent of the API version it is read in."""
+    """The name of an object in a cluster, independent of the API version."""
 
     group: str
     kind: str
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind as the API server serves it."""
+    """A kind of the API server."""
 
     group: str
     version: str
@@ -36,7 +36,7 @@ class Resource:
     plural: str
     namespaced: bool
     status_apart: bool = True
-    """Whether status is a subresource: what is sent to the object itself does not reach it."""
+    """Whether status is a subresource, which requests to the object itself do not change."""
 
     @property
     def api_version(self) -> str:
@@ -44,7 +44,7 @@ class Resource:
 
     @property
     def group_kind(self) -> str:
-        """How ApplySet parents list a kind: ``Deployment.apps``, ``ConfigMap``."""
+        """Return the kind in the format of ApplySet parents: ``Deployment.apps``, ``ConfigMap``."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     def path(self, namespace: str = "", name: str = "") -> str:
@@ -60,7 +60,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an object was written down. Lines count from 1; *rendered_line* is the one in the rendered *text*."""
+    """The file and line of an object. Lines count from 1; *rendered_line* is the line in the rendered *text*."""
 
     file: str
     rendered_line: int
@@ -69,7 +69,7 @@ class Source:
 
     @property
     def line(self) -> int:
-        """The template's line. Looked up only when somebody asks: comparing long texts takes long."""
+        """Return the template's line. Computed on demand, because comparing long texts is slow."""
         return template_line(self.text, self.template, self.rendered_line)
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ def template_line(text: str, template: str, line: int) -> int:
 
 @dataclass(slots=True)
 class Member:
-    """An object that the set shall have."""
+    """A wanted object of the set."""
 
     key: Key
     resource: Resource

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task's options. The module's documentation says what they mean; a test holds the two together."""
+"""The task's options. A test compares them with the module's documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible.module_utils.basic import env_fallback
 
 
 def argument_spec() -> dict[str, Any]:
-    """Our options and amazon.aws' connection options with the same names, aliases and environment variables."""
+    """Return the options, and amazon.aws' connection options with the same names, aliases and environment variables."""
     return {
         "name": {"type": "str", "required": True},
         "namespace": {"type": "str", "required": True},
@@ -49,7 +49,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def aws_options() -> dict[str, Any]:
-    """How AWS is reached, where the cluster is one of EKS."""
+    """Return the connection options of AWS."""
 
     def option(env: list[str], **more: object) -> dict[str, Any]:
         return {"type": "str", "fallback": (env_fallback, env), **more}

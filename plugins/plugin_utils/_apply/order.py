@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order objects are applied and removed."""
+"""The order in which objects are applied and deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ADMISSION_GROUPS: Final = frozenset({"admissionregistration.k8s.io", "apiregist
 
 
 def phase(key: Key) -> int:
-    """The step in which an object is applied; everything of a step is sent at once."""
+    """Return the step in which an object is applied; all objects of a step are sent concurrently."""
     group_kind = (key.group, key.kind)
     if group_kind in _PHASES:
         return _PHASES[group_kind]
@@ -46,7 +46,7 @@ def phase(key: Key) -> int:
 
 
 def phases[T](items: Iterable[T], key: Callable[[T], Key], *, removing: bool = False) -> list[list[T]]:
-    """Items by step, first step first; for removal the other way round."""
+    """Return items by step in order of creation, or in reverse order for deletion."""
     steps: dict[int, list[T]] = {}
     for item in items:
         steps.setdefault(phase(key(item)), []).append(item)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fields that a controller writes by design, although a template may have them.
+"""Fields that controllers write by design, although a template can contain them.
 
 They are sent with a new object. Once somebody else owns such a field alone, it is left out: taking it back would break
 what the controller is there for, and be undone by it, in every run. Who owns a field, the server says (managedFields).
@@ -33,7 +33,7 @@ _CA_BUNDLE: Final[dict[tuple[str, str], Path]] = {
     ),
     ("apiregistration.k8s.io", "APIService"): ("f:spec", "f:caBundle"),
 }
-# A rendered empty value asks for whatever a controller fills in.
+# An empty rendered value is a placeholder that a controller fills.
 _PLACEHOLDERS: Final[dict[tuple[str, str], tuple[Path, ...]]] = {
     **{kind: (path,) for kind, path in _CA_BUNDLE.items()},
     # The binder of volumes, the scheduler: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding
@@ -42,10 +42,10 @@ _PLACEHOLDERS: Final[dict[tuple[str, str], tuple[Path, ...]]] = {
     # The endpoints controllers: https://kubernetes.io/docs/concepts/services-networking/service/
     ("", "Endpoints"): (("f:subsets",),),
     ("discovery.k8s.io", "EndpointSlice"): (("f:endpoints",), ("f:ports",)),
-    # Certificates and tokens that are made in the cluster.
+    # Certificates and tokens that are created in the cluster.
     ("", "Secret"): (("f:data", "*"),),
 }
-# Who asks for an injected certificate authority: https://cert-manager.io/docs/concepts/ca-injector/ and
+# Annotations that request an injected certificate authority: https://cert-manager.io/docs/concepts/ca-injector/ and
 # https://docs.redhat.com/en/documentation/openshift_container_platform, "Service CA certificates".
 _INJECTORS: Final = (
     "cert-manager.io/inject-ca-from",
@@ -53,7 +53,7 @@ _INJECTORS: Final = (
     "cert-manager.io/inject-apiserver-ca",
     "service.beta.openshift.io/inject-cabundle",
 )
-# Kubernetes' notes to itself, which exported objects have.
+# Annotations that Kubernetes writes, and that exported objects contain.
 # Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
 _NOTES: Final = frozenset(
     {
@@ -71,19 +71,19 @@ _NOTES: Final = frozenset(
         "volume.kubernetes.io/storage-provisioner",
     }
 )
-# What grows by itself where something resizes volumes: the claim, and then its volume.
+# Sizes that a volume autoscaler increases: of the claim, and then of its volume.
 _SIZES: Final[dict[tuple[str, str], Path]] = {
     ("", "PersistentVolumeClaim"): ("f:spec", "f:resources", "f:requests", "f:storage"),
     ("", "PersistentVolume"): ("f:spec", "f:capacity", "f:storage"),
 }
-# A lease is its holder's: https://kubernetes.io/docs/concepts/architecture/leases/
+# A lease belongs to its holder: https://kubernetes.io/docs/concepts/architecture/leases/
 _LEASE: Final = ("coordination.k8s.io", "Lease")
 _REPLICAS: Final = ("f:spec", "f:replicas")
 _RULES: Final = ("f:rules",)
 
 
 def left_to_controllers(key: Key, body: Json, live: Json, autoscaled: Autoscaled) -> list[Path]:
-    """The rendered fields of an object that somebody else owns by design, and has set to something."""
+    """Return the rendered fields of an object that another manager owns by design and has set."""
     ours = [entry.get("fieldsV1") or {} for entry in managed_by(live, MANAGER)]
 
     def left(path: Path) -> bool:
@@ -104,7 +104,7 @@ def _candidates(key: Key, body: Json, live: Json) -> Iterator[Path]:
     for pattern in _PLACEHOLDERS.get(group_kind, ()):
         for path in _matching(body, pattern):
             _, value = lookup(body, path)
-            # What a person has put into a Secret is no controller's.
+            # Data that a user has written into a Secret does not belong to a controller.
             if group_kind == ("", "Secret") and _typed(live, path):
                 continue
             if _empty(value) or (pattern[-1] == "f:caBundle" and any(name in annotations for name in _INJECTORS)):
@@ -139,7 +139,7 @@ def _matching(body: Json, pattern: Path) -> Iterator[Path]:
 
 
 def _empty(value: Value) -> bool:
-    """Nothing, or what charts write where a certificate authority is required: encoded white space."""
+    """Whether a value is empty, or encoded white space, the placeholder of charts for a certificate authority."""
     if isinstance(value, str):
         try:
             return not base64.b64decode(value, validate=True).replace(b"\\n", b"").strip()
@@ -149,7 +149,7 @@ def _empty(value: Value) -> bool:
 
 
 def _grown(body: Json, live: Json, path: Path) -> bool:
-    """Whether a program, and neither a person nor this set, has made a volume of the set larger than it is rendered."""
+    """Whether a program, not a user or this set, has made a volume of the set larger than rendered."""
     wanted, there = (quantity(lookup(obj, path)[1]) for obj in (body, live))
     if wanted is None or there is None or there <= wanted or not managed_by(live, MANAGER):
         return False
@@ -158,18 +158,18 @@ def _grown(body: Json, live: Json, path: Path) -> bool:
 
 
 def _typed(live: Json, path: Path) -> bool:
-    """Whether a person has set a field, with a command-line tool."""
+    """Whether a user has set a field with a command-line tool."""
     return any(by_hand(entry) and contains(entry.get("fieldsV1") or {}, path) for entry in others(live))
 
 
 def autoscaler_targets(autoscalers: list[Json]) -> set[Key]:
-    """What HorizontalPodAutoscalers scale."""
+    """Return the targets of HorizontalPodAutoscalers."""
     found = set()
     for autoscaler in autoscalers:
         spec = autoscaler.get("spec")
         target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
         if not isinstance(target, dict):
-            continue  # the server refuses it, and says where it is
+            continue  # the server refuses it with a precise error
         group = str(target.get("apiVersion", "")).rpartition("/")[0]
         found.add(
             Key(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to happen: create, patch, prune or nothing; and what must not."""
+"""Plan the changes (create, patch, prune), and refuse unsafe ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RELEASED = "released"
 # server refuses to delete them, or makes them again.
 _INITIAL: Final = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 
-# Marks that other tools leave on what they own: (label or annotation, what it says).
+# Labels and annotations by which other tools mark their objects, with the name of the tool.
 _FOREIGN_MARKS: Final = (
     ("meta.helm.sh/release-name", "Helm release"),
     ("argocd.argoproj.io/tracking-id", "Argo CD application"),
@@ -54,7 +54,7 @@ _PRECIOUS: Final = frozenset(
 
 @dataclass(slots=True)
 class Action:
-    """What happens to one object."""
+    """The change of one object."""
 
     key: Key
     resource: Resource
@@ -84,7 +84,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Fields of some objects that are left to others. Empty parts match everything."""
+    """Fields of objects that are left to other managers. Empty parts match everything."""
 
     kind: str
     name: str
@@ -96,7 +96,7 @@ class Ignore:
 
 
 def surely_unchanged(body: Json, live: Json, type_: Type | None) -> bool:
-    """Whether applying *body* would change nothing. False means: ask the server."""
+    """Whether applying *body* would certainly change nothing. Otherwise the server decides."""
     if type_ is None:
         return False
     entries = managed_by(live, MANAGER)
@@ -108,12 +108,12 @@ def surely_unchanged(body: Json, live: Json, type_: Type | None) -> bool:
 
 
 def is_ignored(path: Path, ignores: Iterable[Ignore], key: Key) -> bool:
-    """Whether a field is left to others."""
+    """Whether a field is left to other managers."""
     return any(path[: len(left)] == tuple(left) for ignore in ignores if ignore.matches(key) for left in ignore.paths)
 
 
 def without_ignored(body: Json, live: Json | None, ignores: Iterable[Ignore], key: Key) -> Json:
-    """The object to apply when some fields are left to others.
+    """Return the object to apply if fields are left to other managers.
 
     A new object gets the rendered values as its start. Later the live value is sent for as long as this manager still
     owns the field (leaving it out would remove it), and nothing once somebody else has changed it.
@@ -267,7 +267,7 @@ def owner_of(live: Json, own_id: str) -> str:
 def check_removal(
     removed: Mapping[Key, Json], total: int, *, limit: float, confirm: str, accepted: Sequence[str]
 ) -> None:
-    """Refuse to remove protected objects without the typed name, or too large a part of the set."""
+    """Refuse to delete protected objects without the confirmed name, or too large a part of the set."""
     protected = [key for key, live in removed.items() if is_protected(key, live) and not is_initial(key)]
     if protected and confirm not in accepted:
         names = " or ".join(repr(name) for name in accepted)
@@ -286,12 +286,12 @@ def check_removal(
 
 
 def is_initial(key: Key) -> bool:
-    """Whether it is a namespace that every cluster has: it leaves a set by losing the set's fields."""
+    """Whether it is a namespace that every cluster has: it leaves the set without being deleted."""
     return (key.group, key.kind) == ("", "Namespace") and key.name in _INITIAL
 
 
 def is_protected(key: Key, live: Json) -> bool:
-    """Whether removing an object can lose data."""
+    """Whether the deletion of an object can lose data."""
     if (key.group, key.kind) in _PRECIOUS:
         return True
     return (key.group, key.kind) == ("apps", "StatefulSet") and bool(

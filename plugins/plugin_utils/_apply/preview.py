@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check mode for a cluster that does not exist yet: everything will be created, and there is no server to ask."""
+"""Check mode for a cluster that does not exist yet: all objects will be created, and there is no server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LOCAL_EXCEPTIONS: Final = frozenset({("storage.k8s.io", "CSIStorageCapacity")})
 
 
 class Assumed:
-    """Stands for discovery: every kind exists."""
+    """A replacement for Discovery in which every kind exists."""
 
     def __init__(self, found: Sequence[tuple[Json, Source]]) -> None:
         self._custom = {
@@ -52,7 +52,7 @@ class Assumed:
         }
 
     def define(self, crd: Json) -> None:
-        """Known from the beginning."""
+        """Do nothing: every kind exists."""
 
     def find(self, group: str, version: str, kind: str) -> Resource:
         pair = (group, kind)
@@ -75,11 +75,11 @@ class Assumed:
         return None
 
     def prefetch(self, resources: set[Resource]) -> None:
-        """There is nobody to ask."""
+        """Do nothing: there is no server."""
 
 
 def of_new_cluster(settings: Settings, found: Sequence[tuple[Json, Source]]) -> Result:
-    """What a run will report once the cluster is there."""
+    """Return the result that a run will report after the creation of the cluster."""
     parent = Parent(settings.name, settings.namespace)
     assumed = Assumed(found)
     resolved = members.resolve(found, assumed, parent, allow_namespaces=settings.allow_namespaces)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on the server: the set's parent, its members, and objects that would become members."""
+"""Read the set's parent, its members, and unmanaged objects with the names of members."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .objects import Json, Key, Member, Resource, key_of
 
 METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
-# Above so many unknown objects of a kind, listing metadata is cheaper than asking for each.
+# Above this number of unknown objects of a kind, listing metadata is cheaper than reading each.
 _SINGLE_GETS: Final = 3
 
 
@@ -30,7 +30,7 @@ class Reader:
         self._parent = parent
         self.live_parent: Json | None = None
         self.gone: list[str] = []
-        """Recorded kinds that the server does not have any more, and so no objects of them."""
+        """Recorded kinds that the server no longer has."""
 
     def read_server(self) -> None:
         """Discovery and the parent, all at once."""
@@ -51,7 +51,7 @@ class Reader:
             )
 
     def recorded_scope(self) -> Scope:
-        """Where the parent says that members are."""
+        """Return the kinds and namespaces of members in the parent's record."""
         if self.live_parent is None:
             return Scope(frozenset(), frozenset({self._parent.namespace}))
         return applyset.recorded_scope(self.live_parent, self._parent)
@@ -125,7 +125,7 @@ class Reader:
         return items
 
     def unmanaged(self, members: Iterable[Member], live: Container[Key]) -> dict[Key, Json]:
-        """Objects that shall be members and exist, but do not carry the set's label."""
+        """Return wanted members that exist without the set's label."""
         groups: dict[tuple[Resource, str], list[Member]] = {}
         for member in members:
             if member.key not in live and self._discovery.served(member.resource):
@@ -147,7 +147,7 @@ class Reader:
         resource = self._discovery.preferred("autoscaling", AUTOSCALER)
         items: list[Json] = []
         if resource is not None:
-            with contextlib.suppress(ApiError):  # what may not be read says nothing
+            with contextlib.suppress(ApiError):  # without permission to read them, none are assumed
                 items = self._items(resource, resource.path(namespace), {})
         for item in items:
             is_ours = (item["metadata"].get("labels") or {}).get(applyset.PART_OF) == self._parent.id

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an object, as read, does what it was applied for.
+"""Whether an object is ready.
 
 The rules are those of kstatus: https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus, README.md and
 status/{generic,core}.go, whose Current is ready here, InProgress and Terminating pending, and Failed failed. What
@@ -25,7 +25,7 @@ from .objects import Json, Key, Value
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """*reason* says what is missing; *failed* that waiting will not help."""
+    """*reason* says what is missing; *failed*: waiting is useless."""
 
     ready: bool
     reason: str = ""
@@ -46,7 +46,7 @@ def _failed(reason: str) -> State:
 
 
 def condition(obj: Json, name: str) -> Json:
-    """A status condition, empty when it is not there."""
+    """Return a status condition, empty if it does not exist."""
     return next((found for found in _conditions(obj) if found.get("type") == name), {})
 
 
@@ -61,7 +61,7 @@ def _status(obj: Json) -> Json:
 
 
 def state_of(key: Key, obj: Json) -> State:
-    """Judge one object."""
+    """Return the state of one object."""
     if not obj:
         return _pending("it is not there")
     if (obj.get("metadata") or {}).get("deletionTimestamp"):
@@ -77,7 +77,7 @@ def state_of(key: Key, obj: Json) -> State:
 
 
 def says_nothing_yet(key: Key, obj: Json) -> bool:
-    """Whether a custom object's controller has written nothing, so that "ready" may only mean "not seen yet"."""
+    """Whether a custom object has no status yet, so that its controller may not have processed it."""
     return bool(obj) and (key.group, key.kind) not in _RULES and not _status(obj)
 
 
@@ -90,7 +90,7 @@ def _observed(obj: Json) -> bool:
 
 
 def _number(value: Value) -> int:
-    """A count, as controllers that keep it as text write it, too."""
+    """Return a count that can also be text."""
     try:
         return int(value or 0)
     except (TypeError, ValueError):

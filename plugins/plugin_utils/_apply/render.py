@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From template output and definitions to objects, each knowing the file and line it came from."""
+"""Parse template output and definitions into objects with their file and line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAMES: Final[dict[type, str]] = {
 
 
 def select(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """The template files under *root* that the patterns name; ``.`` is all of them."""
+    """Return the template files under *root* that match the patterns; ``.`` matches all."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         if pattern == ".":
@@ -47,7 +47,7 @@ def select(root: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as messages show it: relative to where the run was started if it is below."""
+    """Return a path for messages, relative to the current directory if it is below."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -104,7 +104,7 @@ def _objects(
             raise RenderError(f"{source}: the {document['kind']} has no metadata.name.")
         if not isinstance(metadata.get("namespace"), str | None):
             where = field_line(source, document, ("metadata", "namespace"))
-            # YAML takes no, n and off for false, and an object without a namespace goes to the set's own.
+            # YAML reads no, n and off as false, and an object without a namespace belongs to the set's namespace.
             raise RenderError(
                 f"{source.file}:{where}: metadata.namespace of the {document['kind']} must be text: put it in quotes."
             )

@@ -18,14 +18,14 @@ from .objects import Json, Value
 from .plan import REPLACED, Action
 from .readiness import condition
 
-# The garbage collector needs a moment to let orphans go.
+# The garbage collector needs some time to release orphans.
 _GONE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.2
 _ORPHANING: Final = "its pods and volumes were kept, but "
 
 
 def announce_failed_jobs(actions: Iterable[Action]) -> None:
-    """Mark the Jobs that are to run again because they failed."""
+    """Mark the failed Jobs that will run again."""
     for action in actions:
         before = action.before or {}
         if (action.key.group, action.key.kind) != ("batch", "Job"):
@@ -39,7 +39,7 @@ def announce_failed_jobs(actions: Iterable[Action]) -> None:
 
 
 def replace(client: Client, action: Action, create: Callable[[], Json]) -> Json:
-    """Delete an object and return what *create* has made in its place.
+    """Delete an object and return its replacement from *create*.
 
     Pods and claims of a StatefulSet stay, and its successor adopts them. An interruption in between leaves them without
     a StatefulSet; the next run creates it.

@@ -14,14 +14,14 @@ from .objects import Json, Value
 
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
-# What the server's own Go types are called. Custom kinds of a group x.k8s.io are called io.k8s.x, too.
+# The prefixes of the server's own Go types. Custom kinds of a group x.k8s.io also have io.k8s.x.
 _GO_TYPES: Final = (
     "io.k8s.api.",
     "io.k8s.apiextensions-apiserver.pkg.",
     "io.k8s.apimachinery.pkg.",
     "io.k8s.kube-aggregator.pkg.",
 )
-# What a field's type does not need: most of a document is prose.
+# Keys of a document without meaning for types; descriptions are most of a document.
 _PROSE: Final = frozenset({"description", "example", "examples", "externalDocs", "title", "pattern"})
 
 
@@ -97,7 +97,7 @@ class Type:
 
     @property
     def free_names(self) -> bool:
-        """Whether a map's names are the user's, as those of labels are."""
+        """Whether a map's keys are free, as those of labels."""
         return isinstance(self._node.get("additionalProperties"), dict)
 
     def keeps_null(self, name: str) -> bool:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The size of volumes: it grows, and does not shrink.
+"""The size of volumes, which can grow and not shrink.
 
 Claims may grow if their StorageClass allows it, but a StatefulSet's claim templates are immutable
 (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/). So the claims that were made are raised, and
@@ -34,7 +34,7 @@ _FIELD: Final = "spec.resources.requests.storage"
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What size the claims of one template shall have."""
+    """The wanted size of the claims of one template."""
 
     owner: Key
     template: str
@@ -45,7 +45,7 @@ class _Wish:
         return re.fullmatch(pattern, claim["metadata"]["name"]) is not None
 
     def exceeds(self, claim: Json) -> bool:
-        """Whether a claim is to grow, and can: one without a volume has none that could."""
+        """Whether a claim has to grow and has a volume that can grow."""
         bound = (claim.get("status") or {}).get("phase") == "Bound"
         return bound and _amount(_size(claim)) < _amount(self.size)
 
@@ -84,7 +84,7 @@ class Volumes:
         return actions
 
     def announce(self, actions: Iterable[Action]) -> list[Action]:
-        """Mark and return the StatefulSets that are to be replaced for their templates' sizes."""
+        """Mark and return the StatefulSets that will be replaced because of their templates' sizes."""
         found = [action for action in actions if action.key in self._sizes and action.before is not None]
         for action in found:
             action.action = REPLACED
@@ -104,7 +104,7 @@ class Volumes:
             raise ApiError(message, error.status, error.reason, error.details) from error
 
     def enlarge(self, member: Member) -> None:
-        """Give a member's templates the sizes that were asked for."""
+        """Set the requested sizes in a member's templates."""
         if member.key in self._sizes:
             member.body = self._enlarged(member.body, member.key)
 

@@ -58,7 +58,7 @@ def until_ready(
         return state
 
     def gone_job(key: Key, last: Json) -> State:
-        """A Job was removed after its end, before its end was read."""
+        """Handle a Job that was deleted after its end and before its status was read."""
         if jobs.has_completed(client, key, str(last["metadata"].get("uid"))):
             complete = {"conditions": [{"type": "Complete", "status": "True"}]}
             found[key] = {**last, "status": complete}
@@ -192,7 +192,7 @@ def _advice(key: Key, state: State) -> str:
 
 
 class _LateBinding:
-    """Whether a pending claim is as it should be: its class binds on first use, and nobody uses it yet."""
+    """Whether a pending claim is ready: its class binds on first use, and no pod uses it yet."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -30,7 +30,7 @@ with contextlib.suppress(ImportError):  # the plugin says so
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 HOME_REGION = "us-east-1"
-# What a region answers that the account has not opted in to.
+# Error codes of a region that the account has not enabled.
 NOT_OPTED_IN = ("UnrecognizedClientException", "InvalidClientTokenId")
 
 Client = Any  # botocore makes its classes at run time
@@ -39,7 +39,7 @@ Cluster = dict[str, Any]
 
 @dataclass(frozen=True)
 class Query:
-    """What to look for, and how to reach it. No regions means all; no roles, the account of the credentials."""
+    """Filters and connection. No regions means all regions; no roles, the account of the credentials."""
 
     regions: Sequence[str] = ()
     role_arns: Sequence[str] = ()
@@ -56,7 +56,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Job:
-    """A call and what follows from it: further jobs. Places take turns, so that each needs few connections."""
+    """A call and its follow-up jobs. Regions take turns, so that each needs few connections."""
 
     place: str
     call: Callable[[], list[Job]]
@@ -111,7 +111,7 @@ class _Run:
         return [Job(f"{account} {region}", partial(self._region, account, region, sure)) for region in regions]
 
     def _regions(self, account: _Account) -> tuple[Sequence[str], bool]:
-        """The regions to ask, and whether the account is sure to have them."""
+        """Return the regions, and whether the account has certainly enabled them."""
         if self._query.regions:
             return self._query.regions, True
         home = self._query.region or HOME_REGION
@@ -132,7 +132,7 @@ class _Run:
                 self._problem(account, region, "Listing clusters", error)
             return []
         except EndpointConnectionError as error:
-            # EKS may not be offered in every region there is.
+            # EKS may not be available in every region.
             if self._query.regions or region in account.known_regions(region):
                 self._problem(account, region, "Listing clusters", error)
             return []
@@ -219,7 +219,7 @@ class _Run:
         return []
 
     def _describe[Answer](self, account: _Account, region: str, what: str, call: Callable[[], Answer]) -> Answer | None:
-        """The answer of a call; None if the thing has gone meanwhile, or cannot be read, which is a problem."""
+        """Return the response of a call; None if the resource is deleted, or cannot be read, which is reported."""
         try:
             return call()
         except ClientError as error:
@@ -266,7 +266,7 @@ class _Account:
 
 
 def has_credentials(query: Query) -> bool:
-    """Whether there are any credentials to ask with. Raises botocore's errors for a profile that is not there."""
+    """Whether there are credentials. Raises botocore's errors for a missing profile."""
     return session.session(asdict(query)).get_credentials() is not None
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the answers of the EKS API to what a host's variables hold. Pure."""
+"""Convert responses of the EKS API to the variables of hosts. Pure functions."""
 
 from __future__ import annotations
 

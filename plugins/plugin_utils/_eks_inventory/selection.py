@@ -27,7 +27,7 @@ def select(clusters: Iterable[Cluster], names: Sequence[str], tags: Mapping[str,
 
 
 def host_name(cluster: Cluster, preferences: Sequence[str]) -> str:
-    """The first preference that gives a name. Raises SelectionError for a preference that is none."""
+    """Return the first preference that gives a name. Raises SelectionError for an invalid preference."""
     for preference in preferences:
         name = _preferred(cluster, preference)
         if name:
@@ -36,7 +36,7 @@ def host_name(cluster: Cluster, preferences: Sequence[str]) -> str:
 
 
 def ambiguity_text(name: str, clusters: Iterable[Cluster]) -> str:
-    """That a name means several clusters, and how to tell them apart."""
+    """Return the message for a name of several clusters, with a way to distinguish them."""
     which = " and ".join(cluster["arn"] for cluster in clusters)
     return (
         f"The host name {name} would mean {which}. Give them different values of the tag that names them, leave one "
@@ -45,7 +45,7 @@ def ambiguity_text(name: str, clusters: Iterable[Cluster]) -> str:
 
 
 def fault_text(name: str, cluster: Cluster, groups: Collection[str]) -> str:
-    """Why a cluster cannot become a host of this name, and what to do; or nothing. An ARN is a name."""
+    """Return why a cluster cannot become a host with this name, with a remedy; or an empty text."""
     why = "" if name == cluster["arn"] and name not in groups else name_fault(name, groups)
     if not why:
         return ""

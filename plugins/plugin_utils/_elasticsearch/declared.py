@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the reconciler keeps in Elasticsearch as it is written here. Nothing of it is secret."""
+"""The objects that the reconciler manages in Elasticsearch, without secrets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LOGS: Final = "logs-k8s.container-*"
 META: Final = {"managed_by": "dataplatform.fleet"}
 # Above the built-in templates, which have 100 to 200.
 PRIORITY: Final = 500
-# What is refused shall end among Logstash's dead letters, where the alarm is.
+# Refused documents must go to Logstash's dead letter queue, which has an alarm.
 STREAM_OPTIONS: Final = {"failure_store": {"enabled": False}}
 # Of every backing index: where a policy of index lifecycle management is named too, as the built-in
 # metrics@tsdb-settings does, it rules unless it is told not to.
 EVERY_INDEX: Final = {"lifecycle": {"prefer_ilm": False}}
 
-# What the platform's own users may do. The names are granted to users of the same name.
+# The roles of the platform's own users; each user has the role of the same name.
 ROLES: Final[Mapping[str, Json]] = {
     "logstash_writer": {
         "cluster": ["monitor"],
@@ -45,7 +45,7 @@ ROLES: Final[Mapping[str, Json]] = {
 
 
 def declared(wanted: Options) -> Json:
-    """Return everything by its kind, in the order in which the reconciler makes it."""
+    """Return all objects by kind, in the order in which the reconciler creates them."""
     repository = {"type": "s3", "settings": {"bucket": wanted["bucket"], "base_path": wanted["name"]}}
     repositories = {"snapshots": repository}
     snapshots = bool(wanted["snapshots"])
@@ -153,7 +153,7 @@ def _stream(lifecycle: Json, newest: Json) -> Json:
 
 
 def users(wanted: Options) -> Json:
-    """Return the platform's own users and people; who has no roles may look."""
+    """Return the platform's own users and human users; a user without roles has read access."""
     found: Json = {name: {"full_name": "", "roles": [name]} for name in ROLES}
     for user in wanted["users"]:
         found[user["name"]] = {"full_name": user.get("full_name", ""), "roles": user.get("roles", ["viewer"])}
@@ -165,7 +165,7 @@ def snapshot_policy(wanted: Options) -> Json:
         "schedule": wanted["snapshot_schedule"],
         "name": "<platform-{now/d}>",
         "repository": "snapshots",
-        # Users and data views are in the states of their features.
+        # Feature states contain the users and data views.
         "config": {
             "indices": ["*"],
             "include_global_state": True,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory plugins have in common: ask or read the cache, select, name, report, populate."""
+"""The common part of the inventory plugins: query or cache, selection, names, errors, hosts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.sele
 )
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.fleet import PURPOSES, RESERVED
 
-# Hosts of this group are declared; nothing found may become one of them.
+# Hosts of this group are declared; a discovered cluster cannot become one of them.
 DECLARED = "managed"
 # Its children in the inventories, which may be read after this source; and what else no host is called.
 DECLARING = frozenset({DECLARED, *(f"purpose_{purpose}" for purpose in PURPOSES)})
@@ -37,7 +37,7 @@ display = Display()
 
 @dataclass(frozen=True)
 class Discovery:
-    """The clusters found, in a fixed order, and what could not be asked, in words."""
+    """The clusters in a stable order, and messages about failed queries."""
 
     clusters: list[dict[str, Any]]
     problems: list[str]
@@ -56,16 +56,16 @@ def _readable(value: Value) -> Value:
 
 
 class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
-    """Every cluster found is a host, and what is known of it is in one variable."""
+    """Each discovered cluster is a host; its data is in one variable."""
 
     FILE_NAME: re.Pattern[str]
     VARIABLE: str
     ADVICE: str
-    """What on_error: warn leaves out."""
+    """The part that is left out with on_error: warn."""
 
     @abstractmethod
     def missing(self) -> str:
-        """Which library is missing, in a sentence; nothing if none is."""
+        """Return a sentence about a missing library, or an empty text."""
 
     @abstractmethod
     def ask(self, path: str) -> Discovery:
@@ -77,7 +77,7 @@ class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ig
 
     @abstractmethod
     def identify(self, cluster: Cluster) -> str:
-        """How messages call a cluster."""
+        """Return the name of a cluster for messages."""
 
     @abstractmethod
     def host_name(self, cluster: Cluster) -> str:
@@ -85,11 +85,11 @@ class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ig
 
     @abstractmethod
     def name_fault(self, name: str, cluster: Cluster, groups: set[str]) -> str:
-        """Why a cluster cannot become a host of this name, and what to do; or nothing."""
+        """Return why a cluster cannot become a host with this name, with a remedy; or an empty text."""
 
     @abstractmethod
     def ambiguity(self, name: str, clusters: Sequence[Cluster]) -> str:
-        """Say that a name means several clusters, and how to tell them apart."""
+        """Return the message for a name of several clusters, with a way to distinguish them."""
 
     def verify_file(self, path: str) -> bool:
         """Whether the file may be a source of this plugin."""
@@ -123,11 +123,11 @@ class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ig
         return self._evaluated(self.get_option(name))
 
     def cache_key(self, path: str) -> str:
-        """Under what an answer is kept."""
+        """Return the cache key of a query."""
         return str(self.get_cache_key(path))
 
     def _discovery(self, path: str, cache: bool) -> Discovery:
-        """From the cache if it may be used and has it, else asked for. Only a complete answer is kept."""
+        """Return the clusters from the cache if allowed, otherwise from the API. Only complete results are cached."""
         key = self.cache_key(path)
         if cache and self.get_option("cache"):
             try:
@@ -160,7 +160,7 @@ class ClustersPlugin(BaseInventoryPlugin, Constructable, Cacheable):  # type: ig
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
         added = sorted(self._declared() - declared)
         if added:
-            for group, host in added:  # Ansible may go on with another plugin
+            for group, host in added:  # Ansible can continue with another plugin
                 self.inventory.groups[group].remove_host(self.inventory.get_host(host))
             hosts = ", ".join(dict.fromkeys(host for _, host in added))
             raise AnsibleParserError(
