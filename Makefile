@@ -25,7 +25,7 @@ integration := $(pytest) 3 tests/integration localcloud/tests/integration
 once_more = || { echo "Repeating the failed tests: other work on the machine can cause timeouts."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity molecule bench \
-	new-role
+	new-role image
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ test-fast: ## Run lint and the unit tests
 test-e2e: setup ## Test two clusters on real nodes under load and with faults; root, Linux, about an hour (docs/end-to-end.md)
 	@localcloud images --build
 	@pytest -q -rs --capture=no tests/e2e $(ARGS)
+
+image: setup ## Build the container image with Podman or Docker (TAG=dataplatform-fleet, BASE_IMAGE=...); docs/image.md
+	@tools/image
 
 mutants: ## Run mutation tests of the planners with mutmut (ARGS="FILE..."); see tests/mutants
 	@tools/setup --python-only
