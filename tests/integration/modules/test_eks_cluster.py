@@ -140,7 +140,7 @@ def test_created_with_auto_mode(run: Any, new_cluster: Any, node_role: str) -> N
         ({"service_ipv4_cidr": "10.96.0.0/16"}, ["service_ipv4_cidr", "'172.20.0.0/16'", "'10.96.0.0/16'"]),
         ({"ip_family": "ipv6"}, ["ip_family", "'ipv4'", "'ipv6'"]),
         ({"role_arn": "arn:aws:iam::111122223333:role/other"}, ["role_arn", "role/other"]),
-        ({"authentication_mode": "CONFIG_MAP"}, ["authentication_mode", "never back"]),
+        ({"authentication_mode": "CONFIG_MAP"}, ["authentication_mode", "not back"]),
         ({"public_access_cidrs": ["here"]}, ["public_access_cidrs", "'here' is not a CIDR block"]),
         ({"public_access_cidrs": []}, ["endpoint_public_access=false"]),
     ],
