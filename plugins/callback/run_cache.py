@@ -82,8 +82,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             # A task that uses a plugin which cannot be loaded says why.
             with contextlib.suppress(Exception):
                 loader.get(name, class_only=True)
-        with contextlib.suppress(ImportError):
-            import botocore.session  # noqa: F401, PLC0415 - a plugin that needs it says that it is missing
         for service in _MOST_CLIENTS:
             load_model(service)
         _stack.iter_stack = _callers

@@ -163,16 +163,14 @@ class Libraries:
 def load_model(service: str) -> None:
     """Parse the description of an AWS service once for the processes that are forked from this one.
 
-    It takes longer than all else that a client of botocore needs. Without botocore nothing is done.
+    It takes longer than all else that a client of botocore needs.
     """
-    session: Any = sys.modules.get("botocore.session")
-    if session is None:
-        return
-    if not hasattr(session.create_loader, "cache_info"):
-        # Each session has its own loader, and each loader parses again.
-        session.create_loader = functools.cache(session.create_loader)
-    # A service that cannot be loaded here cannot be loaded by the module either, and the module says so.
+    # A task or module that needs the service, or botocore, says that it cannot be loaded.
     with contextlib.suppress(Exception):
+        session: Any = importlib.import_module("botocore.session")
+        if not hasattr(session.create_loader, "cache_info"):
+            # Each session has its own loader, and each loader parses again.
+            session.create_loader = functools.cache(session.create_loader)
         session.Session().create_client(
             service,
             region_name="us-east-1",
