@@ -21,13 +21,15 @@ from localcloud.testing import eventually
 ROOT = Path(__file__).parents[3]
 
 STAINED = """
+import atexit
 import sys
+import threading
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common import warnings
 import json as shared
 
 def main():
-    module = AnsibleModule(argument_spec={"crash": {"type": "str"}, "status": {"type": "int"}})
+    module = AnsibleModule(argument_spec={"crash": {"type": "str"}, "status": {"type": "raw"}})
     seen = getattr(shared, "stain", None)
     shared.stain = "left by an earlier module"
     module.warn("once")
@@ -36,6 +38,8 @@ def main():
     if module.params["status"] is not None:
         print("not JSON")
         print("on standard error", file=sys.stderr)
+        atexit.register(print, "at the exit", file=sys.stderr)
+        threading.Timer(0.2, lambda: print("in a thread", file=sys.stderr)).start()
         sys.exit(module.params["status"])
     library = sys.modules[AnsibleModule.__module__].__file__
     started_as = [__name__, len(sys.argv), sys.stdin.read()]
@@ -151,6 +155,7 @@ def test_it_gives_what_local_gives(runs: Runs) -> None:
         {"name": "second", "stained": {}},
         {"name": "crashed", "stained": {"crash": "on purpose"}, "ignore_errors": True},
         {"name": "ended", "stained": {"status": 3}, "ignore_errors": True},
+        {"name": "ended with words", "stained": {"status": "some words"}, "ignore_errors": True},
         {"name": "no Python", "scripted": {}},
         {"name": "in the background", "ansible.builtin.command": "true", "async": 20, "poll": 1},
         {"name": "AWS", "amazon.aws.aws_caller_info": {"endpoint_url": "http://127.0.0.1:9"}, "ignore_errors": True},
@@ -168,6 +173,13 @@ def test_it_gives_what_local_gives(runs: Runs) -> None:
     assert len(by_name) == len(tasks)
     assert by_name["second"]["seen"] is None
     assert by_name["crashed"]["failed"]
+    assert by_name["ended with words"]["rc"] == 1
+    assert by_name["ended with words"]["module_stderr"].split("\n")[:4] == [
+        "on standard error",
+        "some words",
+        "in a thread",
+        "at the exit",
+    ]
     assert by_name["where"]["stdout_lines"] == [str(runs.directory)]
     assert by_name["a relative path"]["stat"]
     assert by_name["environment"]["stdout_lines"] == ["a 'b' $c"]
