@@ -46,6 +46,7 @@ ACTIONS: dict[str, list[tuple[dict[str, Any], str]]] = {
     ],
     "canary": [({**CANARY, **CLUSTER}, AWS), ({**CANARY, **KUBECONFIG}, "urllib3")],
     "check_alarms": [({"cluster": "a"}, "")],
+    "check_conditions": [({"conditions": []}, "")],
     "check_role_options": [({"roles": ["vpc"]}, "")],
     "component_info": [(CLUSTER, AWS), (KUBECONFIG, "urllib3")],
     "render": [({"playbook": "{{ playbook_dir }}/none.yml", "dest": "{{ playbook_dir }}/rendered"}, "")],

@@ -134,6 +134,14 @@ def evaluate(role: str, expression: str, **options: Any) -> Any:
     return templar.template(trust_as_template("{{ " + expression + " }}"))
 
 
+def conditions(role: str, file: str) -> list[dict[str, Any]]:
+    """Return the conditions that the tasks of a file of the role refuse options by."""
+    tasks = yaml.safe_load((ROLES / role / "tasks" / file).read_text(encoding="utf-8"))
+    return [
+        each for task in tasks for each in task.get("dataplatform.fleet.check_conditions", {}).get("conditions", [])
+    ]
+
+
 def _templates(role: str, host: str | None, **options: Any) -> Templates:
     values = variables(role, host, **options)
     return Templates(Templar(DataLoader()), values, [values["role_path"]])
