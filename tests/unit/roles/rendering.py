@@ -142,6 +142,12 @@ def conditions(role: str, file: str) -> list[dict[str, Any]]:
     ]
 
 
+def imported(task: Mapping[str, Any]) -> list[str]:
+    """Return the name of the file of tasks that a task imports or includes, in a list, or an empty list."""
+    files = [task[key] for key in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks") if key in task]
+    return [file if isinstance(file, str) else file["file"] for file in files]
+
+
 def _templates(role: str, host: str | None, **options: Any) -> Templates:
     values = variables(role, host, **options)
     return Templates(Templar(DataLoader()), values, [values["role_path"]])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.options import ROLES
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
+from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import imported
 
 # The task file with which an option is switched on, and the one that removes what that file makes.
 OPTIONS = {
@@ -18,7 +19,6 @@ OPTIONS = {
     "elasticsearch_snapshots": ("elasticsearch", "bucket", "no_snapshots"),
     "vpc_flow_logs": ("vpc", "flow_logs", "no_flow_logs"),
 }
-IMPORTS = ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
 READING = ("_info", "check_ownership")
 
 
@@ -46,11 +46,11 @@ def made(role: str, file: str, state: str) -> set[tuple[str, str]]:
 
 def test_every_switch_that_makes_something_is_looked_at() -> None:
     found = {
-        (str(task["when"]), role.name, task[key].removesuffix(".yml"))
+        (str(task["when"]), role.name, file.removesuffix(".yml"))
         for role in ROLES.glob("*/")
         for task in tasks(role.name)
-        for key in IMPORTS
-        if key in task and str(task.get("when")) in switches(role.name)
+        for file in imported(task)
+        if str(task.get("when")) in switches(role.name)
     }
     assert found == {(option, role, on) for option, (role, on, _off) in OPTIONS.items()}
     direct = [
@@ -69,9 +69,6 @@ def test_what_is_made_for_an_option_goes_with_it(option: str) -> None:
     assert made(role, on, "present")
     assert made(role, on, "present") == made(role, off, "absent")
     (switched_off,) = [
-        task
-        for task in tasks(role)
-        for key in IMPORTS
-        if task.get(key) == f"{off}.yml" and f"not {option}" in str(task.get("when"))
+        task for task in tasks(role) if f"{off}.yml" in imported(task) and f"not {option}" in str(task.get("when"))
     ]
     assert switched_off
