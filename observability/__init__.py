@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dashboards as typed definitions, the metrics that are shipped, and what is beside the alarms' definitions."""
+"""Definitions of the dashboards, the catalogue of shipped metrics, and the alarms' fixtures and runbook pages."""
 
 import sys
 from pathlib import Path
 
-# Alarms are read by what the roles read them with, which is found by the collection's name.
+# Alarms are loaded with the roles' own loader, which is imported by the collection's name.
 sys.path.append(str(Path(__file__).parents[1] / "collections"))

@@ -17,6 +17,6 @@ ALARMS: tuple[Alarm, ...] = tuple(alarm for topic in TOPICS for alarm in topic.a
 
 
 def alarm_of(name: str) -> Alarm:
-    """Return the alarm of a name."""
+    """Return the alarm with this name."""
     (found,) = (alarm for alarm in ALARMS if alarm.name == name)
     return found

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what follows from the definitions into the runbook's pages and index; what is written by hand stays."""
+"""Update the generated parts of the runbook pages and their index; hand-written parts are kept."""
 
 from __future__ import annotations
 

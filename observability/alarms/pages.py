@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runbook pages, written by hand except for the table and the condition of each alarm, and their index."""
+"""The runbook pages and their index. Pages are hand-written, except for the table and the condition of each alarm."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Page:
 
     @property
     def lines(self) -> list[str]:
-        """The lines and commands of diagnosis and mitigation; a command begins with ``$ ``."""
+        """The lines and commands of diagnosis and mitigation; a command starts with ``$ ``."""
         found = [line.strip().removeprefix("- ") for line in f"{self.diagnosis}\n{self.mitigation}".splitlines()]
         return [line for line in found if line and not line.startswith("```")]
 

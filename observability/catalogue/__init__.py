@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which series the edge ships, with which labels: what dashboards, rules and alarms may ask for.
+"""The series that the clusters ship, with their labels: dashboards, rules and alarms can query no others.
 
 One file for each job, ``observability/metrics/<job>.txt``, a line for each series: ``name<TAB>labels<TAB>source``.
-Labels are all that arrive: the exporter's own, those of its target, and the cluster's. A line's source names the
-program and its version, and the file where the line was read off source text.
+The labels are those of the exporter, of its scrape target and of the cluster. A line's source names the program and
+its version, and the source file for a line that was extracted from source code.
 
-``python -m observability.catalogue [file ...]`` writes them again.
+``python -m observability.catalogue [file ...]`` regenerates the files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLUSTER = frozenset({"cluster", "environment"})
 TARGET = CLUSTER | {"job", "instance"}
 POD = TARGET | {"namespace", "pod", "node", "container"}
 NODE = TARGET | {"node"}
-# What the scrape configuration of roles/prometheus adds to each job's own labels.
+# The labels that the scrape configuration of roles/prometheus adds to the labels of each job.
 TARGET_LABELS = {
     "prometheus": TARGET | {"namespace", "pod"},
     "telegraf": TARGET | {"namespace", "pod"},
@@ -51,7 +51,7 @@ SCRAPE = (
 
 @dataclass(frozen=True, order=True)
 class Series:
-    """A series' name, its labels and where that is known from."""
+    """A series: its name, its labels and the source of this information."""
 
     name: str
     labels: frozenset[str]
@@ -74,7 +74,7 @@ def read(job: str) -> list[Series]:
 
 
 def text(job: str, series: Iterable[Series], dropped: Relabelling | None = None) -> str:
-    """Return a job's file: what remains after its relabelling, with its target's labels, one line for each name."""
+    """Return a job's file: the series after relabelling, with the target's labels, one line for each name."""
     dropped = dropped or Relabelling.of(job)
     merged: dict[str, Series] = {}
     for one in series:
@@ -88,7 +88,7 @@ def text(job: str, series: Iterable[Series], dropped: Relabelling | None = None)
 
 @dataclass(frozen=True)
 class Relabelling:
-    """What a job's metric relabelling leaves out, as the role's internals say."""
+    """The series and labels that a job's metric relabelling drops, from the role's internal variables."""
 
     patterns: Collection[str] = ()
     labels: frozenset[str] = frozenset()
@@ -98,7 +98,7 @@ class Relabelling:
     def of(cls, job: str) -> Relabelling:
         internals = yaml.safe_load(PROMETHEUS_VARS.read_text(encoding="utf-8"))
         buckets: dict[str, list[str]] = internals["__prometheus_kept_buckets"]
-        # A catalogue may be of more than one job of the same program.
+        # One catalogue can cover several jobs of the same program.
         jobs = JOBS.get(job, [job])
         return cls(
             [pattern for name in jobs for pattern in internals["__prometheus_dropped_series"].get(name, [])],

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the catalogues again: ``python -m observability.catalogue [job ...]``."""
+"""Regenerate the catalogues: ``python -m observability.catalogue [job ...]``."""
 
 from __future__ import annotations
 

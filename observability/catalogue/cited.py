@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Series of programs that cannot run here, read off their source at pinned versions.
+"""Series of programs that cannot run here, extracted from their source code at pinned versions.
 
-Go sources come by the Go module proxy; NGINX' controller, which it does not have, by git.
+Go sources are downloaded from the Go module proxy. The NGINX controller is not on it and is cloned with git.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NGINX_EXPORTER_MODULE = "github.com/nginx/nginx-prometheus-exporter"
 INGRESS_REPOSITORY = "https://github.com/nginx/kubernetes-ingress"
 INGRESS_MAIN = "cmd/nginx-ingress/main.go"
 INGRESS_FILES = ("internal/metrics", INGRESS_MAIN, "go.mod")
-# A clone at hand, instead of the network.
+# A local clone, in place of a download.
 INGRESS_VARIABLE = "CATALOGUE_KUBERNETES_INGRESS"
 
 _OPTIONS = re.compile(r"\b(Counter|Gauge|Histogram|Summary|TimingHistogram)Opts\s*\{")
@@ -41,7 +41,7 @@ _LIST = re.compile(r"(\w+)\s*=\s*\[\]string\{([^}]*)\}")
 
 @functools.cache
 def module(name: str, version: str) -> Path:
-    """Return the folder of a Go module's source, fetched into Go's own cache on first use."""
+    """Return the directory of a Go module's source, downloaded into Go's module cache on first use."""
     run = subprocess.run(
         ["go", "mod", "download", "-json", f"{name}@v{version}"],
         capture_output=True,
@@ -63,7 +63,7 @@ def constants(texts: Sequence[str]) -> dict[str, str]:
 
 
 def declared(text: str, known: dict[str, str]) -> Iterator[tuple[str, str, frozenset[str], int]]:
-    """Yield name, type, labels and line of each metric that Go text declares with an options struct.
+    """Yield name, type, labels and line of each metric that Go source declares with an options struct.
 
     ``known`` are constants of other files of the package.
     """
@@ -111,7 +111,7 @@ def go_files(
     extra: frozenset[str] = frozenset(),
     known: dict[str, str] | None = None,
 ) -> Iterator[Series]:
-    """Yield the series that files of a source tree declare."""
+    """Yield the series that the files of a source tree declare."""
     texts = {path: (root / path).read_text(encoding="utf-8") for path in paths}
     shared = (known or {}) | constants(list(texts.values()))
     for path, text in texts.items():
@@ -128,7 +128,7 @@ def _line(root: Path, path: str, word: str) -> str:
 
 
 def common(source: str) -> Iterator[Series]:
-    """Yield the series of the Go client's own collectors that every program of these registers."""
+    """Yield the series of the Go client's default collectors, which all these programs register."""
     for name in (
         "go_goroutines",
         "go_memstats_heap_alloc_bytes",
@@ -185,7 +185,7 @@ def cadvisor() -> Iterator[Series]:
     library = required_version(root / "go.mod", "github.com/google/cadvisor/lib")
     folder = module("github.com/google/cadvisor/lib", library)
     source = f"cadvisor {library}"
-    # The kubelet's own label function; an absent label is the empty string.
+    # The label function of the kubelet; a missing label is the empty string.
     own = frozenset({"id", "name", "image", "pod", "namespace", "container"})
     included = _included(root)
     path = "metrics/prometheus.go"
@@ -219,7 +219,7 @@ def _included(root: Path) -> set[str]:
 def coredns() -> Iterator[Series]:
     root = module("github.com/coredns/coredns", COREDNS)
     source = f"coredns {COREDNS}"
-    # The plugins of the add-on's Corefile and what they use.
+    # The plugins in the add-on's Corefile, and the packages that they use.
     paths = [
         "plugin/metrics/vars/vars.go",
         "plugin/metrics/metrics.go",
@@ -245,7 +245,7 @@ def ingress_nginx() -> Iterator[Series]:
         root = _ingress_sources(version, Path(scratch))
         folder = "internal/metrics/collectors"
         known = constants([(root / folder / "collectors.go").read_text(encoding="utf-8")])
-        # Custom resources are off in the role.
+        # The role disables custom resources.
         files = [f"{folder}/{name}.go" for name in ("controller", "manager", "processes", "workqueue")]
         for one in go_files(root, files, source, constant, known):
             if "server_resources" not in one.name and "serverroute_resources" not in one.name:
@@ -257,7 +257,7 @@ def ingress_nginx() -> Iterator[Series]:
             r'NewNginxCollector\(client, "(\w+)"', (root / "internal/metrics/listener.go").read_text(encoding="utf-8")
         )
         if not prefix:
-            raise LookupError("internal/metrics/listener.go no longer names the prefix of NGINX' own series")
+            raise LookupError("internal/metrics/listener.go no longer contains the prefix of the series of NGINX")
     nginx = module(NGINX_EXPORTER_MODULE, exporter)
     text = (nginx / "collector/nginx.go").read_text(encoding="utf-8")
     for found in re.finditer(r'newGlobalMetric\(namespace, "(\w+)"', text):
@@ -270,7 +270,7 @@ def ingress_nginx() -> Iterator[Series]:
 
 
 def _latency_labels(root: Path, path: str) -> frozenset[str]:
-    """Return the labels of answers: the collector's own, and those that the program hands to it."""
+    """Return the labels of latency series: those of the collector, and those that the program passes to it."""
     lists = (
         (path, r"append\(append\(\[\]string\{([^}]*)\}, upstreamServerLabelNames"),
         (INGRESS_MAIN, r"upstreamServerVariableLabels := \[\]string\{([^}]*)\}"),
@@ -280,7 +280,7 @@ def _latency_labels(root: Path, path: str) -> frozenset[str]:
     for file, pattern in lists:
         match = re.search(pattern, (root / file).read_text(encoding="utf-8"))
         if not match:
-            raise LookupError(f"{file} no longer has {pattern}")
+            raise LookupError(f"{file} no longer contains {pattern}")
         found |= {word.strip().strip('"') for word in match.group(1).split(",")}
     return frozenset(found)
 

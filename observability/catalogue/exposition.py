@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text format of metrics, as far as names and labels go.
+"""A parser of names and labels in the text format of metrics.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
@@ -16,7 +16,7 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", 
 
 
 def samples(page: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each sample's name and labels. An empty label is none."""
+    """Yield each sample's name and labels. Empty labels are left out."""
     for line in page.splitlines():
         name = _NAME.match(line)
         if not name:

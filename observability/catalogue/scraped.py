@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Series of programs that run here, read off their own pages."""
+"""Series of programs that can run here, scraped from their metrics endpoints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from observability.catalogue.exposition import SUFFIXES, labels_by_name, types
 OBJECTS = Path(__file__).with_name("objects.yml")
 NODE_EXPORTER_MODULE = "github.com/prometheus/node_exporter"
 KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
-# Counters of the network adapter of EC2 instances, which no other machine has.
+# Counters of the network adapter of EC2 instances, which other machines do not have.
 ENA = (
     "bw_in_allowance_exceeded",
     "bw_out_allowance_exceeded",
@@ -68,7 +68,7 @@ def running(command: list[str | Path], directory: Path) -> Iterator[subprocess.P
 
 
 def page(url: str, enough: Callable[[str], bool] = bool) -> str:
-    """Return a page of metrics once it is there and has what is waited for."""
+    """Return a page of metrics as soon as it contains the expected text."""
     until = time.monotonic() + PATIENCE
     found = ""
     while time.monotonic() < until:
@@ -78,7 +78,7 @@ def page(url: str, enough: Callable[[str], bool] = bool) -> str:
             if enough(found):
                 return found
         time.sleep(0.5)
-    raise TimeoutError(f"{url} does not show what is waited for: {found[:200]!r}")
+    raise TimeoutError(f"{url} does not contain the expected text: {found[:200]!r}")
 
 
 def listed(text: str, source: str, *, start: bool = True) -> Iterator[Series]:
@@ -105,8 +105,8 @@ def node_exporter() -> Iterator[Series]:
         text = page(f"http://{HOST}:{port}/metrics", lambda found: "node_cpu_seconds_total" in found)
     source = f"node_exporter {version('node_exporter')}"
     yield from listed(text, source)
-    # What nodes of Amazon Linux have, and not every machine: their file system is XFS. The later of two lines is
-    # kept, so it is the same wherever the catalogue is made.
+    # Nodes of Amazon Linux have XFS file systems, other machines may not. The later of two lines is kept, so that
+    # the catalogue is the same on every machine.
     place = "collector/xfs_linux.go"
     code = (module(NODE_EXPORTER_MODULE, version("node_exporter")) / place).read_text(encoding="utf-8")
     for name in re.findall(r'^\s+name:\s+"(\w+)"', code, re.MULTILINE):
@@ -125,7 +125,7 @@ def kube_state_metrics() -> Iterator[Series]:
     documents = {one.name: one for one in _documented()}
     yield from listed(text, source)
     yield from listed(telemetry, source, start=False)
-    # A family without an object is a heading only; its labels are in the release's own pages.
+    # A family without objects has a heading only; its labels are in the documentation of the release.
     for family in declared:
         if not any(family + suffix in shown for suffix in ("", *SUFFIXES["histogram"])) and family in documents:
             yield documents[family]
@@ -167,7 +167,7 @@ def _state(own: dict[str, Any]) -> tuple[str, str]:
 
 
 def _create(plane: ControlPlane) -> None:
-    """Apply the objects; a node's status is written apart."""
+    """Apply the objects; the status of a node is written in a request of its own."""
     for item in yaml.safe_load(OBJECTS.read_text(encoding="utf-8")):
         path = f"{_collection(item)}/{item['metadata']['name']}"
         _apply(plane, path, item)
@@ -215,7 +215,7 @@ def _documented() -> Iterator[Series]:
 def apiserver() -> Iterator[Series]:
     extras = ("kube-controller-manager", "kube-scheduler", "kwok")
     with tempfile.TemporaryDirectory() as scratch, ControlPlane.temporary(Path(scratch), extras=extras) as plane:
-        # Many series are there only after the first request of their kind.
+        # Many series exist only after the first request of their kind.
         _create(plane)
         for path in ("pods", "pods/none", "events"):
             plane.request("GET", f"/api/v1/namespaces/default/{path}")
@@ -326,6 +326,6 @@ def prometheus() -> Iterator[Series]:
             )
     source = f"prometheus {version('prometheus')}"
     yield from listed(text, source)
-    # https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/: with the labels of their rule, too.
+    # https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/: with the labels of their rule
     for name in ("ALERTS", "ALERTS_FOR_STATE"):
         yield Series(name, frozenset({"alertname", "alertstate", "severity", "component"}), source)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the dashboards to the role grafana, and remove those that no definition asks for any more."""
+"""Write the dashboards to the role grafana, and remove those without a definition."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The agents on every cluster: Prometheus, Telegraf, Fluent Bit."""
+"""Dashboards of the agents on every cluster: Prometheus, Telegraf, Fluent Bit."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ _COMPONENT = "labels.cluster:$cluster AND kubernetes.namespace_name:{namespace} 
 PROMETHEUS_DASHBOARD = Dashboard(
     uid="prometheus",
     title="Prometheus",
-    about="The collector of metrics on each cluster: targets, samples, rules, storage, and what it hands to the"
-    "  Telegraf.",
+    about="The metrics collector of each cluster: targets, samples, rules, storage, and the samples that it sends to"
+    " Telegraf.",
     folder="Agents",
     tags=("agents", "metrics"),
     variables=(CLUSTER,),
     next=(("telegraf", "Where it sends to"), ("pipeline", "The whole data path"), ("alarms", "What its rules say")),
     rows=(
         row(
-            "Is it well?",
+            "Is it healthy?",
             stat(
                 "Targets down",
-                "Is there something that cannot be scraped?",
+                "Which targets cannot be scraped?",
                 f"count by (cluster) (up{{{C}}}) - sum by (cluster) (up{{{C}}})",
                 "{{cluster}}",
                 steps=ANY,
             ),
             stat(
                 "Series",
-                "How much does it hold?",
+                "How many series does it store?",
                 f"sum by (cluster) (prometheus_tsdb_head_series{{{JOB}}})",
                 "{{cluster}}",
             ),
             stat(
                 "Samples",
-                "How much does it take in?",
+                "How many samples does it ingest?",
                 f"sum by (cluster) (rate(prometheus_tsdb_head_samples_appended_total{{{JOB}}}[$__rate_interval]))",
                 "{{cluster}}",
                 unit="wps",
             ),
             stat(
                 "Behind Telegraf",
-                "How old is what it sends?",
+                "How old are the samples that it sends?",
                 f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
                 unit="s",
@@ -54,7 +54,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             ),
             stat(
                 "Failed rules in 1 h",
-                "Are there recordings or alarms that are not evaluated?",
+                "Do evaluations of recording or alerting rules fail?",
                 f"sum by (cluster) (increase(prometheus_rule_evaluation_failures_total{{{JOB}}}[1h]))",
                 "{{cluster}}",
                 decimals=0,
@@ -62,7 +62,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             ),
             stat(
                 "Configuration",
-                "Does it run the configuration that it was given?",
+                "Has it loaded its current configuration?",
                 f"min by (cluster) (prometheus_config_last_reload_successful{{{JOB}}})",
                 "{{cluster}}",
                 words=((1, "accepted", "green"), (0, "refused", "red")),
@@ -72,7 +72,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             "Targets",
             table(
                 "Jobs",
-                "Which job has targets that do not answer, or that answer slowly or much?",
+                "Which job has targets that do not respond, respond slowly, or return many samples?",
                 Query(f"count by (cluster, job) (up{{{C}}})", "Targets"),
                 Query(f"count by (cluster, job) (up{{{C}}}) - sum by (cluster, job) (up{{{C}}})", "Down", "none", ANY),
                 Query(
@@ -88,15 +88,15 @@ PROMETHEUS_DASHBOARD = Dashboard(
             "Sending",
             graph(
                 "Behind Telegraf",
-                "Does it catch up or fall behind?",
+                "Does remote write catch up or fall behind?",
                 f"time() - max by (cluster) (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{JOB}}})",
                 "{{cluster}}",
                 unit="s",
                 steps=((120, "red"),),
             ),
             graph(
-                "Samples sent, tried again, lost",
-                "Does what it sends get through?",
+                "Samples sent, retried, lost",
+                "Do samples reach Telegraf?",
                 (
                     Query(
                         f"sum by (cluster) (rate(prometheus_remote_storage_samples_total{{{JOB}}}[$__rate_interval]))",
@@ -116,7 +116,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             ),
             graph(
                 "Shards",
-                "Must it send with all its strength?",
+                "Does it use all its shards to send?",
                 (
                     Query(f"max by (cluster) (prometheus_remote_storage_shards{{{JOB}}})", "used {{cluster}}"),
                     Query(
@@ -136,13 +136,13 @@ PROMETHEUS_DASHBOARD = Dashboard(
             "Itself",
             graph(
                 "Series",
-                "Does the number of series explode?",
+                "Does the number of series grow unexpectedly?",
                 f"sum by (cluster) (prometheus_tsdb_head_series{{{JOB}}})",
                 "{{cluster}}",
             ),
             graph(
-                "Rules, time of a group against its interval",
-                "Do rules take longer than the pause between two evaluations?",
+                "Rule groups, evaluation time as a share of the interval",
+                "Do rule groups take longer than their evaluation interval?",
                 f"100 * max by (cluster, rule_group) (prometheus_rule_group_last_duration_seconds{{{JOB}}})"
                 f" / max by (cluster, rule_group) (prometheus_rule_group_interval_seconds{{{JOB}}})",
                 "{{cluster}} {{rule_group}}",
@@ -160,7 +160,7 @@ PROMETHEUS_DASHBOARD = Dashboard(
             ),
             graph(
                 "Memory",
-                "Does it near its limit?",
+                "Does it approach its limit?",
                 f"max by (cluster) (process_resident_memory_bytes{{{JOB}}})",
                 "{{cluster}}",
                 unit="bytes",
@@ -172,23 +172,22 @@ PROMETHEUS_DASHBOARD = Dashboard(
 TELEGRAF_DASHBOARD = Dashboard(
     uid="telegraf",
     title="Telegraf",
-    about="Takes samples from Prometheus and writes them to Kafka. It answers before Kafka has: what is in its"
-    " buffer is lost"
-    " when it is killed.",
+    about="Receives samples from Prometheus and writes them to Kafka. It responds before Kafka has stored them: the"
+    " content of its buffer is lost when it is killed.",
     folder="Agents",
     tags=("agents", "metrics"),
     variables=(CLUSTER,),
     next=(
-        ("prometheus", "Where it gets samples from"),
+        ("prometheus", "The source of its samples"),
         ("kafka", "Where it writes to"),
         ("pipeline", "The whole data path"),
     ),
     rows=(
         row(
-            "Is it well?",
+            "Is it healthy?",
             stat(
                 "Running",
-                "Does it answer?",
+                "Does it respond to scrapes?",
                 f'max by (cluster) (up{{job="telegraf",{C}}})',
                 "{{cluster}}",
                 words=((1, "yes", "green"), (0, "no", "red")),
@@ -196,7 +195,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             ),
             stat(
                 "Buffer",
-                "How much of the outage that it can outlast is used up?",
+                "How much of the buffer for outages of Kafka is used?",
                 f"100 * sum by (cluster) (internal_write_buffer_size{{{TELEGRAF}}})"
                 f" / sum by (cluster) (internal_write_buffer_limit{{{TELEGRAF}}})",
                 "{{cluster}}",
@@ -226,7 +225,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             "Throughput",
             graph(
                 "In and out",
-                "Does as much go out as comes in?",
+                "Is the output rate equal to the input rate?",
                 (
                     Query(
                         f"sum by (cluster) (rate(internal_write_metrics_added{{{TELEGRAF}}}[$__rate_interval]))",
@@ -241,7 +240,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             ),
             graph(
                 "Buffer",
-                "Since when can it not write?",
+                "Since when do writes fail?",
                 (
                     Query(f"sum by (cluster) (internal_write_buffer_size{{{TELEGRAF}}})", "held {{cluster}}"),
                     Query(f"sum by (cluster) (internal_write_buffer_limit{{{TELEGRAF}}})", "limit {{cluster}}"),
@@ -249,7 +248,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             ),
             graph(
                 "Writes that failed",
-                "Is Kafka not reached, does it not take a batch, or refuse one for good?",
+                "Is Kafka unreachable, does it reject a batch, or reject it permanently?",
                 (
                     Query(
                         f"sum by (cluster) (increase(internal_write_startup_errors{{{TELEGRAF}}}[$__rate_interval]))",
@@ -278,7 +277,7 @@ TELEGRAF_DASHBOARD = Dashboard(
             "Log",
             lines(
                 "Log",
-                "What does it say?",
+                "What does it log?",
                 _COMPONENT.format(namespace="agents", pod="prometheus") + " AND kubernetes.container_name:telegraf",
                 height=10,
             ),
@@ -288,9 +287,9 @@ TELEGRAF_DASHBOARD = Dashboard(
 
 FLUENT_POD = label("pod", f"fluentbit_input_records_total{{{C}}}")
 FLUENT = f'{C},pod=~"$pod"'
-# What is sent: an input also reads each part of a long line, lines of excluded pods, and its own metrics.
+# Records that are sent: an input also reads each part of a long line, lines of excluded pods, and its own metrics.
 FLUENT_SENT = f'{FLUENT},name=~"container_record|journal_record|event_record"'
-# Of all nodes of a cluster: a topic does not say which node wrote.
+# For all nodes of a cluster: a topic does not contain the name of the node.
 FLUENT_TOPIC = 'topic=~"logs-$cluster"'
 
 FLUENT_BIT_DASHBOARD = Dashboard(
@@ -304,7 +303,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
     next=(("logs", "What it has collected"), ("kafka", "Where it writes to"), ("pipeline", "The whole data path")),
     rows=(
         row(
-            "Is it well?",
+            "Is it healthy?",
             stat(
                 "Running",
                 "On how many nodes does it run?",
@@ -313,7 +312,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             stat(
                 "Down",
-                "Are there nodes whose logs nobody reads?",
+                "Are there nodes whose logs are not collected?",
                 f'count by (cluster) (up{{job=~"fluent-bit.*",{C}}}) - sum by (cluster)'
                 f' (up{{job=~"fluent-bit.*",{C}}})',
                 "{{cluster}}",
@@ -321,21 +320,21 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             stat(
                 "Records to send",
-                "How much is logged?",
+                "How many records are logged?",
                 f"sum by (cluster) (rate(fluentbit_filter_records_total{{{FLUENT_SENT}}}[$__rate_interval]))",
                 "{{cluster}}",
                 unit="wps",
             ),
             stat(
                 "Taken by Kafka",
-                "Does it get there, from all nodes, by the brokers' own count?",
+                "Do records of all nodes reach Kafka, as counted by the brokers?",
                 f"sum by (topic) (rate(kafka_server_topic_messagesin_total{{{FLUENT_TOPIC}}}[$__rate_interval]))",
                 "{{topic}}",
                 unit="wps",
             ),
             stat(
                 "Lost in 1 h",
-                "Were records dropped, or refused by Kafka for good?",
+                "Were records dropped, or rejected permanently by Kafka?",
                 (
                     Query(
                         f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{FLUENT}}}[1h]))",
@@ -351,7 +350,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             stat(
                 "Buffer",
-                "How much of the buffer on disk is used, on the node where it is most?",
+                "How much of the disk buffer is used, on the node with the fullest buffer?",
                 f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{{FLUENT},name="kafka"}})',
                 "{{cluster}}",
                 unit="percent",
@@ -362,7 +361,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             "Throughput",
             graph(
                 "In and out",
-                "Does as much go out as comes in?",
+                "Is the output rate equal to the input rate?",
                 (
                     Query(
                         f"sum by (cluster) (rate(fluentbit_filter_records_total{{{FLUENT_SENT}}}[$__rate_interval]))",
@@ -382,7 +381,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             graph(
                 "Bytes by source",
-                "Which source is loud?",
+                "Which source logs most?",
                 f"sum by (cluster, name) (rate(fluentbit_input_bytes_total{{{FLUENT}}}[$__rate_interval]))",
                 "{{cluster}} {{name}}",
                 unit="Bps",
@@ -397,7 +396,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             graph(
                 "Errors, retries, losses",
-                "Does something not get through?",
+                "Do records fail to reach Kafka?",
                 (
                     Query(
                         f"sum by (cluster) (rate(fluentbit_output_errors_total{{{FLUENT}}}[$__rate_interval]))",
@@ -419,7 +418,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             "Buffer",
             graph(
                 "Chunks",
-                "Does the buffer on disk grow, because Kafka is away?",
+                "Does the disk buffer grow because Kafka is unavailable?",
                 (
                     Query(f"sum by (cluster) (fluentbit_storage_fs_chunks{{{FLUENT}}})", "on disk {{cluster}}"),
                     Query(f"sum by (cluster) (fluentbit_storage_mem_chunks{{{FLUENT}}})", "in memory {{cluster}}"),
@@ -427,7 +426,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             graph(
                 "Buffer on disk",
-                "How much of it is used, on the node where it is most?",
+                "How much of it is used, on the node with the fullest buffer?",
                 f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{{FLUENT},name="kafka"}})',
                 "{{cluster}}",
                 unit="percent",
@@ -439,7 +438,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             "Trouble",
             graph(
                 "Lines of its own log",
-                "Which nodes do not reach Kafka, are refused by it, or cannot read a file?",
+                "On which nodes is Kafka unreachable, does Kafka reject records, or can a file not be read?",
                 (
                     Query(
                         f"sum by (cluster, node) (rate(fluentbit_trouble_disconnected_total{{{FLUENT}}}{R}))",
@@ -458,7 +457,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
             ),
             graph(
                 "Records without metadata",
-                "On which nodes does the kubelet refuse or fail?",
+                "On which nodes do requests to the kubelet fail?",
                 f"sum by (cluster, node) (rate(fluentbit_trouble_unlabelled_total{{{FLUENT}}}{R}))",
                 "{{cluster}} {{node}}",
                 unit="wps",
@@ -467,7 +466,7 @@ FLUENT_BIT_DASHBOARD = Dashboard(
         ),
         row(
             "Log",
-            lines("Log", "What does it say?", _COMPONENT.format(namespace="node-agents", pod="fluent-bit"), height=10),
+            lines("Log", "What does it log?", _COMPONENT.format(namespace="node-agents", pod="fluent-bit"), height=10),
         ),
     ),
 )

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a cluster down to a pod."""
+"""Dashboards of a cluster, its nodes, namespaces, workloads, pods and volumes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ C = 'cluster=~"$cluster"'
 CN = f'{C},namespace=~"$namespace"'
 CNP = f'{CN},pod=~"$pod"'
 NODE = f'{C},node=~"$node"'
-# What a person calls a disk.
+# File systems on disks.
 DISKS = 'fstype!~"tmpfs|overlay|squashfs|ramfs|iso9660",mountpoint!~"/var/lib/kubelet/.+"'
 NICS = 'device!~"lo|veth.*|eni.*|cni.*|pod-id.*|dummy.*"'
 NODE_VARIABLE = label("node", f"kube_node_info{{{C}}}")
@@ -66,14 +66,14 @@ def restarts(by: str, where: str, since: str = "1h") -> str:
 
 
 def not_ready(by: str, where: str) -> str:
-    """How many nodes are not ready, without a comparison below the top."""
+    """Return a query for the number of nodes that are not ready, without a comparison below the top level."""
     return f'sum by ({by}) (kube_node_status_condition{{condition="Ready",status=~"false|unknown",{where}}})'
 
 
 CLUSTER_DASHBOARD = Dashboard(
     uid="cluster",
     title="Cluster",
-    about="One cluster: what it has, what it uses, and which namespace uses it.",
+    about="One cluster: its capacity, its usage, and the usage of each namespace.",
     folder="Kubernetes",
     tags=("kubernetes",),
     variables=(CLUSTER,),
@@ -87,7 +87,7 @@ CLUSTER_DASHBOARD = Dashboard(
             "Is it well?",
             stat(
                 "Nodes not ready",
-                "Has a node dropped out of the cluster?",
+                "Are there nodes that are not ready?",
                 not_ready("cluster", C),
                 "{{cluster}}",
                 steps=ANY,
@@ -106,14 +106,14 @@ CLUSTER_DASHBOARD = Dashboard(
             ),
             stat(
                 "Pods waiting",
-                "Is there work that finds no place?",
+                "Are there pods that cannot be scheduled?",
                 pods_in("Pending|Unknown", "cluster", C),
                 "{{cluster}}",
                 steps=SOME,
             ),
             stat(
                 "Restarts in 1 h",
-                "Does something crash again and again?",
+                "Do containers restart repeatedly?",
                 restarts("cluster", C),
                 "{{cluster}}",
                 decimals=0,
@@ -146,7 +146,7 @@ CLUSTER_DASHBOARD = Dashboard(
             ),
             graph(
                 "CPU: used, requested, there",
-                "Is what is reserved also used, and how much may still be reserved?",
+                "Are the requested resources used, and how much can still be requested?",
                 (
                     Query(container_cpu("cluster", C), "used {{cluster}}"),
                     Query(asked_for("requests", "cpu", "cluster", C), "requested {{cluster}}"),
@@ -158,7 +158,7 @@ CLUSTER_DASHBOARD = Dashboard(
             ),
             graph(
                 "Memory: used, requested, there",
-                "Is what is reserved also used, and how much may still be reserved?",
+                "Are the requested resources used, and how much can still be requested?",
                 (
                     Query(container_memory("cluster", C), "used {{cluster}}"),
                     Query(asked_for("requests", "memory", "cluster", C), "requested {{cluster}}"),
@@ -174,7 +174,7 @@ CLUSTER_DASHBOARD = Dashboard(
             "Who uses it?",
             table(
                 "Namespaces",
-                "Which namespace uses the cluster, and does it use what it reserves?",
+                "Which namespace uses the cluster, and does it use what it requests?",
                 Query(container_cpu("cluster, namespace", C), "CPU", "cores"),
                 Query(asked_for("requests", "cpu", "cluster, namespace", C), "CPU requested", "cores"),
                 Query(container_memory("cluster, namespace", C), "Memory", "bytes"),
@@ -186,14 +186,14 @@ CLUSTER_DASHBOARD = Dashboard(
             ),
             graph(
                 "Pods by phase",
-                "Do pods pile up in a state in which they should not stay?",
+                "Does the number of pods grow in a phase that should be short?",
                 f"sum by (phase) (kube_pod_status_phase{{{C}}})",
                 "{{phase}}",
                 stacked=True,
             ),
             graph(
                 "Network of the nodes",
-                "Does traffic grow, or fall to nothing?",
+                "Does traffic grow, or stop?",
                 (
                     Query(
                         f"sum by (cluster) (rate(node_network_receive_bytes_total{{{C},{NICS}}}[$__rate_interval]))",
@@ -214,17 +214,17 @@ CLUSTER_DASHBOARD = Dashboard(
 NODE_DASHBOARD = Dashboard(
     uid="node",
     title="Node",
-    about="One node: processor, memory, disks, network, and what runs on it.",
+    about="One node: CPU, memory, disks, network, and its pods.",
     folder="Kubernetes",
     tags=("kubernetes", "node"),
     variables=(one(CLUSTER), one(NODE_VARIABLE)),
-    next=(("cluster", "The cluster that it belongs to"), ("kubelet", "The kubelet on it"), ("logs", "Its logs")),
+    next=(("cluster", "The cluster of this node"), ("kubelet", "The kubelet on it"), ("logs", "Its logs")),
     rows=(
         row(
             "Is it well?",
             stat(
                 "Ready",
-                "Is the node part of its cluster?",
+                "Is the node ready?",
                 f'min by (node) (kube_node_status_condition{{condition="Ready",status="true",{NODE}}})',
                 "{{node}}",
                 words=((1, "ready", "green"), (0, "not ready", "red")),
@@ -243,7 +243,7 @@ NODE_DASHBOARD = Dashboard(
             ),
             stat(
                 "Pressure",
-                "Does the kubelet say that it has to evict pods?",
+                "Does the kubelet report pressure, so that it evicts pods?",
                 "max by (node) (kube_node_status_condition"
                 f'{{condition=~"MemoryPressure|DiskPressure|PIDPressure",status="true",{NODE}}})',
                 "{{node}}",
@@ -261,14 +261,14 @@ NODE_DASHBOARD = Dashboard(
             "Processor and memory",
             graph(
                 "CPU by mode",
-                "What does the processor do: work, wait for disks, or lose time to neighbours?",
+                "How is CPU time spent: on work, waiting for disks, or stolen by the hypervisor?",
                 f'sum by (node, mode) (rate(node_cpu_seconds_total{{mode!="idle",{NODE}}}[$__rate_interval]))',
                 "{{node}} {{mode}}",
                 stacked=True,
             ),
             graph(
                 "Load",
-                "Is more to do than the processors can?",
+                "Is the load higher than the number of CPUs?",
                 (
                     Query(f"max by (node) (node_load1{{{NODE}}})", "1 min {{node}}"),
                     Query(f"max by (node) (node_load15{{{NODE}}})", "15 min {{node}}"),
@@ -316,7 +316,7 @@ NODE_DASHBOARD = Dashboard(
             ),
             graph(
                 "Inodes used",
-                "Do files run out before bytes do?",
+                "Are inodes used up before bytes?",
                 f"100 * (1 - min by (node, mountpoint) (node_filesystem_files_free{{{NODE},{DISKS}}})"
                 f" / max by (node, mountpoint) (node_filesystem_files{{{NODE},{DISKS}}}))",
                 "{{node}} {{mountpoint}}",
@@ -341,7 +341,7 @@ NODE_DASHBOARD = Dashboard(
                 low=None,
             ),
             graph(
-                "Time in which a disk was busy",
+                "Time with I/O in progress",
                 "Is a disk the bottleneck?",
                 f"100 * sum by (node, device) (rate(node_disk_io_time_seconds_total{{{NODE}}}[$__rate_interval]))",
                 "{{node}} {{device}}",
@@ -354,7 +354,7 @@ NODE_DASHBOARD = Dashboard(
             "Network",
             graph(
                 "Bytes in and out",
-                "How much traffic goes through it?",
+                "How much traffic does it send and receive?",
                 (
                     Query(
                         f"sum by (node, device) (rate(node_network_receive_bytes_total{{{NODE},{NICS}}}{R}))",
@@ -390,7 +390,7 @@ NODE_DASHBOARD = Dashboard(
             ),
             graph(
                 "Connection tracking",
-                "Do new connections soon find no place in the kernel's table?",
+                "Does the kernel's connection tracking table fill up?",
                 f"100 * sum by (node) (node_nf_conntrack_entries{{{NODE}}})"
                 f" / sum by (node) (node_nf_conntrack_entries_limit{{{NODE}}})",
                 "{{node}}",
@@ -400,7 +400,7 @@ NODE_DASHBOARD = Dashboard(
             ),
             graph(
                 "Clock",
-                "Does the clock run away from the others', so that times in logs and certificates mislead?",
+                "Does the clock drift, so that times in logs are wrong and certificates are rejected?",
                 f"max by (node) (abs(node_timex_offset_seconds{{{NODE}}}))",
                 "{{node}}",
                 unit="s",
@@ -422,7 +422,7 @@ NODE_DASHBOARD = Dashboard(
             "Journal",
             lines(
                 "Journal",
-                "What do the kubelet, containerd and the kernel say?",
+                "What do the kubelet, containerd and the kernel log?",
                 'labels.cluster:"$cluster" AND dataset:journal AND journal.hostname:"$node"',
                 height=12,
             ),
@@ -433,7 +433,7 @@ NODE_DASHBOARD = Dashboard(
 NAMESPACE_DASHBOARD = Dashboard(
     uid="namespace",
     title="Namespace",
-    about="One namespace: its pods, its quota, what it reserves and what it uses.",
+    about="One namespace: its pods, its quota, its requests and its usage.",
     folder="Kubernetes",
     tags=("kubernetes",),
     variables=(CLUSTER, NAMESPACE),
@@ -441,7 +441,7 @@ NAMESPACE_DASHBOARD = Dashboard(
         ("workload", "One Deployment, StatefulSet or DaemonSet"),
         ("pod", "One pod"),
         ("logs", "Its logs"),
-        ("events", "What Kubernetes says about it"),
+        ("events", "Its Kubernetes events"),
     ),
     rows=(
         row(
@@ -463,7 +463,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             ),
             stat(
                 "Restarts in 1 h",
-                "Does something crash again and again?",
+                "Do containers restart repeatedly?",
                 restarts("namespace", CN),
                 "{{namespace}}",
                 decimals=0,
@@ -471,7 +471,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             ),
             stat(
                 "CPU of its requests",
-                "Does it use more or less CPU than it reserves?",
+                "Does it use more or less CPU than it requests?",
                 f"100 * {container_cpu('namespace', CN)} / {asked_for('requests', 'cpu', 'namespace', CN)}",
                 "{{namespace}}",
                 unit="percent",
@@ -479,7 +479,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             ),
             stat(
                 "Memory of its requests",
-                "Does it use more or less memory than it reserves?",
+                "Does it use more or less memory than it requests?",
                 f"100 * {container_memory('namespace', CN)} / {asked_for('requests', 'memory', 'namespace', CN)}",
                 "{{namespace}}",
                 unit="percent",
@@ -491,7 +491,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             "Use",
             graph(
                 "CPU by pod",
-                "Which pod uses the processor?",
+                "Which pod uses CPU?",
                 container_cpu("namespace, pod", CN),
                 "{{namespace}}/{{pod}}",
                 stacked=True,
@@ -527,7 +527,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             ),
             bars(
                 "Quota used",
-                "Which part of the quota refuses the next pod?",
+                "Which resource of the quota is nearly used up?",
                 f'100 * max by (namespace, resource) (kube_resourcequota{{type="used",{CN}}})'
                 f' / max by (namespace, resource) (kube_resourcequota{{type="hard",{CN}}})',
                 "{{namespace}} {{resource}}",
@@ -540,7 +540,7 @@ NAMESPACE_DASHBOARD = Dashboard(
             "Pods",
             table(
                 "Pods",
-                "Which pods are there, what do they use, and which of them restart?",
+                "Which pods exist, what do they use, and which pods restart?",
                 Query(container_cpu("cluster, namespace, pod", CN), "CPU", "cores"),
                 Query(asked_for("requests", "cpu", "cluster, namespace, pod", CN), "CPU requested", "cores"),
                 Query(container_memory("cluster, namespace, pod", CN), "Memory", "bytes"),
@@ -570,7 +570,7 @@ WORKLOAD_DASHBOARD = Dashboard(
             "Wanted and there",
             table(
                 "Deployments",
-                "Which Deployment lacks pods, or does not get on with its rollout?",
+                "Which Deployment lacks pods, or has a rollout without progress?",
                 Query(f"max by (cluster, namespace, deployment) (kube_deployment_spec_replicas{{{CN}}})", "Wanted"),
                 Query(
                     f"max by (cluster, namespace, deployment) (kube_deployment_status_replicas_available{{{CN}}})",
@@ -608,7 +608,7 @@ WORKLOAD_DASHBOARD = Dashboard(
             ),
             table(
                 "DaemonSets",
-                "On which nodes does a DaemonSet not run?",
+                "Which DaemonSet does not run on all its nodes?",
                 Query(
                     f"max by (cluster, namespace, daemonset) (kube_daemonset_status_desired_number_scheduled{{{CN}}})",
                     "Wanted",
@@ -639,13 +639,13 @@ WORKLOAD_DASHBOARD = Dashboard(
             "Use",
             graph(
                 "CPU by workload",
-                "Which workload uses the processor, over all its pods?",
+                "Which workload uses CPU, summed over its pods?",
                 f'sum by (namespace, workload) (workload:container_cpu_usage:rate5m{{{CN},workload=~"$workload"}})',
                 "{{namespace}}/{{workload}}",
             ),
             graph(
                 "Memory by workload",
-                "Which workload uses memory, over all its pods?",
+                "Which workload uses memory, summed over its pods?",
                 "sum by (namespace, workload)"
                 f' (workload:container_memory_working_set_bytes:sum{{{CN},workload=~"$workload"}})',
                 "{{namespace}}/{{workload}}",
@@ -653,7 +653,7 @@ WORKLOAD_DASHBOARD = Dashboard(
             ),
             graph(
                 "CPU of its requests",
-                "Is a workload's reservation too large or too small?",
+                "Are a workload's requests too large or too small?",
                 "100 * sum by (namespace, workload)"
                 f' (workload:container_cpu_usage:rate5m{{{CN},workload=~"$workload"}})'
                 f' / sum by (namespace, workload) (workload:container_cpu_requests:sum{{{CN},workload=~"$workload"}})',
@@ -663,7 +663,7 @@ WORKLOAD_DASHBOARD = Dashboard(
             ),
             graph(
                 "Memory of its requests",
-                "Is a workload's reservation too large or too small?",
+                "Are a workload's requests too large or too small?",
                 "100 * sum by (namespace, workload)"
                 f' (workload:container_memory_working_set_bytes:sum{{{CN},workload=~"$workload"}})'
                 " / sum by (namespace, workload)"
@@ -677,7 +677,7 @@ WORKLOAD_DASHBOARD = Dashboard(
             "Autoscalers",
             graph(
                 "Replicas against the maximum",
-                "Would an autoscaler add pods if it were allowed to?",
+                "Has an autoscaler reached its maximum?",
                 (
                     Query(
                         "max by (namespace, horizontalpodautoscaler)"
@@ -706,7 +706,7 @@ POD_DASHBOARD = Dashboard(
     next=(
         ("namespace", "Its namespace"),
         ("node", "The node it runs on"),
-        ("events", "What Kubernetes says about it"),
+        ("events", "Its Kubernetes events"),
     ),
     since="now-3h",
     rows=(
@@ -728,14 +728,14 @@ POD_DASHBOARD = Dashboard(
             ),
             stat(
                 "Killed for memory",
-                "Was its last end the want of memory?",
+                "Was a container last terminated for lack of memory?",
                 f'max by (pod) (kube_pod_container_status_last_terminated_reason{{reason="OOMKilled",{CNP}}})',
                 "{{pod}}",
                 words=((0, "no", "green"), (1, "yes", "red")),
             ),
             table(
                 "Why a container waits",
-                "What keeps a container from running?",
+                "Why is a container not running?",
                 Query(
                     f"max by (namespace, pod, container, reason) (kube_pod_container_status_waiting_reason{{{CNP}}})",
                     "Waits",
@@ -748,7 +748,7 @@ POD_DASHBOARD = Dashboard(
             "Processor",
             graph(
                 "CPU by container",
-                "What does it use, what did it reserve, what may it use?",
+                "What are its usage, its requests and its limits?",
                 (
                     Query(container_cpu("pod, container", CNP), "used {{pod}} {{container}}"),
                     Query(asked_for("requests", "cpu", "pod, container", CNP), "requested {{pod}} {{container}}"),
@@ -757,7 +757,7 @@ POD_DASHBOARD = Dashboard(
             ),
             graph(
                 "Throttling",
-                "Does its CPU limit slow it down?",
+                "Is it throttled by its CPU limit?",
                 f"100 * sum by (pod, container) (rate(container_cpu_cfs_throttled_periods_total{{{CNP}}}{R}))"
                 f" / sum by (pod, container) (rate(container_cpu_cfs_periods_total{{{CNP}}}[$__rate_interval]))",
                 "{{pod}} {{container}}",
@@ -770,7 +770,7 @@ POD_DASHBOARD = Dashboard(
             "Memory, network, disk",
             graph(
                 "Memory by container",
-                "How near is it to the limit at which it is killed?",
+                "How close is its memory to its limit?",
                 (
                     Query(container_memory("pod, container", CNP), "used {{pod}} {{container}}"),
                     Query(asked_for("requests", "memory", "pod, container", CNP), "requested {{pod}} {{container}}"),
@@ -840,7 +840,7 @@ VOLUMES_DASHBOARD = Dashboard(
     folder="Kubernetes",
     tags=("kubernetes", "storage"),
     variables=(CLUSTER, NAMESPACE, CLAIM),
-    next=(("namespace", "The namespace of a claim"), ("capacity", "What there is in all")),
+    next=(("namespace", "The namespace of the claim"), ("capacity", "What there is in all")),
     since="now-24h",
     rows=(
         row(
@@ -896,13 +896,13 @@ VOLUMES_DASHBOARD = Dashboard(
             ),
             graph(
                 "Claims by phase",
-                "Does a claim wait for a volume?",
+                "Are there claims that are not bound?",
                 f"sum by (cluster, phase) (kube_persistentvolumeclaim_status_phase{{{CN}}})",
                 "{{cluster}} {{phase}}",
             ),
             graph(
                 "Volumes by phase",
-                "Are there volumes that nobody claims any more, and that cost money?",
+                "Are there volumes without a claim, which still cost money?",
                 f"sum by (cluster, phase) (kube_persistentvolume_status_phase{{{C}}})",
                 "{{cluster}} {{phase}}",
             ),

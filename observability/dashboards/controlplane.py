@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controlplane's part of the pipeline, from its own Prometheus: it must be seen when the pipeline stands still."""
+"""Dashboards of the pipeline's components, from the controlplane's Prometheus, which works without the pipeline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KAFKA_DASHBOARD = Dashboard(
     tags=("pipeline",),
     variables=(choice("topic", "kafka_server_topic_messagesin_total"),),
     next=(
-        ("telegraf", "Who writes metrics"),
+        ("telegraf", "The clients that write metrics"),
         ("fluent-bit", "Who writes logs"),
         ("logstash", "Who reads"),
         ("pipeline", "All"),
@@ -65,19 +65,19 @@ KAFKA_DASHBOARD = Dashboard(
             ),
             stat(
                 "Offline partitions",
-                "Are there partitions that nobody can read or write?",
+                "Are there partitions without a leader, which cannot be read or written?",
                 "max(kafka_controller_offlinepartitionscount)",
                 steps=ANY,
             ),
             stat(
                 "Under-replicated",
-                "Are there partitions with a copy missing?",
+                "Are there partitions with too few in-sync replicas?",
                 "sum(kafka_server_replica_manager_underreplicatedpartitions)",
                 steps=SOME,
             ),
             stat(
                 "Below the minimum",
-                "Are there partitions that take no more writes?",
+                "Are there partitions that reject writes?",
                 "sum(kafka_server_replica_manager_underminisrpartitioncount)",
                 steps=ANY,
             ),
@@ -142,7 +142,7 @@ KAFKA_DASHBOARD = Dashboard(
             "Consumers",
             graph(
                 "Lag by group and topic",
-                "Who falls behind, and does he catch up?",
+                "Which consumer group falls behind, and does it catch up?",
                 f"sum by (consumergroup, topic) (kafka_consumergroup_lag{{{TOPIC}}})",
                 "{{consumergroup}} {{topic}}",
             ),
@@ -159,7 +159,7 @@ KAFKA_DASHBOARD = Dashboard(
         row(
             "Brokers",
             graph(
-                "Time in which request handlers have nothing to do",
+                "Idle time of request handlers",
                 "Is a broker at its limit?",
                 "100 * min by (pod) (kafka_server_request_handler_idle_ratio)",
                 "{{pod}}",
@@ -169,7 +169,7 @@ KAFKA_DASHBOARD = Dashboard(
                 steps=((20, "yellow"), (40, "green")),
             ),
             graph(
-                "Time of requests, slowest hundredth",
+                "Request time, 99th percentile",
                 "Are writes or reads slow?",
                 'max by (pod, request) (kafka_network_request_time_milliseconds{quantile="0.99"})',
                 "{{pod}} {{request}}",
@@ -177,7 +177,7 @@ KAFKA_DASHBOARD = Dashboard(
             ),
             graph(
                 "In-sync sets shrinking and growing",
-                "Do copies fall behind again and again?",
+                "Do replicas fall behind repeatedly?",
                 (
                     Query(
                         "sum by (pod) (rate(kafka_server_replica_manager_isrshrinks_total[$__rate_interval]))",
@@ -192,7 +192,7 @@ KAFKA_DASHBOARD = Dashboard(
             ),
             graph(
                 "Connections and refused logins",
-                "Does somebody try with a wrong password?",
+                "Are there logins with wrong credentials?",
                 (
                     Query("sum by (listener) (kafka_server_connections)", "connections {{listener}}"),
                     Query(
@@ -203,7 +203,7 @@ KAFKA_DASHBOARD = Dashboard(
             ),
             graph(
                 "Partitions led",
-                "Is the work spread over the brokers?",
+                "Is the load balanced over the brokers?",
                 "max by (pod) (kafka_server_replica_manager_leadercount)",
                 "{{pod}}",
             ),
@@ -256,7 +256,7 @@ LOGSTASH_DASHBOARD = Dashboard(
             ),
             stat(
                 "Queue",
-                "How full is the queue on disk?",
+                "How full is the persistent queue?",
                 f"100 * max(logstash_stats_pipeline_queue_events_queue_size{{{PIPE}}}"
                 f" / logstash_stats_pipeline_queue_max_size_in_bytes{{{PIPE}}})",
                 unit="percent",
@@ -264,15 +264,15 @@ LOGSTASH_DASHBOARD = Dashboard(
             ),
             stat(
                 "Dead letters",
-                "Is there something that Elasticsearch did not take?",
-                # The sum would have the byte of each empty queue.
+                "Are there events that Elasticsearch rejected?",
+                # A sum would include the one byte of each empty queue.
                 f"max(logstash_stats_pipeline_dead_letter_queue_size_in_bytes{{{PIPE}}})",
                 unit="bytes",
                 steps=((2, "red"),),
             ),
             stat(
                 "Twice in 1 h",
-                "How many messages came from Kafka once more, and were in Elasticsearch already?",
+                "How many messages were consumed twice and were already in Elasticsearch?",
                 f"sum(increase(logstash_stats_pipeline_plugin_documents_non_retryable_failures{{{PIPE}}}[1h]))",
                 decimals=0,
             ),
@@ -281,7 +281,7 @@ LOGSTASH_DASHBOARD = Dashboard(
             "Events",
             graph(
                 "In and out by pipeline",
-                "Does as much go out as comes in?",
+                "Is the output rate equal to the input rate?",
                 (
                     Query(
                         f"sum by (pipeline) (rate(logstash_stats_pipeline_events_in{{{PIPE}}}[$__rate_interval]))",
@@ -304,13 +304,13 @@ LOGSTASH_DASHBOARD = Dashboard(
             ),
             graph(
                 "Events in the queue",
-                "Does Elasticsearch not keep up?",
+                "Does Elasticsearch fall behind?",
                 f"sum by (pod, pipeline) (logstash_stats_pipeline_queue_events_count{{{PIPE}}})",
                 "{{pod}} {{pipeline}}",
             ),
             graph(
-                "Time in which inputs are held up",
-                "Is the queue full, so that reading waits?",
+                "Backpressure on inputs",
+                "Is the queue full, so that inputs wait?",
                 f"max by (pod, pipeline) (logstash_stats_pipeline_flow_queue_backpressure_current{{{PIPE}}})",
                 "{{pod}} {{pipeline}}",
             ),
@@ -319,7 +319,7 @@ LOGSTASH_DASHBOARD = Dashboard(
             "Elasticsearch's answers",
             graph(
                 "By code",
-                "Does Elasticsearch refuse: 429 too much, 409 there already, 400 not as the template says?",
+                "Does Elasticsearch reject documents: 429 overload, 409 already stored, 400 mapping conflict?",
                 "sum by (pipeline, code)"
                 f" (rate(logstash_stats_pipeline_plugin_bulk_requests_responses{{{PIPE}}}[$__rate_interval]))",
                 "{{pipeline}} {{code}}",
@@ -327,7 +327,7 @@ LOGSTASH_DASHBOARD = Dashboard(
             ),
             graph(
                 "Dead letters",
-                "Since when does something not fit?",
+                "Since when are events rejected?",
                 f"sum by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes{{{PIPE}}})",
                 "{{pod}} {{pipeline}}",
                 unit="bytes",
@@ -369,7 +369,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             "Is it well?",
             stat(
                 "Health",
-                "Is all data there, and twice?",
+                "Are all primary and replica shards assigned?",
                 'max(elasticsearch_cluster_health_status{color="yellow"}) + 2 *'
                 ' max(elasticsearch_cluster_health_status{color="red"})',
                 words=((0, "green", "green"), (1, "yellow", "yellow"), (2, "red", "red")),
@@ -389,7 +389,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             ),
             stat(
                 "Fullest disk",
-                "Is it near the mark of 85 % at which no shard is put there any more?",
+                "Is a disk close to the low watermark of 85 %, above which no shard is allocated to it?",
                 "100 * (1 - min(elasticsearch_filesystem_data_available_bytes /"
                 " elasticsearch_filesystem_data_size_bytes))",
                 unit="percent",
@@ -403,7 +403,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             ),
             stat(
                 "Last snapshot",
-                "How old is the newest copy in S3?",
+                "How old is the newest snapshot in S3?",
                 "time() - max(elasticsearch_snapshot_stats_latest_snapshot_timestamp_seconds)",
                 unit="s",
                 steps=((90000, "yellow"), (180000, "red")),
@@ -413,7 +413,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             "Writes",
             graph(
                 "Documents written",
-                "Does it take in what is sent?",
+                "Does it index the documents that it gets?",
                 "sum by (name) (rate(elasticsearch_indices_indexing_index_total[$__rate_interval]))",
                 "{{name}}",
                 unit="wps",
@@ -429,14 +429,14 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             ),
             graph(
                 "Refused work",
-                "Is there more to do than it can queue?",
+                "Do thread pools reject requests?",
                 "sum by (name, type) (rate(elasticsearch_thread_pool_rejected_count[$__rate_interval]))",
                 "{{name}} {{type}}",
                 unit="ops",
             ),
             graph(
                 "Merges",
-                "Does it keep up with merging?",
+                "Do merges keep up with indexing?",
                 "sum by (name) (rate(elasticsearch_indices_merges_total_time_seconds_total[$__rate_interval]))",
                 "{{name}}",
                 unit="percentunit",
@@ -446,14 +446,14 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             "Searches",
             graph(
                 "Searches",
-                "How much is asked of it, by dashboards and alarms too?",
+                "How many searches run, including those of dashboards and alarms?",
                 "sum by (name) (rate(elasticsearch_indices_search_query_total[$__rate_interval]))",
                 "{{name}}",
                 unit="reqps",
             ),
             graph(
                 "Time of a search",
-                "Are dashboards slow because of it?",
+                "Are searches slow?",
                 "sum by (name) (rate(elasticsearch_indices_search_query_time_seconds[$__rate_interval]))"
                 " / sum by (name) (rate(elasticsearch_indices_search_query_total[$__rate_interval]))",
                 "{{name}}",
@@ -481,7 +481,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             ),
             graph(
                 "Data streams",
-                "Which cluster's metrics or logs take the room?",
+                "Which cluster's metrics or logs use the most disk space?",
                 "max by (data_stream) (elasticsearch_data_stream_store_size_bytes)",
                 "{{data_stream}}",
                 unit="bytes",
@@ -532,7 +532,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
             ),
             graph(
                 "Circuit breakers",
-                "Does it refuse what would cost too much memory?",
+                "Does it reject requests that need too much memory?",
                 "sum by (name, breaker) (increase(elasticsearch_breakers_tripped[$__rate_interval]))",
                 "{{name}} {{breaker}}",
                 decimals=0,
@@ -545,7 +545,7 @@ ELASTICSEARCH_DASHBOARD = Dashboard(
 PIPELINE_DASHBOARD = Dashboard(
     uid="pipeline",
     title="Pipeline",
-    about="The way of metrics and logs, hop by hop: throughput, lag, loss, latency. Where does it stop?",
+    about="The path of metrics and logs, hop by hop: throughput, lag, loss, latency.",
     folder="Pipeline",
     tags=("pipeline", "fleet"),
     variables=(CLUSTER,),
@@ -571,7 +571,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.stat(
                 "Age of the newest sample",
-                "How long does a sample take from a node to Elasticsearch?",
+                "How long does a sample need from a node to Elasticsearch?",
                 f"time() - max by (cluster) (node_time_seconds{{{C}}})",
                 "{{cluster}}",
                 unit="s",
@@ -580,7 +580,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.stat(
                 "Watchdog",
-                "Does an alarm get from each cluster's rules to Elasticsearch?",
+                "Do the alarms of each cluster reach Elasticsearch?",
                 f'max by (cluster) (ALERTS{{alertname="Watchdog",alertstate="firing",{C}}})',
                 "{{cluster}}",
                 words=((1, "arrives", "green"), (0, "missing", "red")),
@@ -612,7 +612,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.graph(
                 "2 Fluent Bit sends",
-                "How many log records are there to send in each cluster?",
+                "How many log records does each cluster send?",
                 "sum by (cluster) (rate(fluentbit_filter_records_total"
                 f'{{name=~"container_record|journal_record|event_record",{C}}}{R}))',
                 "{{cluster}}",
@@ -623,7 +623,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "3 Kafka takes in",
-                "Does as much arrive at Kafka, from every cluster?",
+                "Does Kafka receive at the same rate, from every cluster?",
                 "sum by (topic) (rate(kafka_server_topic_messagesin_total[$__rate_interval]))",
                 "{{topic}}",
                 unit="wps",
@@ -633,7 +633,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Logstash passes on",
-                "Does Logstash read and write as much?",
+                "Does Logstash read and write at the same rate?",
                 "sum by (pipeline) (rate(logstash_stats_pipeline_events_out[$__rate_interval]))",
                 "{{pipeline}}",
                 unit="wps",
@@ -643,7 +643,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "5 Elasticsearch stores",
-                "Does as much arrive in the store, counting each copy?",
+                "Does Elasticsearch index at the same rate, replicas included?",
                 "sum(rate(elasticsearch_indices_indexing_index_total[$__rate_interval]))",
                 "documents",
                 unit="wps",
@@ -655,7 +655,7 @@ PIPELINE_DASHBOARD = Dashboard(
             "Lag and latency",
             parts.graph(
                 "1 Prometheus behind",
-                "How old is what Prometheus sends?",
+                "How old are the samples that Prometheus sends?",
                 "time() - max by (cluster)"
                 f' (prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{job="prometheus",{C}}})',
                 "{{cluster}}",
@@ -665,7 +665,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.graph(
                 "2 Telegraf's buffer",
-                "How long could Telegraf still hold out without Kafka?",
+                "How much of Telegraf's buffer for outages of Kafka is used?",
                 f'100 * sum by (cluster) (internal_write_buffer_size{{output="kafka",{C}}})'
                 f' / sum by (cluster) (internal_write_buffer_limit{{output="kafka",{C}}})',
                 "{{cluster}}",
@@ -676,7 +676,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.graph(
                 "2 Fluent Bit's buffer",
-                "Do logs pile up on the nodes' disks?",
+                "Do logs accumulate in the nodes' disk buffers?",
                 f'100 - min by (cluster) (fluentbit_output_chunk_available_capacity_percent{{name="kafka",{C}}})',
                 "{{cluster}}",
                 unit="percent",
@@ -686,7 +686,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "3 Kafka, consumers' lag",
-                "How many messages wait to be read?",
+                "How many messages are not consumed yet?",
                 "sum by (topic) (kafka_consumergroup_lag)",
                 "{{topic}}",
                 width=8,
@@ -694,7 +694,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "3 Kafka, lag in time",
-                "How long does a message wait to be read?",
+                "How long does a message wait until it is consumed?",
                 "sum by (topic) (kafka_consumergroup_lag) / sum by (topic)"
                 " (rate(kafka_topic_partition_current_offset[5m]))",
                 "{{topic}}",
@@ -704,7 +704,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Logstash, queue and time of an event",
-                "Does Elasticsearch hold Logstash up?",
+                "Does Elasticsearch slow Logstash down?",
                 (
                     Query("sum by (pipeline) (logstash_stats_pipeline_queue_events_count)", "queued {{pipeline}}"),
                     Query(
@@ -738,7 +738,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             parts.graph(
                 "2 Log records lost",
-                "Were log records dropped before Kafka, or refused by it for good?",
+                "Were log records dropped before Kafka, or rejected permanently by Kafka?",
                 (
                     Query(
                         f"sum by (cluster) (increase(fluentbit_output_dropped_records_total{{{C}}}[$__rate_interval]))",
@@ -754,7 +754,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Dead letters",
-                "Was something not stored, and waits for somebody to fix it?",
+                "Are there events in the dead letter queue that need an operator?",
                 "max by (pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)",
                 "{{pipeline}}",
                 unit="bytes",
@@ -762,7 +762,7 @@ PIPELINE_DASHBOARD = Dashboard(
             ),
             graph(
                 "4 Dead letters lost",
-                "Were some deleted by age before they were replayed?",
+                "Were dead letters deleted by retention before they were replayed?",
                 "sum by (pipeline)"
                 " (increase(logstash_stats_pipeline_dead_letter_queue_expired_events[$__rate_interval]))",
                 "{{pipeline}}",
@@ -774,7 +774,7 @@ PIPELINE_DASHBOARD = Dashboard(
             "Its settings",
             parts.table(
                 "Drift",
-                "How many topics, users, templates or data views did the last run find changed by hand, and put back?",
+                "How many topics, users, templates or data views had manual changes that the last run reverted?",
                 Query(f"max by (cluster, reconciler) (reconciler:drift_objects:last{{{C}}})", "Objects", "none", SOME),
                 height=8,
             ),
@@ -810,7 +810,7 @@ GRAFANA_DASHBOARD = Dashboard(
             ),
             stat(
                 "Notifications not sent in 1 h",
-                "Does somebody not hear of an alarm?",
+                "Do notifications fail?",
                 "sum(increase(grafana_alerting_notifications_failed_total[1h]))",
                 decimals=0,
                 steps=ANY,
@@ -818,7 +818,7 @@ GRAFANA_DASHBOARD = Dashboard(
             ),
             stat(
                 "Firing",
-                "How many alarms does it know of?",
+                "How many alarm instances exist?",
                 'sum(grafana_alerting_alerts{state="alerting"})',
                 steps=SOME,
                 width=6,
@@ -835,7 +835,7 @@ GRAFANA_DASHBOARD = Dashboard(
                 stacked=True,
             ),
             graph(
-                "Time of a query to a data source, slowest hundredth",
+                "Time of a query to a data source, 99th percentile",
                 "Which data source is slow?",
                 "histogram_quantile(0.99, sum by (le, datasource_type)"
                 " (rate(grafana_datasource_request_duration_seconds_bucket[$__rate_interval])))",
@@ -857,7 +857,7 @@ GRAFANA_DASHBOARD = Dashboard(
             ),
             graph(
                 "Notifications",
-                "Whom does it tell, and does it succeed?",
+                "Which contact points are notified, and do notifications succeed?",
                 (
                     Query(
                         "sum by (integration) (increase(grafana_alerting_notifications_total[$__rate_interval]))",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What spans clusters: all of them side by side, capacity and cost, certificates, alarms."""
+"""Dashboards of the whole fleet: overview, capacity and cost, certificates, alarms."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ MONTH = 730
 FLEET_DASHBOARD = Dashboard(
     uid="fleet",
     title="Fleet overview",
-    about="All clusters side by side: the page to begin with.",
+    about="All clusters side by side: the page to start with.",
     folder="Fleet",
     tags=("fleet",),
     next=(
         ("alarms", "What is wrong"),
-        ("pipeline", "Whether what is shown here is complete"),
-        ("capacity", "What is left, and what it costs"),
+        ("pipeline", "Whether the data on this page is complete"),
+        ("capacity", "Free capacity and cost"),
     ),
     rows=(
         row(
@@ -79,7 +79,7 @@ FLEET_DASHBOARD = Dashboard(
             ),
             stat(
                 "Heard from",
-                "Is a cluster silent, so that its other figures are missing or old?",
+                "Does a cluster send no data, so that its other values are missing or old?",
                 f'max by (cluster) (ALERTS{{alertname="Watchdog",alertstate="firing",{ALL}}})',
                 "{{cluster}}",
                 words=((1, "yes", "green"), (0, "no", "red")),
@@ -114,7 +114,7 @@ FLEET_DASHBOARD = Dashboard(
             ),
             graph(
                 "Pods running",
-                "Did work vanish from a cluster, or pile up there?",
+                "Does the number of pods change unexpectedly?",
                 pods_in("Running", "cluster", ALL),
                 "{{cluster}}",
                 opens="cluster",
@@ -122,7 +122,7 @@ FLEET_DASHBOARD = Dashboard(
             ),
             graph(
                 "Errors of the Kubernetes API",
-                "Does a cluster's Kubernetes control plane refuse work?",
+                "Does a cluster's API server return errors?",
                 f'100 * sum by (cluster) (rate(apiserver_request_total{{code=~"5..",{ALL}}}[$__rate_interval]))'
                 f" / sum by (cluster) (rate(apiserver_request_total{{{ALL}}}[$__rate_interval]))",
                 "{{cluster}}",
@@ -142,7 +142,7 @@ FLEET_DASHBOARD = Dashboard(
             ),
             graph(
                 "Firing alarms",
-                "Since when is something wrong?",
+                "Since when does each alarm fire?",
                 f"sum by (cluster, severity) ({FIRING}{ALL}}})",
                 "{{cluster}} {{severity}}",
                 opens="alarms",
@@ -155,8 +155,7 @@ FLEET_DASHBOARD = Dashboard(
 CAPACITY_DASHBOARD = Dashboard(
     uid="capacity",
     title="Capacity and cost",
-    about="What there is, what is reserved, what is used, and what the difference costs, by prices that you give"
-    " above.",
+    about="Capacity, requests, usage, and the cost of unused requests, at the prices that you enter above.",
     folder="Fleet",
     tags=("fleet", "cost"),
     variables=(
@@ -172,7 +171,7 @@ CAPACITY_DASHBOARD = Dashboard(
             "What is left",
             table(
                 "Reserved and used",
-                "How much can still be scheduled, and how much of what is reserved is used?",
+                "How much can still be scheduled, and how much of the requests is used?",
                 Query(f'sum by (cluster) (kube_node_status_allocatable{{resource="cpu",{C}}})', "CPU", "cores"),
                 Query(
                     f"100 * {asked_for('requests', 'cpu', 'cluster', C)}"
@@ -216,7 +215,7 @@ CAPACITY_DASHBOARD = Dashboard(
             ),
             graph(
                 "CPU reserved",
-                "When will new pods find no place?",
+                "When can new pods no longer be scheduled?",
                 f"100 * {asked_for('requests', 'cpu', 'cluster', C)}"
                 f' / sum by (cluster) (kube_node_status_allocatable{{resource="cpu",{C}}})',
                 "{{cluster}}",
@@ -226,7 +225,7 @@ CAPACITY_DASHBOARD = Dashboard(
             ),
             graph(
                 "Memory reserved",
-                "When will new pods find no place?",
+                "When can new pods no longer be scheduled?",
                 f"100 * {asked_for('requests', 'memory', 'cluster', C)}"
                 f' / sum by (cluster) (kube_node_status_allocatable{{resource="memory",{C}}})',
                 "{{cluster}}",
@@ -257,7 +256,7 @@ CAPACITY_DASHBOARD = Dashboard(
             ),
             stat(
                 "Of that not used, a month",
-                "What would be saved if every processor were used?",
+                "How much do unused CPUs cost?",
                 f'(sum by (cluster) (kube_node_status_capacity{{resource="cpu",{C}}}) - {container_cpu("cluster", C)})'
                 f" * $vcpu_price * {MONTH}",
                 "{{cluster}}",
@@ -275,8 +274,8 @@ CAPACITY_DASHBOARD = Dashboard(
                 decimals=0,
             ),
             bars(
-                "Reserved processors by namespace, a month",
-                "Which team's reservations cost what?",
+                "Cost of requested CPU by namespace, a month",
+                "What do the requests of each team cost?",
                 f"{asked_for('requests', 'cpu', 'cluster, namespace', C)} * $vcpu_price * {MONTH}",
                 "{{cluster}} {{namespace}}",
                 unit="currencyUSD",
@@ -284,8 +283,8 @@ CAPACITY_DASHBOARD = Dashboard(
                 height=10,
             ),
             bars(
-                "Reserved and not used, by namespace",
-                "Which team could give back most?",
+                "Requested and not used, by namespace",
+                "Which team can reduce its requests most?",
                 f"({asked_for('requests', 'cpu', 'cluster, namespace', C)} - {container_cpu('cluster, namespace', C)})"
                 f" * $vcpu_price * {MONTH}",
                 "{{cluster}} {{namespace}}",
@@ -297,8 +296,8 @@ CAPACITY_DASHBOARD = Dashboard(
         row(
             "Autoscaler of node groups",
             graph(
-                "Nodes of a group against its maximum",
-                "Would it add nodes if it were allowed to?",
+                "Nodes of a group as a share of its maximum",
+                "Has a node group reached its maximum?",
                 (
                     Query(
                         f"max by (cluster, node_group) (cluster_autoscaler_node_group_target_count{{{C}}})",
@@ -312,8 +311,8 @@ CAPACITY_DASHBOARD = Dashboard(
                 width=8,
             ),
             graph(
-                "Pods without a place, nodes without work",
-                "Does it fail to make room, or to give nodes back?",
+                "Unschedulable pods, unneeded nodes",
+                "Does it fail to add nodes for pods, or to remove unneeded nodes?",
                 (
                     Query(f"max by (cluster) (cluster_autoscaler_unschedulable_pods_count{{{C}}})", "pods {{cluster}}"),
                     Query(f"max by (cluster) (cluster_autoscaler_unneeded_nodes_count{{{C}}})", "nodes {{cluster}}"),
@@ -322,7 +321,7 @@ CAPACITY_DASHBOARD = Dashboard(
             ),
             graph(
                 "What it has done",
-                "Does it add and remove nodes in turns, or fail?",
+                "Does it add and remove nodes repeatedly, or fail?",
                 (
                     Query(
                         f"sum by (cluster) (increase(cluster_autoscaler_scaled_up_nodes_total{{{C}}}{R}))",
@@ -387,7 +386,7 @@ CERTIFICATES_DASHBOARD = Dashboard(
             ),
             table(
                 "Certificates",
-                "Which certificate ends when, as it was issued (a file) and as a listener shows it (an address)?",
+                "When does each certificate expire, as issued (a file) and as served (an address)?",
                 Query(
                     '(min by (cluster, common_name, kind, source) (x509_cert_enddate{kind!="root",' + C + "}) - time())"
                     " / 86400",
@@ -400,7 +399,7 @@ CERTIFICATES_DASHBOARD = Dashboard(
             ),
             table(
                 "Roots",
-                "Has each cluster the newest root, and how long does it last?",
+                "Does each cluster have the newest root certificate, and when does it expire?",
                 Query(
                     '(max by (cluster, common_name) (x509_cert_enddate{kind="root",' + C + "}) - time()) / 86400",
                     "Left",
@@ -422,7 +421,7 @@ CERTIFICATES_DASHBOARD = Dashboard(
             ),
             counts(
                 "Complaints about certificates",
-                "Does a program refuse another's certificate?",
+                "Does a program reject a certificate?",
                 COMPLAINTS,
                 NAMESPACE_FIELD,
                 width=12,
@@ -436,7 +435,7 @@ CERTIFICATES_DASHBOARD = Dashboard(
             "Clients of the Kubernetes API",
             graph(
                 "Shortest validity of a client's certificate",
-                "Will a component soon be locked out of the API?",
+                "Does a client certificate for the API server expire soon?",
                 "histogram_quantile(0.01, sum by (le, cluster)"
                 f" (rate(apiserver_client_certificate_expiration_seconds_bucket{{{C}}}[$__rate_interval])))",
                 "{{cluster}}",
@@ -456,7 +455,7 @@ ALARMS_DASHBOARD = Dashboard(
     folder="Fleet",
     tags=("fleet", "alarms"),
     variables=(CLUSTER,),
-    next=(("fleet", "All clusters"), ("pipeline", "Whether alarms can arrive at all")),
+    next=(("fleet", "All clusters"), ("pipeline", "Whether the alarm pipeline works")),
     rows=(
         row(
             "Now",
@@ -478,7 +477,7 @@ ALARMS_DASHBOARD = Dashboard(
             ),
             stat(
                 "Watchdog",
-                "Do the rules of a cluster run, so that this always fires, and do their results arrive?",
+                "Does the alarm that always fires arrive from every cluster?",
                 f'max by (cluster) (ALERTS{{alertname="Watchdog",alertstate="firing",{C}}})',
                 "{{cluster}}",
                 words=((1, "alive", "green"), (0, "silent", "red")),
@@ -486,7 +485,7 @@ ALARMS_DASHBOARD = Dashboard(
             ),
             Panel(
                 title="Alarms in Grafana",
-                asks="Which of Grafana's alarms, about clusters that fell silent and about the pipeline, fire?",
+                asks="Which alarms that Grafana evaluates fire: silent clusters and the pipeline?",
                 kind=Kind.ALERTS,
                 width=12,
                 height=12,
@@ -508,7 +507,7 @@ ALARMS_DASHBOARD = Dashboard(
             "Over time",
             graph(
                 "By cluster",
-                "Since when, and does it come and go?",
+                "Since when does it fire, and does it flap?",
                 f"sum by (cluster, severity) ({FIRING}{C}}})",
                 "{{cluster}} {{severity}}",
                 stacked=True,

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the definitions to Grafana's JSON, by the types of the Grafana foundation SDK, byte for byte stable.
+"""Generate Grafana's JSON from the definitions, with the types of the Grafana foundation SDK. The result is stable.
 
-The JSON is Grafana's classic dashboard model, the one that its file provisioning reads. The SDK's builder of it warns
-that the newer resource model is preferred; that one is for Grafana's API, which files do not go through.
+The JSON is Grafana's classic dashboard model, which file provisioning reads. The SDK's builder warns that the newer
+resource model is preferred; that model is for Grafana's API, which file provisioning does not use.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _ROW_HEIGHT = 1
 
 
 class _Placed(Builder[models.Panel]):
-    """A panel with all that is the same for each kind, in its place."""
+    """A panel with its position and the settings that all kinds share."""
 
     def __init__(self, panel: models.Panel) -> None:
         self._panel = panel
@@ -77,7 +77,7 @@ def _source(source: Source) -> kinds.DataSourceRef:
 
 
 def positions(definition: Dashboard) -> list[tuple[models.GridPos, list[models.GridPos]]]:
-    """Return the place of each row's heading and of its panels: left to right, wrapped at the last column."""
+    """Return the position of each row's heading and panels: left to right, wrapped at the last column."""
     found = []
     y = 0
     for row in definition.rows:
@@ -93,7 +93,7 @@ def positions(definition: Dashboard) -> list[tuple[models.GridPos, list[models.G
             x += panel.width
             tallest = max(tallest, panel.height)
         found.append((heading, places))
-        # A folded row takes no room for its panels; Grafana moves what is below when it is opened.
+        # The panels of a collapsed row use no space; Grafana moves the panels below it when it is expanded.
         y = heading.y + _ROW_HEIGHT if row.collapsed else line + tallest
     return found
 
@@ -174,7 +174,7 @@ def _link(panel: Panel, known: dict[str, Dashboard]) -> list[Builder[models.Dash
     if not panel.opens:
         return []
     if panel.opens not in known:
-        raise DashboardError(f"panel {panel.title!r} opens {panel.opens!r}, which is no dashboard")
+        raise DashboardError(f"panel {panel.title!r} opens {panel.opens!r}, which is not a dashboard")
     target = known[panel.opens]
     choices = {variable.name for variable in target.variables}
     unknown = set(panel.passes) - choices
@@ -193,7 +193,7 @@ def _graph(panel: Panel, links: list[Builder[models.DashboardLink]]) -> Builder[
         .placement(kinds.LegendPlacement.BOTTOM)
         .show_legend(True)
         .calcs(["mean", "max", "lastNotNull"])
-        # Elasticsearch has no topk: what is most comes first instead.
+        # Elasticsearch has no topk: the highest values come first instead.
         .sort_by("Max")
         .sort_desc(True)
     )
@@ -286,7 +286,7 @@ def _table(panel: Panel, links: list[Builder[models.DashboardLink]]) -> Builder[
             properties.append(_property("mappings", _mappings(panel)))
             properties.append(_property("custom.cellOptions", {"type": "color-text"}))
         found = found.override_by_name(query.legend or "Value", properties)
-    # The time goes before the merge: Elasticsearch answers with each series' own, by which rows would not meet.
+    # The time is removed before the merge: Elasticsearch returns a different time for each series, and rows must match.
     hidden = dict.fromkeys(("Time", "__name__", *panel.hides), True)
     steps_of_data: Sequence[tuple[str, dict[str, object]]] = (
         ("organize", {"excludeByName": hidden}),
@@ -311,7 +311,7 @@ def _logs(_panel: Panel) -> Builder[models.Panel]:
 
 
 def _alerts(_panel: Panel) -> Builder[models.Panel]:
-    """Grafana's own list of alarms, which the SDK has no builder for."""
+    """Grafana's alert list panel, for which the SDK has no builder."""
     options = {
         "alertName": "",
         "dashboardAlerts": False,
@@ -352,7 +352,7 @@ def _panel(panel: Panel, place: models.GridPos, number: int, known: dict[str, Da
 
 
 def variable_query(variable: Variable) -> str:
-    """Return what Grafana asks the data source for to fill a variable."""
+    """Return the query for the values of a variable."""
     if variable.source is Source.LOGS:
         return json.dumps({"find": "terms", "field": variable.field, "query": variable.query, "size": 1000})
     return f"label_values({variable.series}, {variable.of or variable.name})"
@@ -390,7 +390,7 @@ def _variable(variable: Variable) -> Builder[models.VariableModel]:
 def _links(definition: Dashboard, known: dict[str, Dashboard]) -> Iterable[dashboard.DashboardLink]:
     for uid, why in definition.next:
         if uid not in known:
-            raise DashboardError(f"{definition.uid} points to {uid!r}, which is no dashboard")
+            raise DashboardError(f"{definition.uid} points to {uid!r}, which is not a dashboard")
         yield (
             dashboard.DashboardLink(known[uid].title)
             .type(models.DashboardLinkType.LINK)
@@ -413,26 +413,26 @@ def _links(definition: Dashboard, known: dict[str, Dashboard]) -> Iterable[dashb
 
 def _check(definition: Dashboard) -> None:
     if definition.folder not in FOLDERS:
-        raise DashboardError(f"{definition.uid}: folder {definition.folder!r} is none of {', '.join(FOLDERS)}")
+        raise DashboardError(f"{definition.uid}: folder {definition.folder!r} is not one of {', '.join(FOLDERS)}")
     long = {one.name for one in definition.variables if one.multi and not one.wild and one.source is Source.METRICS}
     for variable in definition.variables:
         problems = promql.limits(variable.series) if variable.series and variable.source is Source.METRICS else []
         if problems:
             raise DashboardError(
-                f"{definition.uid}, choice {variable.name!r}: Elasticsearch does not evaluate {'; '.join(problems)}:"
+                f"{definition.uid}, variable {variable.name!r}: Elasticsearch does not evaluate {'; '.join(problems)}:"
                 f" {variable.series}"
             )
-        # Grafana asks for the values of a label by GET, whose line has an end. There are few clusters.
+        # Grafana requests label values with GET, and the length of a URL is limited. There are few clusters.
         asked = (long - {"cluster"}) & set(re.findall(r"\$(\w+)", variable.series))
         if asked:
             raise DashboardError(
-                f"{definition.uid}: the choice {variable.name!r} asks with all values of {sorted(asked)[0]!r}, too many"
-                " for a request's line: make that one wild"
+                f"{definition.uid}: the query of variable {variable.name!r} has all values of {sorted(asked)[0]!r},"
+                " too many for a URL: set wild on that variable"
             )
     for panel in definition.panels:
         where = f"{definition.uid}, panel {panel.title!r}"
         if not panel.asks.endswith("?") and panel.kind is not Kind.TEXT:
-            raise DashboardError(f"{where}: its question {panel.asks!r} is none")
+            raise DashboardError(f"{where}: {panel.asks!r} is not a question: end it with a question mark")
         if panel.source is Source.LOGS:
             continue
         for query in panel.queries:
@@ -443,13 +443,13 @@ def _check(definition: Dashboard) -> None:
 
 
 def unique(definitions: Sequence[Dashboard]) -> dict[str, Dashboard]:
-    """Return the definitions by uid; two with one uid are an error, for Grafana would keep the one it read last."""
+    """Return the definitions by uid. A duplicate uid is an error: Grafana would keep only the last dashboard."""
     found: dict[str, Dashboard] = {}
     for definition in definitions:
         if definition.uid in found:
             raise DashboardError(
                 f"{definition.title!r} and {found[definition.uid].title!r} have the same uid {definition.uid!r}:"
-                " Grafana would show only one of them. Give one another uid."
+                " Grafana would show only one. Change the uid of the other."
             )
         found[definition.uid] = definition
     return found
@@ -498,13 +498,13 @@ def render(definition: Dashboard, known: dict[str, Dashboard]) -> str:
     size = len(found.encode())
     if size > MOST_BYTES:
         raise DashboardError(
-            f"{definition.uid} has {size} bytes, more than the {MOST_BYTES} that fit in a ConfigMap: divide it in two"
+            f"{definition.uid} has {size} bytes, but a ConfigMap has room for {MOST_BYTES}: split the dashboard"
         )
     return found
 
 
 def files(definitions: Sequence[Dashboard]) -> dict[Path, str]:
-    """Return what belongs in each generated file, by its path in the checkout."""
+    """Return the content of each generated file, by its path in the checkout."""
     known = unique(definitions)
     found = {FILES / f"{uid}.json": render(definition, known) for uid, definition in sorted(known.items())}
     found[FOLDER_FILE] = json.dumps({uid: known[uid].folder for uid in sorted(known)}, indent=2) + "\n"
@@ -512,5 +512,5 @@ def files(definitions: Sequence[Dashboard]) -> dict[Path, str]:
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
-    """Return generated files in the checkout that no definition asks for any more."""
+    """Return generated files in the checkout without a definition."""
     return sorted(path for path in (root / FILES).glob("*.json") if path.relative_to(root) not in wanted)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes' own components, and the ingress controller."""
+"""Dashboards of the components of Kubernetes and of the ingress controller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ API_SERVER_DASHBOARD = Dashboard(
     folder="Kubernetes",
     tags=("kubernetes", "control-plane"),
     variables=(CLUSTER,),
-    next=(("cluster", "The cluster"), ("certificates", "Certificates of its clients")),
+    next=(("cluster", "The cluster"), ("certificates", "Client certificates")),
     rows=(
         row(
             "Is it well?",
@@ -32,7 +32,7 @@ API_SERVER_DASHBOARD = Dashboard(
             ),
             stat(
                 "Errors",
-                "What share of requests does it fail?",
+                "What share of requests fails?",
                 f'100 * sum by (cluster) (rate(apiserver_request_total{{code=~"5..",{C}}}[$__rate_interval]))'
                 f" / sum by (cluster) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}}",
@@ -64,22 +64,22 @@ API_SERVER_DASHBOARD = Dashboard(
             "Requests",
             graph(
                 "By verb",
-                "What kind of requests come in?",
+                "Which kinds of requests does it receive?",
                 f"sum by (cluster, verb) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}} {{verb}}",
                 unit="reqps",
                 stacked=True,
             ),
             graph(
-                "Refused and failed, by code",
-                "Which answers are errors: 429 too much, 403 not allowed, 409 conflict, 5xx its own?",
+                "Errors by code",
+                "Which errors does it return: 429 too many requests, 403 forbidden, 409 conflict, 5xx server error?",
                 f'sum by (cluster, code) (rate(apiserver_request_total{{code=~"[45]..",{C}}}[$__rate_interval]))',
                 "{{cluster}} {{code}}",
                 unit="reqps",
                 stacked=True,
             ),
             graph(
-                "Latency by verb, slowest hundredth",
+                "Latency by verb, 99th percentile",
                 "Which requests are slow?",
                 "histogram_quantile(0.99, sum by (le, cluster, verb)"
                 f" (rate(apiserver_request_duration_seconds_bucket{{{C},{_LONG}}}[$__rate_interval])))",
@@ -89,7 +89,7 @@ API_SERVER_DASHBOARD = Dashboard(
             ),
             graph(
                 "By resource",
-                "Which objects are asked for most, as by a controller that loops?",
+                "Which resources are requested most, for example by a controller in a loop?",
                 f"sum by (cluster, resource) (rate(apiserver_request_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}} {{resource}}",
                 unit="reqps",
@@ -99,7 +99,7 @@ API_SERVER_DASHBOARD = Dashboard(
             "Saturation",
             graph(
                 "Requests in flight",
-                "Is it near the number of requests that it works on at once?",
+                "Is it close to its limit of concurrent requests?",
                 f"sum by (cluster, request_kind) (apiserver_current_inflight_requests{{{C}}})",
                 "{{cluster}} {{request_kind}}",
             ),
@@ -111,15 +111,15 @@ API_SERVER_DASHBOARD = Dashboard(
             ),
             graph(
                 "Size of etcd's database",
-                "Is it near the 8 GiB at which EKS makes the cluster read-only?",
+                "Is it close to the 8 GiB at which EKS makes the cluster read-only?",
                 f"max by (cluster) (apiserver_storage_size_bytes{{{C}}})",
                 "{{cluster}}",
                 unit="bytes",
                 steps=((6 * 2**30, "yellow"), (7 * 2**30, "red")),
             ),
             graph(
-                "Turned away for overload",
-                "Does it tell clients to come later?",
+                "Rejected for overload (429)",
+                "Does it reject requests because of overload?",
                 f'sum by (cluster, resource) (rate(apiserver_request_total{{code="429",{C}}}[$__rate_interval]))',
                 "{{cluster}} {{resource}}",
                 unit="reqps",
@@ -129,7 +129,7 @@ API_SERVER_DASHBOARD = Dashboard(
             "Admission and logins",
             graph(
                 "Admission, time of a request",
-                "Does a step of admission, such as a policy or a webhook, slow down everything?",
+                "Does an admission controller, policy or webhook slow down requests?",
                 "sum by (cluster, name)"
                 f" (rate(apiserver_admission_controller_admission_duration_seconds_sum{{{C}}}[$__rate_interval]))"
                 " / sum by (cluster, name)"
@@ -139,7 +139,7 @@ API_SERVER_DASHBOARD = Dashboard(
             ),
             graph(
                 "Logins by result",
-                "Does somebody try with credentials that are not valid?",
+                "Are there requests with invalid credentials?",
                 f"sum by (cluster, result) (rate(authentication_attempts{{{C}}}[$__rate_interval]))",
                 "{{cluster}} {{result}}",
                 unit="reqps",
@@ -151,7 +151,7 @@ API_SERVER_DASHBOARD = Dashboard(
 KUBELET_DASHBOARD = Dashboard(
     uid="kubelet",
     title="Kubelet",
-    about="The agent of Kubernetes on each node: pods, starts, and its talk with the container runtime.",
+    about="The kubelet on each node: pods, pod starts, and requests to the container runtime.",
     folder="Kubernetes",
     tags=("kubernetes", "node"),
     variables=(CLUSTER, NODE_VARIABLE),
@@ -184,7 +184,7 @@ KUBELET_DASHBOARD = Dashboard(
             ),
             stat(
                 "Evictions in 1 h",
-                "Did it evict pods because memory or disk was short?",
+                "Did it evict pods for lack of memory or disk?",
                 f"sum by (cluster) (increase(kubelet_evictions{{{NODE}}}[1h]))",
                 "{{cluster}}",
                 decimals=0,
@@ -196,13 +196,13 @@ KUBELET_DASHBOARD = Dashboard(
             "Pods",
             graph(
                 "Pods by node",
-                "Is a node near its limit of pods?",
+                "Is a node close to its maximum number of pods?",
                 f"sum by (cluster, node) (kubelet_running_pods{{{NODE}}})",
                 "{{cluster}} {{node}}",
             ),
             graph(
-                "Start of a pod, slowest hundredth",
-                "Do pods take long to start, images aside?",
+                "Pod start duration, 99th percentile",
+                "Do pods start slowly, image pulls excluded?",
                 "histogram_quantile(0.99, sum by (le, cluster)"
                 f" (rate(kubelet_pod_start_duration_seconds_bucket{{{NODE}}}[$__rate_interval])))",
                 "{{cluster}}",
@@ -213,7 +213,7 @@ KUBELET_DASHBOARD = Dashboard(
             "Container runtime",
             graph(
                 "Operations by kind",
-                "What does it ask of the runtime?",
+                "Which requests does it send to the container runtime?",
                 "sum by (cluster, operation_type)"
                 f" (rate(kubelet_runtime_operations_total{{{NODE}}}[$__rate_interval]))",
                 "{{cluster}} {{operation_type}}",
@@ -221,15 +221,15 @@ KUBELET_DASHBOARD = Dashboard(
             ),
             graph(
                 "Errors by kind",
-                "What does the runtime refuse?",
+                "Which requests to the container runtime fail?",
                 "sum by (cluster, operation_type)"
                 f" (rate(kubelet_runtime_operations_errors_total{{{NODE}}}[$__rate_interval]))",
                 "{{cluster}} {{operation_type}}",
                 unit="ops",
             ),
             graph(
-                "Relist, slowest hundredth",
-                "Is it so slow to look at its pods that the node will be called not ready?",
+                "PLEG relist, 99th percentile",
+                "Is the relist of pods so slow that the node can become NotReady?",
                 "histogram_quantile(0.99, sum by (le, cluster)"
                 f" (rate(kubelet_pleg_relist_duration_seconds_bucket{{{NODE}}}[$__rate_interval])))",
                 "{{cluster}}",
@@ -251,7 +251,7 @@ KUBELET_DASHBOARD = Dashboard(
 COREDNS_DASHBOARD = Dashboard(
     uid="coredns",
     title="CoreDNS",
-    about="Names in the cluster: requests, answers, latency, cache.",
+    about="DNS in the cluster: requests, responses, latency, cache.",
     folder="Kubernetes",
     tags=("kubernetes", "dns"),
     variables=(CLUSTER,),
@@ -269,7 +269,7 @@ COREDNS_DASHBOARD = Dashboard(
             ),
             stat(
                 "SERVFAIL",
-                "What share of names could it not resolve for a fault?",
+                "What share of responses is SERVFAIL?",
                 f'100 * sum by (cluster) (rate(coredns_dns_responses_total{{rcode="SERVFAIL",{C}}}[$__rate_interval]))'
                 f" / sum by (cluster) (rate(coredns_dns_responses_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}}",
@@ -280,7 +280,7 @@ COREDNS_DASHBOARD = Dashboard(
             ),
             stat(
                 "Slowest hundredth",
-                "How long does a program wait for a name?",
+                "How long does a DNS request take?",
                 "histogram_quantile(0.99, sum by (le, cluster)"
                 f" (rate(coredns_dns_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
                 "{{cluster}}",
@@ -301,7 +301,7 @@ COREDNS_DASHBOARD = Dashboard(
             ),
             graph(
                 "Answers by code",
-                "Do names not exist, or is there a fault?",
+                "Which response codes does it return?",
                 f"sum by (cluster, rcode) (rate(coredns_dns_responses_total{{{C}}}[$__rate_interval]))",
                 "{{cluster}} {{rcode}}",
                 unit="reqps",
@@ -319,14 +319,14 @@ COREDNS_DASHBOARD = Dashboard(
                     Query(
                         "histogram_quantile(0.99, sum by (le, cluster)"
                         f" (rate(coredns_dns_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
-                        "slowest hundredth {{cluster}}",
+                        "99th percentile {{cluster}}",
                     ),
                 ),
                 unit="s",
             ),
             graph(
                 "Cache",
-                "Does the cache answer most of it?",
+                "What share of requests does the cache answer?",
                 (
                     Query(
                         f"sum by (cluster) (rate(coredns_cache_hits_total{{{C}}}[$__rate_interval]))",
@@ -343,8 +343,8 @@ COREDNS_DASHBOARD = Dashboard(
         row(
             "Upstream",
             graph(
-                "Forwarded requests, slowest hundredth",
-                "Is it the VPC's resolver that is slow?",
+                "Forwarded requests, 99th percentile",
+                "Is the VPC's resolver slow?",
                 "histogram_quantile(0.99, sum by (le, cluster, to)"
                 f" (rate(coredns_proxy_request_duration_seconds_bucket{{{C}}}[$__rate_interval])))",
                 "{{cluster}} {{to}}",
@@ -393,7 +393,7 @@ NGINX_DASHBOARD = Dashboard(
             "Is it well?",
             stat(
                 "Pods",
-                "Is there one left when one goes?",
+                "How many replicas are available?",
                 f'sum by (cluster) (up{{job="ingress-nginx",{C}}})',
                 "{{cluster}}",
                 base="red",
@@ -410,7 +410,7 @@ NGINX_DASHBOARD = Dashboard(
             ),
             stat(
                 "Last reload",
-                "Does it run the configuration that was asked for?",
+                "Has it loaded its current configuration?",
                 f"min by (cluster) (nginx_ingress_controller_nginx_last_reload_status{{{NGINX}}})",
                 "{{cluster}}",
                 words=((1, "accepted", "green"), (0, "refused", "red")),
@@ -453,7 +453,7 @@ NGINX_DASHBOARD = Dashboard(
             ),
             graph(
                 "Connections by state",
-                "Do connections wait for slow backends or slow clients?",
+                "Do connections wait for backends or clients?",
                 (
                     Query(
                         f"sum by (cluster) (nginx_ingress_nginx_connections_reading{{{NGINX}}})", "reading {{cluster}}"
@@ -472,7 +472,7 @@ NGINX_DASHBOARD = Dashboard(
             "Answers of services",
             graph(
                 "Server errors by Ingress",
-                "Whose service fails, and how often?",
+                "Which Ingress returns server errors, and how often?",
                 f'100 * sum by ({_INGRESS}) (rate({_LATENCY}_count{{{NGINX},code=~"5.."}}{R}))'
                 f" / sum by ({_INGRESS}) (rate({_LATENCY}_count{{{NGINX}}}{R}))",
                 "{{cluster}} {{resource_namespace}}/{{resource_name}} {{service}}",
@@ -480,8 +480,7 @@ NGINX_DASHBOARD = Dashboard(
             ),
             graph(
                 "Answers by code",
-                "Is it the clients' fault (4xx), the services' (500, 503), or does NGINX not get through to them (502,"
-                " 504)?",
+                "Do clients cause the errors (4xx), services (500, 503), or failed connections to services (502, 504)?",
                 f"sum by (cluster, code) (rate({_LATENCY}_count{{{NGINX}}}{R}))",
                 "{{cluster}} {{code}}",
                 unit="reqps",
@@ -499,7 +498,7 @@ NGINX_DASHBOARD = Dashboard(
             "Configuration",
             graph(
                 "Reloads",
-                "Does something change Ingresses all the time?",
+                "Are Ingresses changed continuously?",
                 (
                     Query(
                         "sum by (cluster)"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log lines and Kubernetes' events."""
+"""Dashboards of log lines and Kubernetes events."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LOGS_DASHBOARD = Dashboard(
             "How much",
             counts("Lines by namespace", "Who logs how much?", CHOSEN, NAMESPACE_FIELD, width=12),
             counts(
-                "Lines that sound like errors", "Who complains?", f"{CHOSEN} AND {ERRORS}", NAMESPACE_FIELD, width=12
+                "Lines that contain error words", "Who complains?", f"{CHOSEN} AND {ERRORS}", NAMESPACE_FIELD, width=12
             ),
         ),
         row("Lines", lines("Lines", "What was said?", CHOSEN, height=20)),
@@ -76,7 +76,7 @@ LOGS_DASHBOARD = Dashboard(
 EVENTS_DASHBOARD = Dashboard(
     uid="events",
     title="Kubernetes events",
-    about="What Kubernetes says about its objects: scheduling, images, probes, evictions, volumes.",
+    about="Kubernetes events: scheduling, images, probes, evictions, volumes.",
     folder="Logs",
     tags=("logs", "kubernetes"),
     variables=(CLUSTERS, Variable(name="search", label="Search", text="*")),

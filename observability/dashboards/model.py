@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a dashboard is: typed definitions that generate.py turns into Grafana's JSON."""
+"""Types of dashboard definitions, from which generate.py generates Grafana's JSON."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from enum import StrEnum
 from pathlib import Path
 
 FILES = Path("roles/grafana/files/dashboards")
-# Which folder each belongs to, by uid.
+# The folder of each dashboard, by uid.
 FOLDER_FILE = Path("roles/grafana/files/folders.json")
 # All have it.
 TAG = "dataplatform"
 COLUMNS = 24
 FOLDERS = ("Fleet", "Kubernetes", "Agents", "Pipeline", "Logs")
-# A ConfigMap holds 1 MiB, names and managed fields included.
+# A ConfigMap is limited to 1 MiB, including names and managed fields.
 MOST_BYTES = 900 * 1024
 
 
 class DashboardError(ValueError):
-    """Definitions that contradict each other, in words for whoever wrote them."""
+    """An invalid definition, or definitions that contradict each other."""
 
 
 class Source(StrEnum):
-    """Data sources by their uid; the role grafana provisions them.
+    """Data sources by uid; the role grafana provisions them.
 
     METRICS is Elasticsearch's PromQL endpoint: every cluster, and the limits of promql.py.
-    PROMETHEUS is the controlplane's own Prometheus: the pipeline's parts there, whatever becomes of the pipeline. Its
-    series carry no label ``cluster``: external labels are added to samples that are sent.
-    LOGS is what Fluent Bit sent, in Lucene's query language.
+    PROMETHEUS is the controlplane's Prometheus: the pipeline's components there, even if the pipeline fails. Its
+    series have no label ``cluster``: external labels are added only to samples that are sent.
+    LOGS are the log records that Fluent Bit sent, queried in Lucene's query language.
     """
 
     METRICS = "metrics"
@@ -49,13 +49,13 @@ class Kind(StrEnum):
     ALERTS = "alertlist"
 
 
-# (from this value on, a colour of Grafana's palette)
+# (lower limit, colour of Grafana's palette)
 Steps = tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query and what its series are called; in a table, the heading of its column, which has a unit and steps."""
+    """A query and the legend of its series; in a table, the heading of its column, with a unit and thresholds."""
 
     text: str
     legend: str = ""
@@ -66,7 +66,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Terms:
-    """How log lines are counted: by each of these fields, the most frequent first."""
+    """Fields by which log lines are counted, the most frequent values first."""
 
     fields: tuple[str, ...] = ()
     size: int = 10
@@ -74,7 +74,7 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One panel. ``asks`` is the operator's question that it answers, its description in Grafana."""
+    """One panel. ``asks`` is the operator's question that the panel answers, its description in Grafana."""
 
     title: str
     asks: str
@@ -88,12 +88,12 @@ class Panel:
     low: float | None = 0
     high: float | None = None
     steps: Steps = ()
-    # Below the first step all is well ("green"), unless little is bad ("red").
+    # The colour below the first step: "green", or "red" if low values are bad.
     base: str = "green"
     stacked: bool = False
     # (value, text, colour)
     words: tuple[tuple[float, str, str], ...] = ()
-    # Clicking a series or a row opens the dashboard with this uid, for the values of these labels.
+    # A click on a series or row opens the dashboard with this uid, with the values of these labels.
     opens: str = ""
     passes: tuple[str, ...] = ()
     # Tables: labels to hide.
@@ -105,7 +105,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """A heading with panels, which flow from left to right."""
+    """A heading with panels, which are placed from left to right."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -114,28 +114,28 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """A choice at the top of a dashboard, filled from the values of a label, or free text."""
+    """A variable of a dashboard, with the values of a label, or free text."""
 
     name: str
     label: str
-    # "metric{matchers}" whose series are looked at.
+    # The series whose label values are listed: "metric{matchers}".
     series: str = ""
-    # The label in the series; the variable's name if empty.
+    # The label of the series; by default the variable's name.
     of: str = ""
     source: Source = Source.METRICS
     multi: bool = True
-    # Whether "All" is a wildcard rather than all the values: shorter, but not the same in PromQL and in a log query.
+    # Whether "All" is a wildcard rather than a list of all values: shorter, but different in PromQL and in log queries.
     wild: bool = True
-    # Logs: a field of the documents, and which documents.
+    # For logs: a field of the documents, and a query that selects documents.
     field: str = ""
     query: str = "*"
-    # No query at all: a text, with this default.
+    # A text box without a query, with this default.
     text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """One dashboard, a file of its own."""
+    """One dashboard, generated as one file."""
 
     uid: str
     title: str
@@ -144,7 +144,7 @@ class Dashboard:
     tags: tuple[str, ...]
     rows: tuple[Row, ...]
     variables: tuple[Variable, ...] = ()
-    # (uid, why): buttons at the top.
+    # (uid, reason): links at the top.
     next: tuple[tuple[str, str], ...] = ()
     since: str = "now-6h"
     refresh: str = "1m"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Short forms of what most panels have in common."""
+"""Shortcuts for common kinds of panels and variables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypedDict, Unpack
 
 from observability.dashboards.model import Kind, Panel, Query, Row, Source, Steps, Terms, Variable
 
-# Shares in percent: attention, then action.
+# Thresholds of shares in percent: warning, then critical.
 BUSY: Steps = ((70, "yellow"), (85, "red"))
 FULL: Steps = ((80, "yellow"), (90, "red"))
-# Counts that should be 0.
+# Thresholds of counts that should be 0.
 ANY: Steps = ((1, "red"),)
 SOME: Steps = ((1, "yellow"),)
 DAYS_LEFT: Steps = ((7, "yellow"), (30, "green"))
@@ -21,7 +21,7 @@ R = "[$__rate_interval]"
 
 
 class Look(TypedDict, total=False):
-    """What a panel may have besides, see Panel."""
+    """Optional settings of a panel, see Panel."""
 
     source: Source
     unit: str
@@ -67,25 +67,25 @@ def table(title: str, asks: str, *queries: Query, **more: Unpack[Look]) -> Panel
 
 
 def lines(title: str, asks: str, query: str, **more: Unpack[Look]) -> Panel:
-    """Log lines."""
+    """Return a panel of log lines."""
     look: Look = {"width": 24, "height": 16, "source": Source.LOGS, **more}
     return Panel(title=title, asks=asks, kind=Kind.LOGS, queries=(Query(query),), **look)
 
 
 def counts(title: str, asks: str, query: str, *fields: str, size: int = 10, **more: Unpack[Look]) -> Panel:
-    """Log lines, counted over time by fields."""
+    """Return a panel of log lines, counted over time by fields."""
     look: Look = {"source": Source.LOGS, "stacked": True, **more}
     return Panel(title=title, asks=asks, kind=Kind.GRAPH, queries=(Query(query),), counts=Terms(fields, size), **look)
 
 
 def top(title: str, asks: str, query: str, *fields: str, size: int = 20, **more: Unpack[Look]) -> Panel:
-    """The most frequent values of fields of log lines, as a table."""
+    """Return a table of the most frequent values of fields of log lines."""
     look: Look = {"source": Source.LOGS, "height": 10, **more}
     return Panel(title=title, asks=asks, kind=Kind.TABLE, queries=(Query(query),), counts=Terms(fields, size), **look)
 
 
 def note(title: str, text: str, **more: Unpack[Look]) -> Panel:
-    """Words for whoever reads the dashboard."""
+    """Return a panel of text."""
     look: Look = {"width": 24, "height": 4, **more}
     return Panel(title=title, asks=title, kind=Kind.TEXT, text=text, **look)
 
@@ -95,15 +95,15 @@ def row(title: str, *panels: Panel, collapsed: bool = False) -> Row:
 
 
 def label(name: str, series: str, heading: str = "", source: Source = Source.METRICS) -> Variable:
-    """A choice among the values of a label."""
+    """Return a variable with the values of a label."""
     return Variable(name=name, label=heading or name.capitalize(), series=series, source=source)
 
 
 def one(variable: Variable) -> Variable:
-    """The same choice, of one value only."""
+    """Return a variable with the values of a label, of which one is selected."""
     return replace(variable, multi=False)
 
 
-# There are few, and log queries use it too.
+# There are few values, and log queries use the variable too.
 CLUSTER = replace(label("cluster", "up"), wild=False)
 NAMESPACE = label("namespace", 'kube_namespace_status_phase{cluster=~"$cluster"}')

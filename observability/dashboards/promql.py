@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads PromQL, and says where a query is outside of what Elasticsearch evaluates.
+"""Parse PromQL, and report which parts of a query Elasticsearch does not evaluate.
 
-The parser is the PyPI package promql-parser, Prometheus' own grammar. The limits are those of Elasticsearch 9.5: the
-functions, what they take and what its verifier refuses are read off the published org.elasticsearch.plugin:x-pack-esql
-9.5.3 (PromqlFunctionRegistry, ResolvePromqlFunctions, PromqlCommand.verify), which has less than the pages of its
-documentation; the rest is from its page "PromQL limitations".
+The parser is the PyPI package promql-parser, which has the grammar of Prometheus. The limits are those of
+Elasticsearch 9.5: the functions, their arguments and the checks of the verifier come from the published
+org.elasticsearch.plugin:x-pack-esql 9.5.3 (PromqlFunctionRegistry, ResolvePromqlFunctions, PromqlCommand.verify), which
+supports less than the documentation says; the other limits come from the documentation's page "PromQL limitations".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 AGGREGATIONS = _words("avg count max min quantile stddev stdvar sum")
-# What a range of a counter can be given to.
+# Functions that accept a range of a counter.
 _OF_COUNTERS = _words("absent_over_time first_over_time increase irate last_over_time present_over_time rate")
 FUNCTIONS = _OF_COUNTERS | _words(
     "abs acos acosh asin asinh atan atanh avg_over_time ceil clamp clamp_max clamp_min cos cosh count_over_time"
@@ -32,25 +32,25 @@ FUNCTIONS = _OF_COUNTERS | _words(
     " quantile_over_time rad round scalar sgn sin sinh sqrt stddev_over_time stdvar_over_time sum_over_time tan tanh"
     " time vector year"
 )
-# The built-in template of metrics maps what is called so as a counter.
+# The built-in index template of metrics maps series with these suffixes as counters.
 _COUNTER = re.compile(r"_(total|sum|count|bucket)$")
 _COMPARISONS = _words("== != > < >= <=")
 _OR_OPERANDS = 8
-# The column of a result's times.
+# The column of a result's timestamps.
 _RESERVED_LABEL = "step"
 
-# A dashboard's variables stand for numbers or inside of texts, but for Grafana's own that stand for durations.
+# A dashboard's variables stand for numbers or are parts of strings. Grafana's built-in variables stand for durations.
 _DURATIONS = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h", "__range_s": "3600"}
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _TEXTS = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 
 
 class PromqlError(ValueError):
-    """A query that is no PromQL."""
+    """A query that is not valid PromQL."""
 
 
 def without_variables(query: str) -> str:
-    """Put values where a dashboard's query has Grafana's variables; inside of texts they may stay."""
+    """Replace Grafana's variables in a dashboard's query with values; variables in strings are kept."""
     parts = _TEXTS.split(query)
     parts[::2] = [_VARIABLE.sub(lambda found: _DURATIONS.get(found[1], "1"), part) for part in parts[::2]]
     return "".join(parts)
@@ -58,9 +58,9 @@ def without_variables(query: str) -> str:
 
 @cache
 def parse(query: str) -> Expr:
-    """Return the tree of a query, in which Grafana's variables may stand in texts, for durations and for numbers.
+    """Return the syntax tree of a query, which may use Grafana's variables in strings, for durations and for numbers.
 
-    Raises PromqlError for what Prometheus would refuse to parse.
+    Raises PromqlError for a query that Prometheus cannot parse.
     """
     try:
         return promql.parse(without_variables(query))
@@ -116,7 +116,7 @@ def _grouping(node: promql.AggregateExpr) -> frozenset[str]:
 
 
 def _by(node: promql.AggregateExpr) -> bool:
-    """Whether an aggregation leaves the labels that it names, rather than all others."""
+    """Whether an aggregation keeps the labels that it names ("by"), rather than the others ("without")."""
     return node.modifier is None or node.modifier.type == promql.AggModifierType.By
 
 
@@ -129,7 +129,7 @@ def _bare(node: Expr) -> Expr:
 
 
 def _literal(node: Expr) -> bool:
-    """Whether Elasticsearch makes one number of it while it parses."""
+    """Whether Elasticsearch folds the expression into one number while it parses."""
     kinds = promql.NumberLiteral | promql.ParenExpr | promql.UnaryExpr | promql.BinaryExpr
     return all(isinstance(one, kinds) for one in walk(node))
 
@@ -154,13 +154,13 @@ def _ends_in_offset(node: Expr) -> bool:
 
 
 def _aggregations(node: Expr) -> int:
-    """How deep the aggregations across series of an operand are nested."""
+    """Return the nesting depth of the aggregations across series of an operand."""
     inner = max((_aggregations(child) for child in children(node)), default=0)
     return inner + isinstance(node, promql.AggregateExpr)
 
 
 def _labels(node: Expr) -> frozenset[str] | None:
-    """The labels that an aggregated operand has, None where that cannot be told."""
+    """Return the labels of an aggregated operand, None if they cannot be determined."""
     match node:
         case promql.AggregateExpr():
             return _grouping(node) if _by(node) else None
@@ -230,7 +230,7 @@ def _aggregation_problems(node: promql.AggregateExpr) -> Iterator[str]:
     if not _by(node) and _without(node.expr):
         yield "'without' of 'without'"
     if any(_of_series(one) for one in walk(node.expr)):
-        # Its pages promise arithmetic of series, and of aggregated series, but say nothing of this.
+        # The documentation lists arithmetic of series and of aggregated series, but not of one with the other.
         yield f"arithmetic of series inside {name!r}"
 
 
@@ -247,7 +247,7 @@ def _selector_problems(node: promql.VectorSelector) -> Iterator[str]:
 
 
 def _problems(node: Expr, *, root: bool, top: bool) -> Iterator[str]:
-    """What is refused: ``root`` is the whole query, ``top`` that or an operand of a chain of "or"."""
+    """Return the problems: ``root`` is the whole query, ``top`` the query or an operand of a chain of "or"."""
     match node:
         case promql.ParenExpr():
             yield from _problems(node.expr, root=root, top=top)
@@ -281,7 +281,7 @@ def _or_operands(node: Expr) -> int:
 
 
 def limits(query: str) -> list[str]:
-    """Return what Elasticsearch would refuse of a query, nothing if it evaluates it."""
+    """Return the parts of a query that Elasticsearch rejects, empty if it evaluates the query."""
     node = parse(query)
     found = list(_problems(node, root=True, top=True))
     if _or_operands(node) > _OR_OPERANDS:

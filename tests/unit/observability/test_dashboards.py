@@ -89,7 +89,7 @@ def test_is_a_dashboard_by_the_types_of_the_sdk(generate: Any, path: Path) -> No
     assert json.loads(json.dumps(read, cls=generate.JSONEncoder)) == load(path)
 
 
-def test_there_is_one_for_everything_that_runs() -> None:
+def test_every_component_has_a_dashboard() -> None:
     assert {path.stem for path in MADE} == set(WANTED.split())
 
 
@@ -117,7 +117,7 @@ def test_each_has_a_folder() -> None:
 
 
 @every_file
-def test_panels_lie_in_24_columns_and_not_on_each_other(path: Path) -> None:
+def test_panels_fit_in_24_columns_and_do_not_overlap(path: Path) -> None:
     dashboard = load(path)
     taken: dict[tuple[int, int], str] = {}
     for panel in dashboard["panels"]:
@@ -132,7 +132,7 @@ def test_panels_lie_in_24_columns_and_not_on_each_other(path: Path) -> None:
 
 
 @every_file
-def test_begins_with_a_row_and_counts_its_panels(path: Path) -> None:
+def test_starts_with_a_row_and_panel_ids_are_unique(path: Path) -> None:
     dashboard = load(path)
     assert dashboard["panels"][0]["type"] == "row"
     everything = [*dashboard["panels"], *(p for r in dashboard["panels"] for p in r.get("panels") or [])]
@@ -167,7 +167,7 @@ def test_each_series_has_a_name_and_each_value_a_unit(path: Path) -> None:
 
 
 @every_file
-def test_names_only_variables_that_it_has(path: Path) -> None:
+def test_uses_only_variables_that_the_dashboard_defines(path: Path) -> None:
     dashboard = load(path)
     known = {variable["name"] for variable in dashboard["templating"].get("list", [])}
     builtin = {"__rate_interval", "__interval", "__all", "__url_time_range", "__data", "__field"}
@@ -183,7 +183,7 @@ def test_names_only_variables_that_it_has(path: Path) -> None:
 
 
 @every_file
-def test_log_queries_take_no_regular_expression_for_all(path: Path) -> None:
+def test_log_queries_have_no_regular_expression_for_all_values(path: Path) -> None:
     """What means "all" in PromQL finds nothing in Lucene's language."""
     dashboard = load(path)
     variables = {variable["name"]: variable for variable in dashboard["templating"].get("list", [])}
@@ -194,7 +194,7 @@ def test_log_queries_take_no_regular_expression_for_all(path: Path) -> None:
 
 
 @every_file
-def test_links_lead_to_dashboards_that_take_what_they_pass(path: Path) -> None:
+def test_links_lead_to_dashboards_with_the_variables_that_they_pass(path: Path) -> None:
     variables = {p.stem: {v["name"] for v in load(p)["templating"].get("list", [])} for p in MADE}
     dashboard = load(path)
     links = [link["url"] for link in dashboard["links"] if link["type"] == "link"]
@@ -244,18 +244,16 @@ def test_refuses_equal_uids(generate: Any) -> None:
 
 def test_refuses_a_dashboard_that_is_too_large(generate: Any) -> None:
     many = tuple(graph(f"Panel {n}", "x" * 400 + "?", "up") for n in range(1000))
-    with pytest.raises(
-        DashboardError, match=r"example has \d+ bytes, more than the 921600 that fit in a ConfigMap: divide it"
-    ):
+    with pytest.raises(DashboardError, match=r"example has \d+ bytes, but a ConfigMap has room for 921600: split"):
         generate.files([example(rows=(row("A", *many),))])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"asks": "Nodes."}, r"example, panel 'Nodes': its question 'Nodes\.' is none"),
+        ({"asks": "Nodes."}, r"example, panel 'Nodes': 'Nodes\.' is not a question: end it with a question mark"),
         ({"width": 25}, r"panel 'Nodes' is wider than 24 columns"),
-        ({"opens": "nowhere"}, r"opens 'nowhere', which is no dashboard"),
+        ({"opens": "nowhere"}, r"opens 'nowhere', which is not a dashboard"),
         ({"opens": "example", "passes": ("node",)}, r"passes \['node'\], but example has no such variable"),
     ],
 )
@@ -272,20 +270,20 @@ def test_refuses_a_query_outside_of_elasticsearchs_limits(generate: Any) -> None
     generate.files([example(rows=(row("A", replace(panel, source=Source.PROMETHEUS)),))])
 
 
-def test_refuses_a_choice_that_a_requests_line_has_no_room_for(generate: Any) -> None:
+def test_refuses_a_variable_whose_query_is_too_long_for_a_url(generate: Any) -> None:
     nodes = replace(label("node", "kube_node_info"), wild=False)
     pods = label("pod", 'kube_pod_info{node=~"$node"}')
-    with pytest.raises(DashboardError, match="the choice 'pod' asks with all values of 'node'"):
+    with pytest.raises(DashboardError, match="the query of variable 'pod' has all values of 'node'"):
         generate.files([example(variables=(nodes, pods))])
     generate.files([example(variables=(replace(nodes, wild=True), pods))])
 
 
-def test_refuses_a_choice_that_elasticsearch_cannot_fill(generate: Any) -> None:
-    with pytest.raises(DashboardError, match="choice 'pod': Elasticsearch does not evaluate a selector of several"):
+def test_refuses_a_variable_whose_query_elasticsearch_does_not_evaluate(generate: Any) -> None:
+    with pytest.raises(DashboardError, match="variable 'pod': Elasticsearch does not evaluate a selector of several"):
         generate.files([example(variables=(label("pod", '{__name__=~"kube_.*"}'),))])
 
 
-def test_a_requests_line_has_room_for_the_names_that_a_choice_may_hold() -> None:
+def test_the_queries_of_variables_fit_in_a_url() -> None:
     """Grafana asks for the values of a label by GET; the names are the longest that EKS and Kubernetes allow."""
     limit = evaluate("elasticsearch", "__elasticsearch_settings")["http.max_initial_line_length"]
     kilobytes = int(limit.removesuffix("kb"))
@@ -301,10 +299,10 @@ def test_a_requests_line_has_room_for_the_names_that_a_choice_may_hold() -> None
                 assert len(line) < kilobytes * 1024, f"{path.stem}: {variable['name']}"
 
 
-def test_refuses_a_link_to_nowhere_and_a_folder_of_its_own(generate: Any) -> None:
-    with pytest.raises(DashboardError, match="example points to 'nowhere', which is no dashboard"):
+def test_refuses_an_unknown_link_target_and_an_unknown_folder(generate: Any) -> None:
+    with pytest.raises(DashboardError, match="example points to 'nowhere', which is not a dashboard"):
         generate.files([example(next=(("nowhere", "why"),))])
-    with pytest.raises(DashboardError, match="folder 'Mine' is none of Fleet"):
+    with pytest.raises(DashboardError, match="folder 'Mine' is not one of Fleet"):
         generate.files([example(folder="Mine")])
 
 
@@ -436,12 +434,12 @@ def test_outside_of_the_limits(query: str, problem: str) -> None:
         "",
     ],
 )
-def test_what_is_no_promql(query: str) -> None:
+def test_refuses_invalid_promql(query: str) -> None:
     with pytest.raises(promql.PromqlError, match=r"in ['\"]"):
         promql.parse(query)
 
 
-def test_tells_which_series_and_labels_a_query_uses() -> None:
+def test_returns_the_series_and_labels_of_a_query() -> None:
     query = 'sum by (node) (rate(a_total{job="x",pod=~"y"}[5m])) / on (node) max by (node, le) (b)'
     found = [(one.name, [matcher.name for matcher in one.matchers.matchers]) for one in promql.selectors(query)]
     assert found == [
@@ -451,6 +449,6 @@ def test_tells_which_series_and_labels_a_query_uses() -> None:
     assert promql.grouping_labels(query) == {"node", "le"}
 
 
-def test_grafanas_variables_are_put_aside() -> None:
+def test_grafana_variables_are_replaced() -> None:
     text = 'sum(rate(a{cluster=~"$cluster"}[$__rate_interval])) > $limit'
     assert promql.without_variables(text) == 'sum(rate(a{cluster=~"$cluster"}[5m])) > 1'
