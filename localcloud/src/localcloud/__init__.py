@@ -1,1 +1,1 @@
-"""The embedded AWS: an account and real Kubernetes API servers on one machine."""
+"""The local cloud: an emulated AWS account with real Kubernetes API servers on one machine."""

@@ -29,7 +29,7 @@ from localcloud.nodes import requirements
 
 DEFAULT_PORT = 4566
 PATIENCE = 60.0
-"""Seconds until a daemon that does not answer is taken for one that never will."""
+"""Seconds to wait for the response of a daemon."""
 
 
 def say(message: str) -> None:
@@ -37,10 +37,10 @@ def say(message: str) -> None:
 
 
 def up(state: StateDir, port: int | None = None, owner: int | None = None, *, nodes: str | None = None) -> Daemon:
-    """Start the daemon and wait until it answers; if it does, only remove what could not be created in it.
+    """Start the daemon and wait until it responds; in a running daemon, delete the resources whose creation failed.
 
-    ``nodes`` is what they are to be, ``simulated``, which they are by default, or ``real``. With ``owner``, the
-    daemon ends by itself when that process has ended.
+    ``nodes`` is ``simulated``, the default, or ``real``. With ``owner``, the daemon stops when the process with that id
+    has ended.
     """
     state.prepare()
     with state.locked():
@@ -70,7 +70,7 @@ def up(state: StateDir, port: int | None = None, owner: int | None = None, *, no
 
 
 def down(state: StateDir) -> None:
-    """Stop the daemon and everything it started, however it ended."""
+    """Stop the daemon and its processes, also those of a crashed daemon."""
     if not state.root.exists():
         say("The local cloud is not running")
         return
@@ -83,7 +83,7 @@ def down(state: StateDir) -> None:
 
 
 def status(state: StateDir) -> dict[str, Any] | None:
-    """Ask the daemon how it is; None if it does not run."""
+    """Return the daemon's status; None if it does not run."""
     daemon = state.read()
     if not daemon or not daemon.alive:
         return None
@@ -97,13 +97,13 @@ def status(state: StateDir) -> dict[str, Any] | None:
 
 
 def _responds(daemon: Daemon) -> bool:
-    """Tell whether a daemon lives and answers; on a busy machine that may take long."""
+    """Whether a daemon runs and responds, which can be slow on a busy machine."""
     deadline = time.monotonic() + PATIENCE
     while daemon.alive:
         if _answers(daemon):
             return True
         if time.monotonic() > deadline:
-            say(f"The local cloud at {daemon.endpoint_url} has not answered for {PATIENCE:.0f} s, and is started again")
+            say(f"The local cloud at {daemon.endpoint_url} has not responded for {PATIENCE:.0f} s and is restarted")
             return False
         time.sleep(0.2)
     return False
@@ -118,11 +118,11 @@ def _answers(daemon: Daemon) -> bool:
 
 
 def _repair(daemon: Daemon) -> None:
-    """Have clusters and node groups removed that are FAILED, which stays so until they are deleted."""
+    """Delete FAILED clusters and node groups, which would remain FAILED otherwise."""
     try:
         said = json.loads(fetch(f"{daemon.endpoint_url}{REPAIR_PATH}", b"", timeout=120))
     except (OSError, ValueError, HTTPException) as error:
-        say(f"The local cloud could not return its failures: {error}")
+        say(f"The local cloud could not delete failed resources: {error}")
         return
     for line in said:
         say(line)
@@ -183,7 +183,7 @@ def _start(state: StateDir, port: int, owner: int | None, nodes: str) -> Daemon:
 
 
 def _reason(state: StateDir) -> str:
-    """Say why the daemon ended: its own words if it had any, else the end of its log."""
+    """Return why the daemon ended: its message, or the end of its log."""
     log = tail(state.server_log)
     _, found, message = log.rpartition(OWN_ERROR)
     return message if found else f"The local cloud did not start; the end of {state.server_log}:\n{log}"
@@ -206,7 +206,7 @@ def _print_status(content: dict[str, Any]) -> None:
     if not content["clusters"]:
         print("Clusters       none")
     if content["volumes"]:
-        print(f"Volumes        folders without a size: {content['volumes']}")
+        print(f"Volumes        directories without a size limit: {content['volumes']}")
     total = sum(content["memory_bytes"].values())
     print(f"Memory         {total >> 20} MB in {len(content['memory_bytes'])} processes")
 
@@ -215,7 +215,7 @@ def _environment(state: StateDir) -> str:
     daemon = state.read()
     if not daemon or not daemon.alive:
         raise LocalCloudError("The local cloud is not running: start it with localcloud up (make up does so, too)")
-    # Left from another account they would spoil the credentials below.
+    # A token of other credentials would make the credentials below invalid.
     lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment(daemon).items()]
     return "\n".join(lines)
@@ -242,18 +242,18 @@ def _images(references: Sequence[str], build: bool) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="localcloud", description="An AWS account with real Kubernetes API servers on this machine"
+        prog="localcloud", description="An emulated AWS account with real Kubernetes API servers on this machine"
     )
     parser.add_argument("--state-dir", type=Path, help="default: $LOCALCLOUD_STATE, else .localcloud in the checkout")
     commands = parser.add_subparsers(dest="command", required=True)
     helps = {
-        "up": "start it and wait until it is ready",
-        "down": "stop it and everything it started",
-        "status": "show the endpoint, the clusters and the memory they take",
+        "up": "start the local cloud and wait until it is ready",
+        "down": "stop the local cloud and its processes",
+        "status": "show the endpoint, the clusters and their memory usage",
         "env": "print the shell variables for AWS clients",
         "logs": "print the end of every log",
-        "binaries": "find, download or build the control-plane programs",
-        "images": "list or make the container images of nodes that run pods",
+        "binaries": "find, download or build the programs of the Kubernetes control plane",
+        "images": "list or build the container images for real nodes",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text)
@@ -263,14 +263,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--nodes",
                 choices=NODES,
-                help="real: each cluster has a node that runs pods, which takes Linux and root (default: simulated)",
+                help="real: each cluster has a node that runs pods; requires Linux and root (default: simulated)",
             )
         if name == "status":
             command.add_argument("--json", action="store_true")
         if name == "logs":
             command.add_argument("--lines", type=int, default=20)
         if name == "images":
-            command.add_argument("--build", action="store_true", help="make those that have not been made yet")
+            command.add_argument("--build", action="store_true", help="build the images that are not in the cache")
             command.add_argument("references", metavar="REFERENCE", nargs="*", help="default: all")
     return parser
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parts of the local cloud tell each other."""
+"""Types and interfaces that the parts of the local cloud share."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any, Protocol
 
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
-# The administrator is an IAM user, as on AWS: roles can be assumed and access entries mean something.
-# What nodes are: all simulated, or one of each cluster real.
+# The administrator is an IAM user, as on AWS, who can assume roles and have access entries.
+# Kinds of nodes: all simulated, or one real node in each cluster.
 SIMULATED_NODES, REAL_NODES = NODES = ("simulated", "real")
 ADMIN_USER = "admin"
 ADMIN_ACCESS_KEY = "LOCALCLOUDADMIN000001"
-# Also accepted: any 12-digit account number as the access key, with the same secret, is that account's root.
+# An access key that is a 12-digit account number, with the same secret, is the root user of that account.
 ROOT_ACCESS_KEY = "LOCALCLOUDROOT0000001"
-SECRET_KEY = "local-cloud-only"  # noqa: S105 - guards nothing but a loopback port
+SECRET_KEY = "local-cloud-only"  # noqa: S105 - protects only a loopback port
 
 
 class LocalCloudError(Exception):
-    """Something the user can act on; the message is one line."""
+    """An error that the user can fix; the message is one line."""
 
 
 @dataclass(frozen=True)
 class ClusterKey:
-    """What identifies an EKS cluster."""
+    """The identity of an EKS cluster."""
 
     account: str
     region: str
@@ -39,23 +39,23 @@ class ClusterKey:
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """The control plane that a cluster wants."""
+    """The desired control plane of a cluster."""
 
     key: ClusterKey
     version: str
     service_cidr: str
     webhook_path: str
-    """Where the AWS API reviews tokens. It holds a secret that is new with every CreateCluster."""
+    """URL of token reviews by the AWS API. It contains a secret that each CreateCluster generates."""
     arguments: tuple[str, ...] = ()
-    """Further arguments of the API server, such as ``--oidc-issuer-url=https://...``."""
+    """Additional arguments of the API server, such as ``--oidc-issuer-url=https://...``."""
 
 
 @dataclass(frozen=True)
 class ClusterRef:
-    """A running control plane, as the in-cluster controllers see it.
+    """A running control plane, for the in-cluster controllers.
 
-    ``kubeconfig`` is an administrator's (``system:masters``, user ``localcloud:system``, whose requests are
-    left out of the audit log); ``directory`` is the cluster's own folder under the state directory.
+    ``kubeconfig`` has administrator permissions (``system:masters``, user ``localcloud:system``, whose requests are
+    not in the audit log); ``directory`` is the cluster's directory in the state directory.
     """
 
     name: str
@@ -68,13 +68,13 @@ class ClusterRef:
 
 
 class Stoppable(Protocol):
-    """Something that works in the background until it is told to stop."""
+    """A background task that can be stopped."""
 
     def stop(self) -> None: ...
 
 
 class ClusterBackend(Protocol):
-    """Runs the control planes behind the EKS API. What fails raises ``LocalCloudError``."""
+    """Runs the control planes of the EKS API. Failures raise ``LocalCloudError``."""
 
     def create(self, spec: ClusterSpec) -> ClusterRef:
         """Start a cluster's control plane and return it when it is ready."""
@@ -83,16 +83,16 @@ class ClusterBackend(Protocol):
         """Restart a cluster's API server with other arguments, keeping its data."""
 
     def upgrade(self, key: ClusterKey, version: str) -> None:
-        """Restart a cluster's control plane as another Kubernetes minor, keeping its data.
+        """Restart a cluster's control plane as another Kubernetes minor version, keeping its data.
 
-        Blocks until the control plane is ready. On failure the old version runs again.
+        Blocks until the control plane is ready. On failure, the old version is restarted.
         """
 
     def delete(self, key: ClusterKey) -> None:
-        """Stop a cluster's control plane, if there is one, and remove its data."""
+        """Stop a cluster's control plane, if it exists, and delete its data."""
 
     def access_changed(self, key: ClusterKey) -> None:
-        """Bring a cluster's RBAC objects in line with its access policies, soon."""
+        """Schedule an update of a cluster's RBAC objects from its access policies."""
 
 
 class AccessPolicies(Protocol):
@@ -101,10 +101,10 @@ class AccessPolicies(Protocol):
     role_label: str
     """Label of the ClusterRoles, whose value is ``true``."""
     binding_label: str
-    """The same of the bindings."""
+    """Label of the bindings, whose value is ``true``."""
 
     def objects(self, key: ClusterKey, namespaces: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the ClusterRoles, ClusterRoleBindings and RoleBindings of a cluster that has these namespaces."""
+        """Return the ClusterRoles, ClusterRoleBindings and RoleBindings of a cluster with these namespaces."""
 
     def follow_namespaces(self, key: ClusterKey) -> bool:
-        """Tell whether another namespace changes the objects."""
+        """Whether a new namespace changes the objects."""

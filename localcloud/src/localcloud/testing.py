@@ -32,7 +32,7 @@ class LocalCloud:
     @classmethod
     @contextlib.contextmanager
     def running(cls, directory: Path, *, nodes: str | None = None) -> Iterator[LocalCloud]:
-        """Run one with its own state directory and port."""
+        """Run a local cloud with its own state directory and port."""
         state = StateDir(directory)
         try:
             yield cls(state, up(state, free_port(), owner=os.getpid(), nodes=nodes))
@@ -49,7 +49,7 @@ class LocalCloud:
 
     @property
     def env(self) -> dict[str, str]:
-        """A complete environment for a subprocess."""
+        """Return the complete environment for a subprocess."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {
             **kept,
@@ -61,7 +61,7 @@ class LocalCloud:
         }
 
     def session(self, access_key: str = ADMIN_ACCESS_KEY, region: str | None = None) -> boto3.Session:
-        """Return a boto3 session; a 12-digit account number as the access key is that account's root."""
+        """Return a boto3 session; an access key that is a 12-digit account number is the root user of that account."""
         return boto3.Session(
             aws_access_key_id=access_key,
             aws_secret_access_key=SECRET_KEY,
@@ -88,11 +88,11 @@ def eventually[T](
     retry_on: type[Exception] | tuple[type[Exception], ...] = OSError,
     log: Path | None = None,
 ) -> T:
-    """Wait until ``look`` returns something true, and return that.
+    """Wait until ``look`` returns a true value, and return that value.
 
-    The pauses grow from 0.02 to ``every`` seconds. Exceptions of ``retry_on`` count as not yet.
+    The pauses increase from 0.02 to ``every`` seconds. Exceptions of ``retry_on`` are retried.
 
-    :raises AssertionError: it did not within so many seconds; with what was seen last and the end of ``log``
+    :raises AssertionError: the timeout has expired; with the last value and the end of ``log``
     """
     end = time.monotonic() + seconds
     pause = min(0.02, every)

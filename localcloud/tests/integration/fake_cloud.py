@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An AWS account that holds what a test puts into it, for the in-cluster controllers."""
+"""A fake AWS account for the in-cluster controllers, with the content that a test sets."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def trust(**principal: str) -> str:
 
 
 def token(cluster: str, session: boto3.Session) -> str:
-    """Mint an EKS token as ``aws eks get-token`` does: a presigned GetCallerIdentity."""
+    """Return an EKS token like that of ``aws eks get-token``: a presigned GetCallerIdentity."""
     sts = session.client("sts", endpoint_url=f"https://sts.{session.region_name}.amazonaws.com")
     signer = RequestSigner(
         sts.meta.service_model.service_id, session.region_name, "sts", "v4", session.get_credentials(), session.events
@@ -90,7 +90,7 @@ def create_cluster(cloud: LocalCloud, name: str, version: str = "1.36", **more: 
                 name=name, version=version, roleArn=arn, resourcesVpcConfig={"subnetIds": subnets}, **more
             )
         except eks.exceptions.InvalidParameterException as error:
-            # A new role takes a moment before EKS may assume it.
+            # EKS can assume a new role only after a delay.
             assert "could not be assumed" in str(error)
             return False
         return True
@@ -243,7 +243,7 @@ def test_unknown_credentials_are_refused(local_cloud: LocalCloud) -> None:
         client.describe_vpcs()
 
 
-def test_status_tells_what_runs(local_cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+def test_status_shows_what_runs(local_cloud: LocalCloud, cluster: dict[str, Any]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "localcloud", "status", "--json"],
         env=local_cloud.env,
@@ -284,7 +284,7 @@ def own_state(tmp_path: Path) -> Iterator[StateDir]:
 
 
 def processes(state: StateDir) -> list[int]:
-    """Return the ids of everything that belongs to a state directory, daemon included."""
+    """Return the ids of all processes of a state directory, including the daemon."""
     daemon = state.read()
     own = [daemon.pid] if daemon else []
     return own + [record.pid for record in read_records(state.processes)]
@@ -314,7 +314,9 @@ def test_a_cluster_without_a_control_plane_is_failed_until_the_next_up(
     broken.symlink_to(whole)
     capfd.readouterr()
     cli.up(own_state)
-    assert re.search(r"Cluster unlucky was FAILED \(kube-apiserver .*: out of luck\): it", capfd.readouterr().err)
+    assert re.search(
+        r"Cluster unlucky was FAILED \(kube-apiserver .*: out of luck\): it is deleted", capfd.readouterr().err
+    )
     assert cloud.client("eks").list_clusters()["clusters"] == []
     assert (cli.status(own_state) or {})["clusters"] == {}
     begin_cluster(cloud, "unlucky", failed["roleArn"], failed["resourcesVpcConfig"]["subnetIds"])
@@ -331,7 +333,7 @@ def test_a_killed_daemon_is_cleaned_up(own_state: StateDir, capfd: pytest.Captur
     left = processes(own_state)
     assert len(left) >= 6
     os.kill(cloud.daemon.pid, signal.SIGKILL)
-    # On a busy machine its port is closed well before it is gone.
+    # On a busy machine, its port is closed well before the process has ended.
     eventually(lambda: not cloud.daemon.alive, what="the daemon is gone", seconds=180)
     assert cli.main(["status", "--state-dir", str(own_state.root)]) == 3
     again = cli.up(own_state, port)
@@ -349,7 +351,7 @@ def begin_cluster(cloud: LocalCloud, name: str, role: str, subnets: list[str]) -
 def test_down_during_a_creation_leaves_nothing(own_state: StateDir, capfd: pytest.CaptureFixture[str]) -> None:
     cloud = LocalCloud(own_state, cli.up(own_state, free_port()))
     role, subnets = new_role(cloud, "interrupted"), create_network(cloud)
-    # A new role takes a moment before EKS may assume it.
+    # EKS can assume a new role only after a delay.
     time.sleep(1.5)
     for name in ("interrupted-1", "interrupted-2"):
         begin_cluster(cloud, name, role, subnets)
@@ -375,8 +377,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("number", range(1, 21))
-def test_eight_clusters_start_and_stop_at_once(crowd: tuple[LocalCloud, str, list[str]], number: int) -> None:
-    """What localcloud/tests/unit/daemon/test_engine.py does without the programs."""
+def test_eight_clusters_start_and_stop_concurrently(crowd: tuple[LocalCloud, str, list[str]], number: int) -> None:
+    """The same as localcloud/tests/unit/daemon/test_clusters.py, with the real programs."""
     cloud, role, subnets = crowd
     names = [f"crowd-{number}-{one}" for one in range(8)]
     with ThreadPoolExecutor(len(names)) as pool:
@@ -386,7 +388,7 @@ def test_eight_clusters_start_and_stop_at_once(crowd: tuple[LocalCloud, str, lis
         recorded = json.loads(cloud.state.file.read_text())["clusters"].values()
         assert {cluster["name"] for cluster in recorded} == set(names)
         assert all(Path(cluster["kubeconfig"]).exists() for cluster in recorded)
-        # etcd, and four of each.
+        # etcd, and four programs of each cluster.
         assert len(read_records(cloud.state.processes)) == 1 + 4 * len(names)
         list(pool.map(lambda name: cloud.client("eks").delete_cluster(name=name), names))
     eventually(lambda: not cloud.client("eks").list_clusters()["clusters"], what="the end of the clusters", seconds=180)
@@ -467,8 +469,8 @@ def test_a_wrong_setting_is_one_clear_line(
     assert not own_state.file.exists()
 
 
-def test_policies_that_ask_for_tls_are_content(local_cloud: LocalCloud) -> None:
-    """AWS is reached by TLS, and what stands for it must not look as if it were not."""
+def test_policies_that_require_tls_allow_requests(local_cloud: LocalCloud) -> None:
+    """AWS endpoints use TLS, so policies that require it must also allow requests to the local cloud."""
     s3 = local_cloud.client("s3")
     s3.create_bucket(Bucket="tls-only", CreateBucketConfiguration={"LocationConstraint": local_cloud.daemon.region})
     deny = {

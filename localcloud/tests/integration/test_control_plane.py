@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bare control plane: what tests of everything else stand on."""
+"""A minimal control plane, which other tests use."""
 
 from __future__ import annotations
 

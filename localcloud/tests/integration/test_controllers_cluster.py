@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The in-cluster controllers at work on a real control plane, in an account that the test makes up."""
+"""The in-cluster controllers on a real control plane, with a fake account."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _load_fake() -> ModuleType:
 
 @dataclass
 class Bench:
-    """A running cluster, its account, and an administrator's client."""
+    """A running cluster, its fake account, and a client with administrator permissions."""
 
     plane: ControlPlane
     cloud: Any
@@ -47,7 +47,7 @@ class Bench:
     controllers: Controllers
 
     def eventually(self, look: Callable[[], Any]) -> Any:
-        """Wait until ``look`` returns something true, and return that."""
+        """Wait until ``look`` returns a true value, and return that value."""
         return eventually(look, _DEADLINE, log=self.ref.directory / "controllers.log")
 
     def nodes(self, group: str) -> list[Object]:
@@ -88,7 +88,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture
 def group(bench: Bench) -> Iterator[str]:
-    """The name of a node group with one node, which is gone after the test."""
+    """The name of a node group with one node, which is deleted after the test."""
     name = f"group{next(_NUMBERS)}"
     bench.cloud.add_group(name, 1)
     bench.eventually(lambda: _ready(bench.nodes(name)) == 1)
@@ -483,7 +483,7 @@ def test_auto_mode_starts_nodes_for_pods_that_fit_nowhere_and_removes_empty_ones
     bench.cloud.cluster_record.pop("computeConfig")
 
 
-# -- the API server goes and comes back
+# -- restart of the API server
 
 
 def test_controllers_survive_a_restart_of_the_api_server(bench: Bench, group: str) -> None:

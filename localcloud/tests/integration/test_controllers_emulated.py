@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The in-cluster controllers in the local cloud, driven by the AWS API alone."""
+"""The in-cluster controllers in the local cloud, with calls of the AWS API only."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def _network(cloud: LocalCloud) -> tuple[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def vpc_and_kube(local_cloud: LocalCloud) -> Iterator[tuple[str, Kube]]:
-    """A cluster with a node group of two, in a VPC with internal load-balancer subnets only."""
+    """A cluster with a node group of two nodes, in a VPC with subnets for internal load balancers only."""
     vpc, subnets = _network(local_cloud)
     control = _role(local_cloud, "controlled-cluster", "eks.amazonaws.com")
     node = _role(local_cloud, "controlled-node", "ec2.amazonaws.com")
-    time.sleep(1.5)  # a new role takes a moment, here as on AWS
+    time.sleep(1.5)  # a new role is effective after a delay, as on AWS
     eks = local_cloud.client("eks")
     eks.create_cluster(name=CLUSTER, roleArn=control, resourcesVpcConfig={"subnetIds": subnets})
     eventually(lambda: eks.describe_cluster(name=CLUSTER)["cluster"]["status"] == "ACTIVE")
@@ -174,7 +174,7 @@ def test_volume_needs_the_driver_and_its_pod_identity(local_cloud: LocalCloud, v
         clusterName=CLUSTER, namespace="kube-system", serviceAccount="ebs-csi-controller-sa", roleArn=role
     )
     eventually(lambda: (kube.get("Pod", "user", "default") or {})["status"].get("phase") == "Running")
-    # Other tests' clusters in the same account have volumes, too.
+    # Clusters of other tests in the same account also have volumes.
     own = [{"Name": f"tag:kubernetes.io/cluster/{CLUSTER}", "Values": ["owned"]}]
 
     def volumes() -> list[tuple[int, str]]:

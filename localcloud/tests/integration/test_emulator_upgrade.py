@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster's life through the AWS API alone: made, upgraded with its nodes, taken down in AWS's order."""
+"""A cluster's lifecycle with calls of the AWS API only: creation, upgrade with nodes, deletion in AWS's order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def code(operation: Callable[..., Any], **arguments: Any) -> str:
 
 
 class Account:
-    """What the test makes, and what it asks of it."""
+    """The resources of the test, and queries of their state."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.eks, self.ec2, self.iam = (cloud.client(service) for service in ("eks", "ec2", "iam"))
@@ -50,7 +50,7 @@ class Account:
         return vpc, subnets
 
     def once_the_role_works(self, create: Callable[[], Any]) -> None:
-        """Create something with a role made a moment ago."""
+        """Create a resource with a new role, with retries until the role is effective."""
 
         def attempt() -> bool:
             try:

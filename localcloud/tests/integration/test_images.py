@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""containerd takes the images made here, and what the roles start in them starts, on a read-only root."""
+"""containerd imports the images that are built here, and the roles' commands start in them, with a read-only root."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
 address = "{0}/socket"
 """
-# What the scripts of the role kafka call besides Kafka's tools.
+# Programs that the scripts of the role kafka use, besides Kafka's tools.
 TOOLS = "cat comm cp date grep head mktemp paste rm sed sha256sum sleep sort tail tr"
-# By repository: what follows the image's entry point, and what comes out.
+# By repository: the arguments of the image's entry point, and the expected output.
 STARTS = {
     "docker.io/apache/kafka": (
         ["bash", "-c", f"id -un && type -P {TOOLS} > /dev/null && cd /opt/kafka && bin/kafka-storage.sh random-uuid"],
@@ -65,7 +65,7 @@ STARTS = {
 
 
 class Containerd:
-    """A containerd of the test's own."""
+    """A containerd process of the test."""
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "socket"
@@ -94,7 +94,7 @@ class Containerd:
 
     def start(self, reference: str, arguments: list[str]) -> str:
         self.ctr("images", "import", archive(reference))
-        # Unlike a kubelet, ctr takes them instead of the entry point, too.
+        # Unlike a kubelet, ctr lets the arguments replace the entry point, too.
         entrypoint = available()[reference].config.entrypoint
         run = self.run("run", "--rm", "--read-only", reference, "test", *entrypoint, *arguments)
         assert run.returncode == 0, run.stderr
@@ -103,7 +103,7 @@ class Containerd:
 
 @pytest.fixture(scope="module")
 def containerd() -> Iterator[Containerd]:
-    # Not in pytest's folder: a socket's path has at most 108 characters.
+    # Not in pytest's directory, because a socket's path is limited to 108 characters.
     with tempfile.TemporaryDirectory(prefix="containerd-") as folder:
         running = Containerd(Path(folder))
         try:
@@ -113,7 +113,7 @@ def containerd() -> Iterator[Containerd]:
             running.process.wait(30)
 
 
-def test_it_is_there_under_its_name_and_digest(containerd: Containerd) -> None:
+def test_it_is_found_by_name_and_digest(containerd: Containerd) -> None:
     path = archive(SANDBOX)
     containerd.ctr("images", "import", path)
     with tarfile.open(path) as opened:

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two clusters with a real node each: what runs on them, what reaches what, and what is left at the end."""
+"""Two clusters with a real node each: pods, network connections, volumes, and cleanup."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ pytestmark = [
 ]
 
 IMAGE = "localcloud.test/web:1"
-# A server that says who asks, with an argument a client that prints what a server says, and with two it fills a disk.
+# A server that returns the client's address; with one argument, a client that prints a response; with two, a program
+# that fills a disk.
 _PROGRAM = """
 package main
 
@@ -94,7 +95,7 @@ func main() {
 
 @dataclass
 class Cluster:
-    """A cluster of the test."""
+    """A cluster of this test."""
 
     name: str
     vpc: str
@@ -118,7 +119,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of an image of one static program."""
+    """The archive of an image with one static program."""
     folder = tmp_path_factory.mktemp("web")
     (folder / "main.go").write_text(_PROGRAM)
     (folder / "go.mod").write_text("module web\n\ngo 1.26.0\n")
@@ -136,14 +137,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 def _left(cloud: LocalCloud) -> list[Path]:
-    """What a local cloud has left of its machines."""
+    """Return the resources that real nodes of a local cloud have left."""
     key = cgroups.key_of(cloud.state.root)
     places = [*cgroups.MOUNT.glob(f"{key}*"), *cgroups.MOUNT.glob(f"*/{key}*"), Path("/run", key)]
     return [*(path for path in [*places, cloud.state.root / "nodes"] if path.exists()), *_loops(cloud.state.root)]
 
 
 def _loops(folder: Path) -> list[Path]:
-    """The files in a folder on which there are loop devices."""
+    """Return the files in a directory that loop devices use."""
     devices = json.loads(execute(["losetup", "--json", "--list", "--output=BACK-FILE"]) or "{}")
     files = [Path(device["back-file"]) for device in devices.get("loopdevices", ())]
     return [file for file in files if file.is_relative_to(folder)]
@@ -157,10 +158,10 @@ def _machines(cloud: LocalCloud) -> list[int]:
 @pytest.fixture(scope="module")
 def clusters(cloud: LocalCloud, image: Path) -> Iterator[list[Cluster]]:
     roles = [_role(cloud, name) for name in ("eks", "ec2", "pods.eks")]
-    time.sleep(1.5)  # a new role takes a moment, here as on AWS
+    time.sleep(1.5)  # a new role is effective after a delay, as on AWS
     made = [_cluster(cloud, name, number, roles) for number, name in enumerate(("hub", "spoke"))]
     for pid in eventually(lambda: pids if len(pids := _machines(cloud)) == 2 else []):
-        # A registry's image would be pulled; no registry has this one.
+        # An image of a registry would be pulled; no registry has this image.
         address = Path(f"/proc/{pid}/root{CONTAINERD_SOCKET}")
         eventually(address.exists)
         execute(["ctr", f"--address={address}", "--namespace=k8s.io", "images", "import", image])
@@ -308,7 +309,7 @@ def _pods(cluster: Cluster, app: str) -> list[Object]:
 
 
 def _ready(cluster: Cluster, app: str, count: int = 1) -> list[Object]:
-    """Wait until that many pods of an app are ready, and no others are there."""
+    """Wait until exactly this number of pods of an app exists, and all are ready."""
 
     def look() -> list[Object]:
         pods = _pods(cluster, app)
@@ -331,7 +332,7 @@ def test_real_node_is_the_node_groups(clusters: list[Cluster]) -> None:
     assert SIMULATED not in labels
     assert (labels["pool"], labels["eks.amazonaws.com/nodegroup"]) == ("general", "general")
     assert labels["node.kubernetes.io/instance-type"] == "m7i.large"
-    # All of the node group's capacity, because all of its real pods are here.
+    # The node has the capacity of the whole node group, because it runs all real pods.
     assert real[0]["status"]["capacity"]["cpu"] == "4"
 
 
@@ -348,12 +349,12 @@ def test_names_services_and_the_api_server(clusters: list[Cluster]) -> None:
     assert clusters[0].run(pod, "http://web")[1].startswith("hello 10.44.")
     log = clusters[0].kube.request("GET", f"api/v1/namespaces/default/pods/{pod}", query=None)
     assert log["status"]["podIP"].startswith("10.44.15.")
-    # 400: it speaks TLS, and so was reached at the Service's address.
+    # The response 400 proves that the TLS server was reached at the Service's address.
     assert clusters[0].run(pod, "http://kubernetes:443")[1] == "Client sent an HTTP request to an HTTPS server."
 
 
 def _volume(cloud: LocalCloud, cluster: Cluster) -> Path:
-    """The file system of the cluster's only volume, as its machine sees it."""
+    """Return the file system of the cluster's only volume, as reported on its node."""
     records = read_records(cloud.state.processes)
     (node,) = (node["metadata"]["name"] for node in cluster.kube.list("Node") if REAL in node["metadata"]["labels"])
     (pid,) = (record.pid for record in records if record.name == f"machine {node}")
@@ -362,7 +363,7 @@ def _volume(cloud: LocalCloud, cluster: Cluster) -> Path:
 
 
 def _sizes(cluster: Cluster) -> dict[str, float]:
-    """What the kubelet says of the claim's volume, in GiB, by the end of the metric's name. At most a minute old."""
+    """Return the kubelet's metrics of the claim's volume in GiB, at most a minute old, by suffix of their name."""
     (node,) = (node["metadata"]["name"] for node in cluster.kube.list("Node") if REAL in node["metadata"]["labels"])
     kubectl = [Binaries().resolve("kubectl"), f"--kubeconfig={cluster.kubeconfig}"]
     lines = execute([*kubectl, "get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics"]).splitlines()
@@ -389,7 +390,7 @@ def test_volume_has_its_size_and_can_be_full(cloud: LocalCloud, clusters: list[C
     assert shutil.disk_usage(folder).free < 1 << 20
     eventually(lambda: _sizes(clusters[0])["available_bytes"] < 0.01)
     (folder / "filler").unlink()
-    # XFS does it in the background.
+    # XFS reserves space in the background.
     eventually(lambda: shutil.disk_usage(folder).free > 900 << 20)
 
 
@@ -425,7 +426,7 @@ def test_network_policies_are_enforced(clusters: list[Cluster]) -> None:
     finally:
         for name in ("closed", "open"):
             kube.delete("NetworkPolicy", name, "default")
-    # Probes go on, whatever policies say.
+    # Policies do not affect probes.
     assert len(_ready(clusters[0], "web", 2)) == 2
 
 
@@ -437,7 +438,7 @@ def test_other_clusters_come_through_peering_and_a_private_name(cloud: LocalClou
     assert service is not None
     host = service["status"]["loadBalancer"]["ingress"][0]["hostname"]
     pod = _ready(spoke, "web", 2)[0]["metadata"]["name"]
-    # The name is known everywhere, and no packet gets there.
+    # All clusters resolve the name, but no packet arrives.
     assert spoke.run(pod, f"http://{host}")[0] == 1
     connection = ec2.create_vpc_peering_connection(VpcId=spoke.vpc, PeerVpcId=hub.vpc)["VpcPeeringConnection"]
     peering = connection["VpcPeeringConnectionId"]
@@ -457,7 +458,7 @@ def test_other_clusters_come_through_peering_and_a_private_name(cloud: LocalClou
     change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
     names.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
     eventually(lambda: spoke.run(pod, "http://web.fleet.internal")[0] == 0)
-    # With the client's own address, as a Network Load Balancer passes it on.
+    # The client's address is preserved, as with a Network Load Balancer.
     assert spoke.run(pod, "http://web.fleet.internal")[1].startswith("hello 10.45.15.")
     own = _pods(hub, "web")[0]["metadata"]["name"]
     assert hub.run(own, "http://web.fleet.internal")[0] == 1

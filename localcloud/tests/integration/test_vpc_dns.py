@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VPC's DNS server as a cluster asks it: through CoreDNS, over UDP and TCP."""
+"""The VPC's DNS server with queries of a cluster: through CoreDNS, over UDP and TCP."""
 
 from __future__ import annotations
 

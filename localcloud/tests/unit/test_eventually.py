@@ -11,7 +11,7 @@ from localcloud.testing import eventually
 
 
 class Clock:
-    """Time that passes only in pauses."""
+    """A fake clock that advances only in pauses."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,15 +38,15 @@ def test_the_first_true_value_is_returned(clock: Clock) -> None:
     assert len(clock.pauses) == 3
 
 
-def test_pauses_grow_to_their_bound(clock: Clock) -> None:
+def test_pauses_increase_to_their_limit(clock: Clock) -> None:
     with pytest.raises(AssertionError):
         eventually(lambda: False, 10, every=0.5)
     assert clock.pauses == sorted(clock.pauses)
     assert (clock.pauses[0], clock.pauses[-1]) == (0.02, 0.5)
-    assert 10 < clock.now <= 10.5, "it looks once more after the end"
+    assert 10 < clock.now <= 10.5, "one more call after the end"
 
 
-def test_what_was_seen_last_is_told(tmp_path: Path) -> None:
+def test_the_last_value_is_reported(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.write_text("x" * 5000 + "cannot bind")
     with pytest.raises(AssertionError) as failed:
@@ -58,7 +58,7 @@ def test_what_was_seen_last_is_told(tmp_path: Path) -> None:
     assert len(said) < 4200
 
 
-def test_given_exceptions_count_as_not_yet_and_are_told() -> None:
+def test_given_exceptions_are_retried_and_reported() -> None:
     answers = iter([ConnectionRefusedError("refused"), "up"])
 
     def look() -> str:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A part of the package imports only the parts below it, nowhere else, and never for a type alone."""
+"""A part of the package imports only parts below it, anywhere in its source, and none for types alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import localcloud
 
 SOURCES = Path(localcloud.__file__).parent
-# From below; README.md says what each is.
+# From the lowest; README.md describes each part.
 PARTS = (
     "model",
     "host",
@@ -36,7 +36,7 @@ def part(path: Path) -> str:
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """The parts that a source imports, wherever in it."""
+    """Return the parts that a source file imports anywhere."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
@@ -51,12 +51,12 @@ def upwards(name: str, tree: ast.Module) -> list[str]:
     return [other for other in imported(tree) if PARTS.index(other) > PARTS.index(name)]
 
 
-def test_all_parts_have_their_place() -> None:
+def test_all_parts_are_in_the_list() -> None:
     assert {part(path) for path in SOURCES.rglob("*.py")} - {"__init__"} == set(PARTS)
 
 
 @pytest.mark.parametrize("path", sorted(SOURCES.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCES)))
-def test_imports_lead_downwards(path: Path) -> None:
+def test_parts_import_only_lower_parts(path: Path) -> None:
     if path != SOURCES / "__init__.py":
         assert upwards(part(path), ast.parse(path.read_text())) == []
 
@@ -71,6 +71,6 @@ def test_imports_lead_downwards(path: Path) -> None:
         "if TYPE_CHECKING:\n    from localcloud.nodes import dns",
     ],
 )
-def test_every_way_to_import_counts(source: str) -> None:
+def test_all_forms_of_imports_are_found(source: str) -> None:
     assert upwards("controllers", ast.parse(source)) == ["nodes"]
     assert upwards("nodes", ast.parse(source)) == []

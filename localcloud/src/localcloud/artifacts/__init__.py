@@ -1,1 +1,1 @@
-"""Programs and container images, which are downloaded or built once and cached."""
+"""Programs and container images that are downloaded or built once and cached."""

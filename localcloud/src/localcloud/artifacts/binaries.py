@@ -1,14 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control-plane programs: found, downloaded or built, in this order.
+"""The programs of the Kubernetes control plane. Sources, in this order:
 
 1. the cache, ``$XDG_CACHE_HOME/dataplatform-fleet/bin/<name>-<version>-<os>-<architecture>``;
-2. ``$KUBEBUILDER_ASSETS`` and ``$PATH``, if the program's own ``--version`` has the right minor;
-3. the official release, its SHA-256 compared with the published one. Kubernetes publishes kubectl for macOS, but
-   the server programs for Linux only: on macOS they are built;
-4. ``go build`` from ``programs/kubernetes/go.mod``, which also is the only place where versions are written.
+2. ``$KUBEBUILDER_ASSETS`` and ``$PATH``, if the program's ``--version`` has the right minor version;
+3. the official release, verified with the published SHA-256. Kubernetes publishes kubectl for macOS, but the server
+   programs for Linux only: on macOS they are built;
+4. ``go build`` from ``programs/kubernetes/go.mod``, which is also the only file with their versions.
 
-``LOCALCLOUD_DOWNLOAD=0`` leaves step 3 out.
+``LOCALCLOUD_DOWNLOAD=0`` disables step 3.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class Program:
-    """Where a program comes from."""
+    """The source of a program."""
 
     module: str
     package: str
@@ -56,7 +56,7 @@ PROGRAMS: Mapping[str, Program] = {
     "kubectl": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubectl", kubernetes=True),
     "kwok": Program("sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 }
-# What real nodes run besides; nothing else needs them.
+# Programs that only real nodes need.
 NODE_PROGRAMS: Mapping[str, Program] = {
     "kubelet": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubelet", kubernetes=True),
     "kube-proxy": Program("k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kube-proxy", kubernetes=True),
@@ -64,15 +64,15 @@ NODE_PROGRAMS: Mapping[str, Program] = {
 
 
 class UnreachableError(Exception):
-    """A download server did not answer."""
+    """A download server did not respond."""
 
 
 class UnpublishedError(Exception):
-    """A release has no checksum, and is not taken without one."""
+    """A release has no checksum and is therefore not used."""
 
 
 class Binaries:
-    """Resolves programs by name; one object remembers whether the internet answered."""
+    """Find programs by name; each object remembers whether the internet is reachable."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Binaries:
         return required_version(self._go_mod, _program(name).module)
 
     def resolve(self, name: str) -> Path:
-        """Return the path of a program, fetching or building it on first use."""
+        """Return the path of a program, downloaded or built on first use."""
         if name not in self._resolved:
             self._resolved[name] = self._resolve(name)
         return self._resolved[name]
@@ -119,7 +119,7 @@ class Binaries:
         if reason:
             self._build(name, target, reason)
 
-    # -- what is installed
+    # -- installed programs
 
     def _installed(self, name: str) -> Path | None:
         wanted = self.version(name).split(".")[:2]
@@ -146,7 +146,7 @@ class Binaries:
     # -- official releases
 
     def _fetch(self, name: str, target: Path) -> str:
-        """Download a release; return why not, or nothing on success."""
+        """Download a release; return the reason of a failure, or nothing on success."""
         if not self._download:
             return "downloads are switched off"
         version = self.version(name)
@@ -191,7 +191,7 @@ class Binaries:
                 shutil.copyfileobj(source, output)
 
     def _published(self, url: str, asset: str) -> str:
-        """Read a checksum file: either the bare digest or ``digest  file`` lines."""
+        """Parse a checksum file: either the digest alone or ``digest  file`` lines."""
         with self._open(url) as answer:
             text = answer.read().decode()
         for line in text.splitlines():
@@ -201,7 +201,7 @@ class Binaries:
         raise UnpublishedError(f"{url} has no checksum of {asset}")
 
     def _github_digest(self, repository: str, tag: str, asset: str) -> str:
-        """Ask GitHub for an asset's digest: kwok's releases carry no checksum files."""
+        """Return an asset's digest from GitHub: kwok's releases have no checksum files."""
         url = f"{self._github_api}/repos/{repository}/releases/tags/{tag}"
         with self._open(url) as answer:
             assets = json.load(answer).get("assets", [])
@@ -253,7 +253,7 @@ class Binaries:
         self._progress(f"Building {name} {version}{patience}")
         flags: list[str] = []
         if program.kubernetes:
-            # Without them the API server calls itself v0.0.0-master.
+            # Without these flags, the version of the API server is v0.0.0-master.
             major, minor = version.split(".")[:2]
             fields = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
             for field, value in fields.items():

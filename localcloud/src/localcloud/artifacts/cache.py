@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is downloaded or built once and kept outside of the checkout."""
+"""The cache of files that are downloaded or built once, outside of the checkout."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def say(message: str) -> None:
 
 
 def system() -> tuple[str, str]:
-    """Return operating system and architecture in Go's words."""
+    """Return operating system and architecture as Go names them."""
     machine = platform.machine()
     return platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 class Cache:
-    """A folder of files, each made by one process while the others wait."""
+    """A directory of files; one process creates a file while other processes wait."""
 
     def __init__(self, directory: Path, progress: Callable[[str], None] = say) -> None:
         self.directory = directory
         self.progress = progress
 
     def get(self, name: str, file_name: str, make: Callable[[Path], None]) -> Path:
-        """Return the file, which ``make`` writes to the path it is given if it is not there yet.
+        """Return the path of a file. If it does not exist, ``make`` writes it to the path that it gets.
 
-        :param name: what the file is called in messages
-        :raises LocalCloudError: the folder cannot be written to, or ``make`` says so
+        :param name: name of the file in messages
+        :raises LocalCloudError: the directory is not writable, or ``make`` raises it
         """
         target = self.directory / file_name
         if target.exists():
@@ -51,13 +51,13 @@ class Cache:
             raise LocalCloudError(f"Cannot create the cache {self.directory}: {error.strerror}") from None
         lock = self.directory / f".{name}.lock"
         with locked(lock, lambda: self.progress(f"Waiting for another process that is getting {name}")):
-            # Another process may have done the work while this one waited.
+            # Another process may have created the file while this process waited.
             if not target.exists():
                 self._make(name, target, make)
         return target
 
     def _make(self, name: str, target: Path, make: Callable[[Path], None]) -> None:
-        # Who holds the lock is alone: what is there, a killed process has left.
+        # The lock is exclusive, so existing temporary files are those of a killed process.
         for left in self.directory.glob(f".{glob.escape(name)}.*{_SCRATCH}"):
             shutil.rmtree(left, ignore_errors=True)
         try:
@@ -65,7 +65,7 @@ class Cache:
                 made = Path(scratch) / name
                 make(made)
                 made.chmod(0o755)
-                # Its name says that it is whole, also after a power failure.
+                # A file with the final name is complete, also after a power failure.
                 flush(made)
                 made.replace(target)
         except OSError as error:
@@ -89,9 +89,9 @@ def go_build(
 ) -> None:
     """Build a static program.
 
-    :param module: folder of the go.mod that pins it
+    :param module: directory of the go.mod that pins it
     :param flags: flags of the linker
-    :raises LocalCloudError: with the compiler's last line
+    :raises LocalCloudError: the build fails; with the compiler's last line
     """
     run = subprocess.run(
         [

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the emulator around ministack's ASGI application."""
+"""ASGI middleware of the emulator around ministack's application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def install(app: App, settings: EmulatorSettings) -> App:
-    """Give the account of ``ministack.app:app`` the behaviour of AWS; call once, in the process that serves it."""
+    """Add the emulator's behaviour to ``ministack.app:app``; call once, in the process that serves it."""
     iam.install()
     ec2.install(settings)
     route53.install()
@@ -42,7 +42,7 @@ def install(app: App, settings: EmulatorSettings) -> App:
 
 
 def _as_secure(scope: Scope) -> Scope:
-    """A request as if it had come by TLS: AWS' endpoints do, and policies ask for it (``aws:SecureTransport``)."""
+    """Return a request marked as TLS: endpoints of AWS use TLS, and policies require it (``aws:SecureTransport``)."""
     return (
         {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
         if scope["type"] == "http"
@@ -64,14 +64,14 @@ _XML_THROTTLING = {"ec2": ("RequestLimitExceeded", 503), "s3": ("SlowDown", 503)
 
 
 class FaultInjector:
-    """Answers a seeded share of AWS API calls with throttling, or with a server error, in the service's own form.
+    """Fails a share of AWS API calls, chosen with a seed, with throttling or server errors in the service's format.
 
-    Only signed requests count: webhooks, health checks and OIDC documents carry no signature and always pass.
+    Only signed requests are affected: webhooks, health checks and OIDC documents have no signature.
     """
 
     def __init__(self, rate: float, seed: int) -> None:
         self._rate = rate
-        self._random = random.Random(seed)  # noqa: S311 - must repeat, need not be secret
+        self._random = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self._lock = threading.Lock()
 
     def next(self, scope: Scope) -> tuple[int, dict[str, str], bytes] | None:
@@ -87,7 +87,7 @@ class FaultInjector:
 
 
 def fault(service: str, *, throttling: bool) -> tuple[int, dict[str, str], bytes]:
-    """A service's throttling or internal error: status, headers, body."""
+    """Return a service's throttling or internal error: status, headers, body."""
     message = "Rate exceeded" if throttling else "Internal server error"
     if service in _QUERY or service in _REST_XML:
         code, status = _XML_THROTTLING.get(service, ("Throttling", 400)) if throttling else ("InternalError", 500)

@@ -39,7 +39,7 @@ READ_ACTION = re.compile(
     r"^(Describe|Get|List|Head|Lookup|Search|Query|Scan|Select|BatchGet|Check|Test|Simulate|Validate|Preview|View"
     r"|Decode|Filter|Estimate|TransactGet)"
 )
-# Not changes, or not of anything a fleet owns.
+# Calls that change nothing, or no resource of a fleet.
 READ_ACTIONS = {
     "AssumeRole",
     "AssumeRoleWithWebIdentity",
@@ -52,7 +52,7 @@ SECRET_NAME = re.compile(
     r"password|secret(?!Id|ARN|Name)|plaintext|privatekey|(session|security|auth|access|bearer|id)token|userdata",
     re.IGNORECASE,
 )
-# SSM's and Lambda's generic names for values that are secret now and then.
+# Generic parameter names of SSM and Lambda whose values can be secret.
 SECRET_BY_ACTION = {("ssm", "PutParameter"): {"Value"}, ("secretsmanager", "PutSecretValue"): {"SecretBinary"}}
 REDACTED = "***"
 MAXIMUM_BODY = 1 << 20
@@ -63,7 +63,7 @@ SERVICE_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "e
 
 @dataclass(frozen=True)
 class Call:
-    """What a request asks for."""
+    """An AWS API call: service, action and parameters of a request."""
 
     service: str
     action: str
@@ -75,7 +75,7 @@ class Call:
 
 
 def parse(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call | None:
-    """Read a request; None if it is not a signed AWS call."""
+    """Parse a request; None if it is not a signed AWS call."""
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers.get("authorization", ""))
     if not scope:
         return None
@@ -94,7 +94,7 @@ def parse(method: str, path: str, query: str, headers: Mapping[str, str], body: 
     action, labels = _rest_action(service, method, path, frozenset(form))
     if service == "s3":
         action = _s3_action(action, copy="x-amz-copy-source" in headers)
-    # The body of an object is not a parameter.
+    # The content of an object is not a parameter.
     content = {} if action in {"PutObject", "UploadPart"} else _json(body) or _xml(body)
     return Call(service, action, {**values, **content, **labels})
 
@@ -113,9 +113,9 @@ def redact(value: Any, service: str = "", action: str = "") -> Any:  # noqa: ANN
 
 
 def resource(action: str, params: Mapping[str, Any], answer: bytes = b"") -> str:
-    """Return what a call is about: the identifier of the noun in the action's name.
+    """Return the resource of a call: the identifier of the noun in the action's name.
 
-    What is created gets its identifier in the answer.
+    A created resource has its identifier in the response.
     """
     noun = re.sub(r"^[A-Z][a-z]+", "", action).lower()
     texts = {name.lower(): value for name, value in params.items() if isinstance(value, str) and value}
@@ -170,7 +170,7 @@ def _element(element: ET.Element) -> Any:  # noqa: ANN401 - JSON
 
 
 def _s3_action(action: str, *, copy: bool) -> str:
-    """Tell operations apart that share method and path."""
+    """Return the operation among those that share method and path."""
     if action in {"PutObject", "CopyObject"}:
         return "CopyObject" if copy else "PutObject"
     if action in {"UploadPart", "UploadPartCopy"}:
@@ -224,7 +224,7 @@ def _required_query(operation: OperationModel) -> frozenset[str]:
 
 
 def _members(operation: OperationModel) -> dict[str, str]:
-    """Return the parameter behind each label of an operation's path."""
+    """Return the parameter of each label in an operation's path."""
     members = operation.input_shape.members if operation.input_shape else {}
     return {
         re.sub(r"[^A-Za-z0-9_]", "_", shape.serialization.get("name", member)): member
@@ -236,18 +236,18 @@ def _members(operation: OperationModel) -> dict[str, str]:
 def _segment(part: str, service: str) -> str:
     if not part.startswith("{"):
         return re.escape(part)
-    # EKS gets principal ARNs, with their slashes, within the path.
+    # Paths of the EKS API contain principal ARNs with slashes.
     greedy = part.endswith("+}") or service == "eks"
     return f"(?P<{re.sub(r'[^A-Za-z0-9_]', '_', part[1:-1].rstrip('+'))}>{'.+?' if greedy else '[^/]+'})"
 
 
 def _has_no_body(answer: Mapping[str, Any]) -> bool:
-    """Tell whether the client has the whole answer with its headers."""
+    """Whether the response has no body, so that it is complete with its headers."""
     return answer.get("status") == 204 or answer.get("headers", {}).get(b"content-length") == b"0"
 
 
 class CallLog:
-    """ASGI middleware. ``principal`` names the caller of an access key."""
+    """ASGI middleware that logs calls. ``principal`` returns the caller of an access key."""
 
     def __init__(self, app: App, file: Path, principal: Callable[[str], tuple[str, str]]) -> None:
         self._app = app
@@ -280,7 +280,7 @@ class CallLog:
                 text.extend(message.get("body", b"")[:MAXIMUM_ANSWER])
             last = message["type"] == "http.response.body" and not message.get("more_body")
             if last or _has_no_body(answer):
-                # Who has the answer may look here next.
+                # A client may read the log as soon as it has the response.
                 record()
             await send(message)
 
@@ -325,5 +325,5 @@ class CallLog:
             with self._lock:
                 append_line(self._file, line)
         except OSError as error:
-            # The call has been carried out, and its caller is to know.
+            # The call has been executed, so its caller gets the response.
             LOG.warning("%s does not have %s:%s: %s", self._file, call.service, call.action, error)

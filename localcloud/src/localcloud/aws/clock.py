@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work that happens later: the states of AWS resources move on by themselves."""
+"""Delayed work: state changes of AWS resources."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ logger = logging.getLogger("localcloud.aws")
 lock = threading.RLock()
 
 
-# Goes on while a laptop sleeps, where there is such a clock.
+# This clock includes suspend, where the operating system has such a clock.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BEGINNING = time.time() - time.clock_gettime(_STEADY)
 
 
 def now() -> float:
-    """Seconds since the epoch, by a clock that does not jump when the machine's is set: waits are measured by it."""
+    """Return seconds since the epoch, for the measurement of waits: changes of the system time have no effect."""
     return _BEGINNING + time.clock_gettime(_STEADY)
 
 
 class Scheduler:
-    """Runs functions after a delay, in the account and region of the request that asked for them."""
+    """Runs functions after a delay, in the account and region of the request that scheduled them."""
 
     def __init__(self) -> None:
         self._queue: list[tuple[float, int, str, str, Callable[[], None]]] = []
@@ -73,7 +73,7 @@ scheduler = Scheduler()
 
 
 def in_background(work: Callable[[], None], name: str) -> None:
-    """Run slow work (a control plane's stop or upgrade) on a thread of its own, in the caller's account and region."""
+    """Run slow work (stop or upgrade of a control plane) in a new thread, in the caller's account and region."""
     account, region = ministack.account_id(), ministack.region()
 
     def run() -> None:

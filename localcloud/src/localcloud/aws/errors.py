@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AWS errors as exceptions, and their form in the EKS protocol."""
+"""AWS errors as exceptions, and their format in the EKS protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 Response = tuple[int, dict[str, str], bytes]
-"""What a ministack service handler answers: status, headers, body."""
+"""The response of a ministack service handler: status, headers, body."""
 
 _STATUS = {
     "AccessDeniedException": 403,

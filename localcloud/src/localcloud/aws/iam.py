@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IAM as EKS sees it: who exists, who may be assumed by whom, and that a new role takes a moment."""
+"""IAM for EKS: principals, trust policies, and the delay until a new role is effective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localcloud.aws import clock, ministack, store
 from localcloud.aws.jsontypes import Json
 
 _seen: dict[str, float] = {}
-"""When a role's trust was last written (role ARN → time), for those written by this process."""
+"""Time of the last change of a role's trust policy by this process, by role ARN."""
 
 
 _VOLUMES = (
@@ -45,10 +45,10 @@ _MANAGED: dict[str, tuple[str, ...]] = {
     "service-role/AmazonEBSCSIDriverPolicyV2": _VOLUMES,
     "service-role/AmazonEFSCSIDriverPolicy": ("elasticfilesystem:*",),
 }
-"""AWS-managed policies that clusters need, with the gist of what they allow."""
+"""AWS managed policies that clusters need, with their main permissions."""
 
 _FAMILIES = ("AmazonEKS", "AmazonEC2ContainerRegistry", "AmazonEBSCSIDriver", "AmazonEFSCSIDriver")
-"""Beginnings of names that the table above is complete for: any other name is a slip."""
+"""Prefixes of names for which the table above is complete: other names with them are invalid."""
 _AWS_POLICY = "arn:aws:iam::aws:policy/"
 
 
@@ -76,7 +76,7 @@ def _attachable_only(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
 
 
 def policy_exists(arn: str) -> bool:
-    """Whether a policy can be attached: one of the account's, or one of AWS's as far as they are known here."""
+    """Whether a policy can be attached: a policy of the account, or a known AWS managed policy."""
     if not arn.startswith(_AWS_POLICY):
         return arn in ministack.policies
     name = arn.removeprefix(_AWS_POLICY).rsplit("/", 1)[-1]
@@ -96,7 +96,7 @@ def _noting(handler: Callable[[Json], Json]) -> Callable[[Json], Json]:
 
 
 def assumable(role_arn: str, service: str, delay: float, actions: Iterable[str] = ("sts:AssumeRole",)) -> bool:
-    """Whether an AWS service can assume the role by now: it exists, trusts the service, and has spread."""
+    """Whether an AWS service can assume the role: it exists, trusts the service, and is effective."""
     role = store.role(role_arn)
     if role is None or clock.now() - _seen.get(role_arn, 0.0) < delay:
         return False
@@ -105,7 +105,7 @@ def assumable(role_arn: str, service: str, delay: float, actions: Iterable[str] 
 
 
 def trusted_actions(role: store.Record, service: str) -> set[str]:
-    """The actions a role's trust policy allows to an AWS service."""
+    """Return the actions that a role's trust policy allows to an AWS service."""
     document = role.get("AssumeRolePolicyDocument") or "{}"
     try:
         policy = json.loads(document) if isinstance(document, str) else document
@@ -121,7 +121,7 @@ def trusted_actions(role: store.Record, service: str) -> set[str]:
 
 
 def principal_exists(arn: str) -> bool:
-    """Whether an IAM principal ARN can be given access: a role or user of this account, or any of another's."""
+    """Whether access can be granted to an IAM principal ARN: an existing role or user, or any in another account."""
     match = re.fullmatch(r"arn:aws[\w-]*:iam::(\d{12}):(root|(role|user)(/.*)?/([^/]+))", arn)
     if not match:
         return False

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The type of decoded JSON, whose shape only the service model knows."""
+"""The type of decoded JSON, whose structure the service model defines."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that the local cloud uses of ministack, whose interface is private: no other module imports it.
+"""The only module that imports ministack, which has no public Python interface.
 
 ministack reads its settings from the environment when it is imported: set them before this module is imported.
-When a version of ministack lacks a name, ``tests/unit/aws/test_ministack.py`` says which.
+``tests/unit/aws/test_ministack.py`` reports names that a version of ministack lacks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localcloud.aws.errors import Response
 
 Record = dict[str, Any]
 Store = MutableMapping[str, Record]
-"""Records by their key, of the account, and where it matters the region, of the request."""
+"""Records by key, of the request's account and, for regional services, of its region."""
 Params = dict[str, list[str]]
 Action = Callable[[Params], Response]
 ServiceHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
@@ -30,13 +30,13 @@ ServiceHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Hook[F: Callable[..., Any]]:
-    """A function of ministack that can be replaced: ministack looks it up by its name whenever it calls it."""
+    """A function of ministack that can be replaced, because ministack looks it up by name for each call."""
 
     module: ModuleType
     name: str
 
     def wrap(self, make: Callable[[F], F]) -> None:
-        """Replace the function by what ``make`` makes of it."""
+        """Replace the function by the result of ``make``."""
         setattr(self.module, self.name, make(getattr(self.module, self.name)))
 
 
@@ -47,21 +47,21 @@ application: Any = app.app
 account_id: Callable[[], str] = responses.get_account_id
 region: Callable[[], str] = responses.get_region
 request_scope: Callable[[str, str], AbstractContextManager[None]] = responses.request_scope
-"""``request_scope(account, region)``: the code inside works in that account and region."""
+"""``request_scope(account, region)``: a context manager that sets account and region."""
 set_account: Callable[[str], None] = responses.set_request_account_id
 run_reentrant: Callable[..., Awaitable[Any]] = concurrency.run_reentrant
-"""Run a function on a thread, so that it can make requests itself."""
+"""Run a function in a thread, so that it can send requests."""
 
 
 def principal(headers: dict[str, str], query: dict[str, list[str]]) -> str | None:
-    """Return the ARN of the role or user whose key signed a request."""
+    """Return the ARN of the role or user that signed a request."""
     identity = iam_evaluator.resolve_caller_identity(router.extract_access_key_id(headers, query))
     arn: str | None = identity["userArn"] if identity else None
     return eks._role_arn_from_assumed_role(arn) or arn
 
 
 def account_of(access_key: str) -> str:
-    """Return the account of a user's or session's access key; empty if it is not known."""
+    """Return the account of a user's or session's access key; empty if it is unknown."""
     return (
         iam_evaluator.find_iam_access_key_account(access_key) or responses._account_from_sts_session(access_key) or ""
     )
@@ -72,7 +72,7 @@ def principal_arn(access_key: str, account: str) -> str:
 
 
 def all_accounts(store: Any) -> list[tuple[tuple[str, Any], Any]]:  # noqa: ANN401 - ministack is untyped
-    """List ``((account, key), record)`` of a store without regions, whatever the request's account."""
+    """List ``((account, key), record)`` of a store without regions, for all accounts."""
     return list(store._data.items())
 
 
@@ -88,9 +88,9 @@ identity_providers: Store = eks._idp_configs
 eks_tags: MutableMapping[str, dict[str, str]] = eks._tags
 eks_requests: Hook[ServiceHandler] = Hook(eks, "handle_request")
 access_entry: Hook[Callable[[str, str, str, str], Record | None]] = Hook(eks, "_access_entry_for_principal")
-"""``(cluster, account, region, principal)``: what the authentication webhook knows of a caller."""
+"""``(cluster, account, region, principal)``: the authentication webhook's result for a caller."""
 identity_providers_changed: Hook[Callable[..., None]] = Hook(eks, "_restart_k3s")
-"""``(cluster, oidc_args, idp_cfg_refs)``: called with the new arguments of k3s and the records to call ACTIVE."""
+"""``(cluster, oidc_args, idp_cfg_refs)``: called with the new arguments of k3s and the records that become ACTIVE."""
 access_policy_rules: MutableMapping[str, list[Record]] = eks._ACCESS_POLICY_RULES
 access_policy_objects: Callable[..., list[Record]] = eks._access_policy_rbac_objects
 """``(cluster, account, region, namespaces)``: a cluster's access policies as RBAC objects."""
@@ -190,7 +190,7 @@ put_lifecycle: Hook[Callable[[str, bytes], Response]] = Hook(s3, "_put_bucket_li
 delete_objects: Hook[Callable[..., Response]] = Hook(s3, "_delete_objects")
 list_versions: Hook[Callable[[str, Record], Response]] = Hook(s3, "_list_object_versions")
 s3_checks: Hook[Callable[..., list[tuple[str, str]]]] = Hook(iam_actions, "s3_additional_checks")
-"""The permissions, as ``(action, resource)``, that a request needs besides the one of its name."""
+"""The permissions, as ``(action, resource)``, that a request needs in addition to that of its action."""
 s3_error: Callable[[str, str, int], Response] = s3._error
 s3_escape: Callable[[str], str] = s3._esc
 s3_parameter: Callable[[Record, str, str], str] = s3._qp
@@ -198,5 +198,5 @@ MALFORMED_XML: str = s3._MALFORMED_XML
 
 
 def s3_refused(action: str, headers: Any, resource: str) -> bool:  # noqa: ANN401 - ministack is untyped
-    """Tell whether the caller may not do something with an object."""
+    """Whether the caller lacks permission for an action on an object."""
     return bool(app._enforce_data_plane("s3", action, headers, {}, "", resource_arn=resource))

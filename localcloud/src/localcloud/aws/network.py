@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cluster is in its VPC: subnets it lies in, its security group, its network interfaces."""
+"""A cluster's resources in its VPC: subnets, security group, network interfaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localcloud.aws.jsontypes import JsonObject
 
 
 def require_subnets(subnet_ids: list[str], *, zones: int = 1) -> str:
-    """The VPC of the subnets. Raises InvalidParameterException if one is missing or they do not fit together."""
+    """Return the VPC of the subnets. Raises InvalidParameterException for missing subnets or a wrong combination."""
     found = []
     for subnet_id in subnet_ids:
         subnet = store.subnets.get(subnet_id)
@@ -45,7 +45,7 @@ def _ec2_error(code: str, message: str) -> AwsError:
 
 
 def create_cluster_security_group(cluster: str, vpc_id: str) -> str:
-    """Make the security group that EKS puts on a cluster's control plane and managed nodes; returns its id."""
+    """Create the security group of a cluster's control plane and managed nodes; return its id."""
     group_id = store.new_id("sg")
     name = f"eks-cluster-sg-{cluster}-{secrets.randbelow(10**9)}"
     everywhere: dict[str, list[JsonObject]] = {
@@ -71,7 +71,7 @@ def create_cluster_security_group(cluster: str, vpc_id: str) -> str:
 
 
 def create_cluster_interfaces(cluster: str, subnet_ids: list[str], group_ids: list[str]) -> list[str]:
-    """Place the control plane's network interfaces in two of the cluster's zones; returns their ids."""
+    """Create the control plane's network interfaces in two of the cluster's zones; return their ids."""
     by_zone: dict[str, store.Record] = {}
     for subnet_id in subnet_ids:
         subnet = store.subnets[subnet_id]
@@ -103,7 +103,7 @@ def create_cluster_interfaces(cluster: str, subnet_ids: list[str], group_ids: li
 
 
 def remove_cluster_network(cluster: store.Record) -> None:
-    """Take away what EKS itself made in the VPC."""
+    """Delete the resources that EKS created in the VPC."""
     for eni_id in cluster.get("_interfaces", []):
         store.network_interfaces.pop(eni_id, None)
     group_id = cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes what could not be created, so that the next run of a playbook creates it."""
+"""Removal of resources whose creation failed, so that the next run of a playbook creates them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from localcloud.aws.eks import clusters, nodegroups
 from localcloud.model import ClusterBackend
 
 NODES_SECONDS = 60.0
-"""How long the nodes of a node group may take to go."""
+"""Seconds to wait until the nodes of a node group are deleted."""
 
 
 def remove_failed(scopes: Iterable[tuple[str, str]], behind: ClusterBackend | None) -> list[str]:
-    """Remove FAILED clusters and CREATE_FAILED node groups; return one line about each.
+    """Delete FAILED clusters and CREATE_FAILED node groups; return one line for each.
 
     :param scopes: accounts and regions
-    :param behind: what runs the clusters' control planes
+    :param behind: the backend of the clusters' control planes
     """
     said = []
     for account, region in sorted(set(scopes)):
@@ -32,7 +32,7 @@ def remove_failed(scopes: Iterable[tuple[str, str]], behind: ClusterBackend | No
                 for group in groups
             ]
             deadline = time.monotonic() + NODES_SECONDS
-            # One that is being deleted cannot be created.
+            # A node group cannot be created while it is being deleted.
             while any(group in store.nodegroups_all.values() for group in groups) and time.monotonic() < deadline:
                 time.sleep(0.1)
     return said
@@ -40,10 +40,10 @@ def remove_failed(scopes: Iterable[tuple[str, str]], behind: ClusterBackend | No
 
 def _line(what: str, status: str, record: store.Record) -> str:
     reasons = "; ".join(_short(issue["message"]) for issue in record.get("health", {}).get("issues", []))
-    return f"{what} was {status} ({reasons or 'no reason given'}): it is removed, for the next run to create"
+    return f"{what} was {status} ({reasons or 'no reason given'}): it is deleted, and the next run creates it"
 
 
 def _short(message: str) -> str:
-    """The first line, and the last of a log that follows."""
+    """Return the first line, and the last line of a log that follows it."""
     first, *rest = message.splitlines() or [""]
     return " ".join([first, *rest[-1:]])

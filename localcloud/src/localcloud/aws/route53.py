@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Route 53 operations that ministack does not answer, and records that Route 53 refuses."""
+"""Route 53 operations that ministack lacks, and records that Route 53 rejects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _change_records(change: Callable[[str, bytes], Response]) -> Callable[[str, 
 
 
 def cname_conflict(records: list[dict[str, Any]]) -> str:
-    """What Route 53 says of a name with a CNAME record and one of another type; empty where there is none.
+    """Return Route 53's error for a name with a CNAME record and a record of another type; empty if there is none.
 
     Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
     """
@@ -64,7 +64,7 @@ def cname_conflict(records: list[dict[str, Any]]) -> str:
 
 
 def get_dnssec(zone_id: str) -> Response:
-    """A hosted zone's DNSSEC status: no zone here is signed, and private zones cannot be."""
+    """Return a hosted zone's DNSSEC status: no zone is signed, and private zones cannot be signed."""
     zone = ministack.zones.get(zone_id)
     headers = {"Content-Type": "text/xml"}
     if zone is None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What S3 refuses or answers otherwise than ministack: lifecycle rules, long deletions, pages of versions."""
+"""Behaviour of S3 that differs from ministack: lifecycle rules, deletion of many objects, pages of versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Query = dict[str, Any]
 Handler = Callable[..., Response]
 
 LONGEST_PAGE = 1000
-"""Of objects that are listed or deleted by one call."""
+"""Maximum number of objects that one call lists or deletes."""
 _ID_LENGTH = 255
 _RULES = 1000
 _ACTIONS = (
@@ -63,7 +63,7 @@ def _delete_objects(deletion: Handler) -> Handler:
 
 def _checks(checks: Callable[..., list[tuple[str, str]]]) -> Callable[..., list[tuple[str, str]]]:
     def additional_checks(method: str, *request: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - of ministack
-        # Each object of a deletion has an answer of its own: delete_permitted() asks for them.
+        # Each object of a deletion has a result of its own: delete_permitted() returns it.
         own = ("s3:DeleteObject", "s3:DeleteObjectVersion")
         return [one for one in checks(method, *request) if method != "POST" or one[0] not in own]
 
@@ -71,7 +71,7 @@ def _checks(checks: Callable[..., list[tuple[str, str]]]) -> Callable[..., list[
 
 
 def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, headers: Mapping[str, str]) -> Response:
-    """Delete the objects that the caller may delete, and answer an error for each of the others.
+    """Delete the objects that the caller may delete, and return an error for each of the others.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
     """
@@ -91,7 +91,7 @@ def delete_permitted(deletion: Handler, bucket: str, root: ElementTree.Element, 
 
 
 def list_versions_of(listing: Handler, bucket: str, query: Query) -> Response:
-    """A page of versions that goes on after a version that was deleted meanwhile, and is never longer than S3's."""
+    """Return a page of versions of at most S3's size, which may start after a version that has been deleted."""
     longest = ministack.s3_parameter(query, "max-keys", "")
     if longest.isdigit() and int(longest) > LONGEST_PAGE:
         query = {**query, "max-keys": [str(LONGEST_PAGE)]}
@@ -102,7 +102,7 @@ def list_versions_of(listing: Handler, bucket: str, query: Query) -> Response:
     known = [one["version_id"] for one in ministack.object_versions.get((bucket, key)) or []]
     if not (key and version) or version in known:
         return listing(bucket, query)
-    # Versions before the marker are those that were listed, and deleted, with it.
+    # Versions before the marker were listed, and deleted, together with it.
     before = {"key-marker": [_just_before(key)], "version-id-marker": [""]}
     status, headers, body = listing(bucket, {**query, **before})
     text = body.decode() if isinstance(body, bytes) else body
@@ -117,7 +117,7 @@ def _just_before(key: str) -> str:
 
 
 def lifecycle_refusal(body: bytes) -> tuple[str, str, int] | None:
-    """Code, message and status with which S3 refuses a lifecycle configuration; None if it takes it.
+    """Return S3's error (code, message and status) for a lifecycle configuration; None if it is valid.
 
     Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html and
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long things take, and how often they go wrong, in the emulated account."""
+"""Durations and error rates of the emulated account."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from localcloud.model import ClusterBackend
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """Durations are seconds. Every one of them is also an environment variable, ``LOCALCLOUD_<NAME>``."""
+    """Settings, with durations in seconds. Each is also an environment variable, ``LOCALCLOUD_<NAME>``."""
 
     cluster_seconds: float = 1.0
-    """CREATING (at least; the control plane's start comes on top) and DELETING of a cluster."""
+    """CREATING (in addition to the start of the control plane) and DELETING of a cluster."""
     update_seconds: float = 1.0
     """UPDATING of a cluster, node group or add-on."""
     nodegroup_seconds: float = 1.0
@@ -25,21 +25,21 @@ class EmulatorSettings:
     nat_seconds: float = 0.5
     """``pending`` and ``deleting`` of a NAT gateway."""
     consistency_delay: float = 1.0
-    """How long a new IAM role, access entry or pod identity association does not work yet."""
+    """Delay until a new IAM role, access entry or pod identity association is effective."""
     throttle_rate: float = 0.0
-    """Share of AWS API calls answered by throttling or a transient server error, 0 to 1."""
+    """Share of AWS API calls that fail with throttling or a transient server error, 0 to 1."""
     seed: int = 0
-    """Makes the sequence of such errors the same in every run."""
+    """Seed of the sequence of such errors."""
     clusters: ClusterBackend | None = None
-    """What runs control planes; without it clusters are ACTIVE at once, and nothing answers behind them."""
+    """The backend of control planes; without it, clusters are ACTIVE immediately and have no API server."""
 
     @classmethod
     def from_env(
         cls, environ: Mapping[str, str] | None = None, clusters: ClusterBackend | None = None
     ) -> EmulatorSettings:
-        """Defaults, changed by ``LOCALCLOUD_FAULTS`` (``rate=0.02,seed=7``) and ``LOCALCLOUD_<NAME>``.
+        """Return the settings: defaults, ``LOCALCLOUD_FAULTS`` (``rate=0.02,seed=7``) and ``LOCALCLOUD_<NAME>``.
 
-        Raises ValueError with the variable's name when a value cannot be read.
+        Raises ValueError with the variable's name for an invalid value.
         """
         env = os.environ if environ is None else environ
         values: dict[str, float | int] = {}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Public parameters of Systems Manager that ministack does not have: the newest EKS node images."""
+"""Public parameters of Systems Manager that ministack lacks: the newest EKS node images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def install() -> None:
 
 
 def node_image_releases() -> dict[str, str]:
-    """The newest release of each node image by the name of its public parameter.
+    """Return the newest release of each node image by the name of its public parameter.
 
     Sources: https://docs.aws.amazon.com/eks/latest/userguide/retrieve-ami-id.html and
     https://docs.aws.amazon.com/eks/latest/userguide/retrieve-ami-id-bottlerocket.html

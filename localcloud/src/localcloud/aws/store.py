@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The records of the emulated account, in ministack's stores.
 
-No answer shows keys that start with ``_``. EKS sub-resources are keyed as ministack keys them, because its
+Responses omit keys that start with ``_``. EKS sub-resources have the keys that ministack gives them, because its
 authentication webhook reads them.
 """
 
@@ -57,7 +57,7 @@ def arn(kind: str, *parts: str) -> str:
 
 
 def children(store: Store, cluster: str, separator: str) -> Iterator[tuple[str, Record]]:
-    """The records of one cluster with their keys, in the order of creation."""
+    """Return the records of one cluster with their keys, in the order of creation."""
     prefix = f"{cluster}{separator}"
     return ((key, record) for key, record in list(store.items()) if key.startswith(prefix))
 
@@ -79,7 +79,7 @@ def pod_identities(cluster: str) -> list[Record]:
 
 
 def set_tags(resource_arn: str, record: Record, values: dict[str, str]) -> None:
-    """Keep a resource's tags where Describe reads them and where the tagging APIs do."""
+    """Store a resource's tags for Describe calls and for the tagging APIs."""
     record["tags"] = dict(values)
     if values:
         tags[resource_arn] = dict(values)
@@ -92,7 +92,7 @@ def public(record: Record) -> Record:
 
 
 def resource_tags(resource_id: str) -> dict[str, str]:
-    """The tags of an EC2 resource."""
+    """Return the tags of an EC2 resource."""
     return {tag["Key"]: tag["Value"] for tag in ec2_tags.get(resource_id) or []}
 
 
@@ -105,7 +105,7 @@ def new_uuid() -> str:
 
 
 def role(role_arn: str) -> Record | None:
-    """The IAM role an ARN of this account names, or None."""
+    """Return the IAM role with an ARN of this account, or None."""
     match = re.fullmatch(rf"arn:aws[\w-]*:iam::{account()}:role(/.*)?/([^/]+)", role_arn)
     found = roles.get(match.group(2)) if match else None
     return found if found is not None and found.get("Arn") == role_arn else None

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests held against the EKS service model that botocore ships: members, types, limits, enums."""
+"""Validation of requests against botocore's EKS service model: members, types, limits, enums."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service_model() -> ServiceModel:
 
 @functools.cache
 def _routes() -> list[tuple[str, re.Pattern[str], OperationModel]]:
-    """Every operation's method and path, the most literal paths first."""
+    """Return the method and path of every operation, the most literal paths first."""
     routes: list[tuple[int, str, re.Pattern[str], OperationModel]] = []
     for name in service_model().operation_names:
         operation = service_model().operation_model(name)
@@ -39,7 +39,7 @@ def _routes() -> list[tuple[str, re.Pattern[str], OperationModel]]:
 
 
 def match(method: str, path: str) -> tuple[OperationModel, dict[str, str]] | None:
-    """The operation a request is for, and its path parameters."""
+    """Return the operation of a request and its path parameters."""
     for route_method, pattern, operation in _routes():
         found = pattern.fullmatch(path) if method == route_method else None
         if found:
@@ -50,7 +50,7 @@ def match(method: str, path: str) -> tuple[OperationModel, dict[str, str]] | Non
 def parameters(
     operation: OperationModel, path: dict[str, str], query: dict[str, list[str]], body: dict[str, Any]
 ) -> dict[str, Any]:
-    """All of a request's parameters under their model names, validated.
+    """Return all parameters of a request with their names in the model, validated.
 
     Raises InvalidParameterException as EKS does, naming the member.
     """

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWS does inside an EKS cluster: nodes, load balancers, volumes and add-ons of a local control plane."""
+"""Controllers that do AWS' work inside an EKS cluster: nodes, load balancers, volumes and add-ons."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def start_controllers(
     machines: RealNodes | None = None,
     node_controller: Callable[[Context], RealNodeController] | None = None,
 ) -> Controllers:
-    """Start the controllers of one cluster on threads of their own.
+    """Start the controllers of one cluster in new threads.
 
-    ``cloud`` is the account around the cluster, by default the emulated one in this process. With ``machines`` the
-    cluster has a real node, whose controller ``node_controller`` makes.
+    ``cloud`` is the cluster's AWS account, by default the emulated account in this process. With ``machines``, the
+    cluster has a real node, whose controller ``node_controller`` creates.
     """
     if cloud is None:
         from localcloud.controllers.emulated import EmulatedCloud  # noqa: PLC0415 - loads the emulator only here

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add-ons: their objects come with the add-on and go with it, and their pods decide about its health."""
+"""Add-ons: installation and deletion of their objects, and their health, which depends on their pods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PREPARED = "localcloud.dataplatform.fleet/prepared"
 
 
 class AddonController:
-    """Keeps the objects that EKS owns in the cluster."""
+    """Applies the objects that EKS manages in the cluster."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -50,7 +50,7 @@ class AddonController:
             self._context.cloud.report_addon(name, self._report(name))
 
     def _prepare(self, cluster: Record, place: manifests.Place) -> None:
-        """Put in place what EKS puts into every new cluster; what became of it later is its owner's business."""
+        """Create the objects that EKS creates in every new cluster; later changes of users are kept."""
         state = f"auto mode {place.auto_mode}"
         if self._prepared == state:
             return
@@ -86,13 +86,13 @@ class AddonController:
         self._missing_since.pop(name, None)
 
     def _installed(self) -> set[str]:
-        """The add-ons whose workloads are in the cluster."""
+        """Return the add-ons whose workloads are in the cluster."""
         workloads = [*self._context.all("Deployment"), *self._context.all("DaemonSet")]
         labels = (workload["metadata"].get("labels", {}).get(manifests.ADDON_LABEL) for workload in workloads)
         return {name for name in labels if name}
 
     def _remove(self, name: str, *, preserve: bool) -> None:
-        """Delete an add-on's objects, or with ``preserve`` leave them to the cluster's users."""
+        """Delete an add-on's objects, or keep them with ``preserve``."""
         self._applied.pop(name, None)
         self._missing_since.pop(name, None)
         if name not in self._installed():
@@ -125,7 +125,7 @@ class AddonController:
         )
 
     def _lacking(self, name: str) -> list[str]:
-        """The add-on's workloads that are not there or have no available pod where they should."""
+        """Return the add-on's workloads that are missing or lack available pods."""
         place = manifests.Place(self._context.ref.region, "")
         lacking = []
         for obj in manifests.addon_objects(name, "", "", place):
@@ -138,7 +138,7 @@ class AddonController:
 
 
 def _available(workload: Object) -> bool:
-    """Whether all the pods a workload should have are there, in its present generation."""
+    """Whether all pods of a workload's current generation are available."""
     status = workload.get("status") or {}
     if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
         return False

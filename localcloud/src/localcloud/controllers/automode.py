@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EKS Auto Mode's compute: nodes appear for pods that fit nowhere and go when they are empty."""
+"""Compute of EKS Auto Mode: adds nodes for unschedulable pods, and removes empty nodes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from localcloud.controllers.nodegroups import Drains, leaves_by_eviction
 
 _COMPUTE = "eks.amazonaws.com/compute-type"
 _DISK_GIB = 80
-# How long a new node is given to take its pods before others are started for them.
+# Seconds to wait until pods are scheduled on a new node before other nodes are started for them.
 _PATIENCE = 15.0
 _MOST_NODES = 50
-# Pods that come within this time of each other share nodes.
+# Pods that are created within this time can share a new node.
 _BATCH = 1.0
 
 
 class AutoModeController:
-    """Starts and stops the nodes of the node pools that EKS keeps itself."""
+    """Starts and stops the nodes of EKS' built-in node pools."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -51,7 +51,7 @@ class AutoModeController:
             self._launch(cluster, pools, pending, nodes)
 
     def _pending(self, nodes: set[str]) -> list[Object]:
-        """Pods that the scheduler could not place and for which no node is on its way."""
+        """Return unschedulable pods for which no node is starting."""
         now = time.monotonic()
         self._nominated = {
             uid: (node, since)
@@ -65,7 +65,7 @@ class AutoModeController:
         ]
 
     def _is_complete(self, pending: list[Object]) -> bool:
-        """Whether no further pod has come for a moment."""
+        """Whether no pod has been created recently."""
         pods = frozenset(pod["metadata"]["uid"] for pod in pending)
         if pods != self._batch[0]:
             self._batch = (pods, time.monotonic())
@@ -104,7 +104,7 @@ class AutoModeController:
                 self._context.event(pod, "Normal", "Nominated", text, "eks-auto-mode/compute")
 
     def _start(self, cluster: Record, launch: scheduling.Launch, subnet: Record) -> str:
-        """Register the node of a launch; Auto Mode names nodes by their instance."""
+        """Register the node of a launch; Auto Mode names nodes after their instance."""
         instance = launch.types[0]
         name = f"i-0{secrets.token_hex(8)}"
         taken = [nodespec.address_of(node) for node in self._context.all("Node")]

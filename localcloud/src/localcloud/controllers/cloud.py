@@ -1,9 +1,9 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controllers need to know of the AWS account around their cluster, and what they tell it.
+"""The interface between the controllers and their cluster's AWS account.
 
-Records have the shapes of the AWS API: ``DescribeCluster``, ``DescribeNodegroup``, ``DescribeAddon``,
+Records have the structures of the AWS API: ``DescribeCluster``, ``DescribeNodegroup``, ``DescribeAddon``,
 ``DescribePodIdentityAssociation``, EC2 ``DescribeSubnets``.
 """
 
@@ -27,11 +27,11 @@ class Issue:
 
 @dataclass(frozen=True)
 class NodegroupReport:
-    """What there is of a node group in the cluster, seen after every step.
+    """The state of a node group in the cluster, reported after every step.
 
-    ``outdated`` counts the nodes that are not what the node group's version, release and instance types ask
-    for; ``image`` is the one they ask for. ``eviction_failed`` ends a version update with
-    ``PodEvictionFailure``; a ``fatal`` issue is why a node group that is being created cannot be.
+    ``outdated`` counts the nodes that do not match the node group's version, release and instance types; ``image`` is
+    the matching image. ``eviction_failed`` ends a version update with ``PodEvictionFailure``; a ``fatal`` issue is the
+    reason why the creation of a node group fails.
     """
 
     desired: int
@@ -46,7 +46,7 @@ class NodegroupReport:
 
 @dataclass(frozen=True)
 class AddonReport:
-    """Whether an add-on's workloads are there and available; ``installed`` is the version that was put there."""
+    """Whether an add-on's workloads exist and are available; ``installed`` is the installed version."""
 
     installed: str
     available: bool
@@ -55,7 +55,7 @@ class AddonReport:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A load balancer a Service asked for."""
+    """The load balancer of a Service."""
 
     name: str
     type: str
@@ -67,7 +67,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Volume:
-    """An EBS volume a claim asked for."""
+    """The EBS volume of a PersistentVolumeClaim."""
 
     zone: str
     size_gib: int
@@ -81,8 +81,8 @@ class Volume:
 
 @dataclass(frozen=True)
 class VpcNetwork:
-    """What real nodes have to know of their cluster's VPC: its block, the addresses of the control plane in it, the
-    blocks to which a subnet has routes over active peering connections, and the private zones it may ask."""
+    """The VPC of real nodes: its CIDR block, the control plane's addresses, the CIDR blocks to which a subnet has
+    routes over active peering connections, and the associated private zones."""
 
     cidr: str
     interfaces: tuple[str, ...]
@@ -92,7 +92,7 @@ class VpcNetwork:
 
 @dataclass(frozen=True)
 class Zone:
-    """The records of a private zone: by name, in lower case without the last dot, addresses or another name."""
+    """The records of a private zone: addresses or another name, by name in lower case without the trailing dot."""
 
     name: str
     addresses: Mapping[str, Sequence[str]]
@@ -103,25 +103,25 @@ class Zone:
 
 
 class Cloud(Protocol):
-    """The account's side. Reads return snapshots; every method may be called from any thread."""
+    """The AWS account. Reads return snapshots; all methods are thread-safe."""
 
     def cluster(self) -> Record | None:
-        """The cluster's record with ``bootstrapSelfManagedAddons`` as it was created; None when it is gone."""
+        """Return the cluster's record, with ``bootstrapSelfManagedAddons`` of its creation; None if it was deleted."""
 
     def nodegroups(self) -> list[Record]:
-        """Node groups, with those being deleted. ``update`` holds the version update in progress, if any:
+        """Return node groups, including those being deleted. ``update`` is the version update in progress, if any:
         ``{"id": ..., "version": ..., "releaseVersion": ..., "force": bool}``."""
 
     def addons(self) -> list[Record]:
-        """Add-ons, with those being deleted; ``preserve`` is true when DeleteAddon asked for it."""
+        """Return add-ons, including those being deleted; ``preserve`` is that of DeleteAddon."""
 
     def pod_identities(self) -> list[Record]: ...
 
     def subnets(self) -> list[Record]:
-        """The subnets of the cluster's VPC, as EC2 describes them, with ``AvailabilityZoneId`` and ``Tags``."""
+        """Return the subnets of the cluster's VPC in EC2's format, with ``AvailabilityZoneId`` and ``Tags``."""
 
     def network(self, subnet_id: str) -> VpcNetwork:
-        """The cluster's VPC as seen from one of its subnets."""
+        """Return the cluster's VPC for nodes in one of its subnets."""
 
     def role_allows(self, role_arn: str, action: str) -> bool:
         """Whether a role exists and one of its policies allows the action on any resource."""
@@ -131,7 +131,7 @@ class Cloud(Protocol):
     def report_addon(self, name: str, report: AddonReport) -> None: ...
 
     def create_load_balancer(self, load_balancer: LoadBalancer) -> None:
-        """Create the load balancer if there is none of its name."""
+        """Create the load balancer unless one with its name exists."""
 
     def delete_load_balancer(self, name: str) -> None: ...
 

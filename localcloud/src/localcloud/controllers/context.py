@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all controllers of one cluster share: the client, the local copies of its objects, the account, the log."""
+"""The shared context of a cluster's controllers: client, informers, account and log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WATCHED = (
 )
 
 
-# Of interest only where packets flow.
+# Watched only for real nodes.
 WATCHED_FOR_MACHINES = ("EndpointSlice", "Namespace", "NetworkPolicy")
 
 
@@ -39,10 +39,10 @@ class RealNodes(Protocol):
     """The volumes of clusters' real nodes."""
 
     def create_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int, file_system: str) -> str:
-        """Make a persistent volume; return where machines see it."""
+        """Create a persistent volume; return its path on real nodes."""
 
     def resize_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int) -> None:
-        """Let a persistent volume grow while it is in use."""
+        """Expand a persistent volume while it is in use."""
 
     def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
         """Remove a persistent volume and its data."""
@@ -53,19 +53,19 @@ class Settings:
     """Durations in seconds."""
 
     tick: float = 1.0
-    """How often the account is looked at when nothing happens in the cluster."""
+    """Interval of reads of the account when there are no events in the cluster."""
     settle: float = 0.2
-    """How long events are collected before the controllers look."""
+    """Time in which events are collected before the controllers reconcile."""
     eviction: float = 60.0
-    """How long a PodDisruptionBudget may hold up the replacement of a node; EKS waits 15 minutes."""
+    """Time in which a PodDisruptionBudget can block the replacement of a node; EKS waits 15 minutes."""
     removal: float = 8.0
-    """How long it may hold up a node that goes for good; EKS waits 15 minutes here, too."""
+    """Time in which it can block the removal of a node; EKS waits 15 minutes, too."""
     join: float = 240.0
-    """How long the nodes of a new node group may take to become ready, also on a busy machine; EKS waits longer."""
+    """Time for the nodes of a new node group to become ready, also on a busy machine; EKS waits longer."""
     auto_mode_idle: float = 30.0
-    """How long an Auto Mode node stays without pods."""
+    """Time until an Auto Mode node without pods is removed."""
     unavailable_grace: float = 45.0
-    """How long an add-on's pods may be missing, where there are nodes, before it counts as unhealthy."""
+    """Time in which an add-on's pods can be missing, if there are nodes, before the add-on is unhealthy."""
 
 
 class Context:
@@ -80,7 +80,7 @@ class Context:
         settings: Settings,
         machines: RealNodes | None = None,
     ) -> None:
-        """With ``machines``, the cluster is to have a real node."""
+        """With ``machines``, the cluster has a real node."""
         self.ref = ref
         self.cloud = cloud
         self.kube = kube
@@ -98,14 +98,14 @@ class Context:
         return self.informers[kind].get(name, namespace)
 
     def subnets(self, ids: Collection[str] | None) -> list[Record]:
-        """The subnets of the cluster's VPC that have these identifiers; all of them if there are none."""
+        """Return the subnets of the cluster's VPC with these identifiers, by default all."""
         return [subnet for subnet in self.cloud.subnets() if not ids or subnet["SubnetId"] in ids]
 
     def auto_mode(self, cluster: Record) -> bool:
         return bool((cluster.get("computeConfig") or {}).get("enabled"))
 
     def event(self, obj: Object, kind: str, reason: str, message: str, source: str) -> None:
-        """Write an Event about an object, counting up the same one as the event recorder does."""
+        """Write an Event about an object; an equal Event gets a higher count, as with client-go's event recorder."""
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -138,7 +138,7 @@ class Context:
 
 
 class Controller(Protocol):
-    """One concern. ``reconcile`` looks at what is there and does the next step; it never waits."""
+    """A controller. ``reconcile`` reads the current state and does the next step; it does not wait."""
 
     def reconcile(self, cluster: Record) -> None: ...
 
@@ -147,11 +147,11 @@ class RealNodeController(Controller, Protocol):
     """The controller of a cluster's real node."""
 
     def close(self) -> None:
-        """Let go of what it holds; the node stays."""
+        """Release resources; the node is kept."""
 
 
 class Backoff:
-    """When something that failed is tried again: after 1, 2, 4 … seconds, at most ``limit``."""
+    """Exponential backoff of retries: 1, 2, 4 … seconds, at most ``limit``."""
 
     def __init__(self, limit: float = 8.0) -> None:
         self._limit = limit
@@ -169,10 +169,10 @@ class Backoff:
 
 
 def guarded(log: logging.Logger, what: str, work: Callable[[], None]) -> None:
-    """Run one step; whatever goes wrong is logged and the next step tries again."""
+    """Run one step; errors are logged, and the next step retries."""
     try:
         work()
     except Unreachable:
-        log.info("%s: the API server does not answer", what)
+        log.info("%s: the API server does not respond", what)
     except Exception:
         log.exception("%s", what)

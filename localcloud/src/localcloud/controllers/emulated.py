@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated AWS account in this process, as the controllers see it."""
+"""The controllers' interface to the emulated AWS account in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from localcloud.controllers.cloud import (
 )
 from localcloud.model import ClusterRef
 
-# Managed policies whose documents the emulator does not have.
+# AWS managed policies whose documents the emulator lacks.
 _VOLUME_POLICIES = (
     "AmazonEBSCSIDriverPolicy",
     "AmazonEBSCSIDriverPolicyV2",
@@ -59,15 +59,15 @@ class EmulatedCloud:
             return [self._nodegroup(record) for record in store.nodegroups(self._ref.name)]
 
     def _nodegroup(self, record: Record) -> Record:
-        """A node group with its update in progress, if that one replaces nodes."""
+        """Return a node group with its update in progress, if the update replaces nodes."""
         shown = {**_shown(record), "update": copy.deepcopy(record.get("_target"))}
-        # EKS does not show what a launch template brings; the nodes have it all the same.
+        # EKS does not return values of a launch template, but nodes have them.
         return {"instanceTypes": record.get("_instanceTypes"), "diskSize": record.get("_diskSize"), **shown}
 
     def addons(self) -> list[Record]:
         with self._account():
             present = {str(record["addonName"]): record for record in store.addons(self._ref.name)}
-            # One that went between two looks is shown once more, because it says whether its objects are to stay.
+            # A deleted add-on is returned once more, because it has the option to preserve its objects.
             gone = [record for name, record in self._addons.items() if name not in present]
             self._addons = present
             return [
@@ -75,7 +75,7 @@ class EmulatedCloud:
             ]
 
     def pod_identities(self) -> list[Record]:
-        """The associations that work by now."""
+        """Return the associations that are effective."""
         with self._account():
             return [
                 _shown(record)
@@ -144,9 +144,9 @@ class EmulatedCloud:
                 record["_issues"] = [_issue(issue) for issue in report.issues]
 
     def create_load_balancer(self, load_balancer: LoadBalancer) -> None:
-        """Make the records AWS would show: the load balancer, its security group, its network interfaces.
+        """Create the records of a load balancer, its security group and its network interfaces.
 
-        A Classic Load Balancer is recorded as a network one: the emulator has no API of the older generation.
+        A Classic Load Balancer is recorded as a Network Load Balancer: the emulator lacks the older API.
         """
         with self._account():
             if any(record["LoadBalancerName"] == load_balancer.name for record in ministack.load_balancers.values()):
@@ -232,7 +232,7 @@ class EmulatedCloud:
         }
 
     def create_volume(self, volume: Volume) -> str:
-        """Create the volume of a claim, or find the one an earlier attempt created."""
+        """Create the volume of a claim, or find the volume of an earlier attempt."""
         with self._account():
             for identifier, known in list(ministack.volumes.items()):
                 tags = store.resource_tags(identifier)
@@ -279,7 +279,7 @@ def _issue(issue: Issue) -> Record:
 
 
 def _peered(subnet_id: str, vpc_id: str) -> Iterator[str]:
-    """The blocks to which a subnet's route table has routes over active peering connections."""
+    """Return the CIDR blocks to which a subnet's route table has routes over active peering connections."""
     tables = [table for table in ministack.route_tables.values() if table["VpcId"] == vpc_id]
     own = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t.get("Associations", []))]
     main = [t for t in tables if any(a.get("Main") for a in t.get("Associations", []))]
@@ -290,7 +290,7 @@ def _peered(subnet_id: str, vpc_id: str) -> Iterator[str]:
 
 
 def _zones(vpc_id: str) -> Iterator[Zone]:
-    """The private zones, of any account, that a VPC is associated with."""
+    """Return the private zones, of any account, that a VPC is associated with."""
     records = dict(ministack.all_accounts(ministack.records))
     for (account, _), zone in ministack.all_accounts(ministack.zones):
         if not zone.get("private") or all(vpc["VPCId"] != vpc_id for vpc in zone.get("vpcs", [])):
@@ -312,7 +312,7 @@ def _host(name: str) -> str:
 
 
 def _documents(role: Record) -> Iterator[Any]:
-    """The policy documents attached to a role."""
+    """Return the policy documents that are attached to a role."""
     yield from (role.get("InlinePolicies") or {}).values()
     for arn in role.get("AttachedPolicies") or []:
         policy = ministack.policies.get(arn) or ministack.aws_policies.get(arn)
@@ -322,7 +322,7 @@ def _documents(role: Record) -> Iterator[Any]:
 
 
 def _effects(document: Any, action: str) -> Iterator[str]:  # noqa: ANN401 - a policy document, as text or parsed
-    """What the statements about an action say. The conditions of permissions are taken as met, of denials as not."""
+    """Yield the effects of statements for an action. Conditions count as met in Allow, and as not met in Deny."""
     try:
         policy = json.loads(document) if isinstance(document, str) else document
     except ValueError:

@@ -1,13 +1,13 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Instance types of the simulated nodes: capacity, pod limit and what the kubelet keeps for itself."""
+"""Instance types of simulated nodes: capacity, pod limit and the kubelet's reservations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# GiB per vCPU of a family. Figures: the EC2 instance type pages.
+# GiB per vCPU of a family. Source: the EC2 instance type pages.
 _FAMILIES: dict[str, tuple[int, str]] = {
     "c5": (2, "amd64"),
     "c6i": (2, "amd64"),
@@ -41,7 +41,7 @@ _BURSTABLE: dict[str, tuple[int, int, int, int]] = {
 }
 _BURSTABLE_FAMILIES = {"t3": "amd64", "t3a": "amd64", "t4g": "arm64"}
 
-# What the hypervisor and the kernel take before the kubelet sees memory: an m5.large reports 7896012Ki of 8 GiB.
+# Memory of the hypervisor and the kernel, which the kubelet does not see: an m5.large reports 7896012Ki of 8 GiB.
 _VISIBLE_MEMORY = 0.942
 _EVICTION_MEMORY_MIB = 100
 
@@ -58,7 +58,7 @@ class InstanceType:
 
 
 def _pods(vcpus: int, interfaces: int, addresses: int) -> int:
-    """One address per interface is its own; two host-network pods need none.
+    """Return the pod limit: an interface uses one of its addresses itself, and two pods use the host network.
 
     Managed node groups cap the result at 110, from 30 vCPU on at 250 (EKS user guide, "Choose an optimal
     Amazon EC2 node instance type").
@@ -87,18 +87,18 @@ INSTANCE_TYPES = _table()
 
 
 def reserved_cpu_millis(vcpus: int) -> int:
-    """CPU the kubelet reserves: 6 % of the first core, 1 % of the second, 0.5 % of two more, 0.25 % of the rest."""
+    """Return the reserved CPU: 6 % of the first core, 1 % of the second, 0.5 % of the next two, then 0.25 %."""
     reserved = 60.0 + (10 if vcpus > 1 else 0) + 5 * max(0, min(vcpus, 4) - 2) + 2.5 * max(0, vcpus - 4)
     return int(reserved)
 
 
 def reserved_memory_mib(max_pods: int) -> int:
-    """Memory the kubelet reserves: 11 MiB for each possible pod and 255 MiB."""
+    """Return the kubelet's memory reservation: 11 MiB for each possible pod and 255 MiB."""
     return 11 * max_pods + 255
 
 
 def capacity(instance: InstanceType, disk_gib: int) -> dict[str, str]:
-    """``status.capacity`` of a node."""
+    """Return ``status.capacity`` of a node."""
     return {
         "cpu": str(instance.vcpus),
         "ephemeral-storage": f"{_disk_kib(disk_gib)}Ki",
@@ -110,7 +110,7 @@ def capacity(instance: InstanceType, disk_gib: int) -> dict[str, str]:
 
 
 def allocatable(instance: InstanceType, disk_gib: int) -> dict[str, str]:
-    """``status.allocatable`` of a node, by the arithmetic of the EKS-optimised images."""
+    """Return ``status.allocatable`` of a node, as computed by the EKS-optimised images."""
     memory = _memory_kib(instance) - 1024 * (reserved_memory_mib(instance.max_pods) + _EVICTION_MEMORY_MIB)
     disk = _disk_kib(disk_gib) * 1024 * 9 // 10 - (1 << 30)
     return {

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small Kubernetes client for the controllers: requests, apply, watches that survive a restart of the API server."""
+"""A small Kubernetes client for the controllers: requests, apply, and watches that tolerate API server restarts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELD_MANAGER = "eks"
 
 
 class Resource(NamedTuple):
-    """Where objects of one kind live in the API."""
+    """The API path of a kind."""
 
     prefix: str
     plural: str
@@ -65,7 +65,7 @@ RESOURCES: dict[str, Resource] = {
 
 
 class ApiError(Exception):
-    """The API server refused: ``status`` is the HTTP code, ``reason`` the Status object's reason."""
+    """An error response of the API server: ``status`` is the HTTP code, ``reason`` the Status object's reason."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(f"{status} {reason}: {message}")
@@ -75,7 +75,7 @@ class ApiError(Exception):
 
 
 class Unreachable(Exception):  # noqa: N818 - a state, not an error of ours
-    """No answer from the API server, for example while it is restarted by a version upgrade."""
+    """The API server does not respond, for example during a restart by a version upgrade."""
 
 
 class Kube:
@@ -115,8 +115,8 @@ class Kube:
     ) -> Object:
         """Send one request.
 
-        :raises ApiError: the server answered with a failure
-        :raises Unreachable: it did not answer
+        :raises ApiError: the server responded with an error
+        :raises Unreachable: the server did not respond
         """
         headers = {**self._headers, "Content-Type": content_type}
         payload = None if body is None else json.dumps(body).encode()
@@ -163,7 +163,7 @@ class Kube:
         return self.request("PATCH", path, body, content_type="application/merge-patch+json")
 
     def delete(self, kind: str, name: str, namespace: str = "", *, grace: int | None = None) -> bool:
-        """Delete an object; whether it was there."""
+        """Delete an object; return whether it existed."""
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
@@ -176,7 +176,7 @@ class Kube:
         return True
 
     def evict(self, name: str, namespace: str) -> bool:
-        """Ask for an eviction; false while a PodDisruptionBudget forbids it."""
+        """Request an eviction; return false if a PodDisruptionBudget blocks it."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
         try:
             self.request("POST", path_of("Pod", name, namespace) + "/eviction", body)
@@ -224,7 +224,7 @@ class Kube:
 
 
 class Informer(threading.Thread):
-    """A local copy of all objects of one kind, kept by list and watch; calls ``changed`` after every event."""
+    """A local copy of all objects of one kind, updated by list and watch; calls ``changed`` after every event."""
 
     def __init__(self, kube: Kube, kind: str, changed: Callable[[], None], log: logging.Logger) -> None:
         super().__init__(name=f"watch-{kind}", daemon=True)
@@ -236,7 +236,7 @@ class Informer(threading.Thread):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._store: dict[tuple[str, str], Object] = {}
-        # How far the watch has told; versions of one kind grow.
+        # The newest version from the watch; versions of one kind increase.
         self._seen = 0
 
     def all(self) -> list[Object]:
@@ -248,9 +248,9 @@ class Informer(threading.Thread):
             return self._store.get((namespace, name))
 
     def remember(self, obj: Object) -> None:
-        """Take over an object just written, so that the next decision does not wait for the watch.
+        """Store an object after a write, so that the next step does not wait for the watch.
 
-        Unless the watch was quicker: it may have told of a later state, for which no other event will come.
+        An object from the watch may be newer and is then kept, because no other event for it would follow.
         """
         with self._lock:
             if _version(obj) > self._seen:
@@ -343,7 +343,7 @@ def _api_error(status: int, data: bytes) -> ApiError:
 
 
 def _material(section: Object, key: str, kubeconfig: Path, scratch: Path) -> str:
-    """The path of a certificate or key that a kubeconfig names or contains."""
+    """Return the path of a certificate or key that a kubeconfig names or contains."""
     if f"{key}-data" in section:
         target = scratch / key
         target.write_bytes(base64.b64decode(section[f"{key}-data"]))

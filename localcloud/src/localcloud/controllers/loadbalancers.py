@@ -1,10 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services of type LoadBalancer: who serves them, on which subnets, and what keeps them pending.
+"""Services of type LoadBalancer: their controller, their subnets, and the reason why they are pending.
 
-Three controllers may serve a Service: the one built into the cloud controller manager, EKS Auto Mode's, and the
-AWS Load Balancer Controller, which somebody has to install.
+Three controllers can serve a Service: the service controller of the cloud controller manager, that of EKS Auto Mode,
+and the AWS Load Balancer Controller, which must be installed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAME_LENGTH = 32
 
 @dataclass(frozen=True)
 class Plan:
-    """A load balancer to be made by the controller that owns ``finalizer``."""
+    """A load balancer that the controller with ``finalizer`` creates."""
 
     finalizer: str
     type: str
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the controller that owns ``finalizer`` cannot serve a Service."""
+    """The reason why the controller with ``finalizer`` cannot serve a Service."""
 
     finalizer: str
     reason: str
@@ -55,7 +55,7 @@ class Refusal:
 
 
 def serving(service: Object, *, auto_mode: bool, controller: bool) -> str | None:
-    """The finalizer of the controller that serves a Service; None where no controller serves it, and it stays pending.
+    """Return the finalizer of the controller that serves a Service; None if there is none and it stays pending.
 
     ``auto_mode``: Auto Mode's load balancing is on; ``controller``: the AWS Load Balancer Controller runs.
     """
@@ -68,12 +68,12 @@ def serving(service: Object, *, auto_mode: bool, controller: bool) -> str | None
     external = _annotation(service, "type") in ("external", "nlb-ip")
     if wanted == CONTROLLER_CLASS or (wanted is None and external):
         return ELBV2 if controller else None
-    # The cloud controller manager passes over Services with a class, and so does Auto Mode over those without.
+    # The cloud controller manager ignores Services with a class, and Auto Mode ignores those without.
     return BUILT_IN if wanted is None and not auto_mode else None
 
 
 def scheme_of(service: Object, finalizer: str) -> str:
-    """The built-in controller is public unless told ``-internal``; the others are internal unless told ``-scheme``."""
+    """Return the scheme: the built-in controller's default is public, that of the others internal."""
     if finalizer == BUILT_IN:
         return INTERNAL if _annotation(service, "internal") not in ("", "false") else INTERNET_FACING
     scheme = _annotation(service, "scheme")
@@ -85,7 +85,7 @@ def scheme_of(service: Object, finalizer: str) -> str:
 def eligible_subnets(
     subnets: Iterable[Record], scheme: str, cluster: str, chosen: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """One subnet for each zone: those the Service names, else those with the scheme's role tag.
+    """Return one subnet for each zone: those that the Service names, else those with the role tag of the scheme.
 
     A subnet tagged for other clusters only is not taken (AWS Load Balancer Controller, "Subnet auto discovery").
     """
@@ -105,7 +105,7 @@ def eligible_subnets(
 def plan(
     service: Object, subnets: Sequence[Record], cluster: str, *, auto_mode: bool, controller: bool
 ) -> Plan | Refusal | None:
-    """What becomes of a Service: a load balancer, a refusal with AWS's words, or nothing."""
+    """Return the result for a Service: a load balancer, an error with AWS's message, or nothing."""
     finalizer = serving(service, auto_mode=auto_mode, controller=controller)
     if finalizer is None:
         return None
@@ -144,7 +144,7 @@ def load_balancer_name(service: Object, finalizer: str, cluster: str) -> str:
 
 
 def dns_name(plan: Plan, region: str) -> str:
-    """The name AWS gives a load balancer: Classic ones and Network ones differ in the order of the domain's parts."""
+    """Return the DNS name of a load balancer; the order of the domain's parts differs for Classic and Network ones."""
     internal = plan.scheme == INTERNAL
     if plan.type == "classic":
         number = int(digest(plan.name, "classic", length=8), 16)
@@ -221,10 +221,10 @@ class LoadBalancerController:
         self._backoff.worked(meta["uid"])
 
     def _release(self, service: Object, held: Sequence[str], *, controller: bool) -> None:
-        """Delete the load balancer of a Service that no longer wants one, then let the Service go."""
+        """Delete the load balancer of a Service that no longer needs it, then remove the finalizer."""
         meta = service["metadata"]
         if ELBV2 in held and not controller:
-            return  # nobody is there to clean up, which leaves the Service hanging, as on AWS
+            return  # no controller removes the finalizer, so the Service is not deleted, as on AWS
         for finalizer in held:
             name = load_balancer_name(service, finalizer, self._context.ref.name)
             self._context.cloud.delete_load_balancer(name)

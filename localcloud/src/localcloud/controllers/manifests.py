@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objects EKS puts into a cluster, by itself and for its add-ons: true in names, images and labels."""
+"""The objects that EKS creates in a cluster and for its add-ons, with their real names, images and labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CRITICAL = [
 
 @dataclass(frozen=True)
 class Place:
-    """What an add-on's objects depend on beside its own version and configuration."""
+    """The inputs of an add-on's objects besides its version and configuration."""
 
     region: str
     dns_ip: str
@@ -36,12 +36,12 @@ class Place:
 
 
 def dns_ip(service_cidr: str) -> str:
-    """The address of the cluster's DNS: the tenth of the Service range."""
+    """Return the address of the cluster's DNS Service: the tenth of the Service CIDR."""
     return str(ipaddress.ip_network(service_cidr)[10])
 
 
 def cluster_objects() -> list[Object]:
-    """What every EKS cluster has from the start; gp2 is not the default class since 1.30."""
+    """Return the objects of every new EKS cluster; gp2 is not the default class since 1.30."""
     return [
         kube_object(
             "StorageClass",
@@ -56,12 +56,12 @@ def cluster_objects() -> list[Object]:
 
 
 def auto_mode_objects() -> list[Object]:
-    """What Auto Mode adds: its volume driver and the class of its load balancers for Ingress is the user's."""
+    """Return the objects of Auto Mode: its volume driver. Users create the class of its load balancers for Ingress."""
     return [csi_driver("ebs.csi.eks.amazonaws.com")]
 
 
 def self_managed_objects(kubernetes: str, place: Place) -> list[Object]:
-    """Networking as EKS installs it without add-ons, unless ``bootstrapSelfManagedAddons`` is false."""
+    """Return the self-managed network add-ons, which EKS installs unless ``bootstrapSelfManagedAddons`` is false."""
     return [
         *_coredns("v1.13.2-eksbuild.4", {}, place),
         *_kube_proxy(f"v{kubernetes}.0-eksbuild.2", {}, place),
@@ -70,7 +70,7 @@ def self_managed_objects(kubernetes: str, place: Place) -> list[Object]:
 
 
 def addon_objects(name: str, version: str, values: str, place: Place) -> list[Object]:
-    """The objects of an add-on in one version and configuration; none for add-ons that are not played."""
+    """Return the objects of an add-on in one version and configuration; none for add-ons that are not emulated."""
     build = _BUILDERS.get(name)
     if build is None:
         return []
@@ -98,7 +98,7 @@ def _coredns(version: str, settings: Object, place: Place) -> list[Object]:
         resources=settings.get("resources"),
         container=_COREDNS_CONTAINER,
         pod={
-            # Of names outside of the cluster it asks the VPC's server.
+            # It forwards queries for names outside of the cluster to the VPC's server.
             "dnsPolicy": "Default",
             "volumes": [
                 {
@@ -259,7 +259,7 @@ def _ebs_csi(version: str, settings: Object, place: Place) -> list[Object]:
 
 
 def _metrics_server(version: str, settings: Object, place: Place) -> list[Object]:
-    """Without its APIService: no kubelet here has metrics, and one that does not answer breaks discovery."""
+    """Return the objects without the APIService: kubelets have no metrics here, and it would break discovery."""
     labels = {"app.kubernetes.io/instance": "metrics-server", "app.kubernetes.io/name": "metrics-server"}
     workload = Workload(
         "metrics-server",
@@ -279,7 +279,7 @@ def _metrics_server(version: str, settings: Object, place: Place) -> list[Object
 
 
 def _generic(name: str, repository: str, controllers: str, nodes: str = "", account: str = "") -> Any:  # noqa: ANN401
-    """A builder for an add-on of which only the pods matter here."""
+    """Return a builder of an add-on that needs only its pods here."""
 
     def build(version: str, settings: Object, place: Place) -> list[Object]:
         labels = {"app.kubernetes.io/name": name}

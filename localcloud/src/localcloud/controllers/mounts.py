@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods that name ConfigMaps or Secrets which do not exist: the kubelet would not start their containers."""
+"""Pods that refer to missing ConfigMaps or Secrets, whose containers a kubelet does not start."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from localcloud.controllers.context import Backoff, Context, guarded
 from localcloud.controllers.kube import Object
 from localcloud.controllers.nodespec import SIMULATED
 
-# kwok starts a pod that names ConfigMaps or Secrets once it says "ready".
+# kwok starts a pod with references to ConfigMaps or Secrets once this annotation is "ready".
 MOUNTS = "localcloud.dataplatform.fleet/mounts"
-# Every pod's volume with its service account's token has it, and the controller manager makes it in time.
+# In every pod's volume with the service account token; the controller manager creates it in time.
 _ROOT_CA = "kube-root-ca.crt"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An object that a pod cannot start without; ``volume`` names the volume made of it, if it is one."""
+    """An object that a pod needs to start; ``volume`` is the name of its volume, if it is mounted."""
 
     kind: str
     name: str
@@ -30,7 +30,7 @@ class Reference:
     optional: bool = False
 
     def complaint(self) -> tuple[str, str]:
-        """Reason and message of the kubelet's Event."""
+        """Return reason and message of the kubelet's Event."""
         absent = f'{self.kind.lower()} "{self.name}" not found'
         if self.volume:
             return "FailedMount", f'MountVolume.SetUp failed for volume "{self.volume}" : {absent}'
@@ -38,7 +38,7 @@ class Reference:
 
 
 def references(pod: Object) -> list[Reference]:
-    """The ConfigMaps and Secrets of a pod's volumes and environment."""
+    """Return the ConfigMaps and Secrets of a pod's volumes and environment."""
     spec = pod["spec"]
     found = [reference for volume in spec.get("volumes") or [] for reference in _of_volume(volume)]
     for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
@@ -65,7 +65,7 @@ def _of_source(source: Object, config_map: str, secret: str) -> Iterator[Referen
 
 
 class MountController:
-    """Holds up pods on simulated nodes until what they name is there."""
+    """Delays pods on simulated nodes until the objects that they refer to exist."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -79,7 +79,7 @@ class MountController:
                     guarded(self._context.log, f"pod {pod['metadata']['name']}", partial(self._look, pod, named))
 
     def _starts(self, pod: Object) -> bool:
-        """Whether a pod is about to start on a simulated node."""
+        """Whether a pod is scheduled on a simulated node and not started."""
         meta = pod["metadata"]
         if pod.get("status", {}).get("phase") != "Pending" or "deletionTimestamp" in meta:
             return False
@@ -89,7 +89,7 @@ class MountController:
         return node is not None and SIMULATED in node["metadata"].get("annotations", {})
 
     def _look(self, pod: Object, named: list[Reference]) -> None:
-        """Let a pod start, or say what it waits for."""
+        """Allow a pod to start, or report the missing object."""
         meta = pod["metadata"]
         missing = [
             reference
@@ -110,7 +110,7 @@ class MountController:
             self._explain(pod, missing[0])
 
     def _explain(self, pod: Object, reference: Reference) -> None:
-        """Show why the containers wait, where an environment variable cannot be filled."""
+        """Set the waiting reason of containers whose environment variables cannot be set."""
         meta = pod["metadata"]
         statuses = pod.get("status", {}).get("containerStatuses") or []
         text = reference.complaint()[1].removeprefix("Error: ")

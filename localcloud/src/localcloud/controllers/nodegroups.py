@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Managed node groups: as many simulated nodes as the account asks for, replaced as EKS replaces them."""
+"""Managed node groups: the requested number of simulated nodes, with EKS' rolling updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.controllers.kube import ApiError, Object
 
 
 class Drains:
-    """Drains of nodes in progress: cordon, evict, remove the node once its pods are gone."""
+    """Drains of nodes in progress: cordon, evict, and delete the node when it has no pods."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -31,9 +31,9 @@ class Drains:
         return name in self._since and time.monotonic() - self._since[name] > limit
 
     def step(self, node: Object, *, force_after: float | None) -> bool:
-        """Do the next step of a drain; true when the node is gone.
+        """Do the next step of a drain; return true when the node is deleted.
 
-        Pods that a PodDisruptionBudget keeps are removed all the same after ``force_after`` seconds, if given.
+        Pods that a PodDisruptionBudget protects are deleted after ``force_after`` seconds, if it is set.
         """
         name = node["metadata"]["name"]
         now = time.monotonic()
@@ -50,7 +50,7 @@ class Drains:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a node and what is left on it, as when its instance ends."""
+        """Delete a node and its remaining pods, as when its instance is terminated."""
         self._context.kube.delete("Node", name)
         self._context.informers["Node"].forget(name)
         for pod in self._pods(name):
@@ -59,7 +59,7 @@ class Drains:
         self._asked.pop(name, None)
 
     def give_up(self, node: Object) -> None:
-        """Make a node schedulable again."""
+        """Cancel a drain and uncordon the node."""
         name = node["metadata"]["name"]
         self._since.pop(name, None)
         self._asked.pop(name, None)
@@ -85,7 +85,7 @@ class Drains:
 
 
 class NodegroupController:
-    """Brings the nodes of every managed node group to what its record asks for."""
+    """Reconciles the nodes of every managed node group with its record."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -100,7 +100,7 @@ class NodegroupController:
         nodes: dict[str, list[Object]] = {}
         for node in self._context.all("Node"):
             name = node["metadata"].get("labels", {}).get(nodespec.NODEGROUP)
-            # A real node is there besides those that the node group asks for.
+            # A real node is additional to the desired size of the node group.
             if name and not nodespec.is_real(node):
                 nodes.setdefault(name, []).append(node)
         for name, group in groups.items():
@@ -111,12 +111,12 @@ class NodegroupController:
     def _one(self, group: Record, nodes: list[Object]) -> None:
         name = str(group["nodegroupName"])
         if group["status"] == "CREATE_FAILED":
-            return  # its nodes and the reason stay to be looked at until it is deleted
+            return  # its nodes and the reason are kept for inspection until it is deleted
         report = self._shrink(name, nodes) if group["status"] == "DELETING" else self._bring(group, nodes)
         self._context.cloud.report_nodegroup(name, report)
 
     def _connect(self) -> None:
-        """Tell nodes that there is a network plugin."""
+        """Mark nodes as having a network plugin."""
         for node in self._context.all("Node"):
             meta = node["metadata"]
             if nodespec.NODEGROUP in meta.get("labels", {}) and nodespec.NETWORK not in meta.get("annotations", {}):
@@ -163,7 +163,7 @@ class NodegroupController:
         )
 
     def _never_ready(self, group: Record, nodes: list[Object]) -> Issue | None:
-        """Why a new node group fails: its nodes have had their time and are not ready."""
+        """Return why a new node group fails: its nodes are not ready within the time limit."""
         name = str(group["nodegroupName"])
         late = [node for node in nodes if not nodespec.is_ready(node)]
         if group["status"] != "CREATING" or not late:
@@ -185,14 +185,14 @@ class NodegroupController:
         for node in order[: max(0, len(nodes) - desired)]:
             self._drains.step(node, force_after=self._context.settings.removal)
         for node in order[max(0, len(nodes) - desired) :]:
-            # The desired size rose again while the node was being emptied.
+            # The desired size increased again during the drain.
             if node["metadata"]["name"] in self._drains:
                 self._drains.give_up(node)
 
     def _replace(self, group: Record, nodes: list[Object], outdated: list[Object], desired: int) -> int:
-        """One step of a rolling replacement; returns how many nodes there should be meanwhile.
+        """Do one step of a rolling update; return the desired number of nodes during it.
 
-        New nodes come first; once they are Ready, as many old ones as the update config allows are emptied.
+        New nodes are added first. Once they are Ready, old nodes are drained, as many as the update config allows.
         """
         current = [node for node in nodes if node not in outdated]
         surplus = max(0, len(nodes) - desired)
@@ -208,7 +208,7 @@ class NodegroupController:
         return 0
 
     def _failure(self, group: Record, outdated: list[Object]) -> Issue | None:
-        """Why the replacement that the group asks for failed, until it asks for another one."""
+        """Return why the group's current update failed."""
         name = str(group["nodegroupName"])
         update = group.get("update") or {}
         asked = f"{update.get('id', '')} {nodespec.image_id(group)}"
@@ -225,7 +225,7 @@ class NodegroupController:
         return Issue("PodEvictionFailure", text, tuple(stuck or [n["metadata"]["name"] for n in outdated]))
 
     def _abandon(self, nodes: list[Object], current: list[Object], desired: int) -> None:
-        """After a failed replacement: old nodes take pods again, the extra new ones go."""
+        """Roll back a failed update: uncordon old nodes and delete the surplus new nodes."""
         surplus = nodespec.scale_in_order(current)[: max(0, len(nodes) - desired)]
         for node in nodes:
             if node in surplus:
@@ -260,7 +260,7 @@ class NodegroupController:
 
 
 def leaves_by_eviction(pod: Object) -> bool:
-    """Whether a drain waits for a pod: not for DaemonSets' pods, not for finished ones."""
+    """Whether a drain waits for a pod: it ignores pods of DaemonSets and finished pods."""
     owners = pod["metadata"].get("ownerReferences") or []
     finished = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
     return not finished and not any(owner["kind"] == "DaemonSet" for owner in owners)

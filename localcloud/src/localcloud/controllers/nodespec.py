@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Node objects EKS would register, as pure functions of the node group's record."""
+"""The Node objects of managed nodes, as pure functions of the node group's record."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Record = dict[str, Any]
 Object = dict[str, Any]
 
 SIMULATED = "kwok.x-k8s.io/node"
-# The label of nodes that run pods for real.
+# The label of real nodes.
 REAL = "localcloud.dataplatform.fleet/real"
 NODEGROUP = "eks.amazonaws.com/nodegroup"
 IMAGE = "eks.amazonaws.com/nodegroup-image"
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 ZONE = "topology.kubernetes.io/zone"
-# The DaemonSets that bring a network plugin to nodes.
+# The DaemonSets that install a network plugin on nodes.
 NETWORK_PLUGINS = ("aws-node", "calico-node", "cilium")
-# "ready" once the cluster has a network plugin: only then does kwok make the node ready.
+# "ready" if the cluster has a network plugin, which is kwok's condition for a ready node.
 NETWORK = "localcloud.dataplatform.fleet/network"
-# What of a node's labels and taints came from its node group: a change of the group is what differs from it.
+# A node's labels and taints from its node group, to detect changes of the group.
 MANAGED = "localcloud.dataplatform.fleet/managed"
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -44,7 +44,7 @@ _NOT_READY = {
 
 
 def digest(*parts: str, length: int) -> str:
-    """A stable hexadecimal name of the parts."""
+    """Return a stable hexadecimal hash of the parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
 
 
@@ -53,12 +53,12 @@ def instance_types(nodegroup: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_types(nodegroup: Mapping[str, Any]) -> list[str]:
-    """Instance types of a node group that are not in the table."""
+    """Return the instance types of a node group that are not in the table."""
     return [name for name in instance_types(nodegroup) if name not in INSTANCE_TYPES]
 
 
 def target(nodegroup: Mapping[str, Any]) -> tuple[str, str]:
-    """Version and release the nodes should have; an update in progress decides before the record."""
+    """Return the nodes' desired version and release; an update in progress overrides the record."""
     update = nodegroup.get("update") or {}
     version = update.get("version") or nodegroup.get("version") or ""
     release = update.get("releaseVersion") or nodegroup.get("releaseVersion") or ""
@@ -66,7 +66,7 @@ def target(nodegroup: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def image_id(nodegroup: Mapping[str, Any]) -> str:
-    """An AMI id that changes when type or release of the image change."""
+    """Return an AMI id that depends on the type and release of the image."""
     version, release = target(nodegroup)
     template = nodegroup.get("launchTemplate") or {}
     parts = (str(nodegroup.get("amiType", "")), version, release, str(template.get("version", "")))
@@ -74,20 +74,20 @@ def image_id(nodegroup: Mapping[str, Any]) -> str:
 
 
 def kubelet_version(version: str, release: str) -> str:
-    """``v1.36.2-eks-…`` of release ``1.36.2-20261109``; patch 0 while no release is named."""
+    """Return ``v1.36.2-eks-…`` for release ``1.36.2-20261109``; patch 0 without a release."""
     patch = release.split("-", 1)[0]
     number = patch if patch.startswith(f"{version}.") else f"{version}.0"
     return f"v{number}-eks-{digest(number, length=7)}"
 
 
 def node_name(address: str, region: str) -> str:
-    """The private DNS name EC2 gives an address."""
+    """Return EC2's private DNS name of an address."""
     domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
     return f"ip-{address.replace('.', '-')}.{domain}"
 
 
 def free_address(cidr: str, taken: Iterable[str], seed: str) -> str:
-    """An address of the subnet that is not taken; AWS keeps the first four and the last one."""
+    """Return a free address of the subnet; AWS reserves the first four and the last one."""
     network = ipaddress.ip_network(cidr)
     usable = network.num_addresses - 5
     used = set(taken)
@@ -100,20 +100,20 @@ def free_address(cidr: str, taken: Iterable[str], seed: str) -> str:
 
 
 def block_of(subnet_cidr: str) -> ipaddress.IPv4Network:
-    """The part of a subnet for the pods and load balancers of a real node: its last 256 addresses or upper half."""
+    """Return a real node's block for pods and load balancers: the subnet's last 256 addresses or upper half."""
     subnet = ipaddress.IPv4Network(subnet_cidr)
     prefix = max(24, subnet.prefixlen + 1)
     return ipaddress.IPv4Network((int(subnet.broadcast_address) - 2 ** (32 - prefix) + 1, prefix))
 
 
 def next_subnet(subnets: Sequence[Record], zones: Iterable[str]) -> Record:
-    """The subnet of the zone with the fewest nodes, as an Auto Scaling group balances."""
+    """Return the subnet of the zone with the fewest nodes, like an Auto Scaling group."""
     count = Counter(zones)
     return min(subnets, key=lambda subnet: (count[subnet["AvailabilityZone"]], subnet["AvailabilityZone"]))
 
 
 def scale_in_order(nodes: Sequence[Object]) -> list[Object]:
-    """Nodes in the order a smaller desired size takes them: fullest zone first, cordoned and oldest before others."""
+    """Return nodes in the order of a scale-in: zone with most nodes first, cordoned and oldest before others."""
     rest = list(nodes)
     order: list[Object] = []
     while rest:
@@ -150,7 +150,7 @@ def is_real(node: Object) -> bool:
 
 
 def taints(nodegroup: Mapping[str, Any]) -> list[Object]:
-    """The node group's taints in Kubernetes' spelling."""
+    """Return the node group's taints in the format of Kubernetes."""
     return [
         {"key": t["key"], "effect": _EFFECTS[t["effect"]], **({"value": t["value"]} if t.get("value") else {})}
         for t in nodegroup.get("taints") or []
@@ -158,7 +158,7 @@ def taints(nodegroup: Mapping[str, Any]) -> list[Object]:
 
 
 def managed(nodegroup: Mapping[str, Any]) -> str:
-    """The labels and taints a node group gives its nodes, as kept on each node."""
+    """Return a node group's labels and taints, in the format of the record on each node."""
     return json.dumps({"labels": given_labels(nodegroup), "taints": taints(nodegroup)}, sort_keys=True)
 
 
@@ -167,9 +167,9 @@ def given_labels(nodegroup: Mapping[str, Any]) -> dict[str, str]:
 
 
 def config_patch(node: Object, nodegroup: Mapping[str, Any]) -> Object | None:
-    """The merge patch a changed node group means for a node it has already; None when nothing changed.
+    """Return the merge patch of an existing node for its changed node group; None without changes.
 
-    What was changed by hand on the node is left alone, as EKS does, until the node group itself changes.
+    As on EKS, manual changes of the node are kept until the node group changes.
     """
     meta = node["metadata"]
     before = meta.get("annotations", {}).get(MANAGED, "")
@@ -190,13 +190,13 @@ def config_patch(node: Object, nodegroup: Mapping[str, Any]) -> Object | None:
 def merge_labels(
     current: Mapping[str, str], previous: Iterable[str], wanted: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """The merge patch that takes a node group's labels from ``previous`` to ``wanted``, others untouched."""
+    """Return the merge patch that changes a node group's labels from ``previous`` to ``wanted``; others are kept."""
     removed: dict[str, str | None] = {key: None for key in previous if key not in wanted and key in current}
     return removed | {key: value for key, value in wanted.items() if current.get(key) != value}
 
 
 def merge_taints(current: Sequence[Object], previous: Iterable[str], wanted: Sequence[Object]) -> list[Object]:
-    """The node's new taints: the node group's ``wanted`` ones for its ``previous`` ones; taints others set stay."""
+    """Return the node's new taints: the node group's ``wanted`` taints replace ``previous`` ones; others are kept."""
     replaced = set(previous) | {taint_id(taint) for taint in wanted}
     return [taint for taint in current if taint_id(taint) not in replaced] + list(wanted)
 
@@ -210,7 +210,7 @@ def os_image(ami_type: str) -> str:
 
 
 def base_labels(instance: InstanceType, subnet: Record, region: str, hostname: str) -> dict[str, str]:
-    """Labels every EC2 node has: the kubelet's and the cloud controller manager's."""
+    """Return the labels that the kubelet and the cloud controller manager set on every EC2 node."""
     zone = subnet["AvailabilityZone"]
     labels = {
         "beta.kubernetes.io/arch": instance.architecture,
@@ -246,7 +246,7 @@ def node_object(
     kubelet: str,
     image: str,
 ) -> Object:
-    """A Node as the kubelet would register it, with the marks that put it under kwok."""
+    """Return a Node as the kubelet registers it, with the annotation that makes kwok manage it."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -291,7 +291,7 @@ def node_object(
 
 
 def nodegroup_node(nodegroup: Record, subnet: Record, region: str, *, instance_id: str, taken: Iterable[str]) -> Object:
-    """The next node of a managed node group in a subnet."""
+    """Return the next node of a managed node group in a subnet."""
     instance = INSTANCE_TYPES[instance_types(nodegroup)[0]]
     address = free_address(subnet["CidrBlock"], taken, instance_id)
     name = node_name(address, region)
@@ -326,13 +326,13 @@ def nodegroup_node(nodegroup: Record, subnet: Record, region: str, *, instance_i
 
 
 def is_outdated(node: Object, nodegroup: Record) -> bool:
-    """Whether a node has another image or type than its node group asks for."""
+    """Whether a node's image or type differs from its node group."""
     labels = node["metadata"].get("labels", {})
     return labels.get(IMAGE) != image_id(nodegroup) or labels.get(INSTANCE_TYPE) not in instance_types(nodegroup)
 
 
 def surge(nodegroup: Mapping[str, Any], count: int) -> int:
-    """How many nodes a version update may replace at once (``updateConfig``; one by default)."""
+    """Return how many nodes a version update can replace at once (``updateConfig``; by default one)."""
     config = nodegroup.get("updateConfig") or {}
     if config.get("maxUnavailablePercentage"):
         return max(1, count * int(config["maxUnavailablePercentage"]) // 100)

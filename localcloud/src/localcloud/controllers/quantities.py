@@ -15,9 +15,9 @@ _UNITS: dict[str, int] = {unit: 1000**power for power, unit in enumerate("kMGTPE
 
 
 def parse(quantity: str | float) -> Fraction:
-    """A quantity as a number.
+    """Parse a quantity as a number.
 
-    :raises ValueError: it is none
+    :raises ValueError: it is not a quantity
     """
     match = _QUANTITY.fullmatch(str(quantity))
     if not match:
@@ -31,10 +31,10 @@ def parse(quantity: str | float) -> Fraction:
 
 
 def bytes_of(quantity: str | float) -> int:
-    """A quantity of memory or storage in bytes, rounded up."""
+    """Return a quantity of memory or storage in bytes, rounded up."""
     return -int(-parse(quantity) // 1)
 
 
 def millis_of(quantity: str | float) -> int:
-    """A quantity of CPU in thousandths of a core, rounded up."""
+    """Return a quantity of CPU in thousandths of a core, rounded up."""
     return -int(-(parse(quantity) * 1000) // 1)

@@ -24,7 +24,7 @@ from localcloud.model import ClusterRef
 
 
 class Controllers:
-    """All controllers of one cluster: one thread that decides, one that watches for each kind of object."""
+    """All controllers of one cluster: one thread that reconciles, and one watch thread for each kind."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Controllers:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the controllers; what they made stays."""
+        """Stop the controllers; the objects that they created are kept."""
         self._stopped.set()
         self._context.wake.set()
         for informer in self._context.informers.values():
@@ -78,7 +78,7 @@ class Controllers:
                     return
         while not self._stopped.is_set():
             self._context.wake.wait(self._settings.tick)
-            # Events come in bursts: one look for all of them.
+            # Events come in bursts: one reconciliation for all of them.
             self._stopped.wait(self._settings.settle)
             self._context.wake.clear()
             guarded(self._log, "cluster", self._reconcile)

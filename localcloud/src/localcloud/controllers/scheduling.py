@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which node Auto Mode would start for pods that fit nowhere: pure functions over pods and instance types."""
+"""Selection of nodes that Auto Mode starts for unschedulable pods: pure functions of pods and instance types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FAMILIES = ("c6i", "m6i", "r6i", "c7g", "m7g", "r7g")
 
 @dataclass(frozen=True)
 class Pool:
-    """A node pool that EKS keeps itself."""
+    """A built-in node pool of EKS."""
 
     name: str
     architectures: tuple[str, ...]
@@ -36,7 +36,7 @@ POOLS = {
 
 @dataclass(frozen=True)
 class Requests:
-    """What pods ask for, in thousandths of a core and bytes."""
+    """Resource requests of pods, in thousandths of a core and bytes."""
 
     cpu: int = 0
     memory: int = 0
@@ -48,7 +48,7 @@ class Requests:
 
 @dataclass
 class Launch:
-    """A node to be started: its pool, its possible types and zones, and the pods it is started for."""
+    """A node to start: its pool, its possible types and zones, and its pods."""
 
     pool: Pool
     types: list[InstanceType]
@@ -59,7 +59,7 @@ class Launch:
 
 
 def requests_of(pod: Object) -> Requests:
-    """A pod's requests as the scheduler counts them: init containers overlap, sidecars do not."""
+    """Return a pod's requests as computed by the scheduler: init containers overlap, sidecars do not."""
     running = Requests(pods=1)
     for container in pod["spec"]["containers"]:
         running += _container(container)
@@ -89,7 +89,7 @@ def fits(requests: Requests, room: Requests) -> bool:
 
 
 def candidates(pool: Pool) -> list[InstanceType]:
-    """The instance types of a pool, the cheapest first: fewer vCPU, then less memory, then x86."""
+    """Return the instance types of a pool, the cheapest first: fewer vCPU, then less memory, then x86."""
     found = [
         instance
         for name, instance in INSTANCE_TYPES.items()
@@ -99,7 +99,7 @@ def candidates(pool: Pool) -> list[InstanceType]:
 
 
 def labels_of(pool: Pool, instance: InstanceType, zone: str) -> dict[str, str]:
-    """The labels of an Auto Mode node by which pods may choose it."""
+    """Return the labels of an Auto Mode node that pods can select."""
     family, _, size = instance.name.partition(".")
     return {
         "app.kubernetes.io/managed-by": "eks",
@@ -167,7 +167,7 @@ def _matches(expression: Object, labels: Mapping[str, str]) -> bool:
 
 
 def volume_zones(pod: Object, claims: Mapping[str, Object], volumes: Mapping[str, Object]) -> set[str] | None:
-    """The zones in which a pod's bound volumes are; None when they do not matter."""
+    """Return the zones of a pod's bound volumes; None without a restriction."""
     zones: set[str] | None = None
     for entry in pod["spec"].get("volumes") or []:
         name = (entry.get("persistentVolumeClaim") or {}).get("claimName")
@@ -188,9 +188,9 @@ def launches(
     zones: Sequence[str],
     overhead: Requests,
 ) -> list[Launch]:
-    """The nodes to start for pending pods, each with the zones its volumes allow. First fit, biggest pods first.
+    """Return the nodes to start for pending pods, in zones that volumes allow. First fit, largest pods first.
 
-    ``overhead`` is what the DaemonSets ask for on every node. Pods that no pool can serve are left out.
+    ``overhead`` are the requests of DaemonSets on every node. Pods that fit no pool are left out.
     """
     result: list[Launch] = []
     order = sorted(pods, key=lambda pair: (-requests_of(pair[0]).cpu, -requests_of(pair[0]).memory))
@@ -221,7 +221,7 @@ def _open(  # noqa: PLR0917
 
 
 def _join(launch: Launch, pod: Object, asked: Requests, bound: set[str] | None) -> bool:
-    """Put a pod on a launch if a type and a zone remain that suit all its pods."""
+    """Add a pod to a launch if a type and a zone remain for all its pods."""
     if not tolerates(pod, launch.pool.taints):
         return False
     total = launch.requests + asked
@@ -242,7 +242,7 @@ def _join(launch: Launch, pod: Object, asked: Requests, bound: set[str] | None) 
 
 
 def _keeps_apart(pod: Object) -> bool:
-    """Whether a pod refuses to share its node with its own kind."""
+    """Whether a pod's anti-affinity forbids other pods of its workload on the node."""
     anti: Any = ((pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     )

@@ -1,9 +1,9 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Persistent volumes: what the EBS CSI driver does, as long as it is there and allowed to.
+"""Persistent volumes: emulates the EBS CSI driver if it is installed and has permissions.
 
-The scheduler and the volume controller of the control plane do their own part: they choose the node and bind.
+The scheduler chooses the node, and the control plane's persistent volume controller binds claims.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SERVICE_ACCOUNT = ("kube-system", "ebs-csi-controller-sa")
 _PROVISIONERS = ("volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner")
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
-# Where the source of a volume does not tell: its identifier in EBS.
+# The identifier in EBS, for volumes whose source does not contain it.
 _VOLUME_ID = "localcloud.dataplatform.fleet/volume-id"
 _FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
-# Constraint of EBS itself.
+# A limit of EBS.
 _MAX_SIZE_GIB = 65536
-# Nitro instances attach 28 devices, one of which is the root volume and at least one a network interface.
+# Nitro instances can attach 28 devices, of which one is the root volume and at least one a network interface.
 VOLUMES_PER_NODE = 25
 _UNAUTHORIZED = (
     "rpc error: code = Internal desc = Could not create volume {volume!r}: could not create volume in EC2: "
@@ -42,7 +42,7 @@ _UNAUTHORIZED = (
 
 @dataclass(frozen=True)
 class Access:
-    """Whether the driver may create volumes; ``why`` it may not, in a sentence."""
+    """Whether the driver can create volumes; ``why`` is the reason if it cannot."""
 
     allowed: bool
     why: str = ""
@@ -51,9 +51,9 @@ class Access:
 def driver_access(
     addons: Iterable[Record], pod_identities: Iterable[Record], allows: Mapping[str, bool]
 ) -> Access | None:
-    """Whether the EBS CSI driver is there (else None) and what its service account may do.
+    """Return the permissions of the EBS CSI driver's service account; None if the driver is not installed.
 
-    ``allows`` tells for role ARNs whether they grant ``ec2:CreateVolume``.
+    ``allows`` returns whether a role ARN grants ``ec2:CreateVolume``.
     """
     active = {addon["addonName"]: addon for addon in addons if addon["status"] in ("ACTIVE", "UPDATING")}
     driver = active.get(ADDON)
@@ -79,7 +79,7 @@ def driver_access(
 
 
 def needs_provisioning(claim: Object, storage_class: Object | None) -> bool:
-    """Whether a claim waits for the driver: dynamic, unbound and, if its class says so, given a node."""
+    """Whether a claim waits for the driver: dynamic, unbound and, with WaitForFirstConsumer, with a selected node."""
     meta = claim["metadata"]
     annotations = meta.get("annotations") or {}
     if "deletionTimestamp" in meta or claim["spec"].get("volumeName") or storage_class is None:
@@ -89,14 +89,14 @@ def needs_provisioning(claim: Object, storage_class: Object | None) -> bool:
 
 
 def provisioner_of(claim: Object) -> str:
-    """The driver that the volume controller asks for a claim's volume."""
+    """Return the provisioner of a claim, as set by the persistent volume controller."""
     annotations = claim["metadata"].get("annotations") or {}
     found = next((annotations[key] for key in _PROVISIONERS if key in annotations), "")
     return found if found in (DRIVER, AUTO_MODE_DRIVER) else ""
 
 
 def refusal(claim: Object, parameters: Mapping[str, str]) -> str:
-    """Why EBS cannot give a claim what it asks for, empty if it can."""
+    """Return why EBS cannot provide the volume of a claim; empty if it can."""
     modes = claim["spec"].get("accessModes") or []
     if claim["spec"].get("volumeMode", "Filesystem") == "Filesystem" and {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
         return (
@@ -112,12 +112,12 @@ def refusal(claim: Object, parameters: Mapping[str, str]) -> str:
 
 
 def size_gib(claim: Object) -> int:
-    """The requested size in whole GiB, rounded up as EBS needs it."""
+    """Return the requested size in GiB, rounded up."""
     return max(1, -(-bytes_of(claim["spec"]["resources"]["requests"]["storage"]) // (1 << 30)))
 
 
 def volume_of(claim: Object, storage_class: Object, zone: str, cluster: str) -> Volume:
-    """The EBS volume a claim's storage class describes."""
+    """Return the EBS volume for a claim and its storage class."""
     meta = claim["metadata"]
     parameters = {key.lower(): value for key, value in (storage_class.get("parameters") or {}).items()}
     name = f"pvc-{meta['uid']}"
@@ -142,13 +142,13 @@ def volume_of(claim: Object, storage_class: Object, zone: str, cluster: str) -> 
 
 
 def volume_id_of(volume: Object) -> str:
-    """The EBS volume behind a PersistentVolume of this controller."""
+    """Return the id of the EBS volume of a PersistentVolume of this controller."""
     known = (volume["metadata"].get("annotations") or {}).get(_VOLUME_ID, "")
     return str(known or (volume["spec"].get("csi") or {}).get("volumeHandle", ""))
 
 
 def on_machine(volume: Object, path: str) -> Object:
-    """The same PersistentVolume as a local one of the real node, whose kubelet has no EBS driver."""
+    """Return the PersistentVolume as a local volume of the real node, whose kubelet has no EBS driver."""
     spec = {key: value for key, value in volume["spec"].items() if key != "csi"}
     annotations = {**volume["metadata"]["annotations"], _VOLUME_ID: volume["spec"]["csi"]["volumeHandle"]}
     return {
@@ -159,7 +159,7 @@ def on_machine(volume: Object, path: str) -> Object:
 
 
 def volume_object(claim: Object, storage_class: Object, volume: Volume, volume_id: str) -> Object:
-    """The PersistentVolume that stands for an EBS volume."""
+    """Return the PersistentVolume of an EBS volume."""
     meta, spec = claim["metadata"], claim["spec"]
     driver = provisioner_of(claim)
     key = "topology.kubernetes.io/zone" if driver == AUTO_MODE_DRIVER else "topology.ebs.csi.aws.com/zone"
@@ -199,7 +199,7 @@ def volume_object(claim: Object, storage_class: Object, volume: Volume, volume_i
 
 
 class VolumeController:
-    """Provisions, grows and deletes EBS volumes. Nothing is attached: simulated nodes start pods without it."""
+    """Provisions, expands and deletes EBS volumes. Simulated nodes start pods without attaching volumes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -229,7 +229,7 @@ class VolumeController:
             self._expand(claim)
 
     def _drivers(self, cluster: Record) -> dict[str, Access]:
-        """The drivers that run, with what they may do."""
+        """Return the installed drivers with their permissions."""
         drivers: dict[str, Access] = {}
         storage = (cluster.get("storageConfig") or {}).get("blockStorage") or {}
         if storage.get("enabled", self._context.auto_mode(cluster)):
@@ -246,7 +246,7 @@ class VolumeController:
         return drivers
 
     def _register(self, node: Object, drivers: Mapping[str, Access]) -> None:
-        """Keep the node's CSINode, by which the scheduler counts volumes, in step with the drivers."""
+        """Update the node's CSINode, which the scheduler uses to count volumes, for the installed drivers."""
         meta = node["metadata"]
         wanted = sorted(drivers)
         known = self._context.cached("CSINode", meta["name"])
@@ -287,7 +287,7 @@ class VolumeController:
             return
         name = f"pvc-{meta['uid']}"
         if self._context.cached("PersistentVolume", name) is not None:
-            return  # the volume controller is about to bind it
+            return  # the persistent volume controller will bind it
         volume = volume_of(claim, storage_class, zone, cluster)
         volume_id = self._context.cloud.create_volume(volume)
         body = volume_object(claim, storage_class, volume, volume_id)
@@ -301,14 +301,14 @@ class VolumeController:
         self._context.event(claim, "Normal", "ProvisioningSucceeded", text, source)
 
     def _zone(self, claim: Object) -> str:
-        """The zone of the node the scheduler chose, else of any node."""
+        """Return the zone of the node that the scheduler selected, else of any node."""
         selected = (claim["metadata"].get("annotations") or {}).get(_SELECTED_NODE, "")
         node = self._context.cached("Node", selected) if selected else None
         nodes = [node] if node else sorted(self._context.all("Node"), key=zone_of)
         return zone_of(nodes[0]) if nodes else ""
 
     def _is_for_machine(self, claim: Object) -> bool:
-        """Whether a claim's pod may run on a real node: always, unless the scheduler chose a simulated one."""
+        """Whether a claim's pod can run on a real node: unless the scheduler selected a simulated node."""
         selected = (claim["metadata"].get("annotations") or {}).get(_SELECTED_NODE, "")
         node = self._context.cached("Node", selected) if selected else None
         return claim["spec"].get("volumeMode") != "Block" and (node is None or is_real(node))
@@ -323,7 +323,7 @@ class VolumeController:
         return bool(access and access.allowed) and size_gib(claim) * (1 << 30) > bytes_of(granted)
 
     def _expand(self, claim: Object) -> None:
-        """The API server lets a request grow only where the class allows it, so here it is only done."""
+        """Expand a volume. The API server has checked that its class allows expansion."""
         meta, name = claim["metadata"], claim["spec"]["volumeName"]
         volume = self._context.cached("PersistentVolume", name)
         if volume is None:
@@ -342,7 +342,7 @@ class VolumeController:
         self._context.event(claim, "Normal", "FileSystemResizeSuccessful", f'{text} "{name}"', "kubelet")
 
     def _reclaim(self, volume: Object) -> None:
-        """Delete a released volume whose policy says so, in EBS and in the cluster."""
+        """Delete a released volume with reclaim policy Delete, in EBS and in the cluster."""
         meta, spec = volume["metadata"], volume["spec"]
         released = volume.get("status", {}).get("phase") == "Released"
         deleting = "deletionTimestamp" in meta

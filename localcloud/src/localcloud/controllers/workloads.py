@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes objects of the kinds add-ons are made of, from few facts."""
+"""Builders of Kubernetes objects for add-ons."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Workload:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     resources: Object | None = None
     container: Object = field(default_factory=dict)
-    """More fields of the first container."""
+    """Additional fields of the first container."""
     pod: Object = field(default_factory=dict)
-    """More fields of the pods."""
+    """Additional fields of the pods."""
     namespace: str = SYSTEM
 
 

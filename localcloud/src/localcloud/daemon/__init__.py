@@ -1,1 +1,1 @@
-"""The process that serves the AWS API and runs the clusters behind it."""
+"""The process that serves the AWS API and runs the clusters."""

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control planes of all EKS clusters, with what works in them: controllers, nodes, access policies."""
+"""The control planes of all EKS clusters, with their controllers, nodes and access policies."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("localcloud.clusters")
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
-# etcd holds the data: nothing is lost by impatience.
+# etcd holds the data, so a forced stop loses nothing.
 STOP_GRACE = 0.5
-# How often access policies look for new namespaces, or try again what failed.
+# Interval in which access policies are applied to new namespaces, or failures are retried.
 ACCESS_INTERVAL = 2.0
 
 
 @dataclass
 class Cluster:
-    """A cluster's control plane and what works in it."""
+    """A cluster's control plane with its controllers."""
 
     spec: ClusterSpec
     port: int
     plane: ControlPlane | None = None
     controllers: Stoppable | None = None
     issue: str = ""
-    """Why it could not be started."""
+    """The reason why it could not be started."""
     ready: bool = False
     """Whether it has been created."""
     changing: bool = False
@@ -61,7 +61,7 @@ class Cluster:
 
     @property
     def status(self) -> str:
-        """The state of its creation, in the words of the EKS API."""
+        """Return the state of its creation, with the values of the EKS API."""
         if self.issue:
             return "FAILED"
         return "ACTIVE" if self.ready else "CREATING"
@@ -95,7 +95,7 @@ class Clusters:
         policies: AccessPolicies | None = None,
         real_nodes: bool = False,
     ) -> None:
-        """``endpoint_url`` is the AWS API's, which reviews tokens; ``changed`` is called when a cluster has changed."""
+        """``endpoint_url`` is the AWS API, which reviews tokens; ``changed`` is called when a cluster has changed."""
         self._state = state
         self._binaries = binaries
         self._tell = changed
@@ -113,10 +113,10 @@ class Clusters:
             return list(self._clusters.values())
 
     def versions(self) -> tuple[str, ...]:
-        """Return the minors the control planes can play, oldest first, such as ``("1.35", "1.36", "1.37")``."""
+        """Return the minor versions that can be emulated, oldest first, such as ``("1.35", "1.36", "1.37")``."""
         return playable(self._binaries)
 
-    # -- what the EKS API asks for (model.ClusterBackend)
+    # -- the interface for the EKS API (model.ClusterBackend)
 
     def create(self, spec: ClusterSpec) -> ClusterRef:
         cluster = Cluster(spec, free_port())
@@ -148,7 +148,7 @@ class Clusters:
 
     def upgrade(self, key: ClusterKey, version: str) -> None:
         with self._changing(key) as plane:
-            LOG.info("Cluster %s: Kubernetes %s becomes %s", key, plane.version, version)
+            LOG.info("Cluster %s: upgrading Kubernetes %s to %s", key, plane.version, version)
             plane.restart(version)
 
     def delete(self, key: ClusterKey) -> None:
@@ -164,7 +164,7 @@ class Clusters:
         if cluster is not None:
             cluster.access_changed.set()
 
-    # -- life of a control plane
+    # -- lifecycle of a control plane
 
     def _start(self, cluster: Cluster) -> None:
         with self._etcd_lock:
@@ -176,10 +176,10 @@ class Clusters:
             if self.supervisor.stopping or port_is_free(cluster.port):
                 raise
             taken, cluster.port = cluster.port, free_port()
-            LOG.warning("Cluster %s: port %d was taken meanwhile, and it gets %d", cluster.key, taken, cluster.port)
+            LOG.warning("Cluster %s: port %d is in use, port %d is used instead", cluster.key, taken, cluster.port)
             cluster.plane = self._plane(cluster)
             cluster.plane.start()
-        # ACTIVE has to mean that the creator gets in.
+        # When the cluster is ACTIVE, its creator must have access.
         reconciled = self.reconcile_access(cluster)
         threading.Thread(
             target=self._follow_access, args=(cluster, reconciled), daemon=True, name=f"access-{cluster.key}"
@@ -188,7 +188,7 @@ class Clusters:
 
     def _plane(self, cluster: Cluster) -> ControlPlane:
         spec = cluster.spec
-        # The path's secret stays through restarts: the data lives as long as it.
+        # The secret in the path is kept across restarts, as the data is.
         generation = hashlib.sha256(spec.webhook_path.encode()).hexdigest()[:12]
         directory = self._state.clusters / str(cluster.key)
         mark = directory / "generation"
@@ -213,7 +213,7 @@ class Clusters:
 
     @contextlib.contextmanager
     def _changing(self, key: ClusterKey) -> Iterator[ControlPlane]:
-        """Give the control plane to restart, while nothing works in it."""
+        """Yield the control plane for a restart, while its controllers are stopped."""
         cluster = self._find(key)
         if cluster is None or cluster.plane is None:
             raise LocalCloudError(f"Cluster {key.name} has no running control plane")
@@ -236,8 +236,8 @@ class Clusters:
             try:
                 self.etcd.purge(cluster.plane.prefix)
             except (OSError, HTTPException) as error:
-                # The next cluster of this name has a prefix of its own.
-                LOG.warning("Cluster %s: its data stays in etcd: %s", cluster.key, error)
+                # The next cluster with this name gets another prefix.
+                LOG.warning("Cluster %s: its data was not deleted from etcd: %s", cluster.key, error)
             if self.machines is not None:
                 self.machines.forget(cluster.reference)
         self._changed()
@@ -261,7 +261,7 @@ class Clusters:
             cluster.controllers = None
 
     def revive(self) -> list[str]:
-        """Start again what an upgrade has left stopped that failed in both directions; return one line about each."""
+        """Start control planes that a failed upgrade and rollback have left stopped; return one line for each."""
         said = []
         for cluster in self.all():
             plane = cluster.plane
@@ -273,14 +273,14 @@ class Clusters:
             except LocalCloudError as error:
                 said.append(f"Cluster {cluster.key.name} does not run and could not be started: {error}")
             else:
-                said.append(f"Cluster {cluster.key.name} did not run: it is started again")
+                said.append(f"Cluster {cluster.key.name} did not run: it was restarted")
             self._changed()
         return said
 
     # -- access
 
     def reconcile_access(self, cluster: Cluster) -> bool:
-        """Turn a cluster's access policies into RBAC objects; tell whether that worked."""
+        """Apply a cluster's access policies as RBAC objects; return whether that succeeded."""
         server, policies = cluster.plane, self.policies
         if policies is None or server is None or not server.running:
             return False
@@ -290,7 +290,7 @@ class Clusters:
                 live = rbac.managed(server, policies.role_label, policies.binding_label)
                 rbac.execute(server, rbac.plan(desired, live))
             except (OSError, HTTPException) as error:
-                LOG.debug("Cluster %s: access policies are not in place: %s", cluster.key, error)
+                LOG.debug("Cluster %s: access policies were not applied: %s", cluster.key, error)
                 return False
         return True
 
@@ -306,11 +306,11 @@ class Clusters:
     # -- the daemon
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Describe every cluster, for the state file and ``status``."""
+        """Return a description of every cluster, for the state file and ``status``."""
         return {str(cluster.key): _described(cluster) for cluster in self.all()}
 
     def nodes(self, identifier: str) -> list[dict[str, Any]]:
-        """List a cluster's nodes: name, ready, simulated."""
+        """Return a cluster's nodes: name, ready, simulated."""
         plane = next((cluster.plane for cluster in self.all() if str(cluster.key) == identifier), None)
         if plane is None:
             return []
@@ -334,7 +334,7 @@ class Clusters:
             return self._clusters.get(key)
 
     def _changed(self) -> None:
-        """Report a change; a report that fails does not fail the control plane."""
+        """Report a change; a failed report does not affect the control plane."""
         try:
             self._tell()
         except Exception:
@@ -342,13 +342,13 @@ class Clusters:
 
 
 def _machines(state: StateDir, binaries: Binaries, supervisor: Supervisor) -> RealNodes:
-    from localcloud.nodes.real_nodes import RealNodes  # noqa: PLC0415 - only where they are wanted
+    from localcloud.nodes.real_nodes import RealNodes  # noqa: PLC0415 - only where they are used
 
     return RealNodes(state.root, binaries, supervisor)
 
 
 def _node_controller(machines: RealNodes) -> Callable[[Context], RealNodeController]:
-    from localcloud.nodes.controller import RealNodeController  # noqa: PLC0415 - only where they are wanted
+    from localcloud.nodes.controller import RealNodeController  # noqa: PLC0415 - only where they are used
 
     return lambda context: RealNodeController(context, machines)
 

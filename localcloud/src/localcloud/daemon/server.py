@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The daemon: ministack behind loopback, with real control planes behind its EKS."""
+"""The daemon: serves ministack on loopback, with real control planes for EKS clusters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from localcloud.model import (
 LOG = logging.getLogger("localcloud")
 GUARD_INTERVAL = 3.0
 VOLATILE = {"status", "issues"}
-# How a line of the log begins, after the time, that is meant for the user.
+# Prefix, after the time, of log lines that are shown to the user.
 OWN_ERROR = " localcloud ERROR "
 STATUS_PATH = "/_localcloud/status"
 REPAIR_PATH = "/_localcloud/repair"
@@ -48,7 +48,7 @@ ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Acti
 
 
 def configure(state: StateDir, port: int) -> None:
-    """Set what ministack reads from the environment; it does so when it is imported."""
+    """Set the environment variables that ministack reads on import."""
     scratch = state.scratch
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ |= {
@@ -68,7 +68,7 @@ def configure(state: StateDir, port: int) -> None:
         "TMPDIR": str(scratch),
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
-    # The user's own AWS settings are none of this process' business.
+    # This process must not use the user's AWS settings.
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         os.environ.pop(name, None)
 
@@ -96,7 +96,7 @@ def create_administrator() -> None:
 
 
 def principal_of(access_key: str) -> tuple[str, str]:
-    """Return account and principal ARN of an access key, as far as the emulator knows it."""
+    """Return account and principal ARN of an access key that the emulator knows."""
     from localcloud.aws import ministack  # noqa: PLC0415 - after configure()
 
     root = access_key.isdigit() and len(access_key) == 12
@@ -105,7 +105,7 @@ def principal_of(access_key: str) -> tuple[str, str]:
 
 
 class OwnPages:
-    """ASGI middleware that answers what is asked of the local cloud itself: a GET or POST of some paths."""
+    """ASGI middleware for requests to the local cloud's endpoints: GET or POST of fixed paths."""
 
     def __init__(self, app: App, pages: Mapping[tuple[str, str], Callable[[], Any]]) -> None:
         self._app = app
@@ -124,7 +124,7 @@ class OwnPages:
 
 
 class Cloud:
-    """The daemon's parts, put together."""
+    """The components of the daemon."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class Cloud:
         self._calls: CallLog | None = None
 
     def app(self) -> App:
-        """Build the ASGI application, from the inside out."""
+        """Build the ASGI application, from the innermost middleware."""
         from localcloud.aws import ministack  # noqa: PLC0415 - after configure()
         from localcloud.aws.asgi import install  # noqa: PLC0415
         from localcloud.aws.eks.access import Policies  # noqa: PLC0415
@@ -166,7 +166,7 @@ class Cloud:
         return OwnPages(self._calls, {("GET", STATUS_PATH): self.status, ("POST", REPAIR_PATH): self.repair})
 
     def status(self) -> dict[str, Any]:
-        """Describe the daemon, its clusters and what they take."""
+        """Return the state of the daemon, its clusters and their resource usage."""
         clusters = self.clusters.summary() if self.clusters else {}
         records = self.clusters.supervisor.records() if self.clusters else []
         machines = self.clusters.machines if self.clusters else None
@@ -186,7 +186,7 @@ class Cloud:
         }
 
     def repair(self) -> list[str]:
-        """Remove what could not be created, for the next run; start what stands still. Return what was done."""
+        """Delete resources whose creation failed, and restart stopped control planes. Return a line for each."""
         from localcloud.aws import repair  # noqa: PLC0415 - after configure()
 
         keys = [cluster.key for cluster in self.clusters.all()] if self.clusters else []
@@ -198,14 +198,14 @@ class Cloud:
         return said
 
     def _lasting(self) -> dict[str, dict[str, Any]]:
-        """What of the clusters the state file records; what changes by itself is asked of the daemon."""
+        """Return the part of the clusters' state that the state file records; the daemon returns the variable part."""
         clusters = self.clusters.summary() if self.clusters else {}
         return {
             key: {name: value for name, value in item.items() if name not in VOLATILE} for key, item in clusters.items()
         }
 
     async def _guard(self, stopped: asyncio.Event) -> None:
-        """Stop when the record of this daemon, or the process that owns it, is gone: no command could stop it then."""
+        """Stop when the owner has ended, or the record of this daemon is gone, because no command could stop it."""
         while not stopped.is_set():
             await asyncio.sleep(GUARD_INTERVAL)
             self._book.catch_up()
@@ -218,11 +218,11 @@ class Cloud:
                 LOG.warning("%s is gone: stopping", self._state.file)
                 stopped.set()
             elif self._owner is not None and identity(self._owner.pid) != self._owner.identity:
-                LOG.warning("The process that started this one is gone: stopping")
+                LOG.warning("The owner process has ended: stopping")
                 stopped.set()
 
     async def serve(self) -> None:
-        """Serve until a signal comes."""
+        """Serve until a signal is received."""
         from hypercorn.asyncio import serve  # noqa: PLC0415
         from hypercorn.config import Config  # noqa: PLC0415
 
@@ -236,7 +236,7 @@ class Cloud:
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         app: Any = self.app()
-        # By it the commands find this daemon.
+        # The commands find this daemon with it.
         self._state.write(self._daemon)
         guard = asyncio.create_task(self._guard(stopped))
         try:
@@ -253,9 +253,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--nodes", choices=NODES, default=SIMULATED_NODES)
     parser.add_argument(
-        "--api-only", action="store_true", help="clusters are ACTIVE at once, and nothing answers behind them"
+        "--api-only", action="store_true", help="clusters are ACTIVE immediately and have no API server"
     )
-    parser.add_argument("--owner", type=int, help="the process without which this one is not wanted")
+    parser.add_argument("--owner", type=int, help="id of the process with which the daemon stops")
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
         except (LocalCloudError, OSError) as error:
             LOG.error("%s", error)
             return 1
-    # ministack leaves threads behind that would hold the interpreter.
+    # Threads of ministack would keep the interpreter running.
     logging.shutdown()
     os._exit(0)
 

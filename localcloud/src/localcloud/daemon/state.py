@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state directory: what is running, and where its logs are."""
+"""The state directory: the record of the running daemon, its processes and its logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MINIMUM_FREE = 1 << 30
 
 @dataclass(frozen=True)
 class Daemon:
-    """A daemon as recorded; ``identity`` tells it from a later process with the same id."""
+    """The record of a daemon; ``identity`` distinguishes it from a later process with the same id."""
 
     pid: int
     identity: str
@@ -38,7 +38,7 @@ class Daemon:
 
 
 class StateDir:
-    """Paths below the state directory and the records kept there."""
+    """Paths and records in the state directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -59,7 +59,7 @@ class StateDir:
         return cls(Path(named) if named else checkout / ".localcloud")
 
     def prepare(self) -> None:
-        """Create the directory; refuse a file system that is nearly full."""
+        """Create the directory; raise if its file system is nearly full."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             ignore = self.root / ".gitignore"
@@ -71,21 +71,21 @@ class StateDir:
         if free < MINIMUM_FREE:
             raise LocalCloudError(
                 f"{self.root} has {free >> 20} MB of free space, and {MINIMUM_FREE >> 20} MB are needed: "
-                "free some, or name another place with --state-dir"
+                "free some space, or set another directory with --state-dir"
             )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory against another ``up`` or ``down``."""
+        """Lock the directory against another ``up`` or ``down``."""
 
         def refuse() -> None:
-            raise LocalCloudError(f"Another localcloud command is at work in {self.root}: wait for it")
+            raise LocalCloudError(f"Another localcloud command uses {self.root}: wait for it")
 
         with locked(self.root / "lock", refuse):
             yield
 
     def read(self) -> Daemon | None:
-        """Return the recorded daemon, whether it lives or not."""
+        """Return the recorded daemon, which may have ended."""
         try:
             content = json.loads(self.file.read_text())
             defaults = {"nodes": SIMULATED_NODES}
@@ -98,9 +98,9 @@ class StateDir:
         write_whole(self.file, record(daemon, clusters))
 
     def clean(self) -> int:
-        """End what a stopped or crashed daemon has left, remove its data; return the number of processes ended.
+        """End the processes of a stopped or crashed daemon and delete its data; return the number of ended processes.
 
-        The logs of AWS calls and of the daemon stay until the next start.
+        The logs of AWS calls and of the daemon are kept until the next start.
         """
         daemon = self.read()
         records: list[ProcessRecord] = read_records(self.processes)
@@ -115,19 +115,19 @@ class StateDir:
         return ended
 
     def forget_logs(self) -> None:
-        """Remove the last run's logs."""
+        """Delete the logs of the last run."""
         self.aws_calls.unlink(missing_ok=True)
         self.server_log.unlink(missing_ok=True)
         shutil.rmtree(self.clusters, ignore_errors=True)
 
 
 def record(daemon: Daemon, clusters: Mapping[str, object] | None = None) -> str:
-    """Return what the state file says of a daemon and its clusters."""
+    """Return the content of the state file for a daemon and its clusters."""
     return json.dumps({**asdict(daemon), "clusters": clusters or {}}, indent=2) + "\n"
 
 
 def environment(daemon: Daemon) -> dict[str, str]:
-    """Return the variables with which AWS clients talk to the local cloud."""
+    """Return the environment variables for AWS clients of the local cloud."""
     direct = [word for word in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if word]
     no_proxy = ",".join(dict.fromkeys([*direct, "127.0.0.1", "localhost"]))
     return {
@@ -139,6 +139,6 @@ def environment(daemon: Daemon) -> dict[str, str]:
         "AWS_DEFAULT_REGION": daemon.region,
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
-        # A laptop has no instance metadata; asking for it costs seconds.
+        # Most machines have no instance metadata; a request for it takes seconds.
         "AWS_EC2_METADATA_DISABLED": "true",
     }

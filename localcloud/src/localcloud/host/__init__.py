@@ -1,1 +1,1 @@
-"""The machine that the local cloud runs on: files, processes, ports of the loopback interface."""
+"""The host of the local cloud: files, processes, ports of the loopback interface."""

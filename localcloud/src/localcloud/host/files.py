@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that more than one thread or process writes: whole or not at all, and one at a time where that counts."""
+"""Files that several threads or processes write: atomic writes and locks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LOG = logging.getLogger("localcloud.host.files")
 
 
 def home(environment: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of all caches, ``$XDG_CACHE_HOME/dataplatform-fleet``."""
+    """Return the directory of all caches, ``$XDG_CACHE_HOME/dataplatform-fleet``."""
     environment = os.environ if environment is None else environment
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dataplatform-fleet"
 
 
 def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
-    """Replace a file at once: a reader sees the old content or the new, and a failed write leaves the old.
+    """Replace a file atomically: readers see the old or the new content, and a failed write keeps the old content.
 
-    What a machine that loses its power forgets is not guarded against: ``flush`` does that.
+    Power failures can lose the new content; ``flush`` prevents that.
 
     :raises OSError: it cannot be written; ``errno.ENOSPC`` for a full disk
     """
@@ -42,7 +42,7 @@ def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line, or nothing: half of one would spoil the next.
+    """Append a whole line or nothing: a partial line would make the next one invalid.
 
     :raises OSError: it cannot be written
     """
@@ -59,7 +59,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Bring a file, or everything in a folder, to the disk."""
+    """Flush a file, or all files in a directory, to disk."""
     for found in [path, *path.rglob("*")] if path.is_dir() else [path]:
         if not found.is_symlink():
             descriptor = os.open(found, os.O_RDONLY)
@@ -71,10 +71,10 @@ def flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, taken: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock against other processes and threads; it ends with the process, however that ends.
+    """Hold a lock against other processes and threads; the end of the process releases it.
 
-    :param path: a file for nothing else, which stays
-    :param taken: called before waiting for another holder; what it raises is raised instead of that
+    :param path: a lock file, which is not deleted
+    :param taken: called before waiting for another holder; it can raise in place of waiting
     """
     with path.open("a") as lock:
         try:
@@ -86,13 +86,13 @@ def locked(path: Path, taken: Callable[[], None]) -> Iterator[None]:
 
 
 class Book:
-    """A file of what there is now, for others to read. Keeping it never fails what it is about.
+    """A file with the current state, for other processes. Failed writes do not fail the recorded operation.
 
-    A write that fails is logged, and tried again by the next one or by ``catch_up``.
+    A failed write is logged, and retried by the next write or by ``catch_up``.
     """
 
     def __init__(self, path: Path, content: Callable[[], str]) -> None:
-        """``content`` is asked when it is written, so that the last one written is the newest."""
+        """``content`` is called at each write, so that the last write has the newest state."""
         self._path = path
         self._content = content
         self._lock = threading.Lock()
@@ -104,12 +104,12 @@ class Book:
                 write_whole(self._path, self._content())
             except Exception as error:
                 if not self._behind:
-                    LOG.warning("%s could not be written, and will be later: %s", self._path, error)
+                    LOG.warning("%s could not be written, and is written later: %s", self._path, error)
                 self._behind = True
             else:
                 self._behind = False
 
     def catch_up(self) -> None:
-        """Write it if the last time that failed."""
+        """Write the file if the last write failed."""
         if self._behind:
             self.write()

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Free ports of the loopback interface, and waiting for programs that listen on them.
+"""Free ports of the loopback interface, and waits for programs that listen on them.
 
-A chosen port is reserved until a program listens on it. Other processes of the user see the reservation as a lock on
-a file in the cache, which ends with the process.
+A chosen port is reserved until a program listens on it. For other processes of the user, the reservation is a lock on
+a file in the cache, which the end of the process releases.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from localcloud.host.processes import Process
 from localcloud.model import LocalCloudError
 
 HOST = "127.0.0.1"
-# Outside the range from which systems take the ports of outgoing connections.
+# Outside the range of ephemeral ports.
 PORTS = range(20000, 32000)
 _REPORT_AFTER = 15.0
-# More than a process chooses before it listens on the first of them.
+# More ports than a process chooses before it listens on the first of them.
 _RESERVED = 256
 
 
 def fetch(url: str, data: bytes | None = None, timeout: float = 10) -> bytes:
-    """Get, or post to, a loopback address; a proxy of the environment is none for it."""
+    """Send GET or POST to a loopback address, without the proxy of the environment."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, data, timeout) as answer:
         content: bytes = answer.read()
@@ -41,17 +41,17 @@ def fetch(url: str, data: bytes | None = None, timeout: float = 10) -> bytes:
 
 
 class Reservations:
-    """The ports that this process has chosen last."""
+    """The ports that this process has chosen most recently."""
 
     def __init__(self, file: Path) -> None:
-        """``file`` is shared: one of its bytes is locked for each port. It stays empty."""
+        """``file`` is shared: each port is a lock on one byte of the file, which stays empty."""
         self._file = file
         self._lock = threading.Lock()
         self._ports: deque[int] = deque()
         self._descriptor: int | None = None
 
     def take(self, port: int) -> bool:
-        """Reserve a port; False if it is reserved already."""
+        """Reserve a port; return False if it is already reserved."""
         with self._lock:
             if port in self._ports or not self._locked(port, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 return False
@@ -64,13 +64,13 @@ class Reservations:
         try:
             if self._descriptor is None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                # Never closed: that would give up all locks of the process.
+                # Never closed, because that would release all locks of the process.
                 self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.lockf(self._descriptor, operation, 1, port)
         except (BlockingIOError, PermissionError):
             return self._descriptor is None
         except OSError:
-            # Without a place for locks there is no harm but the old risk.
+            # Without a lock file, only the protection against other processes is missing.
             return True
         return True
 
@@ -81,7 +81,7 @@ def _reservations() -> Reservations:
 
 
 def reserve(port: int) -> bool:
-    """Reserve a port if no program listens on it; tell whether that was possible."""
+    """Reserve a port if no program listens on it; return whether it is reserved."""
     return port_is_free(port) and _reservations().take(port)
 
 
@@ -95,7 +95,7 @@ def free_port() -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Tell whether a loopback port can be listened on."""
+    """Whether a program can listen on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -107,12 +107,12 @@ def port_is_free(port: int) -> bool:
 
 
 def ready_timeout() -> float:
-    """Return how long a program may take to become ready; slow machines may set LOCALCLOUD_READY_TIMEOUT."""
+    """Return the timeout for a program to become ready; LOCALCLOUD_READY_TIMEOUT sets it for slow machines."""
     return float(os.environ.get("LOCALCLOUD_READY_TIMEOUT", "240"))
 
 
 def wait_ready(process: Process, ready: Callable[[], bool], progress: Callable[[str], None]) -> None:
-    """Wait until a program is ready; raise with the end of its log when it ends or takes too long."""
+    """Wait until a program is ready; raise with the end of its log if it ends or the timeout expires."""
     started = time.monotonic()
     limit = ready_timeout()
     reported = started

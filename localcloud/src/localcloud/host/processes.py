@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Child processes that never outlive the local cloud.
+"""Child processes that end with the local cloud.
 
-On Linux the kernel kills them with their parent (``PR_SET_PDEATHSIG``). Elsewhere a watchdog does: a process that
-waits for the end of a pipe. In every case ``localcloud down`` ends what the record file names, after checking that
-the process is still the one that was started.
+On Linux, the kernel kills them with their parent (``PR_SET_PDEATHSIG``). Elsewhere, a watchdog kills them: a process
+that waits for the end of a pipe. In addition, ``localcloud down`` ends the processes in the record file, after a check
+that each is still the process that was started.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from localcloud.model import LocalCloudError
 
 LOG = logging.getLogger("localcloud.host.processes")
 KEEPER_INTERVAL = 2.0
-# PR_SET_PDEATHSIG is 1; the check of the parent closes the race with its death before the call.
+# PR_SET_PDEATHSIG is 1; the check of the parent covers its end before the call.
 _LAUNCHER = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9);"
     "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execv(sys.argv[2], sys.argv[2:])"
@@ -37,7 +37,7 @@ _LAUNCHER = (
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """A started process; ``identity`` tells it from a later one with the same id."""
+    """A started process; ``identity`` distinguishes it from a later process with the same id."""
 
     name: str
     pid: int
@@ -45,7 +45,7 @@ class ProcessRecord:
 
 
 def identity(pid: int) -> str | None:
-    """Return what distinguishes a live process from others that had or will have its id."""
+    """Return a value that distinguishes a process from earlier and later processes with its id."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -65,7 +65,7 @@ def identity(pid: int) -> str | None:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return a process' resident memory, 0 if it is gone."""
+    """Return a process' resident memory, 0 if it has ended."""
     with contextlib.suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     if sys.platform == "linux":
@@ -75,7 +75,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def end(record: ProcessRecord, grace: float = 3.0) -> bool:
-    """End a recorded process if it still is that process; tell whether it was."""
+    """End a recorded process; return whether it was still running."""
     if identity(record.pid) != record.identity:
         return False
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
@@ -101,7 +101,7 @@ def tail(path: Path, lines: int = 12) -> str:
 
 
 class Process:
-    """A child with its log. With ``keep`` set, the supervisor starts it again when it ends by itself."""
+    """A child process with its log. With ``keep``, the supervisor restarts it if it ends unexpectedly."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -135,13 +135,13 @@ class Process:
         return self._popen.poll() is None
 
     def check(self) -> None:
-        """Raise if the process has ended by itself."""
+        """Raise if the process has ended unexpectedly."""
         status = self._popen.poll()
         if status is not None:
             raise LocalCloudError(f"{self.name} ended with status {status}; the end of {self.log}:\n{tail(self.log)}")
 
     def stop(self, grace: float = 3.0) -> None:
-        """Ask the process to end, then make it."""
+        """Terminate the process, and kill it after a timeout."""
         with self.lock:
             self.keep = False
         if self.running:
@@ -155,13 +155,13 @@ class Process:
 
 
 class Supervisor:
-    """Starts processes and records them in a file, for a later ``down`` of a crashed daemon."""
+    """Starts processes and records them in a file, so that ``down`` can end those of a crashed daemon."""
 
     def __init__(self, record_file: Path, *, watchdog: bool = sys.platform != "linux") -> None:
         self._book = Book(record_file, lambda: _listing(self.records()))
         self._lock = threading.Lock()
         self._processes: list[Process] = []
-        # The kernel takes the *thread* that forked for the parent: it has to live as long as the children may.
+        # For the kernel, the parent is the *thread* that forked: it must live as long as the children.
         self._forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
         self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -178,7 +178,7 @@ class Supervisor:
         try:
             process = self._forker.submit(Process, name, command, log, environment or {}).result()
         except RuntimeError:
-            raise LocalCloudError(f"{name} is not started: the local cloud stops") from None
+            raise LocalCloudError(f"{name} is not started: the local cloud is stopping") from None
         process.when_stopped(self._forget)
         with self._lock:
             self._processes.append(process)
@@ -187,13 +187,13 @@ class Supervisor:
                 self._keeper.start()
         self._book.write()
         if self._stopping.is_set():
-            # Perhaps too late for those who stop what they find.
+            # A concurrent stop may have read the list of processes before.
             process.stop(grace=0)
-            raise LocalCloudError(f"{name} is not started: the local cloud stops")
+            raise LocalCloudError(f"{name} is not started: the local cloud is stopping")
         return process
 
     def _keep(self) -> None:
-        """Start again what has ended and was to be kept."""
+        """Restart processes with ``keep`` that have ended."""
         while not self._stopping.wait(KEEPER_INTERVAL):
             with self._lock:
                 processes = list(self._processes)
@@ -201,11 +201,11 @@ class Supervisor:
                 with process.lock:
                     if not process.keep or process.running:
                         continue
-                    LOG.warning("%s ended by itself and is started again; its log is %s", process.name, process.log)
+                    LOG.warning("%s ended unexpectedly and is restarted; its log is %s", process.name, process.log)
                     try:
                         self._forker.submit(process.spawn).result()
                     except (OSError, RuntimeError) as error:
-                        # Of memory, files or processes there may be more the next time.
+                        # Memory, files or processes may be available at the next attempt.
                         LOG.warning("%s could not be started: %s", process.name, error)
                 self._book.write()
             self._book.catch_up()
@@ -262,7 +262,7 @@ def read_records(path: Path) -> list[ProcessRecord]:
 
 
 if __name__ == "__main__":
-    # The watchdog: the pipe ends with the process that holds its other end.
+    # The watchdog: the pipe is closed when the process with its other end has ended.
     sys.stdin.read()
     for left in read_records(Path(sys.argv[1])):
         end(left, grace=0.5)

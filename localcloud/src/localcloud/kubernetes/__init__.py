@@ -1,1 +1,1 @@
-"""A cluster's Kubernetes control plane: etcd, the API server and what runs beside it."""
+"""A cluster's Kubernetes control plane: etcd, the API server and the other components."""

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real Kubernetes control planes on loopback: etcd, kube-apiserver and what works behind it.
+"""Real Kubernetes control planes on loopback: etcd, kube-apiserver and the other components.
 
-One etcd serves all; every control plane has a key prefix of its own. An older Kubernetes minor is played by the
-same program with ``--emulated-version`` (KEP-4330), which is also how an upgrade is played for real.
+All control planes share one etcd, each with a key prefix of its own. An older Kubernetes minor version is emulated by
+the same program with ``--emulated-version`` (KEP-4330). An upgrade is a restart with another emulated version.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from localcloud.model import LocalCloudError
 __all__ = ["ControlPlane", "Etcd", "check_version", "playable"]
 
 DEFAULT_SERVICE_CIDR = "10.100.0.0/16"
-# A 1.N binary plays 1.N-3 and later; EKS' standard support spans fewer.
+# A 1.N binary emulates 1.N-3 and later; EKS' standard support has fewer versions.
 EMULATED_MINORS = 2
 EXTRAS = ("kube-controller-manager", "kube-scheduler", "kwok")
 KWOK_CONFIG = Path(__file__).with_name("kwok.yaml")
 KWOK_NODES = "kwok.x-k8s.io/node=fake"
 
-# The log answers "who changed what"; the machinery's own bookkeeping would drown the answer.
+# The audit log shows who changed which object; requests of the components themselves are left out.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -70,7 +70,7 @@ AUDIT_POLICY = {
 
 
 class ControlPlane:
-    """An API server and, by choice, the controller manager, the scheduler and simulated nodes."""
+    """An API server and, optionally, the controller manager, the scheduler and simulated nodes."""
 
     def __init__(
         self,
@@ -91,8 +91,8 @@ class ControlPlane:
     ) -> None:
         """Prepare a control plane; ``start`` runs it.
 
-        :param webhook_url: where tokens are reviewed
-        :param arguments: further arguments of the API server; who changes the attribute restarts it
+        :param webhook_url: URL of token reviews
+        :param arguments: additional arguments of the API server; a change takes effect after a restart
         :param egress: Unix socket of the proxy for connections to nodes, pods and Services
         """
         self.directory = directory
@@ -124,7 +124,7 @@ class ControlPlane:
         version: str | None = None,
         binaries: Binaries | None = None,
     ) -> Iterator[ControlPlane]:
-        """Run a bare control plane with an etcd of its own, for tests."""
+        """Run a minimal control plane with an etcd of its own, for tests."""
         binaries = binaries or Binaries()
         supervisor = Supervisor(directory / "processes.json")
         etcd = Etcd(binaries, directory / "etcd", supervisor)
@@ -147,7 +147,7 @@ class ControlPlane:
     # -- life
 
     def start(self) -> None:
-        """Start and wait until the API server is ready and the default namespace is there."""
+        """Start and wait until the API server is ready and the default namespace exists."""
         check_version(self.version, self._binaries)
         try:
             self._start_api_server()
@@ -160,13 +160,13 @@ class ControlPlane:
             raise
 
     def stop(self, grace: float = 1.0) -> None:
-        """Stop all programs; the data stays in etcd."""
+        """Stop all programs; the data is kept in etcd."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(lambda process: process.stop(grace), self._processes))
         self._processes = []
 
     def restart(self, version: str) -> None:
-        """Come back as another minor, with the same data; on failure as the old one, and raise."""
+        """Restart as another minor version with the same data; on failure, restart the old version and raise."""
         check_version(version, self._binaries)
         previous = self.version
         self.stop()
@@ -184,7 +184,7 @@ class ControlPlane:
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing of it runs, and nothing starts it again."""
+        """Whether none of its programs runs or is about to be restarted."""
         return not self._processes
 
     # -- access
@@ -255,7 +255,7 @@ class ControlPlane:
         write_whole(self._audit_policy, yaml.safe_dump(AUDIT_POLICY))
         self._webhook_file = self.directory / "authentication-webhook.yaml"
         if self._webhook_url:
-            # It holds the secret by which the AWS API knows this cluster.
+            # The file contains the secret with which the AWS API identifies this cluster.
             write_whole(self._webhook_file, yaml.safe_dump(_webhook(self._webhook_url)), 0o600)
 
     def _write_kubeconfig(self, stem: str, pair: pki.KeyPair) -> Path:
@@ -282,7 +282,7 @@ class ControlPlane:
             f"--etcd-prefix={self.prefix}",
             f"--bind-address={HOST}",
             f"--secure-port={self.port}",
-            # Documentation address (RFC 5737): nothing is advertised, and a laptop without a network has no other.
+            # Documentation address (RFC 5737): it is not used, and a machine without a network has no other.
             "--advertise-address=192.0.2.1",
             "--endpoint-reconciler-type=none",
             f"--tls-cert-file={self._serving.cert}",
@@ -337,10 +337,10 @@ class ControlPlane:
                 "--profiling=false",
                 "--kube-api-qps=200",
                 "--kube-api-burst=400",
-                # No volume is attached to a simulated node, and no simulated node asks for a certificate.
+                # Simulated nodes attach no volumes and request no certificates.
                 "--controllers=*,-persistentvolume-attach-detach-controller,-certificatesigningrequest-signing-controller,"
                 "-certificatesigningrequest-approving-controller,-certificatesigningrequest-cleaner-controller",
-                # A machine busy with builds must not look like a dead node.
+                # Nodes must not become NotReady on a busy machine.
                 "--node-monitor-period=20s",
                 "--node-monitor-grace-period=5m",
                 *self._emulation(),
@@ -361,12 +361,12 @@ class ControlPlane:
             self._run(name, arguments, {"GOMEMLIMIT": "120MiB", "GOGC": "50", "GOMAXPROCS": "2"})
         elif name == "kwok":
             arguments = [
-                # First, because kwok looks for it before it knows its other options.
+                # First, because kwok reads it before its other options.
                 f"--config={KWOK_CONFIG}",
                 f"--kubeconfig={kubeconfig}",
                 "--manage-all-nodes=false",
                 f"--manage-nodes-with-annotation-selector={KWOK_NODES}",
-                # A restarted kwok plays its nodes only once the leases of its predecessor have run out.
+                # A restarted kwok manages its nodes only after the leases of the previous process have expired.
                 "--node-lease-duration-seconds=8",
             ]
             self._run(name, arguments, {"GOMEMLIMIT": "90MiB", "GOGC": "50", "GOMAXPROCS": "2"})
@@ -389,7 +389,7 @@ class ControlPlane:
 
 
 def _webhook(url: str) -> dict[str, Any]:
-    """The configuration of the API server's webhook token authenticator, which has the form of a kubeconfig."""
+    """Return the configuration of the API server's webhook token authenticator, in the format of a kubeconfig."""
     name = "aws"
     return {
         "apiVersion": "v1",
@@ -402,7 +402,7 @@ def _webhook(url: str) -> dict[str, Any]:
 
 
 def _egress_selector(socket: Path) -> dict[str, object]:
-    """Send what goes to nodes, pods and Services through a proxy (apiserver.k8s.io/v1beta1)."""
+    """Return the egress selector that sends traffic to nodes, pods and Services through a proxy."""
     connection = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(socket)}}}
     return {
         "apiVersion": "apiserver.k8s.io/v1beta1",
@@ -412,15 +412,15 @@ def _egress_selector(socket: Path) -> dict[str, object]:
 
 
 def playable(binaries: Binaries) -> tuple[str, ...]:
-    """Return the minors that the pinned programs can play, oldest first."""
+    """Return the minor versions that the pinned programs can emulate, oldest first."""
     major, minor = binaries.version("kube-apiserver").split(".")[:2]
     return tuple(f"{major}.{number}" for number in range(int(minor) - EMULATED_MINORS, int(minor) + 1))
 
 
 def check_version(version: str, binaries: Binaries) -> None:
-    """Raise unless the programs can play a Kubernetes minor."""
+    """Raise unless the programs can emulate a Kubernetes minor version."""
     minors = playable(binaries)
     if version not in minors:
         raise LocalCloudError(
-            f"Kubernetes {version} is not available here: the control planes play {', '.join(minors)}"
+            f"Kubernetes {version} is not available here: the control planes support {', '.join(minors)}"
         )

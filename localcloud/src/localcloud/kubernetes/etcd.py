@@ -20,7 +20,7 @@ ATTEMPTS = 3
 
 
 class Etcd:
-    """The store of all control planes. Nothing is worth an fsync here: ``down`` throws it away."""
+    """The store of all control planes. It runs without fsync, because ``down`` deletes its data."""
 
     def __init__(self, binaries: Binaries, directory: Path, supervisor: Supervisor) -> None:
         self._binaries = binaries
@@ -30,9 +30,9 @@ class Etcd:
         self.endpoint = ""
 
     def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Start, unless it runs, and wait until it answers."""
+        """Start it, unless it runs, and wait until it responds."""
         if self._process is not None:
-            # Should it have ended, the supervisor brings it back on the same port.
+            # If it has ended, the supervisor restarts it on the same port.
             return
         for attempt in range(1, ATTEMPTS + 1):
             ports = free_port(), free_port()
@@ -41,7 +41,7 @@ class Etcd:
             except LocalCloudError:
                 if attempt == ATTEMPTS or all(map(port_is_free, ports)):
                     raise
-                progress("Somebody else took a port of etcd's meanwhile: it gets others")
+                progress("A port of etcd is in use: other ports are chosen")
             else:
                 return
 
@@ -79,7 +79,7 @@ class Etcd:
             return False
 
     def purge(self, prefix: str) -> None:
-        """Delete all keys of a control plane that is gone."""
+        """Delete all keys of a deleted control plane."""
         if not self.endpoint:
             return
         # "0" follows "/" in ASCII.

@@ -18,23 +18,23 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from localcloud.host.files import write_whole
 
 VALIDITY = datetime.timedelta(days=3650)
-# Clocks of virtual machines lag after a suspend, and jump back when they are set.
+# Clocks of virtual machines can be late after a suspend, and go back when they are set.
 BACKDATE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Where a certificate and its private key are."""
+    """The paths of a certificate and its private key."""
 
     cert: Path
     key: Path
 
 
 class Authority:
-    """A certificate authority of one directory.
+    """A certificate authority in a directory.
 
-    Certificates carry the Subject and Authority Key Identifiers that RFC 5280 demands: Python 3.13 verifies
-    with ``VERIFY_X509_STRICT`` and refuses chains without them.
+    Certificates have the Subject and Authority Key Identifiers that RFC 5280 requires: Python 3.13 verifies with
+    ``VERIFY_X509_STRICT`` and rejects chains without them.
     """
 
     def __init__(self, directory: Path, common_name: str = "kubernetes") -> None:
@@ -59,7 +59,7 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         _write_private(self._key_file, _pem(self._key))
-        # The certificate after its key, here and below: where it is, both are.
+        # The certificate is written after its key, here and below: if it exists, both exist.
         write_whole(self.cert_file, self._cert.public_bytes(serialization.Encoding.PEM))
 
     def server(self, stem: str, common_name: str, names: Iterable[str]) -> KeyPair:
@@ -68,7 +68,7 @@ class Authority:
         return self._issue(stem, _name(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self, stem: str, user: str, *groups: str) -> KeyPair:
-        """Issue a client certificate that Kubernetes reads as a user in some groups."""
+        """Issue a client certificate of a Kubernetes user with groups."""
         return self._issue(stem, _name(user, *groups), ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
     def _issue(
@@ -98,7 +98,7 @@ class Authority:
 
 
 def service_account_key(path: Path) -> Path:
-    """Write the key that signs service account tokens, unless it is there."""
+    """Write the key that signs service account tokens, unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_private(path, _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """EKS access policies as RBAC objects in a local control plane.
 
-EKS has an authorizer of its own for them. Here every association becomes a binding of a group that the
-authentication webhook adds to the token's user; the EKS API says which objects, this module keeps them so.
+EKS has a separate authorizer for them. Here, every association is a binding of a group that the authentication webhook
+adds to the token's user. The EKS API defines the objects, and this module applies them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Manifest = Mapping[str, Any]
 
 
 class Requester(Protocol):
-    """Something that sends requests to an API server."""
+    """A client that sends requests to an API server."""
 
     def request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]: ...
 
@@ -34,7 +34,7 @@ class Step:
 
 
 def plan(desired: Iterable[Manifest], live: Iterable[Manifest]) -> list[Step]:
-    """Return the requests that turn the live objects into the desired ones, and delete all others."""
+    """Return the requests that change the live objects to the desired ones, and delete all others."""
     wanted = {_key(item): item for item in desired}
     found = {_key(item): item for item in live}
     steps = [Step("DELETE", _path(item)) for key, item in found.items() if key not in wanted]
@@ -43,7 +43,7 @@ def plan(desired: Iterable[Manifest], live: Iterable[Manifest]) -> list[Step]:
         if current is None:
             steps.append(Step("POST", _path(item, collection=True), item))
         elif current.get("roleRef") != item.get("roleRef"):
-            # A role reference cannot be changed.
+            # roleRef is immutable.
             steps += [Step("DELETE", _path(item)), Step("POST", _path(item, collection=True), item)]
         elif _content(current) != _content(item):
             steps.append(Step("PUT", _path(item), item))
@@ -56,7 +56,7 @@ def namespaces(server: Requester) -> list[str]:
 
 
 def managed(server: Requester, role_label: str, binding_label: str) -> list[Manifest]:
-    """List the roles and bindings that carry their label."""
+    """List the roles and bindings with their label."""
     items: list[Manifest] = []
     for kind, resource in RESOURCES.items():
         label = role_label if kind == "ClusterRole" else binding_label
@@ -65,7 +65,7 @@ def managed(server: Requester, role_label: str, binding_label: str) -> list[Mani
 
 
 def execute(server: Requester, steps: Iterable[Step]) -> None:
-    """Send a plan's requests; what is already as wanted is no error."""
+    """Send a plan's requests; objects that already have the desired state are not an error."""
     for step in steps:
         body = json.dumps(step.body).encode() if step.body is not None else None
         status, answer = server.request(step.method, step.path, body)

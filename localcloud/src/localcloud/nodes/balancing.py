@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Load balancers as an nftables ruleset: pure functions.
 
-A Service's load balancer has an address that is routed to the cluster's machine. Connections to it go on to the ready
-pods behind the Service that run on the machine, with the client's own address, as a Network Load Balancer's do.
+A Service's load balancer has an address that is routed to the cluster's real node. Connections to it are forwarded to
+the Service's ready pods on that node and keep the client's address, as with a Network Load Balancer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SERVICE = "kubernetes.io/service-name"
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of a load balancer with the clients it serves and the pods behind it."""
+    """A port of a load balancer with its allowed clients and its target pods."""
 
     address: str
     protocol: str
@@ -31,13 +31,13 @@ class Listener:
 
 
 def host_of(service: Object) -> str:
-    """Return the name of a Service's load balancer, empty if it has none."""
+    """Return the host name of a Service's load balancer, empty if it has none."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
     return str(ingress[0].get("hostname", "")) if service["spec"].get("type") == "LoadBalancer" else ""
 
 
 def assign(hosts: Iterable[str], known: Mapping[str, str], pool: IPv4Network) -> dict[str, str]:
-    """Return an address for each load balancer: the one it has, else the lowest free one."""
+    """Return an address for each load balancer: its current address, else the lowest free address."""
     wanted = sorted(hosts)
     kept = {host: known[host] for host in wanted if host in known and IPv4Address(known[host]) in pool}
     free = (str(address) for address in pool.hosts() if str(address) not in set(kept.values()))
@@ -72,15 +72,15 @@ def _targets(slices: Iterable[Object], port_name: str, pods: IPv4Network) -> Ite
     for item in slices:
         numbers = [int(port["port"]) for port in item.get("ports") or [] if (port.get("name") or "") == port_name]
         for endpoint in item.get("endpoints") or []:
-            # Not said is ready; simulated pods have addresses of another range.
+            # An endpoint without the condition is ready; simulated pods have addresses of another range.
             if (endpoint.get("conditions") or {}).get("ready") is not False and item.get("addressType") == "IPv4":
                 yield from ((a, n) for a in endpoint["addresses"] if IPv4Address(a) in pods for n in numbers)
 
 
 def ruleset(found: Sequence[Listener], pool: IPv4Network) -> str:
-    """Return the table, for ``nft --file``; applying it replaces the one before.
+    """Return the table for ``nft --file``, which replaces the previous table.
 
-    What reaches a load balancer without a target is refused, and not sent round in circles.
+    Connections to a load balancer without targets are rejected, because they would be routed in a loop.
     """
     rules = "".join(f"    {_rule(item)}\n" for item in found if item.targets)
     return (

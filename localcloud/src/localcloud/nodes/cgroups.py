@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Control groups of a local cloud: one branch for each, so that two kubelets do not clear away each other's pods."""
+"""Control groups of a local cloud: a separate parent for each, so that kubelets do not delete the pods of others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _REMOVAL_SECONDS = 5.0
 
 
 def key_of(root: Path) -> str:
-    """Return what a state directory's things outside of it are called."""
+    """Return the name of a state directory's resources outside of the directory."""
     return f"localcloud-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
 
 
 def hierarchies(mount: Path = MOUNT) -> list[Path]:
-    """Return the roots of the hierarchies with controllers: one of version 2, or each of version 1."""
+    """Return the roots of the hierarchies with controllers: that of version 2, or those of version 1."""
     if (mount / "cgroup.controllers").exists():
         return [mount]
     found = [path for path in mount.iterdir() if path.is_dir() and not path.is_symlink() and path.name != "unified"]
@@ -29,7 +29,7 @@ def hierarchies(mount: Path = MOUNT) -> list[Path]:
 
 
 def create(key: str, name: str, mount: Path = MOUNT) -> str:
-    """Create a branch in every hierarchy; return its name for the kubelet."""
+    """Create a parent group in every hierarchy; return its name for the kubelet."""
     for hierarchy in hierarchies(mount):
         parent = hierarchy
         for part in (key, name):
@@ -37,7 +37,7 @@ def create(key: str, name: str, mount: Path = MOUNT) -> str:
             branch = parent / part
             branch.mkdir(exist_ok=True)
             for setting in _CPUSET:
-                # In version 1 an empty set lets nothing run.
+                # In version 1, no process can run with an empty set.
                 if (
                     (branch / setting).exists()
                     and (parent / setting).exists()
@@ -50,18 +50,18 @@ def create(key: str, name: str, mount: Path = MOUNT) -> str:
 
 
 def _delegate(branch: Path) -> None:
-    """In version 2, let a branch's children have its controllers."""
+    """In version 2, enable a group's controllers for its children."""
     available, given = branch / "cgroup.controllers", branch / "cgroup.subtree_control"
     if available.exists():
         for controller in set(available.read_text().split()) - set(given.read_text().split()):
-            # One that cannot be delegated here is none the kubelet insists on.
+            # The kubelet does not need controllers that cannot be delegated here.
             with contextlib.suppress(OSError):
                 given.write_text(f"+{controller}")
 
 
 def remove(key: str, name: str = "", mount: Path = MOUNT) -> list[Path]:
-    """Remove a branch, whose processes have ended; return what could not be removed."""
-    # Beside version 1, runc keeps a branch of version 2 where the host has both.
+    """Remove a group whose processes have ended; return the groups that could not be removed."""
+    # On hosts with both versions, runc creates a group of version 2, too.
     roots = [*hierarchies(mount), mount / "unified"]
     deadline = time.monotonic() + _REMOVAL_SECONDS
     while True:
@@ -75,7 +75,7 @@ def _remove(branch: Path) -> list[Path]:
     left: list[Path] = []
     if not branch.is_dir():
         return left
-    # Deepest first; the files of a control group go with it.
+    # Deepest first; removing a control group removes its files.
     for path in sorted((p for p in [branch, *branch.rglob("*")] if p.is_dir()), key=lambda p: -len(p.parts)):
         try:
             path.rmdir()

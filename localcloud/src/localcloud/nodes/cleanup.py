@@ -1,9 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What real nodes leave behind when their processes have ended: control groups, sockets and files.
+"""Cleanup of the resources that real nodes leave when their processes have ended: control groups, sockets and files.
 
-Namespaces, mounts, network links and packet filters end with the processes, and loop devices with the mounts.
+The kernel removes namespaces, mounts, network links and packet filters with the processes, and loop devices with the
+mounts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SOCKETS = Path("/run")
 
 
 def clear(root: Path) -> None:
-    """Remove what the machines of a state directory have left; nothing is done where there were none."""
+    """Remove the remaining resources of a state directory's real nodes."""
     machines = root / "nodes"
     if os.geteuid() != 0 or not machines.exists():
         return

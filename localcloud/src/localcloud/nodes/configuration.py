@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration files of a machine's programs, as pure functions."""
+"""The configuration files of a real node's programs, as pure functions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from localcloud.nodes.namespace_init import RUN
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CLUSTER_DOMAIN = "cluster.local"
-# A pod's traffic leaves through this address, which is on the fabric's end of every link.
+# The pods' gateway, an address of the fabric's end of every link.
 FABRIC_ADDRESS = "169.254.1.1"
 
-# What the kubelet would else set for the whole host; where a value differs, the machine sees the wanted one.
+# Kernel settings that the kubelet would set for the whole host; if a value differs, the node sees the desired value.
 KERNEL_SETTINGS: Mapping[str, str] = {
     "kernel/keys/root_maxbytes": "25000000",
     "kernel/keys/root_maxkeys": "1000000",
@@ -35,10 +35,10 @@ KERNEL_SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Network:
-    """The addresses of a machine.
+    """The addresses of a real node.
 
-    ``block`` is the part of the subnet that is routed to the machine: its pods' addresses, then those of load
-    balancers. ``api`` are the control plane's addresses in the VPC, ``resolver`` is the VPC's DNS server.
+    ``block`` is the part of the subnet that is routed to the node: the addresses of pods, then those of load balancers.
+    ``api`` are the control plane's addresses in the VPC, ``resolver`` is the VPC's DNS server.
     """
 
     address: str
@@ -57,13 +57,13 @@ class Network:
 
     @property
     def dns(self) -> str:
-        """The address of the cluster's DNS: the tenth of the Service range."""
+        """Return the address of the cluster's DNS Service: the tenth of the Service CIDR."""
         return str(IPv4Network(self.service_cidr)[10])
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a machine says it has: thousandths of a core are what is kept from pods."""
+    """The capacity that a real node reports; the thousandths of a core are reserved, not for pods."""
 
     cpus: int
     memory_kib: int
@@ -73,15 +73,15 @@ class Size:
 
 
 def resolver_of(vpc_cidr: str) -> str:
-    """Return the address of a VPC's DNS server: the network's plus two."""
+    """Return the address of a VPC's DNS server: the network address plus two."""
     return str(IPv4Network(vpc_cidr)[2])
 
 
 def containerd(cni_plugins: Path) -> str:
-    """Return containerd's settings, in the version that 1.6 and 2.x both read.
+    """Return containerd's settings, in the version that both 1.6 and 2.x read.
 
-    AppArmor is off because profiles are the host's; the score that tells the kernel whom to kill first is never
-    lowered, because that takes CAP_SYS_RESOURCE, which a container or a virtual machine may lack.
+    AppArmor is disabled because profiles belong to the host. oom_score_adj is never lowered, because that requires
+    CAP_SYS_RESOURCE, which a container or virtual machine may lack.
     """
     cri = 'plugins."io.containerd.grpc.v1.cri"'
     return f"""\
@@ -113,7 +113,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 
 
 def cni(network: Network, mtu: int = 1500) -> str:
-    """Return the settings of the pods' network: a routed link for each pod, as the VPC CNI makes them."""
+    """Return the settings of the pod network: a routed link for each pod, as with the VPC CNI."""
     return json.dumps(
         {
             "cniVersion": "0.4.0",
@@ -153,14 +153,14 @@ def kubelet(
         "clusterDNS": [network.dns],
         "clusterDomain": CLUSTER_DOMAIN,
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
-        # The limit would be of what the machine says it has.
+        # The limit would be computed from the reported capacity.
         "enforceNodeAllocatable": [],
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "failCgroupV1": False,
         "failSwapOn": False,
-        # Younger than the API server that may be played, which does not let nodes ask for it.
+        # Newer than an emulated API server, which does not authorize nodes to read it.
         "featureGates": {"PodCertificateRequest": False},
-        # Imported images could not be had again.
+        # Imported images cannot be pulled again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "kubeReserved": {"cpu": f"{size.reserved_cpu_millis}m", "memory": f"{size.reserved_memory_mib}Mi"},
@@ -171,7 +171,7 @@ def kubelet(
         "registerNode": True,
         "resolvConf": str(resolv_conf),
         "rotateCertificates": False,
-        # A registry that does not answer holds up nothing but the pods that want its images.
+        # A registry that does not respond delays only the pods with its images.
         "serializeImagePulls": False,
         "tlsCertFile": str(pki / "kubelet-server.crt"),
         "tlsPrivateKeyFile": str(pki / "kubelet-server.key"),
@@ -181,7 +181,7 @@ def kubelet(
 
 
 def kube_proxy(name: str, kubeconfig: Path) -> str:
-    """Return kube-proxy's settings (KubeProxyConfiguration v1alpha1); the kernel's own it cannot change from here."""
+    """Return kube-proxy's settings (KubeProxyConfiguration v1alpha1); it cannot change kernel settings here."""
     settings: dict[str, Any] = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -196,7 +196,7 @@ def kube_proxy(name: str, kubeconfig: Path) -> str:
 
 
 def resolv_conf(network: Network, domain: str) -> str:
-    """Return what an EC2 instance gets from its VPC."""
+    """Return the resolv.conf of an EC2 instance in the VPC."""
     return f"search {domain}\nnameserver {network.resolver}\noptions timeout:2 attempts:2\n"
 
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real node of one cluster: there as long as the cluster has a node group, besides the nodes of that group."""
+"""The real node of one cluster: it exists while the cluster has a node group, in addition to that group's nodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ENDING = ("DELETING", "CREATE_FAILED", "DELETE_FAILED")
 
 
 class RealNodeController:
-    """Brings the cluster's real node about, places pods, and keeps the machine's network in step with the cluster."""
+    """Creates the cluster's real node, places pods, and updates the node's network for the cluster."""
 
     def __init__(self, context: Context, machines: RealNodes) -> None:
         self._context = context
@@ -83,7 +83,7 @@ class RealNodeController:
             self._prepared = True
 
     def _choose(self) -> Record | None:
-        """The node group to which the real node belongs: the one it is in, else the first."""
+        """Return the node group of the real node: its current one, else the first."""
         host = system()[1]
         groups = [
             group
@@ -99,7 +99,7 @@ class RealNodeController:
         return [node for node in self._context.all("Node") if nodespec.is_real(node)]
 
     def _one_node(self, cluster: Record, group: Record | None) -> Object | None:
-        """Bring the Node object about that the machine registers as; return the present one."""
+        """Create the Node object of the real node; return the current object."""
         self._group = str(group["nodegroupName"]) if group else ""
         present = None
         for node in self._real():
@@ -136,7 +136,7 @@ class RealNodeController:
         meta["labels"][nodespec.REAL] = "true"
         stored = self._context.kube.create("Node", made)
         self._context.informers["Node"].remember(stored)
-        self._context.log.info("node %s of cluster %s is to be real", meta["name"], cluster["name"])
+        self._context.log.info("node %s of cluster %s is the real node", meta["name"], cluster["name"])
         return stored
 
     def _subnets(self, group: Record) -> list[Record]:
@@ -157,12 +157,12 @@ class RealNodeController:
         raise NoRealNodeError(f"Cluster {self._context.ref.name} has no real node")
 
     def _run_machines(self) -> None:
-        """Start a machine for each real Node object, and stop those whose object is gone or that ended."""
+        """Start a machine for each real Node object; stop machines that have ended or whose object is deleted."""
         nodes = {node["metadata"]["name"]: node for node in self._real()}
         for machine in self._machines.of(str(self._context.ref.directory)):
             if machine.name not in nodes or not machine.running:
                 if machine.name in nodes:
-                    self._context.log.warning("machine %s ended and is started again", machine.name)
+                    self._context.log.warning("machine %s ended and is restarted", machine.name)
                 self._machines.stop(machine, keep_images=machine.name in nodes)
         for name, node in nodes.items():
             thread = self._starting.get(name)
@@ -193,7 +193,7 @@ class RealNodeController:
         self._context.event(node, "Warning", "MachineFailed", message, "localcloud")
 
     def _sandbox(self) -> None:
-        """Bring the image of every pod's first process, once containerd answers."""
+        """Import the pause image as soon as containerd responds."""
         deadline = time.monotonic() + _SANDBOX_SECONDS
         while True:
             try:
@@ -206,7 +206,7 @@ class RealNodeController:
                 return
 
     def _order(self, node: Object) -> Order:
-        """The machine of a Node object: as large as the whole node group, because all its real pods are there."""
+        """Return the order for a Node object's machine: as large as the node group, because it runs all real pods."""
         labels = node["metadata"]["labels"]
         group = next(g for g in self._context.cloud.nodegroups() if g["nodegroupName"] == labels[nodespec.NODEGROUP])
         address = nodespec.address_of(node)
@@ -228,7 +228,7 @@ class RealNodeController:
             configuration.Size(
                 cpus=instance.vcpus * count,
                 memory_kib=instance.memory_gib * count << 20,
-                # As many as there are addresses, without the network's own, the router's and the last.
+                # The number of addresses without the network address, the router and the last address.
                 pods=min(instance.max_pods * count, 110),
                 reserved_cpu_millis=reserved_cpu_millis(instance.vcpus) * count,
                 reserved_memory_mib=reserved_memory_mib(instance.max_pods) * count,
@@ -243,14 +243,14 @@ class RealNodeController:
                 self._write(pod, placement.release(pod, {}))
 
     def _place(self, node: Object | None) -> None:
-        """Let pods go whose images are known to be there, or not to be available."""
+        """Remove the scheduling gate of pods whose images are present or known to be unavailable."""
         ready = node if node is not None and nodespec.is_ready(node) else None
         real = {item["metadata"]["name"] for item in self._real()}
         for pod in self._context.all("Pod"):
             if placement.held(pod):
                 name = f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
                 guarded(self._context.log, name, partial(self._place_one, pod, ready, real))
-            # One of before the admission policy was in force, or of before its machine was started again.
+            # A pod from before the admission policy was effective, or before the machine was restarted.
             elif placement.lacks_image(pod, real) and self._images.state(pod["spec"]) is State.ABSENT:
                 self._replace(pod)
 
@@ -271,7 +271,7 @@ class RealNodeController:
             self._write(pod, placement.release(pod, selector))
 
     def _replace(self, pod: Object) -> None:
-        """Take a pod away whose image is not available; its owner makes another one, which is held."""
+        """Delete a pod whose image is not available; its owner creates another pod, which gets the scheduling gate."""
         meta = pod["metadata"]
         self._keep_away(pod)
         if any(owner.get("controller") for owner in meta.get("ownerReferences") or []):
@@ -285,13 +285,13 @@ class RealNodeController:
         except ApiError as error:
             if error.status != 404:
                 raise
-            # Its owner took it away meanwhile.
+            # Its owner has deleted it in the meantime.
             self._context.informers["Pod"].forget(meta["name"], meta["namespace"])
         else:
             self._context.informers["Pod"].remember(stored)
 
     def _keep_away(self, pod: Object) -> None:
-        """Keep a DaemonSet whose image the real node cannot have from it: its pod would never be ready there."""
+        """Exclude the real node from a DaemonSet whose image is not available: its pod would never be ready there."""
         namespace = pod["metadata"]["namespace"]
         for owner in pod["metadata"].get("ownerReferences") or []:
             found = (
@@ -320,14 +320,14 @@ class RealNodeController:
         self._enforce(machine)
 
     def _zones(self) -> list[Zone]:
-        """What the VPC's DNS server answers for: private zones, and the names that EC2 gives to nodes."""
+        """Return the zones of the VPC's DNS server: private zones, and EC2's names of nodes."""
         nodes = {node["metadata"]["name"]: [nodespec.address_of(node)] for node in self._context.all("Node")}
         region = self._context.ref.region
         domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
         return [Zone(domain, nodes, {}), *(self._network.zones if self._network else ())]
 
     def _announce(self, machine: RealNode) -> None:
-        """Tell pods where the API server is; EKS' does so itself."""
+        """Write the Endpoints of the Service kubernetes, as the API servers of EKS do."""
         wanted: Object = {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
@@ -359,7 +359,7 @@ class RealNodeController:
         self._apply(machine, balancing.TABLE, balancing.ruleset(found, network.load_balancers))
 
     def _enforce(self, machine: RealNode) -> None:
-        """Enforce NetworkPolicies where the network plugin's add-on is told to; else let everything pass."""
+        """Enforce NetworkPolicies if the network plugin's add-on is configured to; otherwise allow all traffic."""
         enforced = any(_enforces(addon) for addon in self._context.cloud.addons())
         pods = policies.pods_of(self._context.all("Pod"), machine.name)
         namespaces = {

@@ -1,10 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The DNS server of a VPC: its private zones, the names of load balancers, and what the host's own server knows.
+"""The DNS server of a VPC: its private zones, the names of load balancers, and forwarding to the host's server.
 
-Only what clusters ask for is answered here: A records and the CNAMEs that lead to them; of other types, a name that
-exists has none. dnspython reads and writes the messages, and asks the host's server.
+It answers the queries of clusters: A records and CNAMEs of them; for other types, an existing name has no records.
+dnspython parses and writes the messages, and queries the host's server.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from localcloud.controllers.cloud import Zone
 
 PORT = 53
 TTL_SECONDS = 10
-"""Of the answers given here, which change when load balancers come and go."""
+"""TTL of answers of this server, which change when load balancers are created and deleted."""
 UPSTREAM_SECONDS = 3.0
 _CHAIN = 8
 _LONGEST = 65535
 
 
 def parse(message: bytes) -> dns.message.Message | None:
-    """Read a query with one question; None if it is none."""
+    """Parse a query with one question; None if it is invalid."""
     try:
         query = dns.message.from_wire(message)
     except (dns.exception.DNSException, ValueError):
@@ -61,9 +61,9 @@ def records(name: str, kind: str, *values: str) -> dns.rrset.RRset:
 def answer(
     query: dns.message.Message, zones: Sequence[Zone], load_balancers: Mapping[str, str]
 ) -> dns.message.Message | None:
-    """Answer from private zones and load balancers; None if others know the name.
+    """Answer from private zones and load balancers; None if the query must be forwarded.
 
-    A private zone answers for all names below it, also for those that it does not have.
+    A private zone is authoritative for all names below it, including names that do not exist.
     """
     found: list[dns.rrset.RRset] = []
     asked = query.question[0]
@@ -73,10 +73,10 @@ def answer(
             if addresses_wanted:
                 found.append(records(name, "A", load_balancers[name]))
             return respond(query, found)
-        # The most specific zone is asked, as Route 53 does.
+        # The most specific zone answers, as in Route 53.
         zone = max((zone for zone in zones if zone.covers(name)), key=lambda zone: len(zone.name), default=None)
         if zone is None:
-            # The rest of a chain of names is its owner's to resolve.
+            # The client resolves the rest of a chain of CNAMEs.
             return respond(query, found) if found else None
         alias = zone.aliases.get(name)
         if alias:
@@ -94,14 +94,14 @@ def answer(
 
 
 def upstream_servers(resolv_conf: Path = Path("/etc/resolv.conf")) -> list[str]:
-    """Return the host's own DNS servers."""
+    """Return the host's DNS servers."""
     with contextlib.suppress(OSError, dns.exception.DNSException):
         return [str(server) for server in dns.resolver.Resolver(str(resolv_conf)).nameservers if ":" not in str(server)]
     return []
 
 
 class Resolver:
-    """Answers one VPC's queries."""
+    """The resolver of one VPC."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Resolver:
         self._servers = upstream_servers() if servers is None else list(servers)
 
     async def reply(self, message: bytes) -> bytes | None:
-        """Return the answer to a query; None for what is none."""
+        """Return the response to a query; None for an invalid query."""
         query = parse(message)
         if query is None:
             return None
@@ -152,7 +152,7 @@ class Server(asyncio.DatagramProtocol):
 
 
 async def serve_stream(resolver: Resolver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """The resolver on TCP, where a message follows its length (RFC 7766)."""
+    """Serve the resolver on TCP, where messages have a length prefix (RFC 7766)."""
     try:
         while True:
             (length,) = struct.unpack(">H", await reader.readexactly(2))

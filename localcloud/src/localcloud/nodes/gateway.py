@@ -1,11 +1,11 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections between a control plane on the host's loopback and a node in its namespaces, in both directions.
+"""Connections between a control plane on the host's loopback and a real node in its namespaces, in both directions.
 
-Towards the machine the API server uses its egress selector: ``CONNECT`` requests on a Unix socket, answered with
-connections from inside the machine's network namespace. Towards the API server, listeners inside of the namespace
-pass connections on to loopback. So neither an interface nor a route nor forwarding is needed on the host.
+The API server connects to the node with its egress selector: ``CONNECT`` requests on a Unix socket, for which the
+gateway connects in the node's network namespace. In the other direction, listeners in the namespace forward connections
+to loopback. The host therefore needs no interface, no route and no IP forwarding.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gateway:
-    """Relays of all machines, on one event loop in a thread of its own."""
+    """The relays of all real nodes, on one event loop in a separate thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -45,16 +45,16 @@ class Gateway:
         self._thread.start()
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the event loop and wait for it."""
+        """Run a coroutine on the event loop and wait for it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(_ANSWER_SECONDS)
         except FutureTimeoutError:
             future.cancel()
-            raise LocalCloudError("The gateway of the nodes does not answer") from None
+            raise LocalCloudError("The gateway of real nodes does not respond") from None
 
     def listen_for_api_server(self, owner: str, path: Path, sockets: Callable[[], Sockets | None]) -> None:
-        """Answer an API server's CONNECT requests with connections from the namespace that ``sockets`` gives."""
+        """Serve an API server's CONNECT requests with connections from the namespace that ``sockets`` returns."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _connect(reader, writer, partial(_from_namespace, sockets))
@@ -63,7 +63,7 @@ class Gateway:
         self.run(self._serve_path(owner, path, serve))
 
     def pass_on(self, owner: str, sockets: Sockets, addresses: Sequence[tuple[str, int]], port: int) -> None:
-        """Listen on addresses inside a namespace and pass connections on to a port of the host's loopback."""
+        """Listen on addresses in a namespace and forward connections to a port of the host's loopback."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _relay_to((HOST, port), reader, writer)
@@ -72,7 +72,7 @@ class Gateway:
             self.run(self._serve_socket(owner, _listener(sockets, address), serve))
 
     def serve_proxy(self, owner: str, sockets: Sockets, address: tuple[str, int]) -> None:
-        """Answer CONNECT requests inside a namespace with connections from the host, as containerd needs them."""
+        """Serve CONNECT requests in a namespace with connections from the host, for containerd."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _connect(reader, writer, _from_host)
@@ -80,7 +80,7 @@ class Gateway:
         self.run(self._serve_socket(owner, _listener(sockets, address), serve))
 
     def serve_names(self, owner: str, sockets: Sockets, address: str, resolver: dns.Resolver) -> None:
-        """Answer DNS queries at an address inside a namespace."""
+        """Serve DNS at an address in a namespace."""
         datagrams = sockets.make(socket.SOCK_DGRAM)
         datagrams.bind((address, dns.PORT))
 
@@ -91,11 +91,11 @@ class Gateway:
         self.run(self._serve_socket(owner, _listener(sockets, (address, dns.PORT)), serve))
 
     def forget(self, owner: str) -> None:
-        """Close what was opened for an owner; connections that exist end with their namespaces."""
+        """Close the listeners of an owner; existing connections end with their namespaces."""
         self.run(self._close(self._servers.pop(owner, [])))
 
     def stop(self) -> None:
-        """Close everything, connections included."""
+        """Close all listeners and connections."""
         for owner in list(self._servers):
             with contextlib.suppress(LocalCloudError):
                 self.forget(owner)
@@ -139,7 +139,7 @@ def _listener(sockets: Sockets, address: tuple[str, int]) -> socket.socket:
 
 
 async def _from_namespace(sockets: Callable[[], Sockets | None], target: tuple[str, int]) -> Streams | None:
-    """Connect from a namespace; None if there is none."""
+    """Connect from a namespace; None if it does not exist."""
     namespace = sockets()
     if namespace is None:
         return None
@@ -161,7 +161,7 @@ async def _connect(
     writer: asyncio.StreamWriter,
     dial: Callable[[tuple[str, int]], Awaitable[Streams | None]],
 ) -> None:
-    """Answer one CONNECT request (RFC 9110, section 9.3.6)."""
+    """Serve one CONNECT request (RFC 9110, section 9.3.6)."""
     try:
         target = _target(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), CONNECT_SECONDS))
         if target is None:
@@ -210,7 +210,7 @@ async def _relay(
     other_reader: asyncio.StreamReader,
     other_writer: asyncio.StreamWriter,
 ) -> None:
-    """Copy both ways until both sides have ended, or one has broken."""
+    """Copy in both directions until both sides have closed, or one has failed."""
     try:
         await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer))
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of a machine: made here where there is a recipe, else pulled where their registry can be reached."""
+"""The images of a real node: built if there is a recipe, otherwise pulled if the registry is reachable."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from localcloud.nodes.namespaces import execute
 
 LOG = logging.getLogger("localcloud.nodes.images")
 NAMESPACE = "k8s.io"
-"""Where the kubelet's images are in containerd."""
+"""containerd's namespace of the kubelet's images."""
 IMPORT_SECONDS = 300.0
 PULL_SECONDS = 900.0
 REGISTRY_SECONDS = 3.0
 FORGET_SECONDS = 300.0
-"""How long a registry that did not answer, or an image that it did not have, is not asked for again."""
+"""Seconds until a request is repeated to a registry that did not respond, or for an image that it did not have."""
 _WORKERS = 3
 
 
 class NoRealNodeError(LocalCloudError):
-    """The cluster's machine is not there yet, or not any more."""
+    """The cluster has no running real node."""
 
 
 class State(Enum):
-    """Whether pods with an image can run on a machine."""
+    """Whether pods with an image can run on a real node."""
 
     PRESENT = "present"
     PENDING = "pending"
@@ -45,7 +45,7 @@ class State(Enum):
 
 
 def full(reference: str) -> str:
-    """Return a reference as containerd writes it: ``busybox`` is ``docker.io/library/busybox:latest``."""
+    """Return a reference in containerd's full form: ``busybox`` is ``docker.io/library/busybox:latest``."""
     name, at, digest = reference.partition("@")
     head, slash, rest = name.partition("/")
     if not slash or not (re.search(r"[.:]", head) or head == "localhost"):
@@ -56,19 +56,19 @@ def full(reference: str) -> str:
 
 
 def registry(reference: str) -> tuple[str, int]:
-    """Return host and port of the registry that has an image; Docker Hub's is not in its references."""
+    """Return host and port of an image's registry; references to Docker Hub do not contain its registry."""
     host, _, port = full(reference).partition("/")[0].partition(":")
     return ("registry-1.docker.io" if host == "docker.io" else host), int(port or 443)
 
 
 def containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return all containers of a pod's specification."""
+    """Return all containers of a pod's spec."""
     kinds = ("initContainers", "containers", "ephemeralContainers")
     return [container for kind in kinds for container in spec.get(kind) or []]
 
 
 class Registries:
-    """Which registries answer; a local cloud asks each of them now and then only."""
+    """The reachability of registries, cached for all clusters of a local cloud."""
 
     def __init__(
         self, *, allowed: bool = True, connect: Callable[..., socket.socket] = socket.create_connection
@@ -79,7 +79,7 @@ class Registries:
         self._known: dict[tuple[str, int], tuple[bool, float]] = {}
 
     def reachable(self, reference: str) -> bool:
-        """Whether the registry of an image can be connected to; takes up to some seconds."""
+        """Whether the registry of an image is reachable; can take some seconds."""
         if not self._allowed:
             return False
         address = registry(reference)
@@ -90,7 +90,7 @@ class Registries:
             try:
                 self._connect(address, timeout=REGISTRY_SECONDS).close()
             except OSError as error:
-                LOG.info("%s cannot be reached (%s): its images are for simulated nodes", address[0], error)
+                LOG.info("%s cannot be reached (%s): pods with its images run on simulated nodes", address[0], error)
                 answer = False
             else:
                 answer = True
@@ -99,7 +99,7 @@ class Registries:
 
 
 class Images:
-    """The images of one machine's containerd."""
+    """The images in the containerd of one real node."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Images:
         changed: Callable[[], None] = lambda: None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``containerd`` gives its socket; ``changed`` is called when an image is there, or is known not to be."""
+        """``containerd`` returns its socket; ``changed`` is called when the state of an image is known."""
         self._containerd = containerd
         self._recipes = {full(reference): recipe for reference, recipe in available(region).items()}
         self._registries = registries
@@ -122,19 +122,19 @@ class Images:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="images")
 
     def sandbox(self) -> None:
-        """Bring the image without which no pod starts.
+        """Import the pause image, which every pod needs.
 
         :raises LocalCloudError: it is not available
         """
         self._bring(full(SANDBOX))
 
     def forget(self) -> None:
-        """Look again, because another machine is there."""
+        """Discard the known states, because the machine has been replaced."""
         with self._lock:
             self._states = {key: state for key, state in self._states.items() if state is State.ABSENT}
 
     def state(self, spec: Mapping[str, Any]) -> State:
-        """Whether all images of a pod can be run; what is not there is brought meanwhile."""
+        """Return whether all images of a pod are available; missing images are imported or pulled in the background."""
         states = {self._container(container) for container in containers(spec)}
         return next((state for state in (State.ABSENT, State.PENDING) if state in states), State.PRESENT)
 
@@ -160,7 +160,7 @@ class Images:
         try:
             found = State.PRESENT if self._bring(reference) else State.ABSENT
         except NoRealNodeError:
-            # To be asked again, once there is one.
+            # Retried when a real node runs.
             found = None
         except LocalCloudError as error:
             LOG.warning("%s", error)
@@ -177,14 +177,14 @@ class Images:
         self._changed()
 
     def _bring(self, reference: str) -> bool:
-        """Import or pull an image unless it is there; tell whether it is there.
+        """Import or pull an image unless it is present; return whether it is present.
 
-        :raises NoRealNodeError: that cannot be told yet
-        :raises LocalCloudError: it could not be made, imported or pulled
+        :raises NoRealNodeError: no real node runs yet
+        :raises LocalCloudError: it could not be built, imported or pulled
         """
         recipe = self._recipes.get(reference)
         if recipe is not None:
-            # Made before it is looked for, because that can begin without a machine.
+            # Built before containerd is queried, because building needs no machine.
             path = archive(recipe.reference, LOG.info, environment=self._environment)
             if not self._is_there(reference):
                 self._ctr("images", "import", path, timeout=IMPORT_SECONDS)
@@ -207,6 +207,6 @@ class Images:
 
 
 def starts_missing(container: Mapping[str, Any], recipe: Recipe) -> bool:
-    """Whether a container's command is a program that the image made here lacks."""
+    """Whether a container's command is a program that the locally built image lacks."""
     words: Iterable[Any] = [*(container.get("command") or []), *(container.get("args") or [])]
     return any(str(word) in recipe.lacks for word in words)

@@ -1,11 +1,12 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inside of a machine: ``python machine.py SPECIFICATION`` in network, mount, process and host name namespaces.
+"""The first process of a real node: ``python namespace_init.py SPECIFICATION`` in namespaces of its own.
 
-The kernel ends everything in a process namespace with its first process, and a network or mount namespace ends with
-the last process in it. So nothing of a machine outlives this program, however it ends: no process, mount, network
-link or packet filter. Only the standard library is used, because the file runs by itself.
+The namespaces are network, mount, PID and UTS. The kernel ends all processes in a PID namespace with its first process,
+and removes a network or mount namespace with its last process. When this program ends for any reason, all processes,
+mounts, network links and packet filters of the node are removed. Only the standard library is used, because the file
+runs without the package.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 RUN = Path("/run/node")
-"""Where a machine sees its own directories; short, because the path of a socket has 107 bytes at most."""
+"""Mount point of the node's directories; short, because the path of a socket is limited to 107 bytes."""
 RESTART_SECONDS = 1.0
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SHARED = 2, 4, 8, 4096, 16384, 1 << 18, 1 << 20
 _PR_SET_PDEATHSIG = 1
@@ -42,7 +43,7 @@ def _die_with_parent() -> None:
 
 
 def main(path: str) -> int:
-    """Enter new namespaces, start the first process of the new process namespace and wait for it."""
+    """Enter new namespaces, start the first process of the new PID namespace and wait for it."""
     specification = json.loads(Path(path).read_text())
     parent = os.getpid()
     os.unshare(os.CLONE_NEWNET | os.CLONE_NEWNS | os.CLONE_NEWPID | os.CLONE_NEWUTS | os.CLONE_NEWIPC)
@@ -64,7 +65,7 @@ def _first(specification: dict[str, Any]) -> int:
     socket.sethostname(specification["name"])
     _arrange(specification)
     ready = Path(specification["ready"])
-    # Its parent's, which is in the same network and mount namespaces and known outside.
+    # The id of the parent, which is in the same network and mount namespaces and is visible outside.
     ready.touch()
     connected = Path(specification["connected"])
     while not connected.exists():
@@ -74,9 +75,9 @@ def _first(specification: dict[str, Any]) -> int:
 
 
 def _arrange(specification: dict[str, Any]) -> None:
-    """Give the machine its own view of the file system; what it mounts later stays inside."""
+    """Set up the node's file system; later mounts are visible only inside the namespace."""
     _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
-    # Volumes that follow the host's mounts need a shared tree below them.
+    # Volumes with mount propagation from the host need a shared mount.
     _mount("none", "/", flags=_MS_REC | _MS_SHARED)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _mount("tmpfs", "/run", "tmpfs", _MS_NOSUID | _MS_NODEV)
@@ -92,14 +93,14 @@ def _arrange(specification: dict[str, Any]) -> None:
 
 
 class Programs:
-    """The machine's programs; one that ends by itself is started again."""
+    """The node's programs; a program that ends is restarted."""
 
     def __init__(self, specifications: list[dict[str, Any]]) -> None:
         self._specifications = specifications
         self._running: dict[int, dict[str, Any]] = {}
 
     def run(self) -> None:
-        """Start all, and take over the children of others that have ended."""
+        """Start all programs, and reap orphaned children."""
         for specification in self._specifications:
             self._start(specification)
         while True:
@@ -110,7 +111,7 @@ class Programs:
                 continue
             ended = self._running.pop(pid, None)
             if ended is not None:
-                print(f"{ended['name']} ended and is started again; its log is {ended['log']}", flush=True)
+                print(f"{ended['name']} ended and is restarted; its log is {ended['log']}", flush=True)
                 time.sleep(RESTART_SECONDS)
                 self._start(ended)
 
@@ -126,7 +127,7 @@ class Programs:
                 start_new_session=True,
             )
         self._running[process.pid] = specification
-        # Its end is this loop's to see, not the object's.
+        # This loop waits for the process, not the Popen object.
         process.returncode = 0
 
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands and sockets in the namespaces of a machine, from outside."""
+"""Commands and sockets in the namespaces of a real node, from outside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMAND_SECONDS = 60
 def execute(command: Sequence[str | Path], text: str | None = None, *, timeout: float = COMMAND_SECONDS) -> str:
     """Run a command and return its output.
 
-    :raises LocalCloudError: it failed, with its last words
+    :raises LocalCloudError: it failed; with the end of its output
     """
     try:
         run = subprocess.run(
@@ -39,18 +39,18 @@ def execute(command: Sequence[str | Path], text: str | None = None, *, timeout: 
 def within(pid: int, command: Sequence[str | Path], text: str | None = None, *, mounts: bool = False) -> str:
     """Run a command in a process' network namespace and, with ``mounts``, in its mount namespace.
 
-    Then it is in the process namespace of the process' children as well, which is the one of ``/proc`` there.
+    With ``mounts``, the command is also in the PID namespace of the process' children, which ``/proc`` there shows.
     """
     inside = ["--mount", f"--pid=/proc/{pid}/ns/pid_for_children"] if mounts else []
     return execute(["nsenter", f"--target={pid}", "--net", *inside, "--", *command], text)
 
 
 class Sockets:
-    """Makes sockets of a process' network namespace; a socket stays in the namespace it was made in."""
+    """Creates sockets in a process' network namespace; a socket remains in the namespace of its creation."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        # A thread of its own, because a namespace is entered by threads.
+        # A separate thread, because threads enter namespaces.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"sockets-{pid}", initializer=self._enter)
 
     def _enter(self) -> None:
@@ -60,7 +60,7 @@ class Sockets:
     def make(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """Return a new socket.
 
-        :raises OSError: the process is gone
+        :raises OSError: the process has ended
         """
         try:
             made = self._pool.submit(socket.socket, socket.AF_INET, kind).result()

@@ -1,10 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods go to the real node: those whose images it has or can get. The others stay on simulated nodes.
+"""Placement of pods on the real node, if their images are available, or on simulated nodes.
 
-Every new pod is held by a scheduling gate, which an admission policy adds, until its images are known to be there or
-not to be available. Then it gets a node selector, unless it is a DaemonSet's and has its node, and the gate is removed.
+An admission policy adds a scheduling gate to every new pod. When its images are known to be present or unavailable, the
+pod gets a node selector, unless it belongs to a DaemonSet and has its node, and the gate is removed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from localcloud.nodes.images import State
 GATE = "localcloud.dataplatform.fleet/image"
 POLICY = "localcloud.dataplatform.fleet"
 FIRST_MINOR = (1, 36)
-"""Since when MutatingAdmissionPolicy is on (KEP-3962)."""
+"""The first minor version with MutatingAdmissionPolicy enabled (KEP-3962)."""
 TO_REAL: Mapping[str, str] = {REAL: "true"}
 TO_SIMULATED: Mapping[str, str] = {SIMULATED: "fake"}
 _NODE_NAME = "metadata.name"
 
 
 def policy() -> list[Object]:
-    """Return the admission policy that holds new pods, with its binding."""
+    """Return the admission policy that adds the scheduling gate to new pods, with its binding."""
     return [
         {
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -65,7 +65,7 @@ def policy() -> list[Object]:
 
 
 def supported(version: str) -> bool:
-    """Whether a cluster of a Kubernetes minor can hold its pods."""
+    """Whether a cluster of a Kubernetes minor version supports the admission policy."""
     return tuple(int(part) for part in version.split(".")[:2]) >= FIRST_MINOR
 
 
@@ -75,7 +75,7 @@ def held(pod: Object) -> bool:
 
 
 def lacks_image(pod: Object, real: Collection[str]) -> bool:
-    """Whether a pod on one of the real nodes waits for an image."""
+    """Whether a pod on a real node waits for an image."""
     if pod["spec"].get("nodeName") not in real or "deletionTimestamp" in pod["metadata"]:
         return False
     status = pod.get("status") or {}
@@ -85,7 +85,7 @@ def lacks_image(pod: Object, real: Collection[str]) -> bool:
 
 
 def release(pod: Object, selector: Mapping[str, str]) -> Object:
-    """Return the patch that lets a pod go to the scheduler."""
+    """Return the patch that removes the scheduling gate."""
     gates = [gate for gate in pod["spec"]["schedulingGates"] if gate["name"] != GATE]
     spec: Object = {"schedulingGates": gates or None}
     if selector:
@@ -94,7 +94,7 @@ def release(pod: Object, selector: Mapping[str, str]) -> Object:
 
 
 def bound_to(pod: Object) -> str:
-    """Return the node a DaemonSet made a pod for, empty for other pods."""
+    """Return the node of a DaemonSet's pod, empty for other pods."""
     affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     )
@@ -106,10 +106,10 @@ def bound_to(pod: Object) -> str:
 
 
 def decide(pod: Object, node: Object | None, state: State) -> Mapping[str, str] | None:
-    """Return the selector for a pod that is not a DaemonSet's; None while it is to be held.
+    """Return the node selector for a pod that is not a DaemonSet's; None if it must wait.
 
-    ``node`` is the real node, once it is ready. A pod that it would not take, such as one for other node groups, is
-    for simulated ones.
+    ``node`` is the real node, if it is ready. A pod that cannot be scheduled on it, such as a pod for other node
+    groups, runs on a simulated node.
     """
     if state is State.ABSENT:
         return TO_SIMULATED
@@ -125,7 +125,7 @@ def decide(pod: Object, node: Object | None, state: State) -> Mapping[str, str] 
 
 
 def without_real(template_spec: Mapping[str, Any]) -> Object | None:
-    """Return the affinity that keeps a DaemonSet from the real node; None if it has it already."""
+    """Return the affinity that excludes the real node from a DaemonSet; None if it is already set."""
     expression = {"key": REAL, "operator": "DoesNotExist"}
     affinity = dict(template_spec.get("affinity") or {})
     node_affinity = dict(affinity.get("nodeAffinity") or {})

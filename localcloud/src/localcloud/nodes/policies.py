@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """NetworkPolicies as an nftables ruleset: pure functions.
 
-The semantics are those of the API's reference (networking.k8s.io/v1): a pod that a policy selects for a direction is
-reached, or reaches others, only as one of its policies allows. Addresses are those behind Services, as traffic has
-them when it is forwarded; what the node itself sends to a pod, such as probes, is always let through.
+The semantics are those of the API reference (networking.k8s.io/v1): traffic of a pod that policies select for a
+direction must be allowed by one of these policies. Rules match the addresses of pods, not of Services, as in forwarded
+traffic. Traffic from the node to a pod, such as probes, is always allowed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 @dataclass(frozen=True)
 class Pod:
-    """What policies look at of a pod."""
+    """The fields of a pod that policies use."""
 
     namespace: str
     address: str
@@ -36,13 +36,13 @@ class Pod:
 
 
 def pods_of(objects: Iterable[Object], node: str) -> list[Pod]:
-    """Return the pods with addresses of their own; ``local`` are those on a node."""
+    """Return the pods with pod addresses; ``local`` selects those on a node."""
     found = []
     for obj in objects:
         spec, status = obj["spec"], obj.get("status") or {}
         if spec.get("hostNetwork") or not status.get("podIP") or status.get("phase") in ("Succeeded", "Failed"):
             continue
-        # A sidecar may have the port as well.
+        # The port can also be that of a sidecar.
         everyone = [*spec["containers"], *(spec.get("initContainers") or [])]
         ports = tuple(
             (str(port.get("protocol", "TCP")), str(port["name"]), int(port["containerPort"]))
@@ -57,7 +57,7 @@ def pods_of(objects: Iterable[Object], node: str) -> list[Pod]:
 
 
 def selected(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector selects labels; an empty one selects everything."""
+    """Whether a label selector matches labels; an empty selector matches everything."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     return all(_holds(expression, labels) for expression in selector.get("matchExpressions") or [])
@@ -79,13 +79,13 @@ class Compiler:
     def __init__(
         self, policies: Sequence[Object], pods: Sequence[Pod], namespaces: Mapping[str, Mapping[str, str]]
     ) -> None:
-        """``namespaces`` are the labels of each."""
+        """``namespaces`` are the labels of each namespace."""
         self._policies = sorted(policies, key=lambda p: (p["metadata"]["namespace"], p["metadata"]["name"]))
         self._pods = sorted(pods, key=lambda pod: pod.address)
         self._namespaces = namespaces
 
     def ruleset(self) -> str:
-        """Return the table, for ``nft --file``; applying it replaces the one before."""
+        """Return the table for ``nft --file``, which replaces the previous table."""
         chains: list[str] = []
         jumps: dict[str, dict[str, str]] = {"Ingress": {}, "Egress": {}}
         names: dict[tuple[str, str], str] = {}
@@ -116,7 +116,7 @@ class Compiler:
         )
 
     def _rules(self, policy: Object, pod: Pod, direction: str) -> list[str]:
-        """The rules of a policy for a pod; each lets matching traffic return to the chain that looked."""
+        """Return the rules of a policy for a pod; each returns matching traffic to the calling chain."""
         field, side, other = ("ingress", "from", "saddr") if direction == "Ingress" else ("egress", "to", "daddr")
         namespace = policy["metadata"]["namespace"]
         rules: list[str] = []
@@ -164,7 +164,7 @@ class Compiler:
         direction: str,
         destinations: Sequence[Pod],
     ) -> list[str]:
-        """Matches of a rule's ports; a named port is that of the pod it leads to."""
+        """Return the matches of a rule's ports; a named port is that of the destination pod."""
         if not ports:
             return [""]
         matches: list[str] = []
@@ -183,7 +183,7 @@ class Compiler:
         return matches
 
     def _select(self, peer: Mapping[str, Any], namespace: str) -> list[Pod]:
-        """The pods of a peer: of the policy's own namespace, unless it names namespaces by their labels."""
+        """Return the pods of a peer: in the policy's namespace, unless the peer has a namespace selector."""
         if peer.get("namespaceSelector") is None:
             names = {namespace}
         else:
@@ -193,9 +193,9 @@ class Compiler:
 
 
 def applies(policy: Object, pod: Pod, direction: str) -> bool:
-    """Whether a policy is about a direction of a pod's traffic."""
+    """Whether a policy applies to a direction of traffic."""
     spec = policy["spec"]
-    # Without types it is one about what comes in, and about what goes out if it has rules for that.
+    # By default, a policy applies to ingress, and to egress if it has egress rules.
     types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
     if direction not in types or policy["metadata"]["namespace"] != pod.namespace:
         return False
@@ -215,7 +215,7 @@ def _number(port: Mapping[str, Any], protocol: str) -> str:
 
 def _block(block: Mapping[str, Any], other: str) -> str:
     if ":" in block["cidr"]:
-        # There is no IPv6 here: a rule that matches nothing.
+        # IPv6 is not supported here: the rule matches nothing.
         return f"ip {other} 255.255.255.255"
     inside = "" if block["cidr"].endswith("/0") else f"ip {other} {block['cidr']}"
     outside = ", ".join(cidr for cidr in block.get("except") or [] if ":" not in cidr)

@@ -1,9 +1,9 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real nodes: each a kubelet, kube-proxy and containerd in namespaces of its own, linked by a router, the fabric.
+"""Real nodes: a kubelet, kube-proxy and containerd in namespaces for each, connected by a router, the fabric.
 
-See :mod:`localcloud.nodes.namespace_init` for what keeps them from outliving the local cloud.
+:mod:`localcloud.nodes.namespace_init` ensures that they end with the local cloud.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LOG = logging.getLogger("localcloud.nodes")
 START_SECONDS = 30.0
 API_PORT = 443
 PROXY = (HOST, 3128)
-"""Where containerd finds the proxy through which the host reaches registries."""
+"""Address of the proxy for containerd's connections to registries, through the host."""
 _LIMITS = {"GOMAXPROCS": "2", "GOGC": "50"}
 _PROXY = {f"{scheme}_PROXY": f"http://{PROXY[0]}:{PROXY[1]}" for scheme in ("HTTP", "HTTPS")}
 _FORWARDING = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/rp_filter": "0", "net/ipv4/conf/default/rp_filter": "0"}
@@ -54,7 +54,7 @@ class Namespace:
 
     @property
     def pid(self) -> int:
-        """The process whose namespaces they are.
+        """The id of the process in the namespaces.
 
         :raises LocalCloudError: it does not run
         """
@@ -74,7 +74,7 @@ class Namespace:
         directories: Mapping[str, Path] | None = None,
         replaced: Mapping[str, Path] | None = None,
     ) -> None:
-        """Start; ``connect`` links the network namespace of the given process before the programs start."""
+        """Start; ``connect`` connects the network namespace of the given process before the programs start."""
         ready, connected = self.directory / "ready", self.directory / "connected"
         for mark in (ready, connected):
             mark.unlink(missing_ok=True)
@@ -107,11 +107,11 @@ class Namespace:
         connected.touch()
 
     def run(self, command: list[str | Path], text: str | None = None, *, mounts: bool = False) -> str:
-        """Run a command in the network namespace and, with ``mounts``, the mount namespace."""
+        """Run a command in the network namespace and, with ``mounts``, in the mount namespace."""
         return namespaces.within(self.pid, command, text, mounts=mounts)
 
     def stop(self) -> None:
-        """End everything inside."""
+        """End all processes in the namespaces."""
         if self.sockets is not None:
             self.sockets.close()
             self.sockets = None
@@ -122,7 +122,7 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Order:
-    """A machine to be started: its Node object, its addresses and its size."""
+    """A real node to start: its Node object, its addresses and its size."""
 
     node: Mapping[str, Any]
     network: configuration.Network
@@ -149,7 +149,7 @@ class RealNode(Namespace):
 
     @property
     def containerd(self) -> Path:
-        """containerd's socket, as seen from outside."""
+        """The path of containerd's socket outside of the namespace."""
         return Path(f"/proc/{self.pid}/root{configuration.CONTAINERD_SOCKET}")
 
     def boot(self, binaries: Binaries, connect: Callable[[int], None]) -> None:
@@ -186,13 +186,13 @@ class RealNode(Namespace):
         )
 
     def connect_pods(self) -> None:
-        """Give the machine its network plugin, without which it is not ready."""
+        """Install the network plugin, without which the node is not ready."""
         path = self.directory / "cni" / "10-pods.conflist"
         if not path.exists():
             write_whole(path, configuration.cni(self.order.network))
 
     def destroy(self, *, keep_images: bool = False) -> None:
-        """Stop it and remove its data, perhaps without its images; the logs stay."""
+        """Stop the node and remove its data, optionally without its images; the logs are kept."""
         self.stop()
         left = cgroups.remove(self._key, self.name)
         if left:
@@ -257,7 +257,7 @@ class RealNode(Namespace):
         self._write_kernel(directory / "kernel")
 
     def _write_kernel(self, shown: Path) -> None:
-        """What the machine sees of the kernel instead of the host's own: its size, and settings it must not change."""
+        """Write the kernel files that the node sees in place of the host's: its size, and read-only settings."""
         size = self.order.size
         for name, value in configuration.KERNEL_SETTINGS.items():
             current = Path("/proc/sys", name)
@@ -291,17 +291,17 @@ def write_kubeconfig(path: Path, user: str, cluster: ClusterRef, pair: pki.KeyPa
 
 
 class Fabric(Namespace):
-    """The router between machines: a network namespace of its own, so that the host forwards nothing."""
+    """The router between real nodes, in a network namespace, so that the host does not forward packets."""
 
     def ensure(self) -> None:
-        """Start it unless it runs."""
+        """Start the router unless it runs."""
         if not self.running:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.start(connect=lambda _: None, programs=[])
             self.run(["ip", "link", "set", "lo", "up"])
 
     def attach(self, pid: int, link: str, network: configuration.Network) -> None:
-        """Link a machine's network namespace and route its addresses to it."""
+        """Connect a node's network namespace and route the node's addresses to it."""
         commands = [
             f"link add name {link} type veth peer name eth0 netns {pid}",
             f"addr add {configuration.FABRIC_ADDRESS}/32 dev {link}",
@@ -325,7 +325,7 @@ class Fabric(Namespace):
 
 
 class RealNodes:
-    """All machines of a local cloud."""
+    """All real nodes of a local cloud."""
 
     def __init__(self, root: Path, binaries: Binaries, supervisor: Supervisor) -> None:
         self._directory = root / "nodes"
@@ -344,13 +344,13 @@ class RealNodes:
         self.sockets = cleanup.SOCKETS / self._key
         self._directory.mkdir(parents=True, exist_ok=True)
         self.obstacle = requirements.volumes(root)
-        """Why volumes are folders without a size of their own; empty if they are not."""
+        """The reason why volumes are directories without a size limit; empty if they have one."""
         if self.obstacle:
             LOG.warning("%s", requirements.FOLDERS.format(self.obstacle))
         self.sockets.mkdir(mode=0o700, exist_ok=True)
 
     def egress(self, cluster: str) -> Path:
-        """Listen for an API server that wants to reach nodes, pods or Services; return the socket."""
+        """Listen for an API server's connections to nodes, pods and Services; return the socket."""
         owner = f"egress {cluster}"
         with self._lock:
             self._number += 1
@@ -360,7 +360,7 @@ class RealNodes:
         return path
 
     def of(self, cluster: str) -> list[RealNode]:
-        """Return a cluster's machines, the newest first."""
+        """Return a cluster's real nodes, the newest first."""
         with self._lock:
             return [item for item in reversed(self._machines.values()) if str(item.cluster.directory) == cluster]
 
@@ -371,7 +371,7 @@ class RealNodes:
         return next((item for item in self.of(str(cluster.directory)) if item.name == name), None)
 
     def start(self, cluster: ClusterRef, order: Order, resolver: dns.Resolver) -> RealNode:
-        """Start a machine; its kubelet takes over the Node object of that name."""
+        """Start a real node; its kubelet registers with the Node object of that name."""
         with self._lock:
             self._number += 1
             number = self._number
@@ -400,19 +400,19 @@ class RealNodes:
             raise
         with self._lock:
             self._machines[owner] = made
-        # One that was made meanwhile.
+        # A volume that was created in the meantime.
         disks.attach(made)
         return made
 
     def stop(self, made: RealNode, *, keep_images: bool = False) -> None:
-        """Stop a machine and remove what it had, perhaps without its images, for the next one of its name."""
+        """Stop a real node and remove its data, optionally without its images, before the next node with its name."""
         with self._lock:
             self._machines.pop(str(made.directory), None)
         self.gateway.forget(str(made.directory))
         made.destroy(keep_images=keep_images)
 
     def forget(self, cluster: ClusterRef) -> None:
-        """Stop a deleted cluster's machines and remove the data of its volumes."""
+        """Stop a deleted cluster's real nodes and remove the data of its volumes."""
         for made in self.of(str(cluster.directory)):
             self.stop(made)
         self.gateway.forget(f"egress {cluster.directory}")
@@ -423,7 +423,7 @@ class RealNodes:
             self._routes.pop(str(cluster.directory), None)
 
     def create_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int, file_system: str) -> str:
-        """Make a persistent volume; return where machines see it."""
+        """Create a persistent volume; return its path on real nodes."""
         disks = self._disks(cluster)
         path = disks.create(volume_id, size_gib, file_system)
         for made in self._running(cluster):
@@ -431,7 +431,7 @@ class RealNodes:
         return path
 
     def resize_volume(self, cluster: ClusterRef, volume_id: str, size_gib: int) -> None:
-        """Let a persistent volume grow while it is in use."""
+        """Expand a persistent volume while it is in use."""
         self._disks(cluster).resize(volume_id, size_gib, self._running(cluster))
 
     def delete_volume(self, cluster: ClusterRef, volume_id: str) -> None:
@@ -444,7 +444,7 @@ class RealNodes:
         return Disks(self._directory / "volumes" / cluster.directory.name, self.obstacle)
 
     def route(self, cluster: ClusterRef, vpc: str, peered: Sequence[str]) -> None:
-        """Let the fabric pass what the VPCs' route tables pass: both ways, or not at all."""
+        """Allow the traffic in the fabric that the VPCs' route tables allow, if both directions have a route."""
         with self._lock:
             self._routes[str(cluster.directory)] = (vpc, tuple(sorted(peered)))
             ruleset = fabric_rules(list(self._routes.values()))
@@ -453,7 +453,7 @@ class RealNodes:
                 self._ruleset = ruleset
 
     def stop_all(self) -> None:
-        """Stop everything, for the end of the local cloud."""
+        """Stop all real nodes and the fabric."""
         with self._lock:
             machines, self._machines = list(self._machines.values()), {}
         self.gateway.stop()
@@ -464,7 +464,7 @@ class RealNodes:
 
 
 def fabric_rules(routes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    """Return the fabric's packet filter from each VPC's block and the blocks it has routes to."""
+    """Return the fabric's packet filter, from each VPC's block and the blocks that it has routes to."""
     blocks = {IPv4Network(vpc): [IPv4Network(cidr) for cidr in peered] for vpc, peered in routes}
     pairs = sorted(
         (source, target)

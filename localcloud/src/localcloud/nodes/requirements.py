@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What real nodes need of the machine, said before anything starts."""
+"""The requirements of real nodes on the machine, checked before the start."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "ip", "mount", "nft"
 MINIMUM_MEMORY = 4 << 30
 MINIMUM_DISK = 10 << 30
 _PACKAGES = "containerd runc containernetworking-plugins iproute2 nftables util-linux"
-FOLDERS = "Volumes of real nodes are folders without a size of their own: {}"
+FOLDERS = "Volumes of real nodes are directories without a size limit: {}"
 _VOLUME_PROGRAMS = ("findmnt", "losetup", "mountpoint", "umount")
 _VOLUME_PACKAGES = "util-linux mount e2fsprogs xfsprogs"
 _PROBE_SECONDS = 20
 
-# Each feature of the kernel with the command that shows whether it is there, in namespaces that end with it.
+# Kernel features, each with a command that tests it in temporary namespaces.
 _NETWORK = ["unshare", "--net"]
 _FEATURES: tuple[tuple[str, list[str], str], ...] = (
     ("network namespaces (CONFIG_NET_NS)", [*_NETWORK, "true"], ""),
@@ -51,16 +51,16 @@ _FEATURES: tuple[tuple[str, list[str], str], ...] = (
 
 
 def cni_plugins() -> Path:
-    """Return the folder of the CNI plugins."""
+    """Return the directory of the CNI plugins."""
     return next(
         (folder for folder in CNI_FOLDERS if all((folder / name).is_file() for name in CNI_PLUGINS)), CNI_FOLDERS[0]
     )
 
 
 def check(root: Path) -> None:
-    """Say what keeps real nodes from running here, all of it at once.
+    """Raise with all requirements of real nodes that this machine does not meet.
 
-    :param root: the state directory, which has the machines' file systems
+    :param root: the state directory, which contains the nodes' file systems
     :raises LocalCloudError: something is missing
     """
     _raise(_place())
@@ -69,21 +69,21 @@ def check(root: Path) -> None:
 
 
 def volumes(root: Path) -> str:
-    """Say what keeps volumes from having a size; nothing if they can. Real nodes run without it.
+    """Return why volumes cannot have a size limit, empty if they can. Real nodes run without it.
 
-    :param root: the state directory, which has the volumes' files
+    :param root: the state directory, which contains the volumes' files
     """
     kinds = sorted({file_system(kind) for kind in FILE_SYSTEMS})
     needed = [*_VOLUME_PROGRAMS, *(name for kind in kinds for name in FILE_SYSTEMS[kind].programs)]
     missing = [name for name in needed if not shutil.which(name)]
     if missing:
         return f"{', '.join(missing)} cannot be found (on Debian: apt install {_VOLUME_PACKAGES})"
-    # XFS is there for classes that want it, so only what every class gets is tried.
+    # XFS is used only by some storage classes, so only the default file system is tested.
     return _loop(root, file_system("ext4"))
 
 
 def _loop(root: Path, kind: str) -> str:
-    """Mount a file system in a file, in a namespace that ends at once."""
+    """Mount a file system in a file, in a temporary namespace."""
     existing = next(path for path in (root, *root.parents) if path.exists())
     system = FILE_SYSTEMS[kind]
     with tempfile.TemporaryDirectory(dir=existing, prefix=".volume-") as scratch:
@@ -134,7 +134,7 @@ def _room(root: Path) -> list[str]:
 
 
 def available_memory() -> int:
-    """Return the bytes that new programs can take without swapping."""
+    """Return the bytes of memory that are available without swapping."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -152,12 +152,12 @@ def _kernel(root: Path) -> list[str]:
         problems.append(f"overlayfs (CONFIG_OVERLAY_FS) does not work in {root}: {answer}")
     controllers = _controllers()
     if controllers:
-        problems.append(f"these cgroup controllers are not there: {', '.join(controllers)}")
+        problems.append(f"these cgroup controllers are missing: {', '.join(controllers)}")
     return problems
 
 
 def _try(command: list[str], text: str = "") -> str:
-    """Return a failing command's last words, or nothing if it works."""
+    """Return the end of a failed command's output, or nothing on success."""
     try:
         run = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=_PROBE_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -168,7 +168,7 @@ def _try(command: list[str], text: str = "") -> str:
 
 
 def _overlay(root: Path) -> str:
-    """Mount an overlay in a namespace that ends at once."""
+    """Mount an overlay in a temporary namespace."""
     existing = next(path for path in (root, *root.parents) if path.exists())
     with tempfile.TemporaryDirectory(dir=existing, prefix=".overlay-") as scratch:
         layers = [Path(scratch, name) for name in ("lower", "upper", "work", "merged")]

@@ -1,10 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The disks of persistent volumes: a sparse file with a file system for each, mounted inside of the machines.
+"""The disks of persistent volumes: a sparse file with a file system for each, mounted in the real nodes.
 
-The mount is in a machine's mount namespace and ends with it, and the kernel frees a loop device that mount(8) has set
-up with its last mount (LO_FLAGS_AUTOCLEAR). So of a volume only its file can be left.
+The mount is in a node's mount namespace and ends with it. The kernel frees a loop device of mount(8) with its last
+mount (LO_FLAGS_AUTOCLEAR). Only the file of a volume can therefore remain.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localcloud.model import LocalCloudError
 from localcloud.nodes.namespaces import execute
 
 VOLUMES = "/run/node/volumes"
-"""Where a machine sees the data of persistent volumes."""
+"""Path of persistent volumes on a real node."""
 GIB = 1 << 30
 _LOOPS = Path("/sys/block")
 _RELEASE_SECONDS = 5.0
@@ -31,14 +31,14 @@ _CAP_SYS_RESOURCE = 24
 
 
 class Inside(Protocol):
-    """Runs commands in the namespaces of a machine."""
+    """Runs commands in the namespaces of a real node."""
 
     def run(self, command: list[str | Path], text: str | None = None, *, mounts: bool = False) -> str: ...
 
 
 @dataclass(frozen=True)
 class FileSystem:
-    """How a file system is made, mounted and grown while it is mounted. ``{device}`` and ``{mount}`` are filled in."""
+    """The commands that create, mount and grow a file system, with the placeholders ``{device}`` and ``{mount}``."""
 
     make: tuple[str, ...]
     options: str
@@ -49,8 +49,8 @@ class FileSystem:
         return self.make[0], self.grow[0]
 
 
-# As the EBS CSI driver makes them, but that nothing is written which the file has already: zeros. What pods delete is
-# given back to the host.
+# As created by the EBS CSI driver, but without writing zeros, which the file already has. The space of deleted files
+# is returned to the host.
 FILE_SYSTEMS = {
     "ext4": FileSystem(
         ("mkfs.ext4", "-q", "-F", "-m0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard"),
@@ -62,7 +62,7 @@ FILE_SYSTEMS = {
 
 
 def ext4_grows(status: Path = Path("/proc/self/status")) -> bool:
-    """Whether the kernel lets this process grow a mounted ext4: ext4_resize_begin() wants CAP_SYS_RESOURCE."""
+    """Whether this process can grow a mounted ext4: ext4_resize_begin() requires CAP_SYS_RESOURCE."""
     for line in status.read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
@@ -70,12 +70,12 @@ def ext4_grows(status: Path = Path("/proc/self/status")) -> bool:
 
 
 def file_system(wanted: str) -> str:
-    """Return what a volume gets: what its class names, or XFS in the place of an ext4 that could not grow here."""
+    """Return the file system of a volume: that of its class, or XFS in place of an ext4 that cannot grow here."""
     return "xfs" if wanted == "xfs" or not ext4_grows() else "ext4"
 
 
 class Disks:
-    """The disks of one cluster. With an ``obstacle`` to file systems in files they are folders without a size."""
+    """The disks of one cluster. With an ``obstacle`` to file systems in files, they are directories without a size."""
 
     def __init__(self, folder: Path, obstacle: str = "") -> None:
         self.folder = folder
@@ -83,18 +83,18 @@ class Disks:
 
     @property
     def shared(self) -> dict[str, Path]:
-        """What a machine has to be given of the host's file system, by where it sees it."""
+        """The host directories that a node needs, by their path on the node."""
         return {VOLUMES: self.folder} if self._obstacle else {}
 
     def create(self, volume_id: str, size_gib: int, wanted: str) -> str:
-        """Make a disk unless it is there; return where machines see it once it is attached."""
+        """Create a disk unless it exists; return its path on nodes to which it is attached."""
         place = f"{VOLUMES}/{volume_id}"
         if self._obstacle:
             (self.folder / volume_id).mkdir(parents=True, exist_ok=True)
         elif self._file(volume_id) is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             kind = file_system(wanted)
-            # Under its name only once it is whole.
+            # Renamed when it is complete.
             scratch = self.folder / f"{volume_id}.new"
             with scratch.open("wb") as file:
                 file.truncate(size_gib * GIB)
@@ -103,7 +103,7 @@ class Disks:
         return place
 
     def attach(self, machine: Inside, volume_id: str = "") -> None:
-        """Mount a disk, or all of them, in a machine, where they are not mounted yet."""
+        """Mount a disk, by default all, in a node, unless it is mounted."""
         files = self._files(volume_id)
         if not files:
             return
@@ -117,7 +117,7 @@ class Disks:
                 self._grow(machine, file)
 
     def _mount(self, machine: Inside, command: list[str | Path]) -> None:
-        """Mount; a machine that has just ended may not have let go of the file yet."""
+        """Mount with retries, because a node that has just ended may still use the file."""
         deadline = time.monotonic() + _MOUNT_SECONDS
         while True:
             try:
@@ -130,7 +130,7 @@ class Disks:
                 return
 
     def resize(self, volume_id: str, size_gib: int, machines: Sequence[Inside]) -> None:
-        """Let a disk grow, and its file system where it is mounted; a smaller size changes nothing."""
+        """Grow a disk, and its file system if it is mounted; a smaller size has no effect."""
         file = self._file(volume_id)
         if file is None:
             return
@@ -140,7 +140,7 @@ class Disks:
             self._grow(machine, file)
 
     def _grow(self, machine: Inside, file: Path) -> None:
-        """Let a mounted file system take all of its file; it may do so already."""
+        """Grow a mounted file system to the size of its file, unless it has that size."""
         place = f"{VOLUMES}/{file.stem}"
         device = machine.run(["findmnt", "--noheadings", "--first-only", "--output=SOURCE", place], mounts=True).strip()
         execute(["losetup", "--set-capacity", device])
@@ -154,7 +154,7 @@ class Disks:
         for file in self._files(volume_id):
             place = f"{VOLUMES}/{file.stem}"
             for machine in machines:
-                # Lazily, because a pod that sees all of the node's mounts may have a copy of this one.
+                # Lazily, because a pod with mount propagation can have a copy of this mount.
                 machine.run(
                     ["sh", "-c", 'if mountpoint -q "$0"; then umount --lazy "$0"; rmdir "$0"; fi', place], mounts=True
                 )
@@ -168,9 +168,9 @@ class Disks:
 
 
 def release(folder: Path, loops: Path = _LOOPS) -> list[str]:
-    """Free the loop devices on files in a folder whose mounts have ended; return those that are still in use.
+    """Free the loop devices of unmounted files in a directory; return those that are still in use.
 
-    The kernel does it by itself, a moment after the last mount; what it has missed is detached.
+    The kernel frees them shortly after the last unmount; the others are detached here.
     """
     deadline = time.monotonic() + _RELEASE_SECONDS
     while (held := list(_held(folder, loops))) and time.monotonic() < deadline:

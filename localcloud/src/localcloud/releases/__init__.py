@@ -1,1 +1,1 @@
-"""What EKS offers: versions of Kubernetes, add-ons and their builds."""
+"""The versions that EKS offers: Kubernetes, add-ons and their builds."""

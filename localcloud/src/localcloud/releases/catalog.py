@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-ons EKS offers: versions per Kubernetes version, and what IAM permissions they want."""
+"""The add-ons of EKS: versions for each Kubernetes version, and the IAM permissions that they need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud.releases import versions
 
 @dataclass(frozen=True)
 class AddonType:
-    """``releases`` are (version, oldest minor, newest minor), newest release first."""
+    """An add-on. ``releases`` are (version, oldest minor, newest minor), newest release first."""
 
     name: str
     kind: str
@@ -21,9 +21,9 @@ class AddonType:
     """The default version by Kubernetes minor."""
     namespace: str = "kube-system"
     service_accounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Service accounts that take a pod identity, with the managed policies EKS recommends."""
+    """Service accounts that need a pod identity association, with the managed policies that EKS recommends."""
     needs_replicas: bool = False
-    """Whether its Deployment has to run somewhere for the add-on to be healthy."""
+    """Whether the add-on is healthy only if its Deployment runs."""
 
 
 def _same(version: str) -> dict[int, str]:
@@ -126,7 +126,7 @@ def default(addon: str, kubernetes: str) -> str:
 
 
 def describe(addon: AddonType, kubernetes: str | None) -> dict[str, object]:
-    """The add-on as DescribeAddonVersions lists it, for one Kubernetes version or for all."""
+    """Return the add-on in the format of DescribeAddonVersions, for one Kubernetes version or for all."""
     offered = []
     for release, oldest, newest in addon.releases:
         minors = [m for m in range(newest, oldest - 1, -1) if kubernetes is None or m == versions.number(kubernetes)]

@@ -54,7 +54,7 @@ _ARM_INSTANCE = re.compile(r"(a1|[a-z]+\d+g[a-z]*)(-\w+)?\..+")
 
 
 def number(version: str) -> int:
-    """The minor as a number: ``1.36`` → 36."""
+    """Return the minor version as a number: ``1.36`` → 36."""
     return int(version.split(".")[1])
 
 
@@ -63,14 +63,14 @@ def timestamp(date: str) -> float:
 
 
 def support_status(version: KubernetesVersion, at: float) -> str:
-    """STANDARD_SUPPORT, EXTENDED_SUPPORT or UNSUPPORTED."""
+    """Return STANDARD_SUPPORT, EXTENDED_SUPPORT or UNSUPPORTED."""
     if at < timestamp(version.end_of_standard):
         return "STANDARD_SUPPORT"
     return "EXTENDED_SUPPORT" if at < timestamp(version.end_of_extended) else "UNSUPPORTED"
 
 
 def releases(version: str, ami_type: str) -> tuple[str, ...]:
-    """The release versions of an AMI type for a Kubernetes version, oldest first; none for own images."""
+    """Return the release versions of an AMI type for a Kubernetes version, oldest first; none for custom images."""
     if ami_type == "CUSTOM" or version not in VERSIONS:
         return ()
     known = VERSIONS[version]

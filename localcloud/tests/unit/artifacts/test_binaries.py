@@ -58,7 +58,7 @@ def site() -> Iterator[Site]:
 
 
 class Machine:
-    """A machine with a cache, a PATH and perhaps Go."""
+    """A machine with a cache, a PATH and optionally Go."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -80,7 +80,7 @@ class Machine:
         return path
 
     def go(self, *, works: bool = True) -> None:
-        """Install a go that writes its arguments and directory to the output, or fails."""
+        """Install a fake go that prints its arguments and directory, or fails."""
         script = """#!/bin/sh
 for last; do :; done
 while [ "$1" != -o ]; do all="$all $1"; shift; done
@@ -127,7 +127,7 @@ def test_the_cache_comes_first(machine: Machine) -> None:
     assert machine.binaries().resolve("kube-apiserver") == cached
 
 
-def test_a_cached_program_of_another_version_is_not_taken(machine: Machine) -> None:
+def test_a_cached_program_of_another_version_is_not_used(machine: Machine) -> None:
     machine.program(machine.cache, "kube-apiserver-1.36.0-linux-amd64", "old")
     installed = machine.program(machine.assets, "kube-apiserver", "Kubernetes v1.37.0")
     assert machine.binaries().resolve("kube-apiserver") == installed
@@ -222,7 +222,7 @@ def test_without_internet_programs_are_built(machine: Machine) -> None:
     assert any("Building kube-scheduler 1.37.2 (takes some minutes" in line for line in machine.said)
 
 
-def test_an_unreachable_site_is_asked_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_site_is_requested_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.go()
     binaries = machine.binaries()
     asked: list[str] = []

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated account, served in this process without control planes, and what most tests need in it."""
+"""The emulated account, served in this process without control planes, and common fixtures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _client(endpoint_url: str, service: str, region: str, key: str) -> Any:
 
 @dataclass(frozen=True)
 class Server:
-    """A served emulator; clients sign with a static key of the default account, and tests share them."""
+    """A running emulator; clients sign with a static key of the default account, and tests share them."""
 
     endpoint_url: str
 
@@ -91,7 +91,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterat
 
 
 class Backend:
-    """Stands for what runs control planes (``localcloud.model.ClusterBackend``)."""
+    """A fake backend of control planes (``localcloud.model.ClusterBackend``)."""
 
     def __init__(self, ca_file: Path) -> None:
         self.ca_file = ca_file
@@ -143,7 +143,7 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture
 def held(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Nothing moves on by itself until the fixture's value is called, so that passing states can be looked at."""
+    """Delayed state changes wait until the fixture's value is called, so that tests can read transitional states."""
     from localcloud.aws import ministack  # noqa: PLC0415 - after the environment is set
     from localcloud.aws.clock import scheduler  # noqa: PLC0415 - after the environment is set
 
@@ -242,7 +242,7 @@ def make_cluster(eks: Any, make_role: Callable[..., str], make_network: Callable
         eks.create_cluster(**arguments)
         if wait:
             eventually(lambda: status(eks, name) == "ACTIVE")
-            # No controllers report what is in it.
+            # No controllers report its nodes and add-ons.
             store.clusters.get_scoped(ACCOUNT, REGION, name)["_runs"] = False
         return str(name)
 
@@ -279,7 +279,7 @@ def nodegroup(eks: Any, cluster: str, name: str) -> dict[str, Any]:
 
 
 def finished(eks: Any, cluster: str, update: dict[str, Any], **resource: str) -> dict[str, Any]:
-    """The update, once it is over."""
+    """Return the update when it has ended."""
 
     def over() -> Any:
         current = eks.describe_update(name=cluster, updateId=update["id"], **resource)["update"]
@@ -290,14 +290,14 @@ def finished(eks: Any, cluster: str, update: dict[str, Any], **resource: str) ->
 
 
 def refused(operation: Callable[..., Any], **arguments: Any) -> str:
-    """The code of the error that a call must answer with."""
+    """Return the code of the error that a call must return."""
     with pytest.raises(ClientError) as caught:
         operation(**arguments)
     return str(caught.value.response["Error"]["Code"])
 
 
 def reason(operation: Callable[..., Any], **arguments: Any) -> str:
-    """Code and message of the error that a call must answer with."""
+    """Return code and message of the error that a call must return."""
     with pytest.raises(ClientError) as caught:
         operation(**arguments)
     error = caught.value.response["Error"]

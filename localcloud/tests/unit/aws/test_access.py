@@ -120,7 +120,7 @@ class TestPolicies:
         found = {policy["arn"] for policy in eks.list_access_policies()["accessPolicies"]}
         assert {ADMIN, VIEW} <= found
         assert len(found) == len(access.POLICIES)
-        # What ministack can turn into RBAC is a part of them.
+        # ministack can convert only a part of them to RBAC.
         assert set(ministack.access_policy_rules) <= set(access.POLICIES)
 
     def test_are_associated_with_a_scope(self, eks, cluster, make_role):

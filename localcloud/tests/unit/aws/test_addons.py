@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add-ons: what is offered, and the life of one in a cluster."""
+"""Add-ons: the available ones, and the lifecycle of an add-on in a cluster."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class TestCreation:
 
         assert why("absent") == "InvalidParameterException: Addon specified is not supported"
         assert "version specified is not supported" in why("coredns", addonVersion="v1.0.0")
-        # There, but not for this Kubernetes version.
+        # Available, but not for this Kubernetes version.
         assert "version specified is not supported" in why("kube-proxy", addonVersion="v1.37.0-eksbuild.2")
         make_addon("kube-proxy")
         assert why("kube-proxy") == "ResourceInUseException: Addon already exists."

@@ -113,7 +113,7 @@ class TestFaults:
         assert sequence(7) != sequence(8)
         assert 10 < sum(sequence(7)) < 80
 
-    def test_spare_what_is_no_aws_call(self):
+    def test_do_not_affect_requests_that_are_not_aws_calls(self):
         injector = FaultInjector(1.0, 0)
         assert injector.next(scope()) is not None
         for path in ("/_ministack/eks-auth/x", "/_ministack/health", "/health", "/oidc/id/X/keys"):

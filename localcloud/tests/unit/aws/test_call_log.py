@@ -23,7 +23,7 @@ def signed(service: str, **headers: str) -> dict[str, str]:
 
 
 def sent(service: str, operation: str, **params: Any) -> tuple[str, str, str, dict[str, str], bytes]:
-    """Let boto3 prepare a request as it would send it; return method, path, query, headers and body."""
+    """Return the request that boto3 would send: method, path, query, headers and body."""
     client = boto3.client(
         service, "eu-west-1", aws_access_key_id="AKID", aws_secret_access_key="x", endpoint_url="http://127.0.0.1:1"
     )
@@ -35,7 +35,7 @@ def sent(service: str, operation: str, **params: Any) -> tuple[str, str, str, di
 
     client.meta.events.register("before-send.*", capture)
     client.meta.events.register("needs-retry.*", lambda **_: None)
-    with pytest.raises(Exception):  # noqa: B017 - the answer does not matter
+    with pytest.raises(Exception):  # noqa: B017 - the response does not matter
         getattr(client, operation)(**params)
     request = captured[0]
     path, _, query = request.url.removeprefix("http://127.0.0.1:1").partition("?")
@@ -109,7 +109,7 @@ def sent(service: str, operation: str, **params: Any) -> tuple[str, str, str, di
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_boto3_sends_is_named(service: str, operation: str, params: Any, expected: tuple[str, str]) -> None:
+def test_calls_of_boto3_are_identified(service: str, operation: str, params: Any, expected: tuple[str, str]) -> None:
     call = parse(*sent(service, operation, **params))
     assert call is not None
     assert (call.service, call.action) == expected
@@ -152,7 +152,7 @@ def test_xml_bodies_become_parameters() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"{half", b"<half", b"[1]", b"\xff\xfe"])
-def test_odd_bodies_are_no_parameters(body: bytes) -> None:
+def test_invalid_bodies_have_no_parameters(body: bytes) -> None:
     call = parse("POST", "/clusters", "", signed("eks"), body)
     assert call is not None
     assert call.params == {}
@@ -179,7 +179,7 @@ def test_secrets_are_redacted(service: str, action: str, params: dict[str, Any],
     assert not [word for word in hidden if word in shown]
 
 
-def test_what_is_not_secret_stays() -> None:
+def test_other_values_are_kept() -> None:
     params = {"SecretId": "fleet/x", "SecretArn": "arn", "clientRequestToken": "t", "Tags": [{"Value": "v"}]}
     assert redact(params, "secretsmanager", "TagResource") == params
 
@@ -239,7 +239,7 @@ def test_a_mutating_call_is_one_line(tmp_path: Path) -> None:
     }
 
 
-def test_who_has_the_answer_finds_the_line(tmp_path: Path) -> None:
+def test_the_line_is_written_before_the_response_ends(tmp_path: Path) -> None:
     file = tmp_path / "calls"
     log = CallLog(gateway, file, lambda _: ("", ""))
     there: list[bool] = []
@@ -248,7 +248,7 @@ def test_who_has_the_answer_finds_the_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "headers"), [(200, [(b"Content-Length", b"0")]), (204, [])])
-def test_an_answer_without_a_body_is_there_with_its_headers(
+def test_a_response_without_a_body_is_complete_with_its_headers(
     tmp_path: Path, status: int, headers: list[tuple[bytes, bytes]]
 ) -> None:
     file = tmp_path / "calls"
@@ -272,7 +272,7 @@ def test_an_answer_without_a_body_is_there_with_its_headers(
     assert len(file.read_text().splitlines()) == 1
 
 
-def test_a_call_that_breaks_off_is_a_line_without_a_status(tmp_path: Path) -> None:
+def test_an_aborted_call_is_logged_without_a_status(tmp_path: Path) -> None:
     async def broken(_: Any, receive: Any, __: Any) -> None:
         await receive()
         raise OSError("broken")

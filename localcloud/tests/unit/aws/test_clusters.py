@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters: what EKS keeps of them, refuses of them, and when."""
+"""Clusters: descriptions, validation and state changes."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class TestCreation:
         eventually(lambda: status(eks, name) == "ACTIVE")
         assert cluster(eks, name)["endpoint"].startswith("https://")
 
-    def test_says_why_its_control_plane_did_not_start(self, eks, make_cluster):
+    def test_reports_why_its_control_plane_did_not_start(self, eks, make_cluster):
         name = make_cluster(name=unique("cannot-start"), wait=False)
         eventually(lambda: status(eks, name) == "FAILED")
         (issue,) = cluster(eks, name)["health"]["issues"]
         assert (issue["code"], issue["message"], issue["resourceIds"]) == ("InternalFailure", "no memory", [name])
 
-    def test_asks_for_the_control_plane_that_it_shows(self, eks, make_cluster, backend):
+    def test_requests_the_control_plane_that_it_describes(self, eks, make_cluster, backend):
         name = make_cluster()
         spec, found = backend.specs[name], cluster(eks, name)
         assert spec.key == ClusterKey(ACCOUNT, REGION, name)
@@ -106,7 +106,7 @@ class TestCreation:
             assert found[member] == given[member]
         assert found["controlPlaneScalingConfig"] == given["controlPlaneScalingConfig"]
         assert found["encryptionConfig"] == given["encryptionConfig"]
-        # EKS takes the bootstrap flag and never shows it again.
+        # EKS accepts the bootstrap flag and never returns it.
         assert found["accessConfig"] == {"authenticationMode": "API"}
         assert found["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "172.21.0.0/16"
         assert found["logging"]["clusterLogging"] == [

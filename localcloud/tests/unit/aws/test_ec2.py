@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Networks: passing states, what depends on what, and the filters that select."""
+"""Networks: transitional states, dependencies and filters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_nat(ec2, subnet_id):
     return nat, address["AllocationId"]
 
 
-def test_a_nat_gateway_passes_through_its_states_and_holds_its_address(ec2, network, gateway, request):
+def test_a_nat_gateway_has_transitional_states_and_keeps_its_address(ec2, network, gateway, request):
     nat, allocation = make_nat(ec2, network.subnet_ids[0])
     assert nat["State"] == "pending"
     assert nat["NatGatewayAddresses"][0]["AllocationId"] == allocation
@@ -56,7 +56,7 @@ def test_a_public_nat_gateway_needs_an_internet_gateway_and_a_free_address(ec2, 
     assert refused(ec2.create_nat_gateway, SubnetId="subnet-0", AllocationId=allocation) == "InvalidSubnetID.NotFound"
 
 
-def test_nothing_goes_while_a_nat_gateway_uses_it(ec2, network, gateway):
+def test_resources_that_a_nat_gateway_uses_cannot_be_deleted(ec2, network, gateway):
     nat, _ = make_nat(ec2, network.subnet_ids[0])
     assert refused(ec2.delete_subnet, SubnetId=network.subnet_ids[0]) == "DependencyViolation"
     assert refused(ec2.delete_vpc, VpcId=network.vpc_id) == "DependencyViolation"
@@ -68,7 +68,7 @@ def test_nothing_goes_while_a_nat_gateway_uses_it(ec2, network, gateway):
     ec2.detach_internet_gateway(**detach)
 
 
-def test_a_whole_network_goes_in_aws_order_only(ec2, network, gateway):
+def test_a_network_can_be_deleted_in_aws_order_only(ec2, network, gateway):
     table = ec2.create_route_table(VpcId=network.vpc_id)["RouteTable"]["RouteTableId"]
     for subnet in network.subnet_ids:
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
@@ -122,7 +122,7 @@ def test_a_subnet_has_one_route_table(ec2, network):
     assert refused(ec2.associate_route_table, **arguments) == "Resource.AlreadyAssociated"
 
 
-def test_a_security_group_stays_while_another_refers_to_it(ec2, network):
+def test_a_security_group_with_references_cannot_be_deleted(ec2, network):
     one, two = (
         ec2.create_security_group(GroupName=unique("sg"), Description="x", VpcId=network.vpc_id)["GroupId"]
         for _ in range(2)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Launch templates: names, versions and their numbers, tags, and what EC2 refuses."""
+"""Launch templates: names, version numbers, tags, and errors of EC2."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_refuses_names(ec2, name):
     assert code == "InvalidLaunchTemplateName.MalformedException"
 
 
-def test_a_name_is_taken_once(ec2, template):
+def test_a_name_is_unique(ec2, template):
     code = refused(
         ec2.create_launch_template, LaunchTemplateName=template["LaunchTemplateName"], LaunchTemplateData=DATA
     )

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is used of ministack's private names stands in one module, and is there."""
+"""One module uses ministack's private names, and all of them exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import localcloud
 
 SOURCES = Path(localcloud.__file__).parent
 ADAPTER = SOURCES / "aws" / "ministack.py"
-# The functions that are replaced, with the parameters that the replacements take.
+# Replaced functions, with the parameters of the replacements.
 REPLACED = {
     "eks.handle_request": ["method", "path", "headers", "body", "query_params"],
     "eks._access_entry_for_principal": ["cluster_name", "account_id", "region", "principal_arn"],
@@ -31,7 +31,7 @@ REPLACED = {
 
 
 def imports(tree: ast.Module) -> dict[str, str]:
-    """The modules of ministack by the names under which a source knows them."""
+    """Return ministack's modules by the names under which a source file imports them."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ministack":
@@ -66,12 +66,12 @@ def test_ministack_has_every_name_that_is_used(server: object) -> None:
     assert missing(ADAPTER.read_text()) == []
 
 
-def test_a_name_that_is_missing_is_named(server: object) -> None:
+def test_a_missing_name_is_reported(server: object) -> None:
     source = "from ministack.services import eks\nHook(eks, '_gone')\neks._lost\neks._clusters\n"
     assert missing(source) == ["ministack.services.eks._gone", "ministack.services.eks._lost"]
 
 
-def test_ministack_calls_what_is_replaced_as_the_replacement_takes_it(server: object) -> None:
+def test_ministack_calls_replaced_functions_with_the_expected_parameters(server: object) -> None:
     tree = ast.parse(ADAPTER.read_text())
     modules = imports(tree)
     hooks = {

@@ -57,7 +57,7 @@ class TestCreation:
         }
         found = nodegroup(eks, cluster, make_nodegroup(cluster, **given))
         assert {key: found[key] for key in given} == given
-        # Bottlerocket has release versions of its own.
+        # Bottlerocket has different release versions.
         assert not found["releaseVersion"].startswith("1.36")
 
     def test_with_a_launch_template(self, eks, ec2, cluster, make_nodegroup):
@@ -71,7 +71,7 @@ class TestCreation:
             "name": template["LaunchTemplateName"],
             "version": "1",
         }
-        # EKS shows neither the disk nor the instance type that the template brings.
+        # EKS returns neither the disk nor the instance type of the template.
         assert not {"diskSize", "instanceTypes"} & found.keys()
         both = {"launchTemplate": {"id": identity}, "instanceTypes": ["m5.large"]}
         assert "Cannot specify instance types in launch template" in reason(make_nodegroup, cluster=cluster, **both)
@@ -112,8 +112,8 @@ class TestCreation:
             given["launchTemplate"]["name"] = name
         assert why in reason(make_nodegroup, cluster=cluster, **given)
 
-    def test_a_launch_template_stays_the_groups(self, eks, ec2, cluster, make_nodegroup):
-        """What EKS copies is not changed by the template, but EKS misses it."""
+    def test_a_node_group_keeps_a_copy_of_its_launch_template(self, eks, ec2, cluster, make_nodegroup):
+        """EKS uses a copy of the template, and reports a deleted template as a health issue."""
         data = {"MetadataOptions": {"HttpPutResponseHopLimit": 1}}
         first, other = (
             ec2.create_launch_template(LaunchTemplateName=unique("lt"), LaunchTemplateData=data)["LaunchTemplate"]
@@ -292,7 +292,7 @@ class TestVersion:
 
 
 class TestWithNodes:
-    """Where a control plane runs, states follow what its controllers report."""
+    """With a control plane, states depend on the reports of its controllers."""
 
     @pytest.fixture
     def records(self, cluster):

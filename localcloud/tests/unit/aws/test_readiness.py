@@ -49,7 +49,7 @@ class TestInsights:
         detail = eks.describe_insight(clusterName=name, id=found[0]["id"])["insight"]
         assert detail["recommendation"]
         assert refused(eks.describe_insight, clusterName=name, id="absent") == "ResourceNotFoundException"
-        # The same cluster has the same insights tomorrow.
+        # The insights of an unchanged cluster are stable.
         again = eks.list_insights(clusterName=name)["insights"]
         assert [entry["id"] for entry in again] == [entry["id"] for entry in found]
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Buckets with versions: what is listed, deleted and refused as S3 does it."""
+"""Buckets with versions: listing, deletion and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def listed(s3: Any, bucket: str, **more: Any) -> list[tuple[str, str]]:
     return [(one["Key"], one["VersionId"]) for kind in ("Versions", "DeleteMarkers") for one in page.get(kind, [])]
 
 
-def test_a_bucket_goes_only_without_versions_and_delete_markers(s3: Any, bucket: str) -> None:
+def test_a_bucket_with_versions_or_delete_markers_cannot_be_deleted(s3: Any, bucket: str) -> None:
     s3.delete_object(Bucket=bucket, Key="before")
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     (old, marker) = listed(s3, bucket)
@@ -85,7 +85,7 @@ def test_no_call_lists_or_deletes_more_than_a_thousand(s3: Any, bucket: str) -> 
     many = [{"Key": f"{number:04}"} for number in range(1001)]
     assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": many}) == "MalformedXML"
     assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": []}) == "MalformedXML"
-    # Each makes a delete marker.
+    # Each deletion creates a delete marker.
     s3.delete_objects(Bucket=bucket, Delete={"Objects": many[:1000]})
     page = s3.list_object_versions(Bucket=bucket, MaxKeys=5000)
     assert (len(page["DeleteMarkers"]), page["MaxKeys"], page["IsTruncated"]) == (1000, 1000, True)
@@ -124,7 +124,7 @@ TAGGED = {"Filter": {"Tag": {"Key": "a", "Value": "b"}}}
         ({"ID": "x" * 256}, "InvalidArgument: ID length"),
     ],
 )
-def test_a_lifecycle_that_means_nothing_is_refused(s3: Any, bucket: str, changes: dict[str, Any], answer: str) -> None:
+def test_a_lifecycle_without_an_action_is_refused(s3: Any, bucket: str, changes: dict[str, Any], answer: str) -> None:
     rule = {"ID": "one", "Status": "Enabled", "Filter": {"Prefix": ""}, **EXPIRE, **changes}
     rules = [{key: value for key, value in rule.items() if value is not None}]
     put = s3.put_bucket_lifecycle_configuration

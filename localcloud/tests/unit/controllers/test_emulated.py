@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated account as the controllers see it, on the emulator's own stores."""
+"""The controllers' interface to the emulated account, on the emulator's stores."""
 
 from __future__ import annotations
 
@@ -110,16 +110,16 @@ def test_roles_allow_what_their_policies_allow(account: Account, policies: dict[
     assert account.cloud.role_allows(account.role("ebs", **policies), "ec2:CreateVolume") is allowed
 
 
-def test_denial_in_another_policy_counts(account: Account) -> None:
+def test_a_deny_in_another_policy_takes_effect(account: Account) -> None:
     policies = {"a": _document("Allow", "ec2:*"), "d": _document("Deny", "ec2:CreateVolume")}
     assert not account.cloud.role_allows(account.role("ebs", InlinePolicies=policies), "ec2:CreateVolume")
 
 
-def test_role_that_does_not_exist_allows_nothing(account: Account) -> None:
+def test_a_missing_role_allows_nothing(account: Account) -> None:
     assert not account.cloud.role_allows(f"arn:aws:iam::{account.number}:role/none", "ec2:CreateVolume")
 
 
-def test_association_counts_from_when_it_works(account: Account) -> None:
+def test_an_association_is_returned_when_it_is_effective(account: Account) -> None:
     with account.scope():
         for name, moment in (("old", 0.0), ("new", 9e12)):
             record = {"associationId": name, "_effective_at": moment}
@@ -127,7 +127,7 @@ def test_association_counts_from_when_it_works(account: Account) -> None:
     assert [association["associationId"] for association in account.cloud.pod_identities()] == ["old"]
 
 
-def test_addon_that_is_gone_is_shown_once_more(account: Account) -> None:
+def test_a_deleted_addon_is_returned_once_more(account: Account) -> None:
     record = {"addonName": "coredns", "status": "ACTIVE", "_status": "ACTIVE"}
     with account.scope():
         account.store.addons_all["testing/coredns"] = record

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes of instance types and what the kubelet leaves of them."""
+"""Sizes of instance types and the kubelet's reservations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.controllers.instances import (
 )
 
 
-# Figures: the EC2 instance type pages and the VPC CNI's eni-max-pods.txt, capped as managed node groups do.
+# Source: the EC2 instance type pages and the VPC CNI's eni-max-pods.txt, capped as managed node groups do.
 @pytest.mark.parametrize(
     ("name", "vcpus", "memory", "pods", "architecture"),
     [

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client, against a server that answers what a test tells it to."""
+"""The client, with a fake server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = tuple[int, list[dict[str, Any]]]
 
 
 class Script:
-    """What the server says: (method, start of the path) → status and JSON documents; and what it was asked."""
+    """The responses of the server: (method, start of the path) → status and JSON documents; and its requests."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], list[Answer]] = {}
@@ -103,7 +103,7 @@ def test_paths(kind: str, name: str, namespace: str, path: str) -> None:
     assert path_of(kind, name, namespace) == path
 
 
-def test_refusals_carry_the_servers_words(kube: Kube, script: Script) -> None:
+def test_errors_contain_the_servers_message(kube: Kube, script: Script) -> None:
     script.answers["POST", "/api/v1/nodes"] = [(409, [{"reason": "AlreadyExists", "message": "there already"}])]
     with pytest.raises(ApiError, match="there already") as refused:
         kube.create("Node", {"metadata": {"name": "n1"}})
@@ -170,8 +170,8 @@ def test_informer_follows_and_starts_over_when_its_version_is_too_old(kube: Kube
     assert "managedFields" not in node["metadata"]
 
 
-def test_informer_keeps_what_the_watch_told_over_an_older_state_that_was_written(kube: Kube, script: Script) -> None:
-    """As when a controller of Kubernetes' own is quicker than the answer to our write."""
+def test_informer_keeps_a_newer_object_from_the_watch_after_a_write(kube: Kube, script: Script) -> None:
+    """The case of a Kubernetes controller whose update arrives before the response to the client's write."""
     told = {**_node("a", "7"), "status": {"ready": True}}
     script.answers["GET", "/api/v1/nodes?watch=1"] = [(200, [{"type": "MODIFIED", "object": told}]), (200, [])]
     script.answers["GET", "/api/v1/nodes"] = [(200, [{"metadata": {"resourceVersion": "5"}, "items": []}])]

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who serves a Service of type LoadBalancer, and on which subnets."""
+"""The controller and the subnets of a Service of type LoadBalancer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PRIVATE = _subnet("subnet-i", "internal-elb")
         (_service(loadBalancerClass="example.com/own"), False, True, None),
     ],
 )
-def test_who_serves(service: Any, auto_mode: bool, controller: bool, expected: str | None) -> None:
+def test_controller_of_a_service(service: Any, auto_mode: bool, controller: bool, expected: str | None) -> None:
     assert lb.serving(service, auto_mode=auto_mode, controller=controller) == expected
 
 
@@ -62,7 +62,7 @@ def test_who_serves(service: Any, auto_mode: bool, controller: bool, expected: s
         ({}, lb.BUILT_IN, "internet-facing"),
         ({"internal": "true"}, lb.BUILT_IN, "internal"),
         ({"internal": "false"}, lb.BUILT_IN, "internet-facing"),
-        # The built-in controller does not know the other controllers' annotation.
+        # The built-in controller ignores the annotation of the other controllers.
         ({"scheme": "internal"}, lb.BUILT_IN, "internet-facing"),
         ({}, lb.AUTO_MODE, "internal"),
         ({}, lb.ELBV2, "internal"),

@@ -75,11 +75,11 @@ def test_configuration_values_reach_the_objects() -> None:
     )
 
 
-def test_metrics_server_brings_no_api_service() -> None:
+def test_metrics_server_has_no_api_service() -> None:
     assert not [kind for kind, _ in _objects("metrics-server") if kind == "APIService"]
 
 
-def test_addons_that_are_not_played_have_no_objects() -> None:
+def test_addons_that_are_not_emulated_have_no_objects() -> None:
     assert manifests.addon_objects("something-else", "v1", "", PLACE) == []
 
 

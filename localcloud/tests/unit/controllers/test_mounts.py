@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod cannot start without."""
+"""Objects that a pod needs to start."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_references(pod: dict[str, Any], expected: list[Reference]) -> None:
     assert references(pod) == expected
 
 
-def test_complaints_are_the_kubelets() -> None:
+def test_messages_are_those_of_the_kubelet() -> None:
     assert Reference("ConfigMap", "c", "v").complaint() == (
         "FailedMount",
         'MountVolume.SetUp failed for volume "v" : configmap "c" not found',

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Node objects and what decides about them."""
+"""Node objects, and the functions that compute their fields."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_change_of_the_node_group_is_all_that_is_patched() -> None:
     assert patch["spec"]["taints"] == [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
 
 
-def test_hand_made_label_is_left_until_the_group_changes() -> None:
+def test_a_manual_label_is_kept_until_the_group_changes() -> None:
     group = _group(labels={"tier": "data"})
     node = _node(group)
     node["metadata"]["labels"]["tier"] = "other"

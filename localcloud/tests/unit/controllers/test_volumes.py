@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a claim gets a volume, and which."""
+"""Conditions and parameters of provisioned volumes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _class(mode: str = "WaitForFirstConsumer", **parameters: str) -> dict[str, A
         ([{**DRIVER, "status": "UPDATING"}, AGENT], [IDENTITY], {ROLE: True}, True, ""),
     ],
 )
-def test_what_the_driver_may_do(addons: Any, identities: Any, allows: Any, allowed: bool, words: str) -> None:
+def test_permissions_of_the_driver(addons: Any, identities: Any, allows: Any, allowed: bool, words: str) -> None:
     access = volumes.driver_access(addons, identities, allows)
     assert access is not None
     assert access.allowed is allowed
@@ -63,7 +63,7 @@ def test_what_the_driver_may_do(addons: Any, identities: Any, allows: Any, allow
 @pytest.mark.parametrize(
     "addons", [[], [AGENT], [{**DRIVER, "status": "CREATING"}], [{**DRIVER, "status": "DELETING"}]]
 )
-def test_without_the_driver_nobody_answers(addons: Any) -> None:
+def test_without_the_driver_no_volume_is_provisioned(addons: Any) -> None:
     assert volumes.driver_access(addons, [IDENTITY], {ROLE: True}) is None
 
 

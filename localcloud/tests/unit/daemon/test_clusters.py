@@ -25,7 +25,7 @@ SPEC = ClusterSpec(KEY, "1.36", "10.100.0.0/16", "/review/secret", ("--oidc-issu
 
 
 class Plane:
-    """Stands for a control plane; the real one is tested for real elsewhere."""
+    """A fake control plane; integration tests use real ones."""
 
     instances: ClassVar[list[Plane]] = []
     fails = ""
@@ -62,7 +62,7 @@ class Plane:
 
 
 class Policies:
-    """Stands for the access policies of the EKS API."""
+    """Fake access policies of the EKS API."""
 
     role_label, binding_label = "role", "binding"
     follows = False
@@ -168,7 +168,7 @@ def test_access_is_in_place_before_a_cluster_is_active_and_follows(
     clusters = Clusters(StateDir(tmp_path), Binaries(), policies=policies)
     clusters.create(SPEC)
     assert policies.asked.acquire(timeout=0)
-    # Without a change only policies that are limited to namespaces look again.
+    # Without a change, only policies that are limited to namespaces are evaluated again.
     assert policies.asked.acquire(timeout=1 if follows else 0.2) is follows
     clusters.access_changed(KEY)
     assert policies.asked.acquire(timeout=5)
@@ -176,7 +176,7 @@ def test_access_is_in_place_before_a_cluster_is_active_and_follows(
     clusters.supervisor.stop()
 
 
-def test_access_that_cannot_be_given_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_access_policies_that_could_not_be_applied_are_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ACCESS_INTERVAL", 0.02)
     answers = iter([OSError("no"), OSError("no"), []])
 
@@ -197,8 +197,8 @@ def test_access_that_cannot_be_given_is_tried_again(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("version", ["1.20", "1.99", "2.0", "latest", ""])
-def test_versions_that_cannot_be_played_are_refused(version: str) -> None:
-    with pytest.raises(LocalCloudError, match=r"the control planes play 1\.\d+, 1\.\d+, 1\.\d+"):
+def test_versions_that_cannot_be_emulated_are_refused(version: str) -> None:
+    with pytest.raises(LocalCloudError, match=r"the control planes support 1\.\d+, 1\.\d+, 1\.\d+"):
         check_version(version, Binaries())
 
 
@@ -209,7 +209,7 @@ def test_versions_are_oldest_first(clusters: Clusters) -> None:
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Clusters]:
-    """Clusters that the daemon records."""
+    """The daemon's clusters, with its record."""
     clusters = Cloud(StateDir(tmp_path), 4700).clusters
     assert clusters is not None
     yield clusters
@@ -244,17 +244,17 @@ def test_a_state_that_cannot_be_written_fails_no_control_plane(
 ) -> None:
     StateDir(tmp_path).file.mkdir()
     cloud.create(SPEC)
-    assert "localcloud.json could not be written, and will be later" in caplog.text
+    assert "localcloud.json could not be written, and is written later" in caplog.text
 
 
-def test_a_report_that_fails_does_not_fail_the_control_plane(tmp_path: Path) -> None:
+def test_a_failed_report_does_not_affect_the_control_plane(tmp_path: Path) -> None:
     clusters = Clusters(StateDir(tmp_path), Binaries(), lambda: (_ for _ in ()).throw(OSError("no space")))
     clusters.create(SPEC)
     clusters.delete(KEY)
     assert clusters.all() == []
 
 
-def test_a_cluster_that_could_not_start_says_its_own_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_could_not_start_reports_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clusters = Clusters(StateDir(tmp_path), Binaries(), lambda: (_ for _ in ()).throw(OSError("no space")))
     monkeypatch.setattr(Plane, "fails", "no memory")
     with pytest.raises(LocalCloudError, match="no memory"):
@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_meanwhile_is_replaced(clusters: Clusters, monkeypa
     assert clusters.create(SPEC).endpoint == "https://127.0.0.1:20002"
 
 
-def test_what_the_end_of_the_daemon_interrupts_is_no_error(
+def test_an_interruption_by_the_end_of_the_daemon_is_not_an_error(
     clusters: Clusters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def begin(_: Plane) -> None:
@@ -288,14 +288,16 @@ def test_what_the_end_of_the_daemon_interrupts_is_no_error(
     assert caplog.text == ""
 
 
-def test_what_an_upgrade_left_stopped_is_started_again(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_planes_that_an_upgrade_left_stopped_are_restarted(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clusters.create(SPEC)
     (plane,) = Plane.instances
     assert clusters.revive() == []
 
     def fails(_: Plane, version: str) -> None:
         plane.stop()
-        # Another command looks meanwhile.
+        # Another command reads the state in the meantime.
         assert clusters.revive() == []
         raise LocalCloudError(f"{version} does not start, nor does the old version")
 
@@ -305,5 +307,5 @@ def test_what_an_upgrade_left_stopped_is_started_again(clusters: Clusters, monke
     monkeypatch.setattr(Plane, "fails", "no memory")
     assert clusters.revive() == ["Cluster one does not run and could not be started: no memory"]
     monkeypatch.setattr(Plane, "fails", "")
-    assert clusters.revive() == ["Cluster one did not run: it is started again"]
+    assert clusters.revive() == ["Cluster one did not run: it was restarted"]
     assert plane.running

@@ -64,13 +64,13 @@ def test_cleaning_ends_recorded_processes_and_removes_data(state: StateDir) -> N
 
 
 def test_only_one_command_at_a_time(state: StateDir) -> None:
-    with state.locked(), pytest.raises(LocalCloudError, match="Another localcloud command is at work"), state.locked():
+    with state.locked(), pytest.raises(LocalCloudError, match="Another localcloud command uses"), state.locked():
         pass
     with state.locked():
         pass
 
 
-def test_a_full_disk_is_said_before_anything_starts(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_the_start(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 5 << 20))
     with pytest.raises(LocalCloudError, match="has 5 MB of free space, and 1024 MB are needed"):
@@ -90,7 +90,7 @@ def test_the_default_directory_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tm
     assert StateDir.default().root.name == ".localcloud"
 
 
-def test_no_proxy_stands_between_clients_and_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_requests_bypass_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet.example,localhost")
     variables = environment(daemon(os.getpid()))
     assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet.example,localhost,127.0.0.1"
@@ -136,14 +136,14 @@ def test_a_port_in_use_is_one_clear_line(
 
 
 @pytest.mark.parametrize(("answers", "found"), [([False, False, True], True), ([False] * 50, False)])
-def test_a_daemon_that_answers_late_is_not_started_again(
+def test_a_daemon_that_responds_late_is_not_restarted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: list[bool], *, found: bool
 ) -> None:
     left = iter(answers)
     monkeypatch.setattr(cli, "_answers", lambda _: next(left))
     monkeypatch.setattr(cli, "PATIENCE", 1.0)
     assert cli._responds(daemon(os.getpid())) is found
-    assert ("has not answered for 1 s, and is started again" in capsys.readouterr().err) is not found
+    assert ("has not responded for 1 s and is restarted" in capsys.readouterr().err) is not found
 
 
 def test_a_daemon_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ LONG = "x" * 8192
 
 @contextmanager
 def full_disk(room: int) -> Iterator[None]:
-    """A disk on which no file can become larger: the kernel writes what fits, then refuses."""
+    """A full disk: the kernel writes a part of the data, then fails."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
@@ -95,7 +95,7 @@ def test_the_newest_state_is_written_last(tmp_path: Path) -> None:
     assert sorted(json.loads((tmp_path / "book").read_text())) == list(range(8))
 
 
-def test_a_failed_write_is_said_once_and_caught_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_write_is_logged_once_and_retried(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     content = "old"
     book = Book(tmp_path / "book", lambda: content)
     book.write()
@@ -104,7 +104,7 @@ def test_a_failed_write_is_said_once_and_caught_up(tmp_path: Path, caplog: pytes
         book.write()
         book.write()
         book.catch_up()
-    assert caplog.text.count("could not be written, and will be later: [Errno 27] File too large") == 1
+    assert caplog.text.count("could not be written, and is written later: [Errno 27] File too large") == 1
     assert (tmp_path / "book").read_text() == "old"
     book.catch_up()
     assert (tmp_path / "book").read_text() == LONG
@@ -117,7 +117,7 @@ def test_what_is_up_to_date_is_not_written_again(tmp_path: Path, monkeypatch: py
     book.catch_up()
 
 
-def test_content_that_cannot_be_made_fails_nobody(tmp_path: Path) -> None:
+def test_a_failure_of_the_content_is_logged_only(tmp_path: Path) -> None:
     Book(tmp_path / "book", lambda: str(1 // 0)).write()
     assert not (tmp_path / "book").exists()
 
@@ -158,7 +158,7 @@ def test_a_lock_holds_threads_apart(tmp_path: Path) -> None:
     assert most == 1
 
 
-def test_a_folder_is_flushed_with_all_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_is_flushed_with_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "libs").mkdir()
     (tmp_path / "libs" / "a.jar").write_text("x")
     (tmp_path / "dangling").symlink_to("nowhere")

@@ -46,7 +46,7 @@ def test_no_port_is_chosen_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(chosen) == len(set(chosen)) > 0
 
 
-def test_a_port_that_another_process_has_chosen_is_left_to_it(tmp_path: Path) -> None:
+def test_a_port_that_another_process_has_reserved_is_not_chosen(tmp_path: Path) -> None:
     other = subprocess.Popen(
         [sys.executable, "-c", TAKE, tmp_path / "ports", "20001"],
         stdin=subprocess.PIPE,
@@ -69,7 +69,7 @@ def test_the_oldest_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [mine.take(port) for port in (1, 2, 3, 1, 3)] == [True, True, True, True, False]
 
 
-def test_without_a_place_for_locks_ports_are_chosen_all_the_same(tmp_path: Path) -> None:
+def test_without_a_lock_file_ports_are_still_chosen(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     mine = Reservations(tmp_path / "file" / "ports")
     assert mine.take(20001)
@@ -81,8 +81,8 @@ def test_a_port_in_use_is_not_reserved() -> None:
         assert not reserve(port)
 
 
-def test_etcd_takes_other_ports_when_one_is_taken_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program here says what etcd says then, and ends."""
+def test_etcd_uses_other_ports_if_one_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake program prints etcd's error and ends."""
     program = tmp_path / "etcd-program"
     program.write_text("#!/bin/sh\necho address already in use; exit 1\n")
     program.chmod(0o755)

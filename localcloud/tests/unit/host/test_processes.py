@@ -75,7 +75,7 @@ def test_an_ended_process_is_reported_with_its_log(supervisor: Supervisor, tmp_p
         process.check()
 
 
-def test_end_spares_a_later_process_with_the_same_id(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_end_does_not_affect_a_later_process_with_the_same_id(supervisor: Supervisor, tmp_path: Path) -> None:
     process = supervisor.start("sleeper", SLEEP, tmp_path / "log")
     assert end(ProcessRecord("sleeper", process.record.pid, "another start")) is False
     assert process.running
@@ -121,7 +121,7 @@ def test_children_die_with_a_killed_parent(tmp_path: Path, watchdog: bool) -> No
     assert eventually(lambda: identity(record.pid) is None)
 
 
-def test_what_is_kept_is_started_again(
+def test_a_kept_process_is_restarted(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.05)
@@ -131,12 +131,14 @@ def test_what_is_kept_is_started_again(
     os.kill(first.pid, signal.SIGKILL)
     assert eventually(lambda: process.running and process.record != first)
     assert eventually(lambda: read_records(tmp_path / "processes.json") == [process.record])
-    assert "sleeper ended by itself and is started again" in caplog.text
+    assert "sleeper ended unexpectedly and is restarted" in caplog.text
     process.stop(grace=0)
     assert not process.running
 
 
-def test_what_is_not_kept_stays_ended(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processes_are_not_restarted(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.01)
     ended = supervisor.start("short", ["/bin/true"], tmp_path / "log")
     first = ended.record
@@ -148,17 +150,17 @@ def test_what_is_not_kept_stays_ended(supervisor: Supervisor, tmp_path: Path, mo
     assert ended.record == first
 
 
-def test_nothing_is_started_any_more_once_it_stops(tmp_path: Path) -> None:
+def test_nothing_is_started_after_a_stop(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "processes.json")
     supervisor.stop()
-    with pytest.raises(LocalCloudError, match="late is not started: the local cloud stops"):
+    with pytest.raises(LocalCloudError, match="late is not started: the local cloud is stopping"):
         supervisor.start("late", SLEEP, tmp_path / "log")
 
 
-def test_what_starts_while_it_stops_ends(
+def test_a_process_that_starts_during_a_stop_is_ended(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the processes to be stopped had been listed a moment before."""
+    """The case of a list of processes that was read before the start."""
     book = supervisor._book.write
     monkeypatch.setattr(supervisor._book, "write", lambda: (supervisor._stopping.set(), book()))
     started: list[processes.Process] = []
@@ -182,9 +184,7 @@ def test_records_that_cannot_be_written_stop_no_process(
     assert eventually(lambda: read_records(record_file) == [process.record])
 
 
-def test_a_program_that_cannot_be_started_again_is_tried_again(
-    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_restart_is_retried(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "KEEPER_INTERVAL", 0.05)
     process = supervisor.start("sleeper", SLEEP, tmp_path / "logs" / "log")
     process.keep = True

@@ -19,7 +19,7 @@ def load(path: Path) -> x509.Certificate:
 
 
 def handshake(authority: pki.Authority, server: pki.KeyPair, client: pki.KeyPair, name: str) -> str:
-    """Connect with strict verification on both sides; return the client's common name as the server sees it."""
+    """Connect with strict verification on both sides; return the client's common name as received by the server."""
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(server.cert, server.key)
     server_context.load_verify_locations(authority.cert_file)
@@ -54,7 +54,7 @@ def test_strict_verification_accepts_the_chain(tmp_path: Path, name: str) -> Non
     assert handshake(authority, server, authority.client("admin", "me", "system:masters"), name) == "me"
 
 
-def test_a_foreign_authority_is_refused(tmp_path: Path) -> None:
+def test_another_authority_is_refused(tmp_path: Path) -> None:
     ours, foreign = pki.Authority(tmp_path / "ours"), pki.Authority(tmp_path / "foreign")
     server = foreign.server("server", "kube-apiserver", ["localhost"])
     context = ssl.create_default_context(cafile=str(ours.cert_file))

@@ -21,11 +21,11 @@ def binding(name: str, to: str, namespace: str = "") -> dict[str, Any]:
 
 
 def live(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object as the API server gives it back."""
+    """Return an object in the API server's format."""
     return {**item, "metadata": {**item["metadata"], "uid": "1", "resourceVersion": "2"}}
 
 
-def test_what_is_as_wanted_needs_nothing() -> None:
+def test_the_desired_state_needs_no_requests() -> None:
     items = [role("view", "get"), binding("b", "view"), binding("b", "view", "team")]
     assert plan(items, [live(item) for item in items]) == []
 
@@ -83,7 +83,7 @@ def test_managed_objects_get_their_kind() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 404, 409])
-def test_a_race_with_others_is_no_error(status: int) -> None:
+def test_a_race_with_other_clients_is_not_an_error(status: int) -> None:
     execute(Server(status), [Step("POST", "/x", {})])
 
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Load balancers as packet filters."""
+"""Load balancers as nftables rulesets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_only_load_balancers_with_a_name_have_one() -> None:
     assert not host_of({**_service(), "status": {}})
 
 
-def test_addresses_stay_and_are_used_again() -> None:
+def test_addresses_are_kept_and_reused() -> None:
     first = assign(["b", "a"], {}, POOL)
     assert first == {"a": "10.0.15.129", "b": "10.0.15.130"}
     assert assign(["b", "c"], first, POOL) == {"b": "10.0.15.130", "c": "10.0.15.129"}

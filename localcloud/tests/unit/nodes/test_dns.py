@@ -38,7 +38,7 @@ def _query(name: str, kind: str = "A") -> bytes:
 
 
 def _ask(name: str, kind: str = "A") -> tuple[int, list[str]] | None:
-    """The answer's code, and its addresses and names, as a client reads them."""
+    """Return the response code, and the addresses and names, as parsed by a client."""
     query = vpc_dns.parse(_query(name, kind))
     assert query is not None
     message = vpc_dns.answer(query, ZONES, BALANCERS)
@@ -47,7 +47,7 @@ def _ask(name: str, kind: str = "A") -> tuple[int, list[str]] | None:
     read = dns.message.from_wire(message.to_wire())
     assert query.is_response(read)
     assert read.flags & dns.flags.RA
-    # Addresses of a name come in any order.
+    # The order of addresses is undefined.
     return read.rcode(), [
         text for one in read.answer for text in sorted(entry.to_text().rstrip(".").lower() for entry in one)
     ]
@@ -60,7 +60,7 @@ def test_addresses_and_chains_of_names() -> None:
     assert _ask("lb.elb.amazonaws.com") == (0, ["10.0.15.129"])
 
 
-def test_name_that_leads_outside_is_left_to_the_client() -> None:
+def test_the_client_resolves_a_cname_outside_of_the_zone() -> None:
     assert _ask("out.platform.internal") == (0, ["example.org"])
 
 
@@ -80,7 +80,7 @@ def test_most_specific_zone_answers() -> None:
     assert _ask("a.deep.platform.internal") == (3, [])
 
 
-def test_names_of_nobody_here_are_others_to_answer() -> None:
+def test_unknown_names_are_not_answered() -> None:
     assert _ask("example.org") is None
     assert _ask("notplatform.internal") is None
 
@@ -103,18 +103,18 @@ def test_chain_without_an_end_fails() -> None:
     ],
     ids=["empty", "short", "cut off", "an answer", "two questions", "compressed"],
 )
-def test_what_is_no_query_is_not_answered(message: bytes) -> None:
+def test_invalid_queries_are_not_answered(message: bytes) -> None:
     assert vpc_dns.parse(message) is None
     assert asyncio.run(vpc_dns.Resolver(list, dict, []).reply(message)) is None
 
 
-def test_without_a_server_of_the_host_others_names_fail() -> None:
+def test_without_servers_of_the_host_unknown_names_fail() -> None:
     reply = asyncio.run(vpc_dns.Resolver(lambda: ZONES, dict, []).reply(_query("example.org")))
     assert reply is not None
     assert reply[3] & 0xF == 2
 
 
-def test_others_names_are_asked_of_the_servers_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_are_forwarded_to_the_servers_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     async def udp(query: dns.message.Message, server: str, seconds: float, port: int) -> dns.message.Message:

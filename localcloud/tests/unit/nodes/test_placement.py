@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods go to the real node."""
+"""Placement of pods on the real node."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_images_decide() -> None:
     assert placement.decide(_pod(), NODE, State.ABSENT) == placement.TO_SIMULATED
 
 
-def test_pod_is_held_until_images_and_node_are_there() -> None:
+def test_a_pod_waits_until_images_and_node_are_ready() -> None:
     assert placement.decide(_pod(), NODE, State.PENDING) is None
     assert placement.decide(_pod(), None, State.PRESENT) is None
 
@@ -46,7 +46,7 @@ def test_pod_without_an_image_does_not_wait_for_the_node() -> None:
 
 
 @pytest.mark.parametrize("spec", [{"tolerations": []}, {"nodeSelector": {"pool": "other"}}])
-def test_pod_that_the_node_would_not_take_is_for_simulated_ones(spec: dict[str, Any]) -> None:
+def test_a_pod_that_does_not_fit_the_real_node_runs_on_simulated_nodes(spec: dict[str, Any]) -> None:
     assert placement.decide(_pod(**spec), NODE, State.PRESENT) == placement.TO_SIMULATED
 
 
@@ -58,7 +58,7 @@ def test_release_takes_only_its_own_gate() -> None:
     assert placement.release(_pod(), {}) == {"spec": {"schedulingGates": None}}
 
 
-def test_pods_without_the_gate_or_on_their_way_out_are_not_held() -> None:
+def test_pods_without_the_gate_and_terminating_pods_do_not_wait() -> None:
     assert not placement.held(_pod(schedulingGates=[{"name": "other"}]))
     assert not placement.held({**_pod(), "metadata": {"deletionTimestamp": "now"}})
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NetworkPolicies as packet filters: each rule of the API's reference, seen in the chain of the pod it is about."""
+"""NetworkPolicies as nftables rulesets: each rule of the API reference, tested in the chain of its pod."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _policy(spec: dict[str, Any], namespace: str = "a", name: str = "p") -> dict
 
 
 def _rules(pod: Pod, direction: str, *policies: dict[str, Any]) -> list[str] | None:
-    """The rules of a pod's chain, without the last one, which drops; None if it has no chain."""
+    """Return the rules of a pod's chain without the final drop; None if it has no chain."""
     text = Compiler(policies, [WEB, API, FAR], NAMESPACES).ruleset()
     found = re.search(rf"map {direction} {{.*?\n  }}", text, re.DOTALL)
     assert found
@@ -37,12 +37,12 @@ def _rules(pod: Pod, direction: str, *policies: dict[str, Any]) -> list[str] | N
     return rules
 
 
-def test_pod_without_a_policy_is_left_alone() -> None:
+def test_a_pod_without_a_policy_has_no_chain() -> None:
     assert _rules(WEB, "ingress") is None
     assert _rules(WEB, "ingress", _policy({"podSelector": {"matchLabels": {"app": "api"}}})) is None
 
 
-def test_policy_without_rules_lets_nothing_in_and_everything_out() -> None:
+def test_a_policy_without_rules_denies_ingress_and_allows_egress() -> None:
     policy = _policy({})
     assert _rules(WEB, "ingress", policy) == []
     assert _rules(WEB, "egress", policy) is None
@@ -95,7 +95,7 @@ def test_block_with_exceptions() -> None:
     ]
 
 
-def test_everywhere_is_no_match_and_ipv6_matches_nothing() -> None:
+def test_all_addresses_need_no_match_and_ipv6_matches_nothing() -> None:
     everywhere = _policy({"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]})
     assert _rules(WEB, "egress", everywhere) == ["return"]
     assert _rules(WEB, "egress", _policy({"egress": [{"to": [{"ipBlock": {"cidr": "::/0"}}]}]})) == [

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What machines are configured with, what they need, and what they leave."""
+"""Configuration, requirements and cleanup of real nodes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_blocks_of_subnets() -> None:
     assert configuration.resolver_of("10.40.0.0/16") == "10.40.0.2"
 
 
-def test_kubelet_changes_nothing_of_the_host() -> None:
+def test_kubelet_does_not_change_the_host() -> None:
     text = configuration.kubelet(
         NETWORK,
         SIZE,
@@ -66,13 +66,13 @@ def test_memory_that_a_machine_sees() -> None:
     assert text == "MemTotal:       2048 kB\nMemFree:          10 kB\n"
 
 
-def test_fabric_passes_what_both_route_tables_pass() -> None:
+def test_fabric_allows_what_both_route_tables_allow() -> None:
     def accepted(*routes: tuple[str, tuple[str, ...]]) -> list[str]:
         lines = real_nodes.fabric_rules(list(routes)).splitlines()
         return [line.strip().removesuffix(" accept") for line in lines if "saddr" in line]
 
     own = ["ip saddr 10.40.0.0/16 ip daddr 10.40.0.0/16", "ip saddr 10.42.0.0/16 ip daddr 10.42.0.0/16"]
-    # A route that is deleted ends what is connected, too, as in a VPC.
+    # A deleted route also ends established connections, as in a VPC.
     assert "established" not in real_nodes.fabric_rules([])
     one_way = (("10.40.0.0/16", ("10.42.0.0/16",)), ("10.42.0.0/16", ()))
     assert accepted(*one_way) == own
@@ -136,7 +136,7 @@ def test_container_that_starts_a_program_its_image_lacks() -> None:
 
 @pytest.fixture
 def version_1(tmp_path: Path) -> Path:
-    """A tree like that of version 1, in which folders stand for control groups."""
+    """A directory tree like the hierarchies of version 1."""
     for name in ("cpu", "cpuset", "memory", "unified"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "cgroup.procs").touch()
@@ -157,7 +157,7 @@ def test_branch_in_every_hierarchy_and_its_end(version_1: Path) -> None:
     assert [path.name for path in version_1.glob("*/localcloud-0")] == []
 
 
-def test_version_2_hands_controllers_down(tmp_path: Path) -> None:
+def test_version_2_enables_controllers_for_children(tmp_path: Path) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
     (tmp_path / "cgroup.subtree_control").write_text("cpu memory\n")
     assert cgroups.hierarchies(tmp_path) == [tmp_path]
@@ -193,20 +193,20 @@ def test_machines_sockets_and_files_are_cleared(tmp_path: Path, monkeypatch: pyt
 # -- requirements
 
 
-def test_user_other_than_root_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_users_other_than_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(LocalCloudError, match="they need root"):
         requirements.check(tmp_path)
 
 
-def test_other_systems_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_other_operating_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(LocalCloudError, match="they need Linux, and this is darwin"):
         requirements.check(tmp_path)
 
 
-def test_everything_that_is_missing_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_missing_requirements_are_reported_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "_place", list)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in {"runc", "nft"} else f"/usr/bin/{name}")
     monkeypatch.setattr(requirements, "cni_plugins", lambda: tmp_path)
@@ -235,7 +235,7 @@ def test_missing_features_of_the_kernel_are_named(tmp_path: Path, monkeypatch: p
     text = str(caught.value)
     assert "the kernel lacks veth (CONFIG_VETH): not supported" in text
     assert "overlayfs (CONFIG_OVERLAY_FS) does not work in" in text
-    assert "cgroup controllers are not there: memory" in text
+    assert "cgroup controllers are missing: memory" in text
     assert "nftables" not in text
     assert list(tmp_path.iterdir()) == []
 
@@ -244,7 +244,7 @@ def test_missing_features_of_the_kernel_are_named(tmp_path: Path, monkeypatch: p
 
 
 class _Here:
-    """Sockets of this process' own namespace."""
+    """Sockets of this process' namespace."""
 
     def make(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         made = socket.socket(socket.AF_INET, kind)
@@ -254,7 +254,7 @@ class _Here:
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """The port of a server that sends back what it gets, in capitals, and then ends."""
+    """The port of a server that returns its input in upper case and ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -292,7 +292,7 @@ def _talk(path: Path, request: bytes) -> bytes:
 
 
 def test_api_server_reaches_what_the_namespace_reaches(gateway: Gateway, echo: int) -> None:
-    # The path of a socket is short; a test's own folder need not be.
+    # The path of a socket is limited; that of a test's directory is not.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "socket")
         gateway.listen_for_api_server("c", path, _Here)  # type: ignore[arg-type]
@@ -300,11 +300,11 @@ def test_api_server_reaches_what_the_namespace_reaches(gateway: Gateway, echo: i
         answer = _talk(path, f"CONNECT 127.0.0.1:{echo} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert answer == b"HTTP/1.1 200 Connection established\r\n\r\nHELLO"
         gateway.forget("c")
-        with pytest.raises(OSError):  # refused, or the file is gone
+        with pytest.raises(OSError):  # refused, or the file does not exist
             _talk(path, b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n")
 
 
-def test_api_server_is_told_that_there_is_no_node_or_no_answer(gateway: Gateway) -> None:
+def test_the_api_server_gets_an_error_without_a_node_or_response(gateway: Gateway) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "socket")
         gateway.listen_for_api_server("c", path, lambda: None)

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks of volumes: their files, and with root their file systems in namespaces like a machine's."""
+"""Disks of volumes: their files and, as root, their file systems in namespaces like those of a real node."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ needs_mounts = pytest.mark.skipif(bool(_obstacle()), reason=_obstacle() or "-")
 
 
 class _Machine:
-    """Namespaces of their own, which end with their first process."""
+    """Namespaces that end with their first process."""
 
     def __init__(self) -> None:
         arrange = f"mount -t tmpfs none /run && mkdir -p {volumes.VOLUMES} && echo ready && exec sleep 600"
@@ -50,7 +50,7 @@ class _Machine:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
-        # The mounts are the child's, too: unshare itself is in the same namespace.
+        # unshare and its child are in the same mount namespace.
         self.root = Path(f"/proc/{self._process.pid}/root")
 
     def run(self, command: list[str | Path], text: str | None = None, *, mounts: bool = False) -> str:
@@ -76,7 +76,7 @@ def test_disk_has_its_size_and_grows_while_it_is_mounted(tmp_path: Path, machine
     assert disks.create("vol-1", 1, wanted) == place
     (file,) = tmp_path.iterdir()
     assert file.name == f"vol-1.{volumes.file_system(wanted)}"
-    # Sparse: the host gives only what is written.
+    # Sparse: only written blocks use space on the host.
     assert file.stat().st_size == GIB
     assert file.stat().st_blocks * 512 < GIB / 8
     disks.attach(machine)
@@ -90,7 +90,7 @@ def test_disk_has_its_size_and_grows_while_it_is_mounted(tmp_path: Path, machine
     disks.resize("vol-1", 2, [machine])
     assert shutil.disk_usage(seen).total > GIB * 2.8
     assert (seen / "kept").read_text() == "kept"
-    assert not Path(place).exists(), "the mount is the machine's alone"
+    assert not Path(place).exists(), "the mount exists only in the node"
 
 
 @needs_mounts
@@ -100,7 +100,7 @@ def test_next_machine_has_the_data_of_the_one_before(tmp_path: Path, machine: _M
     disks.attach(machine)
     (machine.root / place[1:] / "kept").write_text("kept")
     machine.kill()
-    # It has grown while no machine had it.
+    # It has grown while it was not attached.
     disks.resize("vol-1", 2, [])
     following = _Machine()
     try:
@@ -112,7 +112,7 @@ def test_next_machine_has_the_data_of_the_one_before(tmp_path: Path, machine: _M
 
 
 @needs_mounts
-def test_nothing_of_a_disk_outlives_its_machine_but_the_file(tmp_path: Path, machine: _Machine) -> None:
+def test_only_the_file_of_a_disk_remains_after_its_node(tmp_path: Path, machine: _Machine) -> None:
     disks = Disks(tmp_path)
     disks.create("vol-1", 1, "ext4")
     disks.attach(machine)
@@ -137,14 +137,14 @@ def test_deleted_disk_is_gone_even_if_it_is_in_use(tmp_path: Path, machine: _Mac
 
 
 @needs_mounts
-def test_damaged_disk_is_said(tmp_path: Path, machine: _Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_disk_is_reported(tmp_path: Path, machine: _Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volumes, "_MOUNT_SECONDS", 0)
     (tmp_path / "vol-1.ext4").write_bytes(bytes(1 << 20))
     with pytest.raises(LocalCloudError, match="mount -t ext4 -o loop"):
         Disks(tmp_path).attach(machine)
 
 
-def test_folders_take_the_place_of_file_systems(tmp_path: Path, machine_without_mounts: _Nothing) -> None:
+def test_directories_replace_file_systems(tmp_path: Path, machine_without_mounts: _Nothing) -> None:
     disks = Disks(tmp_path / "cluster", "no loop devices")
     assert disks.create("vol-1", 1, "ext4") == f"{volumes.VOLUMES}/vol-1"
     assert disks.shared == {volumes.VOLUMES: tmp_path / "cluster"}
@@ -201,7 +201,7 @@ def test_loop_devices_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(detached) == ["/dev/loop0", "/dev/loop1"]
 
 
-def test_what_volumes_lack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requirements_of_volumes_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volumes, "ext4_grows", lambda: True)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in {"mkfs.ext4", "mkfs.xfs"} else f"/usr/bin/{name}")
     assert requirements.volumes(tmp_path).startswith("mkfs.ext4, mkfs.xfs cannot be found")
@@ -212,12 +212,12 @@ def test_what_volumes_lack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_status_tells_of_folders(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_volumes_without_a_size_limit(capsys: pytest.CaptureFixture[str]) -> None:
     content = {"endpoint_url": "http://127.0.0.1:1", "account": "1", "region": "eu-central-1", "state_dir": "/s"}
     for obstacle in ("", "mkfs.ext4 cannot be found"):
         cli._print_status({**content, "clusters": {}, "memory_bytes": {}, "volumes": obstacle})
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Volumes")]
-    assert lines == ["Volumes        folders without a size: mkfs.ext4 cannot be found"]
+    assert lines == ["Volumes        directories without a size limit: mkfs.ext4 cannot be found"]
 
 
 @needs_mounts

@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Container images where no image registry can be reached, made from the ordinary package registries.
+"""Container images built from package registries, for machines that cannot reach an image registry.
 
-Nodes that run pods import them under the references that the roles use, as if they had been pulled. They hold the same
-programs in the same versions, built from Go modules, Maven artifacts and Debian packages, so they are not the official
-images: a digest in a reference names a registry's own image, and no image made here has it.
+Real nodes import them under the references that the roles use, as if they had been pulled. They contain the same
+programs in the same versions, built from Go modules, Maven artifacts and Debian packages. They are not the official
+images: a reference with a digest identifies an image of the registry, and no image built here has that digest.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _ECR = re.compile(r"\d+\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/")
 
 
 def available(region: str = REGION) -> Mapping[str, Recipe]:
-    """Return what can be made, by full reference.
+    """Return the images that can be built, by full reference.
 
-    :param region: where EKS' add-ons are pulled from
+    :param region: region of the registry of EKS add-ons
     """
     return every_recipe(region)
 
@@ -45,9 +45,9 @@ def repository(reference: str) -> str:
 def archive(
     reference: str, progress: Callable[[str], None] = say, *, environment: Mapping[str, str] | None = None
 ) -> Path:
-    """Return an image's OCI archive for this machine's architecture, making it on first use.
+    """Return an image's OCI archive for this machine's architecture, built on first use.
 
-    :raises LocalCloudError: there is no such image, or it cannot be made
+    :raises LocalCloudError: there is no such image, or it cannot be built
     """
     environment = os.environ if environment is None else environment
     recipe = _recipe(reference)
@@ -55,7 +55,7 @@ def archive(
 
     def make(made: Path) -> None:
         if system()[0] != "linux":
-            raise LocalCloudError("its programs are built on Linux only")
+            raise LocalCloudError("its programs can be built on Linux only")
         progress(f"Making the image {reference}")
         layer = made.with_name("layer.tar")
         with contextlib.ExitStack() as files:
@@ -70,7 +70,7 @@ def archive(
 
 
 def cached(reference: str, environment: Mapping[str, str] | None = None) -> Path | None:
-    """Return an image's archive if it has been made."""
+    """Return an image's archive if it is in the cache."""
     _, path = _place(_recipe(reference), os.environ if environment is None else environment)
     return path if path.exists() else None
 
@@ -89,5 +89,7 @@ def _recipe(reference: str) -> Recipe:
     if reason := UNAVAILABLE.get(repository(reference)):
         raise LocalCloudError(f"The image {reference} cannot be made: {reason}")
     if "@" in reference:
-        raise LocalCloudError(f"The image {reference} cannot be made: its digest is that of a registry's own image")
-    raise LocalCloudError(f"There is no recipe for the image {reference}: localcloud images lists those there are")
+        raise LocalCloudError(f"The image {reference} cannot be made: a digest identifies an image of a registry")
+    raise LocalCloudError(
+        f"There is no recipe for the image {reference}: localcloud images lists the images that can be built"
+    )

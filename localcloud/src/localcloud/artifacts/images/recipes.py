@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in which image. References and versions are the roles', which a unit test holds together.
+"""The content of each image. A unit test compares references and versions with those of the roles.
 
-Users, entry points, ports and volumes are those of the official images' Dockerfiles. Default arguments and helper
-scripts that no role uses are left out.
+Users, entry points, ports and volumes are those of the Dockerfiles of the official images. Default arguments and helper
+scripts that no role uses are omitted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from localcloud.artifacts.programs import kafka, release
 from localcloud.releases.catalog import CATALOG, image
 
 SANDBOX: Final = "registry.k8s.io/pause:3.10.2"
-"""The image of the process that holds a pod's namespaces: containerd's ``sandbox_image``."""
+"""The pause image, whose process holds a pod's namespaces: containerd's ``sandbox_image``."""
 
 _PATH: Final = ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-# Debian's own links, for images without its package base-files.
+# Links of Debian, for images without the package base-files.
 _MERGED: Final = (("bin", "usr/bin"), ("sbin", "usr/sbin"))
-# Names under which BusyBox is other programs.
+# Names of BusyBox applets.
 _APPLETS: Final = (
     "[ awk base64 basename cat chmod cp cut date df dirname du echo env expr false find grep gzip head hostname id kill"
     " ln ls mkdir mktemp mv nc nslookup od pidof printf ps pwd readlink rm rmdir sed seq sh sha256sum sleep sort stat"
@@ -35,10 +35,10 @@ _APPLETS: Final = (
 _SHELL: Final = (("usr/bin/sh", "bash"),)
 _CURL: Final = "8.22.0"
 _STRIMZI: Final = "1.2.0"
-_NOT_TO_BE_HAD: Final = "its Go module could not be had where no image registry was within reach"
+_NOT_TO_BE_HAD: Final = "its Go module was not available when the image was built without an image registry"
 
 
-# What they do with a recipe shows in no recipe.
+# The behaviour of these files is not part of a recipe's fields.
 _BUILDER: Final = [Path(__file__).with_name(name) for name in ("debian.py", "oci.py", "sources.py")]
 
 
@@ -46,8 +46,8 @@ _BUILDER: Final = [Path(__file__).with_name(name) for name in ("debian.py", "oci
 class Recipe:
     """An image under its full reference.
 
-    ``lacks`` are programs, by their paths, that the official image has and a role starts, with why they are not in
-    this one: a container whose command is one of them does not start.
+    ``lacks`` maps paths of programs that the official image has, a role starts and this image lacks to the reason: a
+    container with such a command does not start.
     """
 
     reference: str
@@ -56,23 +56,23 @@ class Recipe:
     lacks: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, architecture: str) -> str:
-        """Return a hash of all that the image depends on, the text of this builder included."""
+        """Return a hash of the inputs of the image, including the source code of this builder."""
         builder = [path.read_bytes() for path in (*_BUILDER, Path(kafka.__file__))]
         parts = [self.reference, architecture, repr(self.config), *(source.identity for source in self.sources)]
         return hashlib.sha256(b"\0".join([*builder, *map(str.encode, parts)])).hexdigest()
 
 
 UNAVAILABLE: Final[Mapping[str, str]] = {
-    "docker.elastic.co/elasticsearch/elasticsearch": "it is published as an image and as archives only",
-    "docker.elastic.co/kibana/kibana": "it is published as an image and as archives only",
-    "docker.elastic.co/logstash/logstash": "it is published as an image and as archives only",
+    "docker.elastic.co/elasticsearch/elasticsearch": "it is published only as an image and as archives",
+    "docker.elastic.co/kibana/kibana": "it is published only as an image and as archives",
+    "docker.elastic.co/logstash/logstash": "it is published only as an image and as archives",
     "docker.io/fluent/fluent-bit": "it is written in C, and Debian does not package it",
-    "docker.io/grafana/grafana": "its web interface is published as an image and as archives only",
-    "docker.io/nginx/nginx-ingress": "its NGINX with the modules it wants is published as an image only",
+    "docker.io/grafana/grafana": "its web interface is published only as an image and as archives",
+    "docker.io/nginx/nginx-ingress": "its NGINX with the required modules is published only as an image",
     "ghcr.io/kuskoman/logstash-exporter": _NOT_TO_BE_HAD,
     "registry.k8s.io/autoscaling/cluster-autoscaler": _NOT_TO_BE_HAD,
 }
-"""Repositories whose images the roles use and nobody can make from package registries, with the reason."""
+"""Repositories of images that the roles use and that cannot be built from package registries, with the reason."""
 
 
 def every_recipe(region: str) -> dict[str, Recipe]:
@@ -86,7 +86,7 @@ def _busybox_links() -> tuple[tuple[str, str], ...]:
 
 
 def _busybox(folders: tuple[tuple[str, int], ...] = ()) -> tuple[Source, ...]:
-    """As quay.io/prometheus/busybox, on which the images of the Prometheus authors stand."""
+    """A base like quay.io/prometheus/busybox, the base image of the Prometheus authors' images."""
     return (
         Base((User("nobody", 65534, 65534, "nobody", "/home"),), folders, (*_MERGED, *_busybox_links())),
         Packages(alone=("busybox-static", "ca-certificates")),
@@ -151,7 +151,7 @@ def _programs_with_a_shell() -> tuple[Recipe, ...]:
             ),
             Config(command=("telegraf",), environment=(_PATH,), ports=("8092/udp", "8094/tcp", "8125/udp")),
         ),
-        # curl is Debian's, which is older; the role's script wants nothing newer.
+        # curl comes from Debian and is older; the role's script needs no newer version.
         Recipe(
             f"docker.io/curlimages/curl:{_CURL}",
             (
@@ -164,7 +164,7 @@ def _programs_with_a_shell() -> tuple[Recipe, ...]:
 
 
 def _coredns(region: str) -> tuple[Recipe, ...]:
-    """The add-on's builds of the version that is pinned."""
+    """The add-on's builds of the pinned version."""
     builds = [build for build, _, _ in CATALOG["coredns"].releases if build.startswith(f"v{release('coredns')}-")]
     return tuple(
         Recipe(
@@ -204,7 +204,7 @@ def _kafka() -> Recipe:
 
 
 def _strimzi() -> Recipe:
-    """Only what the role kafka takes of it: Kafka's nodes copy the agent from here."""
+    """Only the part that the role kafka uses: Kafka's nodes copy the agent from this image."""
     return Recipe(
         f"quay.io/strimzi/kafka:{_STRIMZI}-kafka-{kafka.VERSION}",
         (

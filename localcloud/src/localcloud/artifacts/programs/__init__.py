@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The data path's own programs, for tests: what the roles run in a cluster, built once and cached.
+"""The programs of the data path, for tests: the programs that the roles run in a cluster, built once and cached.
 
-Each has a folder with a go.mod that pins it; several programs of one module share one. A role's default names the
-same version, which a unit test holds together.
+Each has a directory with a go.mod that pins it; programs of one module share a directory. A unit test compares the
+versions with the defaults of the roles.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version"
 
 @dataclass(frozen=True)
 class GoProgram:
-    """Where a program comes from, and with what it is built."""
+    """The source of a program and its build settings."""
 
     folder: str
     module: str
     package: str
     tags: tuple[str, ...] = ()
-    # The variable that the linker sets to the version, which is else empty or "unknown".
+    # The variable that the linker sets to the version; it is empty or "unknown" otherwise.
     version_variable: str = ""
 
 
-# Discovery of the other clouds is most of its size and build time.
+# Service discovery of other clouds is most of its size and build time.
 _PROMETHEUS = ("remove_all_sd", "enable_kubernetes_sd")
-# Telegraf's own words for a build of chosen plugins, see docs/CUSTOMIZATION.md of its repository.
+# Telegraf's build tags for a selection of plugins, see docs/CUSTOMIZATION.md in its repository.
 _TELEGRAF = (
     "custom",
     "inputs.http_listener_v2",
@@ -95,7 +95,7 @@ PROGRAMS: Mapping[str, GoProgram] = {
         "github.com/prometheus-community/elasticsearch_exporter",
         version_variable=_PROMETHEUS_VERSION,
     ),
-    # Grafana has a fork of it inside. 0.35 cannot be built from its module: the pages that it embeds are not in it.
+    # Grafana contains a fork of it. 0.35 cannot be built from its module, which lacks the pages that it embeds.
     "alertmanager": GoProgram(
         "alertmanager",
         "github.com/prometheus/alertmanager",
@@ -107,7 +107,7 @@ PROGRAMS: Mapping[str, GoProgram] = {
         "github.com/breml/logstash-config",
         "github.com/breml/logstash-config/cmd/mustache",
     ),
-    # A main.go of ours on the library.
+    # A main.go of this project that uses the library.
     "kstatus": GoProgram("kstatus", "sigs.k8s.io/cli-utils", "."),
 }
 
@@ -119,7 +119,7 @@ def version(name: str) -> str:
 
 
 def release(name: str) -> str:
-    """Return the release that a program is of; Prometheus' module is v0.316.0 where the release is 3.16.0."""
+    """Return the release of a program; the module version v0.316.0 of Prometheus is release 3.16.0."""
     found = version(name)
     if PROGRAMS[name].folder == "prometheus":
         _, minor, patch = found.split(".")
@@ -133,13 +133,13 @@ def go_program(
     environment: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = say,
 ) -> Path:
-    """Return the path of a program, building it on first use.
+    """Return the path of a program, built on first use.
 
-    :raises LocalCloudError: there is no such program, no Go, or it cannot be built
+    :raises LocalCloudError: the program is unknown, Go is not installed, or the build fails
     """
     environment = os.environ if environment is None else environment
     program = _program(name)
-    # Other tags make another program of the same version.
+    # Other tags result in another program of the same version.
     tags = hashlib.sha256(",".join(program.tags).encode()).hexdigest()[:8] if program.tags else ""
     stem = "-".join(filter(None, [name, version(name), tags, *system()]))
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds programs ahead of the tests: ``python -m localcloud.artifacts.programs [name ...]``."""
+"""Build programs before the tests: ``python -m localcloud.artifacts.programs [name ...]``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Elasticsearch's own classes make of a body. Its server's library is in Maven's repository, its modules are not.
+"""Checks of request bodies by Elasticsearch's classes. Maven has the library of its server, but not its modules.
 
-So there is no server to run, but parsers, lists of settings and the rule who manages an index are the real ones.
+So no server can run, but parsers, lists of settings and the rule that selects the manager of an index are real.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, Final
 from localcloud.artifacts.programs.opensearch import compiled, jdk
 from localcloud.model import LocalCloudError
 
-# The newest of the minor version that is run, see the role elasticsearch.
+# The newest patch of the minor version that the role elasticsearch runs.
 VERSION: Final = "9.5.3"
 _MAIN: Final = Path(__file__).with_name("ElasticsearchRules.java")
 
 
 def rules(asked: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what ElasticsearchRules.java says of what it is asked; both forms are described there.
+    """Return the output of ElasticsearchRules.java for an input; that file describes both formats.
 
-    :raises LocalCloudError: without Maven or a JDK, or with Elasticsearch's words, if it refuses a body
+    :raises LocalCloudError: without Maven or a JDK; or with Elasticsearch's message, if it rejects a body
     """
     environment = os.environ if environment is None else environment
     made = compiled(f"elasticsearch-{VERSION}", ("org.elasticsearch", "elasticsearch", VERSION), _MAIN, environment)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that Maven brings: their jars, with all that these depend on, in one folder."""
+"""Programs from Maven: their jars and dependencies in one directory."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def pom(name: str, wanted: Iterable[Artifact]) -> str:
 
 
 def fetch(name: str, text: str, target: Path, maven: str, environment: Mapping[str, str]) -> None:
-    """Make the folder ``target`` with a ``pom.xml`` of ``text`` and the jars, in ``libs``.
+    """Create the directory ``target`` with ``text`` as ``pom.xml`` and the jars in ``libs``.
 
-    :raises LocalCloudError: with Maven's first error
+    :raises LocalCloudError: Maven fails; with its first error
     """
     target.mkdir()
     (target / "pom.xml").write_text(text, encoding="utf-8")
-    # All runs share Maven's own repository, which Maven 3.8 does not guard.
+    # All runs share Maven's local repository, which Maven 3.8 does not lock.
     repository = home(environment) / ".maven.lock"
     repository.parent.mkdir(parents=True, exist_ok=True)
     with locked(repository, lambda: say("Waiting for another process that uses Maven")):

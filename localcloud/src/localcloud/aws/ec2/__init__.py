@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2's rules around a VPC and around launch templates that ministack leaves out."""
+"""Rules of EC2 for VPCs and launch templates that ministack lacks."""
 
 from __future__ import annotations
 

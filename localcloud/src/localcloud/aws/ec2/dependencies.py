@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What EC2 refuses because of what is there: deleting what others use, and putting what does not fit."""
+"""Errors of EC2 for dependencies and conflicts: deletion of resources in use, creation of conflicting resources."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _create_subnet(params: Params, original: Handler) -> Response:
     known = set(store.subnets)
     status, headers, body = original(params)
     for subnet_id in set(store.subnets) - known:
-        # AWS keeps the first four addresses of a subnet and the last one.
+        # AWS reserves the first four addresses of a subnet and the last one.
         free = ipaddress.IPv4Network(store.subnets[subnet_id]["CidrBlock"]).num_addresses - 5
         told = store.subnets[subnet_id]["AvailableIpAddressCount"]
         store.subnets[subnet_id]["AvailableIpAddressCount"] = free

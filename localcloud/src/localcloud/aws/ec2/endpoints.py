@@ -96,7 +96,7 @@ def _create(params: Params) -> Response:
 def _change(
     record: store.Record, add_tables: list[str], drop_tables: list[str], add_subnets: list[str], drop_subnets: list[str]
 ) -> None:
-    """Bind an endpoint to route tables and subnets and release it from others."""
+    """Associate an endpoint with route tables and subnets, and disassociate it from others."""
     for table_id in add_tables:
         require(route_tables, table_id, "InvalidRouteTableId.NotFound", "routeTable ID")
     for subnet_id in add_subnets:

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of Describe calls that ministack passes over in silence, answering with too much."""
+"""Filters of Describe calls that ministack ignores, so that its response has too many items."""
 
 from __future__ import annotations
 

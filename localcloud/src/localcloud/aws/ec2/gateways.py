@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NAT gateways with their passing states, and the elastic addresses they hold."""
+"""NAT gateways with their transitional states, and their Elastic IP addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ addresses = ministack.addresses
 
 LIVE = ("pending", "available", "deleting")
 _KEPT = 3600.0
-"""Seconds a deleted NAT gateway stays visible, as on AWS."""
+"""Seconds in which a deleted NAT gateway remains visible, as on AWS."""
 
 
 def install(settings: EmulatorSettings) -> None:
@@ -44,7 +44,7 @@ def install(settings: EmulatorSettings) -> None:
 
 
 def live(vpc_id: str | None = None, subnet_id: str | None = None) -> list[store.Record]:
-    """NAT gateways that still hold their place in a VPC or subnet."""
+    """Return NAT gateways that still block the deletion of their VPC or subnet."""
     return [
         nat
         for nat in nat_gateways.values()

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Launch templates: what EC2 refuses, versions that are deleted, and tags that change.
+"""Launch templates: errors of EC2, deletion of versions, and changes of tags.
 
 Sources: botocore's model of EC2; https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/delete-launch-template.html
@@ -72,7 +72,7 @@ def _check_data(params: Params) -> None:
 
 
 def _named(params: Params) -> store.Record:
-    """The template that a request names by its ID or by its name."""
+    """Return the template that a request identifies by ID or name."""
     identity, name = text(params, "LaunchTemplateId"), text(params, "LaunchTemplateName")
     if identity and name:
         raise Ec2Error(
@@ -119,7 +119,7 @@ def _version(template: store.Record, asked: str) -> store.Record:
 
 
 def _numbered(original: Handler) -> Handler:
-    """Numbers of versions are never used again, whichever versions are deleted."""
+    """Number versions so that the number of a deleted version is not reused."""
 
     def create(params: Params) -> Response:
         template = _named(params)
@@ -128,7 +128,7 @@ def _numbered(original: Handler) -> Handler:
             _check_data(params)
         else:
             params = {**params, "SourceVersion": [str(_version(template, source)["VersionNumber"])]}
-        # ministack numbers from the latest version, which may have been deleted.
+        # ministack increments the latest version, which may have been deleted.
         template["LatestVersionNumber"] = template.get("_last", template["LatestVersionNumber"])
         answer = original(params)
         template["_last"] = template["LatestVersionNumber"]
@@ -152,7 +152,7 @@ def _shown(template: store.Record, tag: str) -> str:
 
 
 def _page(params: Params, items: list[str]) -> tuple[list[str], str]:
-    """A page of items, and the element with the token of the next one."""
+    """Return a page of items, and the element with the token of the next page."""
     size = int(text(params, "MaxResults") or len(items) or 1)
     start = int(text(params, "NextToken") or 0)
     end = start + size

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The EC2 query protocol: parameters in, XML or an error out."""
+"""The EC2 query protocol: request parameters, and XML responses or errors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def xml(action: str, inner: str) -> Response:
 
 
 def element(name: str, value: object) -> str:
-    """One XML element; none for None, lower-case words for booleans."""
+    """Return an XML element; nothing for None, lower-case text for booleans."""
     if value is None:
         return ""
     shown = str(value).lower() if isinstance(value, bool) else ministack.ec2_escape(str(value))
@@ -76,7 +76,7 @@ def tag_set(resource_id: str) -> str:
 
 
 def replace(action: str, handler: Handler) -> None:
-    """Answer an action in ministack's place."""
+    """Replace ministack's handler of an action."""
 
     def wrapped(params: Params) -> Response:
         try:
@@ -89,7 +89,7 @@ def replace(action: str, handler: Handler) -> None:
 
 
 def guard(action: str, check: Check) -> None:
-    """Let an action through to ministack only if ``check`` does not raise."""
+    """Pass an action to ministack only if ``check`` does not raise."""
     original: Handler = ministack.ec2_actions[action]
 
     def checked(params: Params) -> Response:

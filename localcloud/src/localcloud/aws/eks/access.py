@@ -47,7 +47,7 @@ def policy_arn(name: str) -> str:
 
 
 def install() -> None:
-    """Teach the authentication webhook what a new entry lacks yet and how users are named; add policies."""
+    """Extend the authentication webhook: delay of new entries, usernames, access policies."""
     ministack.access_entry.wrap(_effective)
     ministack.access_policy_rules.setdefault(
         "AmazonEKSSecretReaderPolicy",
@@ -66,7 +66,7 @@ def _effective(find: Callable[[str, str, str, str], store.Record | None]) -> Cal
 
 
 def username(template: str, principal: str) -> str:
-    """Fill in an access entry's username for a caller, such as ``arn:aws:sts::1:assumed-role/dev/jane``.
+    """Return the username of an access entry for a caller, such as ``arn:aws:sts::1:assumed-role/dev/jane``.
 
     https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
     """
@@ -118,7 +118,7 @@ def _put(cluster: str, principal: str, kind: str, **members: Json) -> store.Reco
 
 
 def default_username(principal: str) -> str:
-    """The Kubernetes user name EKS gives a principal: its session's for a role, its ARN for a user."""
+    """Return EKS's default Kubernetes username: with the session name for a role, the ARN for a user."""
     match = re.fullmatch(r"arn:(aws[\w-]*):iam::(\d{12}):role(?:/.*)?/([^/]+)", principal)
     if match:
         return f"arn:{match[1]}:sts::{match[2]}:assumed-role/{match[3]}/{{{{SessionName}}}}"
@@ -126,20 +126,20 @@ def default_username(principal: str) -> str:
 
 
 def add_creator_entry(cluster: store.Record, principal: str) -> None:
-    """EKS makes a cluster's creator its administrator, unless CreateCluster says otherwise."""
+    """Add the access entry of a cluster's creator as administrator, unless CreateCluster disables it."""
     _put(cluster["name"], principal, "STANDARD")
     _associate_record(cluster["name"], principal, policy_arn("AmazonEKSClusterAdminPolicy"), {"type": "cluster"})
 
 
 def add_node_entry(cluster: store.Record, role_arn: str, *, windows: bool) -> None:
-    """EKS gives a managed node group's role its access, unless the aws-auth ConfigMap alone decides."""
+    """Add the access entry of a managed node group's role, unless the authentication mode is CONFIG_MAP."""
     mode = cluster["accessConfig"]["authenticationMode"]
     if mode != "CONFIG_MAP" and _key(cluster["name"], role_arn) not in store.access_entries_all:
         _put(cluster["name"], role_arn, "EC2_WINDOWS" if windows else "EC2_LINUX", _node_group=True)
 
 
 def remove_node_entry(cluster: str, role_arn: str) -> None:
-    """The entry made for a node role goes with the last node group that used it."""
+    """Delete the access entry of a node role with the last node group that uses the role."""
     entry = store.access_entries_all.get(_key(cluster, role_arn))
     still_used = any(group["nodeRole"] == role_arn for group in store.nodegroups(cluster))
     if entry is not None and entry.get("_node_group") and not still_used:

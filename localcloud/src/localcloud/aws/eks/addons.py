@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add-ons: what is on offer, and what a cluster has."""
+"""Add-ons: the available ones, and those of a cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def require(cluster: str, name: str) -> store.Record:
 
 
 def issues(record: store.Record) -> list[dict[str, Any]]:
-    """What is wrong with the add-on: as reported from inside the cluster, else judged by whether nodes are there."""
+    """Return the add-on's health issues: those that controllers report, else derived from the existence of nodes."""
     reported: list[dict[str, Any]] | None = record.get("_issues")
     if reported is not None:
         return reported
@@ -86,7 +86,7 @@ def _check_identities(call: Call, name: str, namespace: str, own: store.Record |
 
 
 def _set_identities(call: Call, record: store.Record, namespace: str) -> None:
-    """Make the add-on's own associations those of the request, which lists all of them."""
+    """Set the add-on's pod identity associations to those of the request, which lists all of them."""
     wanted = {asked["serviceAccount"]: asked["roleArn"] for asked in call.get("podIdentityAssociations", [])}
     for existing in _owned(record):
         role = wanted.pop(existing["serviceAccount"], None)
@@ -198,7 +198,7 @@ def _delete(call: Call) -> dict[str, Any]:
 
 
 def _run(record: store.Record, seconds: float) -> None:
-    """Let CREATING or DELETING take its time and, where a control plane runs, wait for the workload."""
+    """Keep the state CREATING or DELETING for its duration and, if a control plane runs, wait for the workload."""
     record["_since"] = clock.now()
 
     def step() -> None:
@@ -217,11 +217,11 @@ def _run(record: store.Record, seconds: float) -> None:
 
 
 _REPORT_WITHIN = 15.0
-"""Seconds after which a control plane that reports nothing of an add-on is taken for one that never will."""
+"""Seconds to wait for a control plane's report about an add-on."""
 
 
 def _settled(record: store.Record) -> bool:
-    """Whether the add-on runs, or has had its time to."""
+    """Whether the add-on runs, or its time limit has passed."""
     cluster = store.clusters.get(record["clusterName"])
     workload = record.get("_workload") or {}
     silent = not workload and clock.now() - record["_since"] > _REPORT_WITHIN

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The EKS API as a ministack service: every request is validated, then answered by its operation's handler."""
+"""The EKS API as a ministack service: requests are validated, then passed to the handler of their operation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _BACKEND_PATHS = ("/_ministack/", "/oidc/")
 
 
 def install(settings: EmulatorSettings) -> None:
-    """Put this API in the place of ministack's."""
+    """Replace ministack's EKS API by this one."""
     access.install()
     identity.install(settings.clusters)
     ministack.eks_requests.wrap(lambda original: _handler(original, settings))

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operation is given, and what it may use."""
+"""The arguments of operations, and helpers for them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Handlers = dict[str, Handler]
 
 
 def page[Item](call: Call, key: str, items: Sequence[Item]) -> dict[str, Any]:
-    """One page of a list, by maxResults and nextToken, as every EKS List operation answers."""
+    """Return one page of a list, by maxResults and nextToken, in the format of all EKS List operations."""
     start = 0
     token = call.get("nextToken")
     if token:

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The members of a cluster's configuration: their defaults, EKS's normal form, and the rules across them."""
+"""The members of a cluster's configuration: defaults, EKS's normalised form, and validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRIVATE = [
 
 
 def logging(requested: dict[str, Any] | None, current: dict[str, Any] | None = None) -> dict[str, Any]:
-    """All five log types in at most two groups, enabled ones first; types not requested keep their state."""
+    """Return all five log types in at most two groups, enabled types first; other types keep their state."""
     enabled = set(enabled_logs(current))
     for setup in (requested or {}).get("clusterLogging", []):
         types = set(setup.get("types", []))
@@ -36,7 +36,7 @@ def enabled_logs(current: dict[str, Any] | None) -> list[str]:
 
 
 def endpoint_access(requested: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
-    """The three members of API server access after a request; raises for what EKS refuses."""
+    """Return the three members of API server access after a request; raises for values that EKS rejects."""
     public = requested.get("endpointPublicAccess", current["endpointPublicAccess"])
     private = requested.get("endpointPrivateAccess", current["endpointPrivateAccess"])
     if not public and not private:
@@ -59,7 +59,7 @@ def endpoint_access(requested: dict[str, Any], current: dict[str, Any]) -> dict[
 
 
 def auto_mode(requested: dict[str, Any], current: dict[str, Any] | None = None) -> dict[str, Any]:
-    """computeConfig, storageConfig and elasticLoadBalancing together: all on or all off."""
+    """Return computeConfig, storageConfig and elasticLoadBalancing, which are all enabled or all disabled."""
     base = current or {"compute": {"enabled": False}, "storage": False, "balancing": False}
     compute = dict(base["compute"])
     compute.update(requested.get("computeConfig") or {})
@@ -84,7 +84,7 @@ def auto_mode(requested: dict[str, Any], current: dict[str, Any] | None = None) 
 
 
 def service_cidr(requested: dict[str, Any], vpc_cidr: str) -> str:
-    """The Service network: the one asked for, checked, or the one EKS would choose for the VPC."""
+    """Return the Service CIDR: the requested one, validated, or the one that EKS chooses for the VPC."""
     vpc = ipaddress.IPv4Network(vpc_cidr, strict=False)
     asked = requested.get("serviceIpv4Cidr")
     if asked is None:
@@ -105,7 +105,7 @@ def service_cidr(requested: dict[str, Any], vpc_cidr: str) -> str:
 
 
 def encryption(requested: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The encryption of Secrets, if its key can be used: a symmetric, enabled one of this region."""
+    """Return the encryption of Secrets, if its key is symmetric, enabled and in this region."""
     for entry in requested:
         if entry.get("resources") != ["secrets"]:
             raise invalid_parameter("Resources in encryptionConfig must be [secrets].")

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of a living cluster: its configuration, its version, its encryption."""
+"""Updates of a cluster: its configuration, version and encryption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.releases import versions
 
 
 def make_log_group(record: store.Record) -> None:
-    """EKS makes the log group of a control plane that logs, if there is none; it outlives the cluster."""
+    """Create the log group of a control plane with logging, if it does not exist; it remains after the cluster."""
     group = f"/aws/eks/{record['name']}/cluster"
     if cluster_config.enabled_logs(record["logging"]) and group not in ministack.log_groups:
         ministack.create_log_group({"logGroupName": group})
@@ -47,7 +47,7 @@ def _update_config(call: Call) -> dict[str, Any]:
             access.add_auto_mode_entry(record)
         make_log_group(record)
         if kind == "AccessConfigUpdate":
-            # What the aws-auth ConfigMap alone granted to the nodes is now said by access entries, too.
+            # Access entries now also grant the access of nodes, which only the aws-auth ConfigMap granted before.
             for group in store.nodegroups(name):
                 access.add_node_entry(record, group["nodeRole"], windows=group["amiType"].startswith("WINDOWS"))
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters: creation, deletion, and what is shown of them."""
+"""Clusters: creation, deletion and description."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcloud.releases import versions
 
 
 def present(record: store.Record) -> dict[str, Any]:
-    """The record as DescribeCluster shows it."""
+    """Return the record in the format of DescribeCluster."""
     shown = store.public(record)
     shown["status"] = record["_status"]
     shown.pop("modifiedAt", None)
@@ -128,7 +128,7 @@ def _require_role(call: Call, role_arn: str, *, auto: bool) -> None:
 
 
 def _start_control_plane(record: store.Record, clusters: ClusterBackend | None, started: threading.Event) -> None:
-    """Start what answers behind a cluster; whatever fails, the cluster says."""
+    """Start a cluster's control plane; a failure is recorded as a health issue of the cluster."""
     key = store.cluster_key(record["name"])
     try:
         if clusters is None:
@@ -153,7 +153,7 @@ def _start_control_plane(record: store.Record, clusters: ClusterBackend | None, 
 
 
 def _await_control_plane(record: store.Record, started: threading.Event) -> None:
-    """CREATING ends when the control plane answers, or did not start."""
+    """End the state CREATING when the control plane responds, or has not started."""
     if record["_status"] != "CREATING":
         return
     if not started.is_set():
@@ -216,9 +216,9 @@ def _remove(record: store.Record, clusters: ClusterBackend | None) -> None:
 
 
 def remove_failed(clusters: ClusterBackend | None) -> list[store.Record]:
-    """Remove the clusters of the caller's account and region that could not be created, whatever protects them.
+    """Delete the FAILED clusters of the caller's account and region, even with deletion protection.
 
-    On EKS, too, one that is FAILED stays so until it is deleted.
+    As on EKS, a FAILED cluster remains FAILED until it is deleted.
     """
     failed = [record for record in store.clusters.values() if record.get("_status") == "FAILED"]
     for record in failed:
@@ -227,7 +227,7 @@ def remove_failed(clusters: ClusterBackend | None) -> list[store.Record]:
         try:
             _remove(record, clusters)
         except BaseException:
-            # The next repair looks for FAILED.
+            # The next repair searches for FAILED.
             record["_status"] = "FAILED"
             raise
     return failed

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a cluster's API server knows its users: the authentication webhook and the identity providers."""
+"""Authentication of a cluster's API server: the authentication webhook and the identity providers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcloud.model import ClusterBackend, ClusterKey
 
 
 def install(clusters: ClusterBackend | None) -> None:
-    """Restart a cluster's API server when its identity providers change."""
+    """Install the restart of a cluster's API server after a change of its identity providers."""
 
     def restart(name: str, oidc_args: Iterable[str] = (), idp_cfg_refs: Iterable[store.Record] = ()) -> None:
         key, arguments, providers = store.cluster_key(name), _arguments(oidc_args or ()), list(idp_cfg_refs or ())
@@ -32,7 +32,7 @@ def new_issuer() -> str:
 
 
 def webhook_path(key: ClusterKey, secret: str) -> str:
-    """Return where the API server of a cluster has tokens reviewed, which only who knows the secret may."""
+    """Return the path for token reviews of a cluster's API server; it contains a secret."""
     return f"/_ministack/eks-auth/{key.account}/{key.region}/{key.name}/{secret}"
 
 

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finding the cluster a request is about."""
+"""Look up the cluster of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcloud.aws.errors import invalid_request, not_found
 
 
 def cluster(name: str, *, active: bool = False) -> store.Record:
-    """The cluster's record; raises ResourceNotFoundException, or InvalidRequestException if it is not ACTIVE."""
+    """Return the cluster's record; raises ResourceNotFoundException, or InvalidRequestException if it is not ACTIVE."""
     record = store.clusters.get(name)
     if record is None:
         raise not_found(f"No cluster found for name: {name}.", clusterName=name)

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines of a node group: images, releases, instance types and launch templates, held against each other."""
+"""The instances of a node group: validation of images, releases, instance types and launch templates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST_AL2 = 32
 
 
 def _template_data(template: dict[str, str] | None) -> dict[str, Any]:
-    """What the node group's version of a launch template says."""
+    """Return the data of the node group's version of a launch template."""
     if template is None:
         return {}
     for entry in store.launch_templates[template["id"]]["Versions"]:
@@ -29,19 +29,19 @@ def _template_data(template: dict[str, str] | None) -> dict[str, Any]:
 
 
 def image(template: dict[str, str] | None) -> str | None:
-    """The image a launch template brings: the node group's release version is then its id."""
+    """Return the image of a launch template, whose id is then the release version of the node group."""
     image_id = _template_data(template).get("ImageId")
     return str(image_id) if image_id else None
 
 
 def disk_size(template: dict[str, str]) -> int | None:
-    """The size in GiB of the greatest volume that a launch template brings: the nodes' root or data volume."""
+    """Return the size in GiB of the largest volume of a launch template: the nodes' root or data volume."""
     volumes = _template_data(template).get("BlockDeviceMappings") or []
     return max((int(volume.get("Ebs", {}).get("VolumeSize", 0)) for volume in volumes), default=0) or None
 
 
 def choose(call: Call, version: str, template: dict[str, str] | None) -> tuple[str, dict[str, list[str]]]:
-    """The AMI type and the members about instance types, defaulted and held against each other.
+    """Return the AMI type and the members for instance types, with defaults, validated.
 
     EKS does not show instance types that come from the launch template; ``_instanceTypes`` keeps them for the nodes.
     """
@@ -85,7 +85,7 @@ def release(version: str, ami_type: str, asked: str | None) -> str:
 
 
 def launch_template(asked: dict[str, Any] | None) -> dict[str, str] | None:
-    """The template with its name, id and version as numbers; raises if EC2 does not have it."""
+    """Return the template with its name, id and version number; raises if EC2 does not have it."""
     if asked is None:
         return None
     if asked.get("id") and asked.get("name"):

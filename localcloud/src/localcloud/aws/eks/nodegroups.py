@@ -40,7 +40,7 @@ def status(record: store.Record) -> str:
 
 
 def _issues(record: store.Record) -> list[dict[str, Any]]:
-    """The health issues, with that of a launch template which was deleted: nodes are made from a copy of it."""
+    """Return the health issues, including that of a deleted launch template, of which EKS uses a copy."""
     source = record.get("launchTemplate", {}).get("id")
     issues: list[dict[str, Any]] = list(record["health"]["issues"])
     if source and source not in store.launch_templates:
@@ -50,7 +50,7 @@ def _issues(record: store.Record) -> list[dict[str, Any]]:
 
 
 def has_nodes(cluster: str) -> bool:
-    """Whether some node group of the cluster runs nodes by now."""
+    """Whether a node group of the cluster runs nodes."""
     return any(_runs_nodes(group) for group in store.nodegroups(cluster))
 
 
@@ -156,7 +156,7 @@ def _require_role(call: Call) -> None:
 
 
 def _scaling(requested: dict[str, Any], current: dict[str, int], *, fit_desired: bool) -> dict[str, int]:
-    """The sizes after a request; ``fit_desired`` moves a desired size that was not asked for between the limits."""
+    """Return the sizes after a request; ``fit_desired`` adapts a desired size that was not requested to the limits."""
     after = {**current, **{key: value for key, value in requested.items() if value is not None}}
     if fit_desired and "desiredSize" not in requested:
         after["desiredSize"] = max(after["minSize"], min(after["desiredSize"], after["maxSize"]))
@@ -204,7 +204,7 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _list_fargate_profiles(call: Call) -> dict[str, Any]:
-    """None: there is no Fargate here, but the deletion of a cluster asks."""
+    """Return an empty list: Fargate is not emulated, but deleting a cluster calls this operation."""
     lookup.cluster(call["clusterName"])
     return page(call, "fargateProfileNames", [])
 
@@ -220,7 +220,7 @@ def _delete(call: Call) -> dict[str, Any]:
 
 
 def remove_failed() -> list[store.Record]:
-    """Begin to remove the node groups of the caller's account and region that could not be created."""
+    """Start the deletion of node groups of the caller's account and region whose creation failed."""
     with clock.lock:
         failed = [record for record in store.nodegroups_all.values() if record.get("_status") == "CREATE_FAILED"]
         for record in failed:
@@ -231,7 +231,7 @@ def remove_failed() -> list[store.Record]:
 
 
 def _run(record: store.Record, seconds: float) -> None:
-    """Let CREATING or DELETING take its time and, where a control plane runs, wait for the nodes."""
+    """Keep the state CREATING or DELETING for its duration and, if a control plane runs, wait for the nodes."""
     began = record["_since"] = clock.now()
 
     def step() -> None:
@@ -252,11 +252,11 @@ def _run(record: store.Record, seconds: float) -> None:
 
 _NOT_SEEN = {"desired": 1, "nodes": 1, "ready": 0, "outdated": 1, "image": "", "failure": None}
 _REPORT_WITHIN = 15.0
-"""Seconds after which a control plane that reports no nodes is taken for one that never will."""
+"""Seconds to wait for a control plane's report about nodes."""
 
 
 def seen(record: store.Record) -> store.Record | None:
-    """What the in-cluster controllers last reported of the nodes; None where no controllers run."""
+    """Return the in-cluster controllers' last report about the nodes; None if no controllers run."""
     report: store.Record | None = record.get("_nodes")
     if report is not None:
         return report
@@ -333,7 +333,7 @@ def _labels(asked: dict[str, Any], current: dict[str, str]) -> tuple[dict[str, s
 
 
 def _taints(asked: dict[str, Any], current: list[dict[str, str]]) -> tuple[list[dict[str, str]], dict[str, Any]]:
-    """Taints are identified by key and effect; a removal must name one that is there."""
+    """Return the taints after a request. Key and effect identify a taint; a removed taint must exist."""
     add, remove = asked.get("addOrUpdateTaints") or [], asked.get("removeTaints") or []
     after = {(taint["key"], taint["effect"]): taint for taint in current}
     for taint in remove:
@@ -396,7 +396,7 @@ def _update_version(call: Call) -> dict[str, Any]:
 
 
 def _replace_nodes(call: Call, record: store.Record, after: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Run a version update: the controllers read ``_target`` and report when no node is of the old image."""
+    """Run a version update: the controllers read ``_target`` and report when no node has the old image."""
     before = {member: record.get(member) for member in after}
     old_image = (record.get("_nodes") or {}).get("image") if before != after else None
     body = updates.start(

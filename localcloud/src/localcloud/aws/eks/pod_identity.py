@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pod identity associations, a user's own and those that belong to an add-on."""
+"""Pod identity associations of users and of add-ons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRINCIPAL = "pods.eks.amazonaws.com"
 
 
 def check_role(role_arn: str, cluster: str, settings: EmulatorSettings) -> None:
-    """Raise InvalidParameterException unless EKS Pod Identity may assume the role by now."""
+    """Raise InvalidParameterException unless EKS Pod Identity can assume the role."""
     if store.role(role_arn) is None:
         raise invalid_parameter(f"Role provided in the request does not exist: {role_arn}", clusterName=cluster)
     actions = ("sts:AssumeRole", "sts:TagSession")

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cluster versions on offer, and insights: what EKS says about a cluster's readiness for its next version."""
+"""Available cluster versions, and insights into a cluster's readiness for its next version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _cluster_versions(call: Call) -> dict[str, Any]:
 
 
 def insights(cluster: store.Record) -> list[dict[str, Any]]:
-    """The cluster's insights, computed from what the account holds now."""
+    """Return the cluster's insights, computed from the current state of the account."""
     name = cluster["name"]
     current = versions.number(cluster["version"])
     following = f"1.{current + 1}"
@@ -108,7 +108,7 @@ def _insight(  # noqa: PLR0917 - one line each in the table above
         "kubernetesVersion": following,
         "description": description,
         "insightStatus": {"status": status, "reason": reason},
-        "recommendation": "No action needed." if status == "PASSING" else "Update the resources that are named.",
+        "recommendation": "No action needed." if status == "PASSING" else "Update the listed resources.",
         "additionalInfo": {},
         "resources": [{"arn": arn, "insightStatus": {"status": state, "reason": reason}} for arn, state in resources],
         "categorySpecificSummary": {"deprecationDetails": [], "addonCompatibilityDetails": []},

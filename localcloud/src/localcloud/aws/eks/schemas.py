@@ -1,10 +1,10 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration schemas of add-ons, and what EKS says when values do not fit them.
+"""The configuration schemas of add-ons, and EKS's errors for invalid values.
 
-The top-level keys are those of the real add-ons; what is below Kubernetes types (resources, tolerations, affinity) is
-left open here as it is largely there.
+The top-level keys are those of the real add-ons. Values of Kubernetes types (resources, tolerations, affinity) are not
+validated further, as in most of the real schemas.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def check(addon: str, values: str) -> None:
-    """Raise InvalidParameterException, in EKS's words, unless the JSON or YAML text fits the add-on's schema."""
+    """Raise InvalidParameterException with EKS's message unless the JSON or YAML text matches the add-on's schema."""
     if not values:
         return
     try:

@@ -1,7 +1,7 @@
 # Copyright: the dataplatform.fleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asynchronous updates: their records, and that a resource takes one at a time."""
+"""Asynchronous updates: their records, and the limit of one update at a time for each resource."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL = 0.1
 
 
 class UpdateFailedError(Exception):
-    """An update that EKS accepts and then reports as Failed."""
+    """The reason why an accepted update fails."""
 
     def __init__(self, code: str, message: str, resources: list[str] | None = None) -> None:
         super().__init__(message)
@@ -44,9 +44,9 @@ def start(
     own_thread: bool = False,
     done: Done = lambda: True,
 ) -> dict[str, Any]:
-    """Begin an update: the resource is UPDATING for at least ``seconds``, until ``done`` and until ``apply`` has run.
+    """Start an update: the resource is UPDATING for at least ``seconds``, until ``done`` and until ``apply`` has run.
 
-    ``own_thread`` is for an ``apply`` that takes long and takes the lock itself. Returns the response's body.
+    ``own_thread`` is for a slow ``apply`` that acquires the lock itself. Returns the response's body.
     """
     update = {
         "id": store.new_uuid(),

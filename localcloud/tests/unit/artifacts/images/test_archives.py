@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images are made once, of packages that apt fetches, and say what is missing."""
+"""Images are built once, from packages that apt fetches; errors name what is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localcloud.artifacts import images
 from localcloud.artifacts.images import SANDBOX, archive, available, cached
 from localcloud.model import LocalCloudError
 
-# A "package" is a tar here. What apt is told is kept, and its settings with it.
+# A "package" is a tar here. The arguments and settings of apt are recorded.
 TOOLS = {
     "apt-config": """echo 'Acquire::http::Proxy "http://proxy.example:3128";'; echo 'APT::Update::Post-Invoke "x";'""",
     "apt-get": """
@@ -94,7 +94,7 @@ def test_is_made_once(machine: dict[str, str], tmp_path: Path) -> None:
     assert [left.name for left in path.parent.iterdir() if left != path] == [".registry.k8s.io_pause_3.10.2.lock"]
 
 
-def test_files_are_the_packages_without_what_people_read(machine: dict[str, str]) -> None:
+def test_files_are_those_of_packages_without_documentation(machine: dict[str, str]) -> None:
     files = layer(archive(SANDBOX, lambda _: None, environment=machine))
     assert files["usr/bin/catatonit"] == "a program"
     assert [path for path in files if path.startswith("usr/share/")] == [
@@ -117,7 +117,7 @@ def test_same_packages_make_the_same_bytes(machine: dict[str, str], tmp_path: Pa
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_apt_is_kept_to_a_folder_of_its_own(machine: dict[str, str], tmp_path: Path) -> None:
+def test_apt_uses_a_separate_directory(machine: dict[str, str], tmp_path: Path) -> None:
     mirror = {"LOCALCLOUD_DEBIAN_MIRROR": "http://mirror.example/debian"}
     archive(SANDBOX, lambda _: None, environment=machine | mirror)
     settings = (tmp_path / "apt.conf").read_text().splitlines()
@@ -129,7 +129,7 @@ def test_apt_is_kept_to_a_folder_of_its_own(machine: dict[str, str], tmp_path: P
     assert " http://mirror.example/debian trixie main" in (tmp_path / "sources.list").read_text()
 
 
-def test_dependencies_are_left_to_apt(machine: dict[str, str], tmp_path: Path) -> None:
+def test_apt_resolves_dependencies(machine: dict[str, str], tmp_path: Path) -> None:
     (reference,) = [name for name in available() if "/curl:" in name]
     files = layer(archive(reference, lambda _: None, environment=machine))
     assert "-q -y --download-only install base-files curl" in (tmp_path / "calls").read_text()
@@ -147,7 +147,7 @@ def test_it_says_which_tool_is_missing(machine: dict[str, str], tmp_path: Path, 
         archive(SANDBOX, lambda _: None, environment=alone)
 
 
-def test_what_apt_says_is_the_error_and_nothing_is_left(machine: dict[str, str]) -> None:
+def test_a_failure_of_apt_is_reported_and_leaves_no_files(machine: dict[str, str]) -> None:
     with pytest.raises(LocalCloudError) as caught:
         archive(SANDBOX, lambda _: None, environment=machine | {"FAIL": "Unable to locate package"})
     assert str(caught.value) == (f"The image {SANDBOX} cannot be made: apt-get failed: E: Unable to locate package")
@@ -156,7 +156,7 @@ def test_what_apt_says_is_the_error_and_nothing_is_left(machine: dict[str, str])
     assert kept == [".registry.k8s.io_pause_3.10.2.lock"]
 
 
-def test_files_that_meet_are_named(machine: dict[str, str], tmp_path: Path) -> None:
+def test_conflicting_files_are_reported(machine: dict[str, str], tmp_path: Path) -> None:
     package = next((tmp_path / "packages").glob("ca-certificates*"))
     (tmp_path / "packages" / "catatonit_0.3_amd64.deb").write_bytes(package.read_bytes())
     with pytest.raises(LocalCloudError, match=r"cannot be made: usr/share/ca-certificates/mozilla/A.crt is there twi"):
@@ -166,28 +166,26 @@ def test_files_that_meet_are_named(machine: dict[str, str], tmp_path: Path) -> N
 def test_an_image_without_a_recipe(machine: dict[str, str]) -> None:
     with pytest.raises(LocalCloudError, match=r"no recipe for the image docker.io/library/nginx:1: localcloud images"):
         archive("docker.io/library/nginx:1", environment=machine)
-    with pytest.raises(LocalCloudError, match=r"grafana:13 cannot be made: its web interface is published"):
+    with pytest.raises(LocalCloudError, match=r"grafana:13 cannot be made: its web interface is published only"):
         archive("docker.io/grafana/grafana:13", environment=machine)
-    with pytest.raises(
-        LocalCloudError, match=r"@sha256:0 cannot be made: its digest is that of a registry's own image"
-    ):
+    with pytest.raises(LocalCloudError, match=r"@sha256:0 cannot be made: a digest identifies an image of a registry"):
         archive(f"{SANDBOX}@sha256:0", environment=machine)
 
 
-def test_another_system_says_so(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_another_operating_system(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "system", lambda: ("darwin", "arm64"))
-    with pytest.raises(LocalCloudError, match="cannot be made: its programs are built on Linux only"):
+    with pytest.raises(LocalCloudError, match="cannot be made: its programs can be built on Linux only"):
         archive(SANDBOX, lambda _: None, environment=machine)
 
 
-def test_another_text_of_the_builder_is_another_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_change_of_the_builder_changes_the_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = {reference: recipe.key("amd64") for reference, recipe in available().items()}
     (tmp_path / "oci.py").write_text("other")
     monkeypatch.setattr("localcloud.artifacts.images.recipes._BUILDER", [tmp_path / "oci.py"])
     assert all(recipe.key("amd64") != before[reference] for reference, recipe in available().items())
 
 
-def test_the_command_lists_and_makes(
+def test_the_command_lists_and_builds(
     machine: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in machine.items():

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An archive is what the OCI image specification says, and the same each time."""
+"""Archives conform to the OCI image specification and are reproducible."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def files(tmp_path: Path, program: Path) -> dict[str, bytes]:
 
 
 def blob(files: dict[str, bytes], descriptor: dict[str, Any]) -> bytes:
-    """Return what a descriptor points at, after comparing all that it says of it."""
+    """Return the content of a descriptor, after verification of its size and digest."""
     algorithm, _, digest = descriptor["digest"].partition(":")
     content = files[f"blobs/{algorithm}/{digest}"]
     assert algorithm == "sha256"
@@ -166,13 +166,13 @@ def test_same_files_make_the_same_bytes(tmp_path: Path, program: Path) -> None:
     assert (again / "image.tar").read_bytes() == (tmp_path / "image.tar").read_bytes()
 
 
-def test_a_file_cannot_be_there_twice(tmp_path: Path) -> None:
+def test_refuses_a_duplicate_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="etc/passwd is there twice"):
         write_layer([data("etc/passwd", b"a"), data("etc/passwd", b"a")], tmp_path / "layer.tar")
     write_layer([directory("etc"), directory("etc", 0o700)], tmp_path / "layer.tar")
 
 
-def test_nothing_lies_beneath_a_link(tmp_path: Path) -> None:
+def test_refuses_an_entry_below_a_link(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="bin/tool lies in bin, which is no folder"):
         write_layer([link("bin", "usr/bin"), data("bin/tool", b"")], tmp_path / "layer.tar")
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that install packages, replaced by shell scripts."""
+"""Fakes of programs that install packages, as shell scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def environment(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
-    """The environment of a module's ``PROGRAMS`` (name → script), which log to ``COUNT``, with a cache of its own."""
+    """The environment of a module's fakes ``PROGRAMS`` (name → script), which log to ``COUNT``, with its own cache."""
     scripts: Mapping[str, str] = request.module.PROGRAMS
     programs = tmp_path / "bin"
     programs.mkdir()

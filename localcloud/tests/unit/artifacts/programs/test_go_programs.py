@@ -124,7 +124,7 @@ Cache(Path(sys.argv[1])).get("x", "x-1", make)
 """
 
 
-def test_a_killed_process_leaves_nothing_half(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_partial_file(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
     assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / "x-1").exists()
@@ -134,7 +134,7 @@ def test_a_killed_process_leaves_nothing_half(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {".x.lock", "x-1", ".x-2.lock", "another"}
 
 
-def test_a_full_disk_leaves_nothing_half(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     def make(target: Path) -> None:
         target.write_text("ha")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

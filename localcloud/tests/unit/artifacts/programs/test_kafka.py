@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kafka for tests is fetched once, and says what is missing."""
+"""Kafka for tests is fetched once; errors name what is missing."""
 
 from __future__ import annotations
 

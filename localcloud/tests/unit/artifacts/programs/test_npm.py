@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages of npm for tests are installed once, by their hashes, and what is missing is said."""
+"""npm packages for tests are installed once, with verified hashes; errors name what is missing."""
 
 from __future__ import annotations
 

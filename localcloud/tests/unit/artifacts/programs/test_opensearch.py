@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenSearch for tests is made once, by a JDK that is new enough, and says what is missing."""
+"""OpenSearch for tests is compiled once, with a JDK that is new enough; errors name what is missing."""
 
 from __future__ import annotations
 
