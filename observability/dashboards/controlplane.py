@@ -123,7 +123,7 @@ KAFKA_DASHBOARD = Dashboard(
             ),
             graph(
                 "Refused writes and reads",
-                "Is somebody turned away?",
+                "Are requests rejected?",
                 (
                     Query(
                         "sum by (topic)"

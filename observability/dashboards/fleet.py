@@ -461,7 +461,7 @@ ALARMS_DASHBOARD = Dashboard(
             "Now",
             stat(
                 "Critical",
-                "Must somebody act now?",
+                "Which alarms need action now?",
                 f'sum by (cluster) ({FIRING}severity="critical",{C}}})',
                 "{{cluster}}",
                 steps=ANY,
@@ -469,7 +469,7 @@ ALARMS_DASHBOARD = Dashboard(
             ),
             stat(
                 "Warnings",
-                "Must somebody act today?",
+                "Which alarms need action today?",
                 f'sum by (cluster) ({FIRING}severity="warning",{C}}})',
                 "{{cluster}}",
                 steps=SOME,

@@ -415,12 +415,12 @@ def test_network_policies_are_enforced(clusters: list[Cluster]) -> None:
     server = _ready(clusters[0], "web", 2)[0]["status"]["podIP"]
     pod = _ready(clusters[0], "stored")[0]["metadata"]["name"]
     assert clusters[0].run(pod, f"http://{server}:8080")[0] == 0
-    nobody = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
-    kube.create("NetworkPolicy", {"metadata": {"name": "closed"}, "spec": nobody}, "default")
+    closed = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
+    kube.create("NetworkPolicy", {"metadata": {"name": "closed"}, "spec": closed}, "default")
     try:
         eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 1)
         rule = {"from": [{"podSelector": {"matchLabels": {"app": "stored"}}}], "ports": [{"port": "http"}]}
-        allowed = {**nobody, "ingress": [rule]}
+        allowed = {**closed, "ingress": [rule]}
         kube.create("NetworkPolicy", {"metadata": {"name": "open"}, "spec": allowed}, "default")
         eventually(lambda: clusters[0].run(pod, f"http://{server}:8080")[0] == 0)
     finally:

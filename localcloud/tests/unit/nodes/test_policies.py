@@ -71,8 +71,8 @@ def test_named_port_that_a_pod_does_not_have_opens_nothing() -> None:
 def test_namespace_and_pod_selector_together_mean_both() -> None:
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "b"}}, "podSelector": {}}
     assert _rules(WEB, "ingress", _policy({"ingress": [{"from": [peer]}]})) == ["ip saddr { 10.0.0.3 } return"]
-    nobody = {**peer, "podSelector": {"matchLabels": {"app": "api"}}}
-    assert _rules(WEB, "ingress", _policy({"ingress": [{"from": [nobody]}]})) == []
+    no_pods = {**peer, "podSelector": {"matchLabels": {"app": "api"}}}
+    assert _rules(WEB, "ingress", _policy({"ingress": [{"from": [no_pods]}]})) == []
 
 
 def test_rule_without_peers_is_open_to_all() -> None:

@@ -49,6 +49,6 @@ def test_each_package_is_held_to_its_hash(path: Path) -> None:
     assert locked.pop("")["dependencies"] == wanted
     for name, package in locked.items():
         assert package["integrity"].startswith("sha512-"), name
-        assert "resolved" not in package, "the host is a matter of whoever installs"
+        assert "resolved" not in package, "the installing user chooses the host"
     for name, version in wanted.items():
         assert locked[f"node_modules/{name}"]["version"] == version
