@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order the tests run, and on which worker."""
+"""The order of the tests, and their distribution to workers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 from ansible.plugins.loader import init_plugin_loader
 from xdist.scheduler import LoadScopeScheduling
 
-# Also where PYTHONDONTWRITEBYTECODE is set: to compile the tests again takes half of the time of their collection.
+# Also with PYTHONDONTWRITEBYTECODE, because compiling the tests takes half of the time of their collection.
 sys.dont_write_bytecode = False
-# Before anything imports the collection: as a plain package it would have no plugins for Ansible's templates.
+# Before the collection is imported: as a plain package, it would have no plugins for Ansible's templates.
 init_plugin_loader([str(Path(__file__).parents[1] / "collections")])
 
 
-# Begun first, so that the workers end together.
+# Started first, so that all workers end at about the same time.
 LONGEST = ("integration/site/", "integration/kafka/")
 
 
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class OneFleet(LoadScopeScheduling):
-    """Keeps a file's tests on one worker, and so all tests of site.yml, whose fleet takes minutes to build."""
+    """Runs all tests of a file on one worker, and all tests of site.yml, whose fleet takes minutes to create."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         """In the order of the collection, which has the longest files before those with the most tests."""
@@ -47,5 +47,5 @@ class OneFleet(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """What --dist loadfile means here."""
+    """Return the scheduler for --dist loadfile."""
     return OneFleet(config, log) if config.getoption("dist") == "loadfile" else None

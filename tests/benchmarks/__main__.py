@@ -1,4 +1,4 @@
-"""``make bench``: measures against peers in one run, prints a table and writes build/bench.json.
+"""``make bench``: compares with peers in one run, prints a table and writes build/bench.json.
 
 Each row is ``{work, peer, ours_s, peer_s, ratio, target, ours_requests, peer_requests}``: seconds are medians of
 interleaved runs, ``ratio`` is ``peer_s / ours_s``, ``target`` and the request counts are null where there is none.
@@ -41,7 +41,7 @@ class Row(TypedDict):
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row's line in the table: each side with the unit of what was measured."""
+    """Return the cells of a row in the table, with units."""
     if "ours_mb" in row:
         sides = f"{row['ours_mb']:.0f} MB", f"{row['peer_mb']:.0f} MB"
     elif "ours_lost" in row:
@@ -75,7 +75,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main(names: list[str]) -> int:
-    # Before anything imports the collection: as a plain package it would have no plugins for Ansible's templates.
+    # Before the collection is imported: as a plain package, it would have no plugins for Ansible's templates.
     init_plugin_loader([str(Path("collections").resolve())])
     rows: list[Row] = []
     for name in names or BENCHMARKS:

@@ -124,7 +124,7 @@ class Bench:
         return Timing(result["seconds"], result["changed"], result["requests"])
 
     def requests(self) -> int:
-        """How many requests about the objects' kinds the server has answered so far."""
+        """Return how many requests for the objects' kinds the server has answered."""
         total = 0
         for line in self._kubectl(["get", "--raw", "/metrics"]).splitlines():
             if line.startswith("apiserver_request_total{") and 'verb="WATCH"' not in line:

@@ -1,4 +1,4 @@
-"""Discovery of 200 clusters in 10 regions at 50 ms a call, against one call after the other."""
+"""Discovery of 200 clusters in 10 regions with 50 ms latency, compared with sequential calls."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def requests(url: str) -> int:
 
 
 def ours(url: str) -> int:
-    """Discover with the plugin's own code; how many clusters there are."""
+    """Discover with the plugin's code; return the number of clusters."""
     from ansible_collections.dataplatform.fleet.plugins.plugin_utils._eks_inventory.fetch import (  # noqa: PLC0415
         Query,
         discover,
@@ -72,7 +72,7 @@ def ours(url: str) -> int:
 
 
 def call_after_call(url: str) -> int:
-    """What a script with boto3 does: each region, each cluster."""
+    """Discover with sequential calls of boto3: each region, each cluster."""
     session = boto3.session.Session(**SETTINGS)
     found = []
     for region in session.client("ec2", endpoint_url=url).describe_regions()["Regions"]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The remote-write bridge into a real Kafka: its speed, its memory, and what is lost when it is killed in an outage.
+"""The remote-write bridge with a real Kafka: speed, memory, and lost samples when it is killed in an outage.
 
 Ours is what the role prometheus deploys, Telegraf with its buffer in memory. Peers are Telegraf with its buffer on the
 disk, a remote-write bridge that acknowledges (a fake, see acknowledging/main.go) and Kafka's own producer with the same
@@ -87,7 +87,7 @@ class Place:
 
 
 def pass_through(kind: str, samples: int = SAMPLES) -> Passed:
-    """Send samples as fast as they are taken; all have to be in the topic."""
+    """Send samples as fast as possible; all must arrive in the topic."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Place(Path(scratch))
         with place.broker.running():
@@ -104,13 +104,13 @@ def pass_through(kind: str, samples: int = SAMPLES) -> Passed:
                 eventually(lambda: bridge.number("metrics_written") >= samples, 300, log=bridge.folder / "bridge.log")
                 memory = resident_mb(process, most=True), resident_mb(place.broker.process, most=True)
             arrived = place.broker.arrived()
-    # A request that timed out is sent again, so that some may be there twice.
+    # A request is retried after a timeout, so samples can be duplicated.
     assert not arrived.lost(samples), (kind, arrived.lost(samples))
     return Passed(arrived.last - begin, *memory)
 
 
 def outage(kind: str) -> Outage:
-    """End the brokers, go on sending, kill the remote-write bridge, start it, then the brokers."""
+    """Stop the brokers, continue to send, kill and restart the remote-write bridge, then start the brokers."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Place(Path(scratch))
         bridge = place.bridge(kind)
@@ -132,7 +132,7 @@ def outage(kind: str) -> Outage:
             with place.broker.running():
                 sender.join()
                 eventually(lambda: bridge.number("buffer_size") == 0, 300, log=bridge.folder / "bridge.log")
-                # What is being written is still in the buffer, and that number is renewed each second.
+                # Samples that are being written are still in the buffer, and the number is updated each second.
                 time.sleep(4)
                 eventually(lambda: bridge.number("buffer_size") == 0, 300, log=bridge.folder / "bridge.log")
                 arrived = place.broker.arrived()

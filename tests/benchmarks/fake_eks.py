@@ -1,4 +1,4 @@
-"""A small AWS with EKS clusters that takes a given time to answer: what discovery sees, and nothing else.
+"""A fake AWS with EKS clusters and a configurable latency, limited to the calls of discovery.
 
 ``python fake_eks.py WORLD LATENCY`` serves the JSON file WORLD on a free port of the loopback, says which, and ends
 with its standard input. A world is ``{account: {region: [cluster, ...] or {"error": [status, code, message]}}}``.

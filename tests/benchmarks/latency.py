@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A TCP relay on loopback that hands on what a client sends a fixed time later, as a longer way to the server would.
+"""A TCP relay on loopback that delays the data of clients by a fixed time, like network latency to the server.
 
 What the server answers is not delayed, so each request on an open connection takes that much longer, and so does each
 flight of a TLS handshake. It relays bytes: TLS stays between client and server, the same for every client measured.
@@ -17,7 +17,7 @@ _CHUNK = 65536
 
 
 async def _delayed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Chunks keep their distances: a request in several parts is delayed once, not once a part."""
+    """Forward chunks with their original intervals: a request in several parts is delayed only once."""
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The remote-write bridge with what the role prometheus renders, a real Kafka, and a load in Prometheus' place.
+"""The remote-write bridge with the configuration of the role prometheus, a real Kafka, and a load generator.
 
 Every sample of the load has a number as its value, so that each is known in the topic: there once, twice or not.
 """
@@ -70,7 +70,7 @@ class MeasuredBroker(Broker):
         self._admin("kafka-topics", "--create", "--topic", topic, *options)
 
     def arrived(self) -> Arrived:
-        """Read the whole topic: as many messages as it says it has, however long that takes."""
+        """Read the whole topic, up to its current number of messages."""
         offsets = self._java("GetOffsetShell", "--bootstrap-server", f"{HOST}:{self._inner}", "--topic", TOPIC)
         count = sum(int(line.rpartition(":")[2]) for line in offsets.split())
         options = ["--topic", TOPIC, "--from-beginning", "--timeout-ms", "60000", "--max-messages", str(count)]
@@ -274,7 +274,7 @@ def _labels(index: int) -> dict[str, str]:
 
 
 def document(number: int) -> dict[str, Any]:
-    """What a remote-write bridge makes of a sample."""
+    """Return the document of a remote-write bridge for a sample."""
     labels = _labels(number % SAMPLES_PER_REQUEST)
     return {"@timestamp": int(time.time() * 1000), "labels": labels, "metrics": {NAME: number}}
 

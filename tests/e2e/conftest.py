@@ -30,7 +30,7 @@ STARTED = time.monotonic()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Where time is short, as in CI, those that are left are skipped, and the report says so."""
+    """Skip the remaining tests after a time limit, as in CI."""
     if time.monotonic() - STARTED > BUDGET:
         pytest.skip(f"the {BUDGET:.0f} seconds of E2E_BUDGET_SECONDS are used up")
 
@@ -48,7 +48,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="session")
 def reader(fleet: Fleet) -> Reader:
-    """Everything that arrives in staging's topic, while there is load."""
+    """The reader of all messages in staging's topic during load."""
     series = RATE * INTERVAL // GENERATORS
     fleet.controlplane.apply(workloads.reader(fleet.images, f"metrics-{WORKLOAD}"))
     fleet.workload.apply(workloads.namespace(NAMESPACE))

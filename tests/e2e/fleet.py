@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A controlplane and a workload in a local cloud with real nodes, and how tests look at them and break them."""
+"""A controlplane and a workload in a local cloud with real nodes, with helpers for queries and faults."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ eventually = functools.partial(testing.eventually, every=2, retry_on=ApplyError)
 
 
 class Member:
-    """A cluster of the fleet, as its administrator sees it."""
+    """A cluster of the fleet, with administrator permissions."""
 
     def __init__(self, name: str, kubeconfig: Path) -> None:
         self.name = name
@@ -81,7 +81,7 @@ class Member:
         )
 
     def ready(self, namespace: str, selector: str, count: int = 1) -> bool:
-        """Whether exactly so many pods are there, each ready on a node that runs pods."""
+        """Whether exactly this number of pods exists, each ready on a real node."""
         items = self.get(namespace, "pods", selector=selector)["items"]
         return len(items) == count and all(map(_ready, items))
 
@@ -100,7 +100,7 @@ class Member:
         return {one["labels"]["alertname"]: one["state"] for one in found}
 
     def telegraf(self) -> dict[str, float]:
-        """What Telegraf says of its way to Kafka, by the name of the metric. At most ten seconds old."""
+        """Return Telegraf's metrics of its output to Kafka by name, at most ten seconds old."""
         ran = self.pods.run(TELEGRAF, ["bash", "-c", _PAGE], 20)
         lines = [
             line for line in ran.out.splitlines() if line.startswith("internal_write_") and 'output="kafka"' in line
@@ -111,7 +111,7 @@ class Member:
         return self.pods.run(Place(namespace, pod, container=container), command, seconds)
 
     def kill(self, namespace: str, pod: str, program: str) -> None:
-        """Kill a program of a pod from outside, by SIGKILL: it has no say in it."""
+        """Kill a program of a pod from outside with SIGKILL."""
         uid = self.get(namespace, "pods", pod)["metadata"]["uid"]
         marks = (f"pod{uid}", f"pod{uid.replace('-', '_')}")
         found = []
@@ -134,7 +134,7 @@ class Member:
 
 
 def fill(folder: Path) -> Path:
-    """Take all that is free of a file system, and return the file that has it.
+    """Allocate all free space of a file system, and return the file.
 
     The space is reserved, not written, so that the host's own disk does not fill up with it.
     """
@@ -167,7 +167,7 @@ class Fleet:
     @classmethod
     @contextlib.contextmanager
     def running(cls, folder: Path) -> Iterator[Fleet]:
-        """Bring it up with its own local cloud, unless E2E_STATE names the state directory of one that has it."""
+        """Create the fleet in a new local cloud, or use that of the state directory in E2E_STATE."""
         given = os.environ.get("E2E_STATE")
         if given:
             yield cls.of(StateDir(Path(given)))
@@ -221,7 +221,7 @@ class Fleet:
         return session.client("ec2", endpoint_url=daemon.endpoint_url)
 
     def routes_between(self) -> list[dict[str, str]]:
-        """The routes of both VPCs over the peering between them, as EC2's create_route takes them."""
+        """Return the routes of both VPCs over their peering connection, in the format of EC2's create_route."""
         cidrs = self._blocks()
         found: list[dict[str, str]] = []
         for table in self.ec2().describe_route_tables()["RouteTables"]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was sent and what arrived. Pure.
+"""Comparison of sent and received samples: pure functions.
 
 All series of a generator's page have the number of the request as their value, so a sample is known by generator,
 series and value, and each is there once. What was sent is what Prometheus keeps itself, scrape by scrape.
@@ -40,7 +40,7 @@ class Ledger:
     _rest: str = ""
 
     def add(self, text: str) -> None:
-        """Take what the reader wrote next; the last line may be a part of one."""
+        """Add the next output of the reader, whose last line can be incomplete."""
         lines = (self._rest + text).split("\n")
         self._rest = lines.pop()
         for line in lines:
@@ -48,12 +48,12 @@ class Ledger:
 
     def _line(self, words: list[str]) -> None:
         if words[-1] != ".":
-            # Cut short when the reader ended. It comes again.
+            # Incomplete because the reader ended. It is read again.
             return
         partition, offset = int(words[0]), int(words[1])
         expected = self._next.get(partition)
         if expected is not None and offset < expected:
-            # The consumer began again, as it does after its group's coordinator was away.
+            # The consumer restarted, as after an outage of its group's coordinator.
             return
         if expected is not None and offset > expected:
             raise ValueError(f"The reader has missed {offset - expected} messages of partition {partition}")

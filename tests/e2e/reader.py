@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What arrives in the topic, as it arrives, and what Prometheus has sent."""
+"""A reader of the topic, and the samples that Prometheus has sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Reader:
         self.ledger = Ledger(series)
 
     def poll(self) -> None:
-        """Take everything that there is by now."""
+        """Read all available output."""
         while True:
             command = ["bash", "-c", f"tail -c +{self._read + 1} {ARRIVED} | head -c {_PIECE}"]
             ran = self._member.run("kafka", READER, "main", command, 120)
@@ -34,7 +34,7 @@ class Reader:
                 return
 
     def account(self, scrapes: Scrapes) -> Account:
-        """What of these has arrived by now."""
+        """Return how many of these samples have arrived."""
         self.poll()
         return self.ledger.account(scrapes)
 

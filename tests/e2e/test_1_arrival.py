@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Metrics of a workload arrive in the controlplane's Kafka, all of them, as the contract of docs/data-path.md says."""
+"""All metrics of a workload arrive in the controlplane's Kafka, in the format of docs/data-path.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from observability.alarms import ALARMS, TOPICS, Where
 
 pytestmark = pytest.mark.exhaustive
 
-# What stands behind EKS' own API only: https://docs.aws.amazon.com/eks/latest/userguide/view-raw-metrics.html
+# Metrics that only EKS' metrics API has: https://docs.aws.amazon.com/eks/latest/userguide/view-raw-metrics.html
 NOT_IN_THE_LOCAL_CLOUD = {"kube-scheduler", "kube-controller-manager"}
 
 # About what is simulated.
@@ -46,7 +46,7 @@ def documents(fleet: Fleet, reader: Reader) -> list[dict[str, Any]]:
 
 
 def test_every_scrape_job_is_up(fleet: Fleet, reader: Reader) -> None:
-    """All targets answer, but those on nodes on which nothing runs."""
+    """All targets respond, except those on simulated nodes."""
     nodes = fleet.workload.client.get("/api/v1/nodes")["items"]
     simulated = {node["metadata"]["name"] for node in nodes if not nodespec.is_real(node)}
     pods = fleet.workload.client.get("/api/v1/pods")["items"]
@@ -114,7 +114,7 @@ def test_times_are_milliseconds_of_the_scrape(fleet: Fleet, documents: list[dict
 
 
 def test_what_prometheus_counts_as_sent_has_arrived(fleet: Fleet, reader: Reader) -> None:
-    """Sample by sample for the load, and by number for all: what was dropped or failed on the way is nothing."""
+    """No sample is lost: compared by sample for the load, and by number for all samples."""
     begin, seconds = time.time(), 60
     time.sleep(seconds)
     kept = between(scrapes(fleet.workload, 600), begin, begin + seconds)
@@ -155,8 +155,8 @@ def test_numbers_of_all_samples_agree(fleet: Fleet, reader: Reader) -> None:
     assert abs(sent - arrived - buffered) <= 15 * sent / seconds, f"{sent:.0f} sent, {arrived} arrived, {buffered} wait"
 
 
-def test_no_alarm_is_raised_where_all_is_well(fleet: Fleet, reader: Reader) -> None:
-    """Neither one that fires nor one that waits: a condition that is true of every cluster wakes people for nothing."""
+def test_a_healthy_fleet_has_no_alarms(fleet: Fleet, reader: Reader) -> None:
+    """No alarm is firing or pending: a condition that holds on every cluster would be a false alarm."""
     (topic,) = (topic for topic in TOPICS if topic.name == "kafka")
     kafka = {alarm.name: alarm.expression for alarm in topic.alarms if alarm.where is Where.PROMETHEUS}
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a workload's credential may do in Kafka, and who may connect to whom."""
+"""Permissions of a workload's credential in Kafka, and allowed network connections."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ END
 
 
 class Client:
-    """Kafka's own tools in the workload's cluster, with its credential or another."""
+    """Kafka's tools in the workload's cluster, with its credential or another."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
@@ -46,7 +46,7 @@ class Client:
         )
 
     def run(self, command: str, *, password: str = "", ca: str = "") -> str:
-        """What a command says, as one that uses the settings in /run/kafka/client."""
+        """Return the output of a command that uses the settings in /run/kafka/client."""
         settings = SETTINGS.format(
             login=LOGIN, user=self.user, password=password or self.password, ca=(ca or self.ca).strip()
         )
@@ -69,7 +69,7 @@ def client(fleet: Fleet) -> Client:
 
 
 def messages(fleet: Fleet, topic: str) -> int:
-    """How many messages a topic has that hardly anybody writes to, as its nodes see it."""
+    """Return the number of messages in a topic with few writes, read by a node."""
     command = (
         "/opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server kafka.kafka.svc:9091 --from-beginning"
         f" --topic {topic} --command-config /run/kafka/client --timeout-ms 15000"
@@ -81,7 +81,7 @@ def messages(fleet: Fleet, topic: str) -> int:
 
 
 def test_its_own_topic_of_logs_can_be_written(fleet: Fleet, reader: Any, client: Client) -> None:
-    """Without this the refusals of the others would say nothing."""
+    """The positive case, without which the refusals below would prove nothing."""
     before = messages(fleet, "logs-staging")
     assert "Exception" not in client.write("logs-staging")
     assert messages(fleet, "logs-staging") == before + 1
@@ -91,7 +91,7 @@ def test_its_own_topic_of_logs_can_be_written(fleet: Fleet, reader: Any, client:
 def test_topics_of_others_cannot_be_written(fleet: Fleet, reader: Any, client: Client, topic: str) -> None:
     assert "Not authorized to access topics: [" + topic in client.write(topic)
     if topic == "metrics-production":
-        # Nobody else writes to it: there is no such cluster here.
+        # No other client writes to it: this cluster does not exist.
         assert messages(fleet, topic) == 0
 
 
@@ -125,8 +125,8 @@ def _opens(member: Member, where: str, pod: str, address: str, port: int) -> boo
 
 
 @pytest.mark.parametrize("name", ["workload", "controlplane"])
-def test_a_platform_namespace_lets_nobody_out_and_in_who_is_not_named(fleet: Fleet, name: str) -> None:
-    """A pod that no policy names cannot reach one outside, and not be reached; without policies, both works."""
+def test_a_platform_namespace_allows_only_declared_connections(fleet: Fleet, name: str) -> None:
+    """A pod without a policy cannot connect to a pod outside, and the reverse; without policies, both work."""
     member: Member = getattr(fleet, name)
     member.apply(workloads.namespace(NAMESPACE))
     tier = {"labelSelector": "dataplatform.fleet/tier=platform"}

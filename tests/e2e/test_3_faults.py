@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is lost, and what arrives twice, when a part of the way from Prometheus to Kafka fails under load.
+"""Lost and duplicated samples when a part of the path from Prometheus to Kafka fails under load.
 
 Every sample that Prometheus has stored is accounted for. Each test prints its row; all are in build/e2e.json. The first
 ones are those that a short run has to have (E2E_BUDGET_SECONDS).
@@ -27,13 +27,13 @@ from observability.alarms import alarm_of
 pytestmark = pytest.mark.exhaustive
 
 OUTAGE = float(os.environ.get("E2E_OUTAGE_SECONDS", "180"))
-"""How long all brokers are away."""
+"""Duration of the outage of all brokers."""
 CUT = float(os.environ.get("E2E_CUT_SECONDS", "300"))
-"""How long the way between the clusters is cut."""
+"""Duration of the network interruption between the clusters."""
 FULL = float(os.environ.get("E2E_FULL_SECONDS", "180"))
-"""How long the disk of a broker is full."""
+"""Duration of a full disk of a broker."""
 RECOVERY = float(os.environ.get("E2E_RECOVERY_SECONDS", "900"))
-"""How long it may take until what was buffered has arrived."""
+"""Time limit for the arrival of buffered samples."""
 AROUND = float(os.environ.get("E2E_AROUND_SECONDS", "30"))
 """Seconds of load before a fault and after its end that count as part of it."""
 ON_TIME = 4 * INTERVAL
@@ -59,7 +59,7 @@ RESULTS = ROOT / "build" / "e2e.json"
 
 @dataclass
 class Row:
-    """What a fault has done. Samples are the load's, seconds are from the fault's end."""
+    """The effect of a fault. Samples are those of the load, seconds are counted from the fault's end."""
 
     fault: str
     rate: float = 0
@@ -95,7 +95,7 @@ def table(rows: list[Row]) -> str:
 
 
 def write(row: Row) -> None:
-    """Put a row in the place of an earlier one of the same fault."""
+    """Replace the row of the same fault."""
     RESULTS.parent.mkdir(exist_ok=True)
     earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     kept = [one for one in earlier if one["fault"] != row.fault]
@@ -103,7 +103,7 @@ def write(row: Row) -> None:
 
 
 class Trial:
-    """A fault, from a while of undisturbed load until all has arrived that was sent."""
+    """A fault, from a period of undisturbed load until all sent samples have arrived."""
 
     def __init__(self, fleet: Fleet, reader: Reader, rows: list[Row], fault: str) -> None:
         self.fleet, self.reader, self.rows = fleet, reader, rows
@@ -111,7 +111,7 @@ class Trial:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Trial]:
-        """The block breaks something and fixes it."""
+        """Run the block, which causes a fault and ends it."""
         eventually(lambda: self.reader.behind() < ON_TIME, RECOVERY)
         begin = time.time()
         self.wait(AROUND)
@@ -146,14 +146,14 @@ class Trial:
         return account
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and see what happens meanwhile."""
+        """Wait, and record events in this time."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 5))
             self.reader.poll()
 
     def watch(self, seconds: float, *names: str) -> None:
-        """The same, with an eye on Telegraf, on the workload's own alarms, and on these of the controlplane."""
+        """Wait, and record Telegraf's buffer, the workload's alarms and the given alarms of the controlplane."""
         until = time.monotonic() + seconds
         alarms = self.row.alarms
         while time.monotonic() < until:
@@ -169,7 +169,7 @@ class Trial:
 
 
 def true_of(fleet: Fleet, name: str) -> bool:
-    """Whether the condition of an alarm is true of the controlplane's Prometheus, as Grafana would find it.
+    """Whether the condition of an alarm holds in the controlplane's Prometheus, as evaluated by Grafana.
 
     An alarm whose series must exist fires without them, too: brokers that are no pods any more are no targets.
     """
@@ -247,12 +247,12 @@ def test_the_network_path_to_the_controlplane_is_cut(fleet: Fleet, reader: Reade
         finally:
             for route in routes:
                 ec2.create_route(**route)
-    assert trial.row.buffered > CUT * RATE / 2, "Telegraf had nothing to keep: the way was not cut"
+    assert trial.row.buffered > CUT * RATE / 2, "Telegraf's buffer is empty: the network was not interrupted"
     assert_nothing_is_missing(trial.row)
 
 
 def test_telegraf_is_killed_during_an_outage(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
-    """What its buffer held is lost, and no more than that."""
+    """At most the content of its buffer is lost."""
     trial = Trial(fleet, reader, rows, "Telegraf is killed in an outage")
     before = fleet.workload.restarts("agents", "prometheus-0", "telegraf")
     with trial.running():
@@ -290,7 +290,7 @@ def test_prometheus_is_killed(fleet: Fleet, reader: Reader, rows: list[Row]) -> 
 
 
 def test_prometheus_is_stopped(fleet: Fleet, reader: Reader, rows: list[Row]) -> None:
-    """As for an update: its pod goes, and another one comes."""
+    """As in an update: its pod is deleted and replaced."""
     trial = Trial(fleet, reader, rows, "Prometheus is stopped")
     before = fleet.workload.get("agents", "pods", "prometheus-0")["metadata"]["uid"]
     with trial.running():
@@ -316,7 +316,7 @@ def test_a_brokers_disk_is_full(fleet: Fleet, reader: Reader, rows: list[Row]) -
         filler = fill(disk)
         try:
             eventually(lambda: cluster.restarts("kafka", "kafka-1", "kafka") > before, 300)
-            # What it has let go of when it ended.
+            # The space that it has released when it ended.
             fill(disk)
             trial.watch(FULL, *watched)
             trial.row.held = {name: round(true_for(fleet, name, FULL)) for name in watched}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests run in the clusters, from images that the roles use as well: a load, a reader, clients, probes."""
+"""Workloads of the tests, with images of the roles: load generators, a reader, clients, probes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def pod(
     annotations: Mapping[str, str] | None = None,
     memory: str = "64Mi",
 ) -> dict[str, Any]:
-    """A pod as the restricted Pod Security Standard wants it; volumes by name, where each is mounted and what it is."""
+    """Return a pod that conforms to the Pod Security Standard restricted; volumes by name, with path and source."""
     mounted = dict(volumes or {})
     return {
         "apiVersion": "v1",
@@ -167,7 +167,7 @@ def load(images: Images, where: str, generators: int, series: int) -> list[dict[
 
 
 def reader(images: Images, topic: str) -> dict[str, Any]:
-    """Reads a topic in the controlplane, where the reconciler's NetworkPolicy lets it."""
+    """A reader of a topic in the controlplane, which the reconciler's NetworkPolicy allows."""
     return pod(
         "kafka",
         READER,
@@ -192,7 +192,7 @@ def reader(images: Images, topic: str) -> dict[str, Any]:
 
 
 def client(images: Images, where: str) -> dict[str, Any]:
-    """A pod with Kafka's tools, in which nothing runs yet."""
+    """A pod with Kafka's tools, for commands."""
     return pod(
         where,
         CLIENT,

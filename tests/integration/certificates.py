@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates as the role pki makes them: a fleet's CA, a member's issuer, and the certificates it issues.
+"""Certificates like those of the role pki: a fleet's CA, a member's issuer, and its certificates.
 
 trustme makes what a listener shows. It gives a CA no common name, which alarms about certificates show.
 """

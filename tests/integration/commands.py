@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible's commands as a user starts them, in forks of a process that has imported what each of them imports first.
+"""Ansible's commands, in forks of a process that has imported their modules.
 
 That saves a second of processor time for each command. The tests of the lock, the warm interpreter, the kubeconfig and
 the environment start the installed commands.
@@ -80,7 +80,7 @@ def _serve() -> None:
 
 
 def _become(request: Mapping[str, Any]) -> None:
-    """Be the command's process: its outputs, environment, arguments and temporary directory."""
+    """Set up the command's process: outputs, environment, arguments and temporary directory."""
     for descriptor, path in enumerate([os.devnull, request["output"], request["errors"]]):
         opened = os.open(path, os.O_WRONLY | os.O_APPEND if descriptor else os.O_RDONLY)
         os.dup2(opened, descriptor)

@@ -1,4 +1,4 @@
-"""An AWS API without clusters behind it, for what needs no Kubernetes."""
+"""An AWS API without control planes, for tests that need no Kubernetes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ REGION = "eu-central-1"
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running AWS API and how to talk to it."""
+    """A running AWS API with its clients."""
 
     endpoint_url: str
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment for a command that talks to it, and only to it."""
+        """Return the environment for a command that uses only this API."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
         return {
             **kept,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the fakes of HTTPS APIs, and the tests of the reconcilers that speak with them, have in common."""
+"""Shared code of the fake HTTPS APIs and of the reconcilers' tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.dataplatform.fleet.tests.integration.certificates impor
 
 @dataclass(frozen=True)
 class Request:
-    """A request, and whose password it carried; path and query are decoded, header names are in lower case."""
+    """A request and the user of its password; path and query are decoded, header names are in lower case."""
 
     method: str
     path: str
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a reconciler has printed: a line for each change, and the count of what had drifted."""
+    """The output of a reconciler: a line for each change, and the number of drifted objects."""
 
     reconciler: str
     status: int

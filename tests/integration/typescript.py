@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of ours, held against the types of other software's packages by the compiler of TypeScript."""
+"""Checks of values with the types of other software's packages, by the TypeScript compiler."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OPTIONS = {
 
 
 def mistyped(packages: Path, types: str, values: Sequence[tuple[str, Any]]) -> list[tuple[int, str]]:
-    """Return what the compiler says of each value, by the value's number.
+    """Return the compiler's errors for each value, by the value's number.
 
     :param packages: a folder with ``node_modules``, the compiler among them
     :param types: imports and declarations in front

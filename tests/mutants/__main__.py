@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change the code in small ways, and look whether the unit tests notice: ``python -m tests.mutants [FILE...]``.
+"""Mutation testing of the unit tests: ``python -m tests.mutants [FILE...]``.
 
 mutmut makes the changes (https://mutmut.readthedocs.io). A mutant that no test kills has to be explained in
 ``survivors.yml``, by the lines that it changes; an explanation whose mutant is killed or gone has to be taken out.
@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 SURVIVORS: Final = Path(__file__).with_name("survivors.yml")
 COLLECTION: Final = "ansible_collections/dataplatform/fleet"
 LEAST_KILLED: Final = 0.9
-# What is changed, and the tests that are asked.
+# The mutated files, and their tests.
 FILES: Final = {
     "plugins/plugin_utils/_apply/plan.py": "plugins/plugin_utils/_apply",
     "plugins/plugin_utils/_apply/drift.py": "plugins/plugin_utils/_apply",
@@ -116,7 +116,7 @@ def function_of(name: str) -> str:
 
 
 def survivors(folder: Path, file: str) -> tuple[list[Mutant], int]:
-    """What no test noticed, and of how many mutants."""
+    """Return the surviving mutants, and the number of all mutants."""
     python(folder, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1))
     results = python(folder, "-m", "mutmut", "results", "--all", "true").splitlines()
     found = [line.groupdict() for line in map(_RESULT.fullmatch, results) if line]
@@ -134,7 +134,7 @@ def explained() -> dict[Mutant, str]:
 
 
 def findings(files: Iterable[str]) -> Iterator[str]:
-    """What is wrong, file by file; what is measured is printed."""
+    """Return the errors by file; results are printed."""
     known = explained()
     for file in files:
         started = time.monotonic()

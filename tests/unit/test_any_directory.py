@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A checkout's playbooks, started from elsewhere, without its ansible.cfg, by a user with an unusual environment."""
+"""Playbooks of a checkout in another working directory, without ansible.cfg, with an unusual environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def start(
     directory: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook in a directory, with hardly an environment: no HOME, LANG=C, a TMPDIR with spaces."""
+    """Run ansible-playbook in a directory, with a minimal environment: no HOME, LANG=C, a TMPDIR with spaces."""
     # Ansible itself binds a socket below TMPDIR, whose path may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="of mine ") as scratch:
         Path(scratch).chmod(0o777)
@@ -118,7 +118,7 @@ def test_init_writes_an_inventory_that_site_takes_and_overwrites_none(tmp_path: 
     assert found.keys() - {"eks_public_access_cidrs"} == given.keys()
     differing = {name for name in given if found[name] != given[name]}
     assert differing == {"fleet_name", "fleet_region", "fleet_members"}
-    # What runs in the controlplane does not fit on the nodes that the role has by default.
+    # The controlplane's workloads do not fit on the role's default nodes.
     nodes = directory / "inventory" / "host_vars" / "controlplane" / "eks.yml"
     ours = CHECKOUT / "inventories" / "controlplane" / "host_vars" / "controlplane" / "eks.yml"
     groups, labelled = (yaml.safe_load(path.read_text())["eks_nodegroups"] for path in (nodes, ours))

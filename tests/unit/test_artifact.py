@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in the built collection, and what its files for other tools say."""
+"""The files of the built collection, and its metadata for other tools."""
 
 from __future__ import annotations
 

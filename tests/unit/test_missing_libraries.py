@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each plugin without each library that Ansible does not bring: Ansible's own sentence, no traceback."""
+"""Each plugin without each library that Ansible does not require: Ansible's error, no traceback."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def sentence(libraries: str) -> re.Pattern[str]:
 @pytest.mark.parametrize(
     ("blocked", "needing"), [("boto3,botocore", "boto3"), ("urllib3", "urllib3,boto3"), ("kubernetes", "kubernetes")]
 )
-def test_each_action_lookup_and_module_says_which_library_is_missing(scratch: Path, blocked: str, needing: str) -> None:
+def test_each_action_lookup_and_module_reports_missing_libraries(scratch: Path, blocked: str, needing: str) -> None:
     (scratch / "answers").unlink(missing_ok=True)
     said = run(scratch, blocked, "ansible-playbook", "play.yml", "-i", "localhost,", "--tags", needing)
     assert "Traceback" not in said and "probably a bug" not in said, said
@@ -178,7 +178,7 @@ def test_each_action_lookup_and_module_says_which_library_is_missing(scratch: Pa
         ("a.kubeconfig.yml", "kubernetes", "openshift"),
     ],
 )
-def test_each_inventory_plugin_says_which_library_is_missing(
+def test_each_inventory_plugin_reports_missing_libraries(
     scratch: Path, source: str, blocked: str, library: str
 ) -> None:
     said = run(scratch, blocked, "ansible-inventory", "-i", source, "--list")
@@ -201,7 +201,7 @@ def test_what_a_filter_or_a_stream_needs_is_named(scratch: Path, blocked: str, c
 
 
 def test_every_plugin_and_every_library_is_tried() -> None:
-    """So that a new one cannot be forgotten here."""
+    """New plugins and libraries must be added here."""
     assert ACTIONS.keys() == names("action")
     assert LOOKUPS.keys() == names("lookup")
     assert names("inventory") == {"eks", "kubeconfig"}

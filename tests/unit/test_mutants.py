@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make mutants` reads, between its runs."""
+"""The input files of `make mutants`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``make new-role`` writes. The tests of every role hold for it as soon as it is there."""
+"""The files of ``make new-role``. The tests of every role apply to a new role immediately."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_role_has_its_files_and_its_place(copy: Path, arguments: list[str], la
         (["my_exporter", "roof"], "There is no layer 'roof': choose one of clusters, ingress, controlplane, agents."),
     ],
 )
-def test_says_what_is_wrong_and_writes_nothing(copy: Path, arguments: list[str], words: str) -> None:
+def test_reports_the_errors_and_writes_nothing(copy: Path, arguments: list[str], words: str) -> None:
     refused = make(copy, *arguments)
     assert refused.returncode == 1
     assert words in refused.stderr

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an ansible-core or a Python that is too old ends with. `tools/matrix` tries it with real ones."""
+"""The errors with an ansible-core or Python that is too old. `tools/matrix` tests real versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.dataplatform.fleet import plugins
 
 ROOT = Path(__file__).parents[2]
-# Ansible's own program, as an older version of it.
+# Ansible's program, with an older version number.
 OLD = """
 import sys
 import ansible.release
@@ -50,7 +50,7 @@ def test_what_is_too_old_is_refused(core: str, python: tuple[int, ...], refused:
     assert bool(plugins._refusal(core, python)) is refused
 
 
-def test_the_refusal_says_what_is_needed_and_what_is_there() -> None:
+def test_the_refusal_contains_required_and_available_values() -> None:
     text = plugins._refusal("2.16.19", (3, 11, 7))
     needed = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["requires_ansible"].removeprefix(">=")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every play that runs roles has in common."""
+"""Shared properties of all plays with roles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLAYS = [
 
 
 @pytest.mark.parametrize("play", PLAYS)
-def test_connects_as_the_inventory_says(play: dict[str, Any]) -> None:
+def test_connects_with_the_settings_of_the_inventory(play: dict[str, Any]) -> None:
     assert play["module_defaults"] == CONNECTIONS
 
 
@@ -134,7 +134,7 @@ def test_they_run_from_the_collection(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["preflight", "status", "unlock", "render", "kubeconfig"])
 def test_an_inventory_without_clusters_is_an_error(name: str, tmp_path: Path) -> None:
-    """Ansible would skip each play and end well: an inventory that was forgotten, or that AWX has not synchronized."""
+    """Ansible would skip all plays and succeed, for example with an inventory that AWX has not synchronized."""
     (tmp_path / "hosts.yml").write_text("others: {hosts: {web: , db: }}\n")
     for inventory in ([], ["-i", str(tmp_path / "hosts.yml")]):
         run = ansible_playbook(ROOT / "playbooks" / f"{name}.yml", *inventory)
@@ -147,7 +147,7 @@ def test_found_the_plays() -> None:
 
 
 @pytest.mark.parametrize("name", ["site.yml", "destroy.yml"])
-def test_locks_are_given_back_at_the_very_end(name: str) -> None:
+def test_locks_are_released_at_the_end(name: str) -> None:
     """Where ansible-playbook is the first process of a container, nothing outlives it that could do so."""
     release = list(plays_of(ROOT / "playbooks" / "release_locks.yml"))
     assert list(plays_of(ROOT / name))[-len(release) :] == release

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One version of everything, wherever it is written down."""
+"""All files pin the same versions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def image() -> dict[str, Any]:
 
 
 def test_the_installed_ansible_is_the_locked_one() -> None:
-    """What the next test compares with is what the lock file says."""
+    """The next test compares with the installed version, which must be that of the lock file."""
     assert importlib.metadata.version("ansible") == locked("ansible")
 
 

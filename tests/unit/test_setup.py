@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Answers as a Python does that makes a virtual environment of itself; it writes down what it was asked to do.
+# A fake Python that creates a virtual environment of itself, and records its arguments.
 PYTHON = """#!/usr/bin/env bash
 case "$1 $2" in
   "-c "*) exec {python} "$@" ;;
@@ -65,7 +65,7 @@ class Checkout:
         return process.returncode, output
 
     def calls(self) -> list[str]:
-        """What was done since the last time this was asked."""
+        """Return the commands since the last call."""
         log = self.folder / "calls"
         found = log.read_text().split() if log.exists() else []
         log.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def test_changed_sources_are_compiled_again(checkout: Checkout) -> None:
     assert before != compiled.read_bytes()
 
 
-def test_killed_half_way_it_begins_from_nothing(checkout: Checkout) -> None:
+def test_after_an_interruption_it_starts_from_the_beginning(checkout: Checkout) -> None:
     checkout.uv("kill -9 -- -$$ -$PPID")
     assert checkout.setup()[0] == -signal.SIGKILL
     checkout.calls()
@@ -135,7 +135,7 @@ def test_two_at_once_install_once(checkout: Checkout) -> None:
     assert sum("Waiting" in output for output in outputs) <= 1
 
 
-def test_what_changes_meanwhile_is_installed_by_the_next(checkout: Checkout) -> None:
+def test_changes_during_an_installation_are_installed_by_the_next_one(checkout: Checkout) -> None:
     checkout.uv("sleep 1; touch uv.lock")
     assert checkout.setup()[0] == 0
     checkout.calls()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mail server and a webhook on this machine's loopback that keep what they get."""
+"""A mail server and a webhook on loopback that store the messages that they receive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Mail:
-    """A message, and to whom the server was told to deliver it."""
+    """A message and its envelope recipients."""
 
     to: list[str]
     raw: bytes
@@ -46,7 +46,7 @@ class Mail:
 
 @dataclass
 class Received:
-    """What has come so far, the oldest first. Posts are (path, body)."""
+    """The received messages, the oldest first. Posts are (path, body)."""
 
     mails: list[Mail] = field(default_factory=list)
     posts: list[tuple[str, Any]] = field(default_factory=list)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Telegraf, with what the role prometheus renders, tells when certificates end.
+"""A real Telegraf, with the configuration of the role prometheus, measures the expiry of certificates.
 
 In its configuration only paths, ports and addresses are others, and the time between two looks.
 """
@@ -38,7 +38,7 @@ def ends(pem: str) -> dict[str, float]:
 
 
 class Listener:
-    """It shows a certificate to whoever connects, and says no more, as Kafka before a client has logged in."""
+    """A TLS server that only serves its certificate, like Kafka before a login."""
 
     def __init__(self, folder: Path, certificate: str, key: str) -> None:
         (folder / "listener.pem").write_text(certificate + key)

@@ -92,7 +92,7 @@ def rendered(web_port: int) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def expanded(value: Any, variables: dict[str, str]) -> Any:
-    """What Grafana takes for a value of a contact point or policy: $NAME is a variable, and $$ a dollar sign."""
+    """Expand a value of a contact point or policy like Grafana: $NAME is a variable, and $$ a dollar sign."""
     if isinstance(value, str):
         return re.sub(r"\$(\$|\w+)", lambda found: "$" if found[1] == "$" else variables[found[1]], value)
     if isinstance(value, list):
@@ -101,7 +101,7 @@ def expanded(value: Any, variables: dict[str, str]) -> Any:
 
 
 def configuration(files: dict[str, Any], variables: dict[str, str], mail_port: int) -> dict[str, Any]:
-    """Grafana's contact points, policies and mute timings in Alertmanager's words."""
+    """Convert Grafana's contact points, policies and mute timings to Alertmanager's configuration."""
     kinds = {"email": _email, "slack": _slack, "webhook": _webhook}
     named = []
     for point in expanded(files["contact_points"]["contactPoints"], variables):
@@ -187,7 +187,7 @@ def grafana_rule(files: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Processor:
-    """A processor of a node. Idle is the part of its time in which it has nothing to do."""
+    """The CPU of a node. ``idle`` is the idle share of its time."""
 
     idle: float = 0.5
     _at: float = 0.0
@@ -207,7 +207,7 @@ class Processor:
 
 @dataclass
 class Chain:
-    """All of it, running."""
+    """The running programs."""
 
     received: Received
     processor: Processor
@@ -227,7 +227,7 @@ class Chain:
         return [item["labels"]["alertname"] for item in found["data"]["alerts"]]
 
     def mail(self, start: str) -> Mail:
-        """The mail whose subject starts so, once it is there."""
+        """Wait for the mail whose subject has this prefix."""
         return eventually(
             lambda: next((mail for mail in self.received.mails if mail.subject.startswith(start)), None),
             60,
@@ -235,7 +235,7 @@ class Chain:
         )
 
     def slack(self, start: str, hook: str = "/slack") -> dict[str, Any]:
-        """The Slack message whose title starts so, once the webhook of that path has it."""
+        """Wait for the Slack message whose title has this prefix, at the webhook with that path."""
 
         def found() -> dict[str, Any] | None:
             posts = [body for path, body in self.received.posts if path == hook]
@@ -311,7 +311,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         yield Chain(received, processor, sender, port, folder)
 
 
-def test_a_busy_processor_becomes_an_email_and_a_slack_message_and_both_are_taken_back(chain: Chain) -> None:
+def test_high_cpu_usage_sends_an_email_and_a_slack_message_and_both_are_resolved(chain: Chain) -> None:
     # Half idle for longer than the rule looks back, and waits: a series that is younger looks busier than it is.
     time.sleep(12)
     assert chain.alerts() == []
@@ -374,7 +374,7 @@ def test_an_alarm_reaches_its_severitys_and_environments_receivers(
 
 
 def test_verify_finds_its_own_alarm_in_both(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sent here, looked for where verify looks for it: see tests/unit/plugins/plugin_utils/_verify."""
+    """verify's search finds the messages sent here: see tests/unit/plugins/plugin_utils/_verify."""
     run = "canary0123456789abcdef"
     canary = Canary(run, "staging", time.time() - 1)
     labels = {"alertname": "Canary of verify", "environment": "rehearsal", "severity": "warning", "run": run}
@@ -394,8 +394,8 @@ def test_verify_finds_its_own_alarm_in_both(chain: Chain, tmp_path: Path, monkey
             assert look(Canary("canary0other", "staging", canary.since)) is None
 
 
-def test_severities_that_an_environment_leaves_out_reach_nobody(chain: Chain) -> None:
-    # A group of their own: alarms of one name and environment share a message.
+def test_severities_that_an_environment_leaves_out_are_not_sent(chain: Chain) -> None:
+    # A separate group: alarms with the same name and environment share a message.
     chain.fire(alertname="Muted", cluster="hushed", environment="quiet", severity="warning")
     chain.fire(alertname="Muted", cluster="heard", environment="quiet", severity="critical")
     chain.mail("[critical] Muted on heard")
@@ -404,7 +404,7 @@ def test_severities_that_an_environment_leaves_out_reach_nobody(chain: Chain) ->
     assert [text for text in told if "hushed" in text] == []
 
 
-def test_the_watchdog_calls_the_heartbeat_and_nobody_else(chain: Chain) -> None:
+def test_the_watchdog_is_sent_only_to_the_heartbeat(chain: Chain) -> None:
     before = len(chain.received.mails)
     chain.fire(alertname="Watchdog", cluster="watched", severity="info")
     eventually(lambda: [body for path, body in chain.received.posts if path == "/beat"])

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every alarm fires on one fixture and is silent on another, evaluated by Prometheus' own engine."""
+"""Every alarm fires on one fixture and not on another, evaluated by Prometheus' engine."""
 
 from __future__ import annotations
 

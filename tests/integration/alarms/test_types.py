@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alert rules, policies and queries that Grafana is given, held against the types of Grafana's own SDK.
+"""Alert rules, policies and queries for Grafana, checked with the types of Grafana's SDK.
 
 Its types are those of Grafana's API for provisioning, and of the queries of its data sources; a rule in a file lies in
 its group and folder, and a model has what Grafana's editor adds. The SDK has no types of settings of contact points, of

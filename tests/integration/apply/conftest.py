@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real API server and the applier on it."""
+"""A real API server, and the applier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcloud.kubernetes.control_plane import ControlPlane
 
 @pytest.fixture(autouse=True, scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Discovery and schemas are cached away from the user's own files; programs stay where all tests find them."""
+    """Discovery and schemas have a separate cache; programs remain in the shared cache."""
     programs, folder = home(), tmp_path_factory.mktemp("cache")
     programs.mkdir(parents=True, exist_ok=True)
     (folder / programs.name).symlink_to(programs)
@@ -30,7 +30,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 class Cluster:
-    """One API server as tests use it."""
+    """One API server, with helpers."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -58,7 +58,7 @@ class Cluster:
     def send(
         self, method: str, path: str, body: Any = None, manager: str = "kubectl-edit", **query: str
     ) -> dict[str, Any]:
-        """What another person or program does."""
+        """Send a request of another client."""
         content = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
         query = {"fieldManager": manager, **query}
         return self.client.request(method, path, query, body=body, content_type=content).json()

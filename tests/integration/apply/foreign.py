@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three sets with what other projects' manifests have in them: an operator's, a monitoring stack's, an exported one.
+"""Three sets like the manifests of other projects: an operator, a monitoring stack, exported objects.
 
 Beside each set is what the controllers of a cluster write to its objects: (manager, path of the object, merge patch).
 """
@@ -235,7 +235,7 @@ spec:
 
 
 def exported(namespace: str, certificate: str) -> tuple[list[Json], list[Write]]:
-    """What ``kubectl get -o yaml`` prints and people keep: the server's and the controllers' fields, empty or old."""
+    """Objects from ``kubectl get -o yaml``, with empty or old fields of the server and of controllers."""
     group, core = f"{namespace}.api.{GROUP}", f"/api/v1/namespaces/{namespace}"
     return parsed(_EXPORTED, group=group), [
         (

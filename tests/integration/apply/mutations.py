@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of all sorts to an object: edited, added and removed values, reordered lists."""
+"""Mutations of an object: edited, added and removed values, reordered lists."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects of many kinds, written the way people write them: with units, empty maps, defaults left out."""
+"""Objects of many kinds in common notations: with units, empty maps, omitted defaults."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Record what a real API server makes of objects that a set applies and people edit, for the unit tests of the plan.
+"""Record a real API server's results for objects that a set applies and users edit, for the unit tests of the plan.
 
 ``python -m tests.integration.apply.record`` writes ``tests/unit/plugins/plugin_utils/_apply/recorded.json``.
 """
@@ -68,7 +68,7 @@ kind: PersistentVolumeClaim
 metadata: {name: files}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
-# What a person does with `kubectl edit`: (kind, strategic merge patch).
+# Edits with `kubectl edit`: (kind, strategic merge patch).
 EDITS: Final[dict[str, Any]] = {
     "ConfigMap": {"data": {"b": "by hand"}, "metadata": {"labels": {"mine": "x"}}},
     "Service": {"spec": {"ports": [{"name": "debug", "port": 81}]}},
@@ -90,7 +90,7 @@ EDITS: Final[dict[str, Any]] = {
         },
     },
 }
-# What programs do: (kind, manager, strategic merge patch).
+# Edits of programs: (kind, manager, strategic merge patch).
 PROGRAMS: Final[list[tuple[str, str, Any]]] = [
     ("Deployment", "autoscaler", {"spec": {"replicas": 5}}),
     (

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the applier does to a real API server."""
+"""The applier with a real API server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_hundred_unchanged_objects_cost_their_kinds_and_five(cluster: Cluster,
     assert again.requests <= 4 + 5
 
 
-def test_check_mode_says_what_the_run_then_does(cluster: Cluster, namespace: str) -> None:
+def test_check_mode_reports_the_changes_of_the_run(cluster: Cluster, namespace: str) -> None:
     cluster.apply("s", namespace, [config_map("a", k="1"), config_map("b"), config_map("c"), deployment()])
     wanted = [config_map("a", k="2"), config_map("b"), deployment(replicas=3), config_map("d")]
     before = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps")
@@ -82,7 +82,7 @@ def test_check_mode_says_what_the_run_then_does(cluster: Cluster, namespace: str
     }
 
 
-def test_drift_by_hand_is_taken_back_and_named(cluster: Cluster, namespace: str) -> None:
+def test_manual_drift_is_reverted_and_reported(cluster: Cluster, namespace: str) -> None:
     objects = [config_map("a", k="1"), deployment(), service()]
     cluster.apply("s", namespace, objects)
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
@@ -153,7 +153,7 @@ def test_ignored_fields_are_left_to_others(cluster: Cluster, namespace: str) -> 
     assert cluster.get(path)["spec"]["replicas"] == 7
 
 
-def test_the_parent_says_where_members_are_and_kubectl_understands_it(cluster: Cluster, namespace: str) -> None:
+def test_the_parent_lists_namespaces_and_kinds_in_kubectls_format(cluster: Cluster, namespace: str) -> None:
     cluster.apply("s", namespace, [config_map("a"), deployment()])
     parent = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/s-applyset")
     assert parent["metadata"]["annotations"][applyset.GROUP_KINDS] == "ConfigMap,Deployment.apps"
@@ -188,7 +188,7 @@ def test_an_object_of_the_set_is_its_own_whatever_it_is_marked_with(
     assert not cluster.apply("s", namespace, objects).changed
 
 
-def test_an_object_that_belongs_to_nobody_is_adopted(cluster: Cluster, namespace: str, actions: Actions) -> None:
+def test_an_unmanaged_object_is_adopted(cluster: Cluster, namespace: str, actions: Actions) -> None:
     cluster.send("POST", f"/api/v1/namespaces/{namespace}/configmaps", config_map("a", k="old"))
     done = cluster.apply("s", namespace, [config_map("a", k="new")])
     assert actions(done) == {"ConfigMap/a": "patched"}
@@ -390,7 +390,7 @@ def test_a_definition_and_its_objects_in_one_set(cluster: Cluster, namespace: st
     assert cluster.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}") is None
 
 
-def test_a_guarded_namespace_goes_when_its_removal_is_confirmed(cluster: Cluster, namespace: str) -> None:
+def test_a_guarded_namespace_is_deleted_when_its_removal_is_confirmed(cluster: Cluster, namespace: str) -> None:
     name = f"{namespace}-x"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     cluster.apply("s", namespace, [body, config_map("a")], allow_namespaces=True)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Job that failed fails its run, and the next run starts it again."""
+"""A failed Job fails its run, and the next run starts the Job again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JOB: Objects = [
 
 
 def fail(cluster: Cluster, path: str) -> None:
-    """What the controller of Jobs writes in the end."""
+    """Set the status of a failed Job, as the Job controller does."""
     time = "2026-11-25T12:00:00Z"
     said = {
         "status": "True",
@@ -54,7 +54,7 @@ def test_is_started_again_by_the_next_run(cluster: Cluster, namespace: str, acti
     assert not cluster.apply("s", namespace, JOB).changed
 
 
-def test_says_where_its_log_is(cluster: Cluster, namespace: str) -> None:
+def test_reports_the_path_of_its_log(cluster: Cluster, namespace: str) -> None:
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs/reconcile"
     (job,) = [action for action in cluster.apply("s", namespace, JOB).actions if action.key.kind == "Job"]
     fail(cluster, path)

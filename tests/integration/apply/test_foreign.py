@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sets like those of other projects: applied, worked on by a cluster's controllers, and applied again."""
+"""Sets like those of other projects: applied, changed by controllers, and applied again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an object is ready, against kstatus itself, over objects as their controllers write them.
+"""Readiness of objects, compared with kstatus, for statuses that controllers write.
 
 What the module readiness documents as different is not generated.
 """
@@ -157,7 +157,7 @@ def verdict(state: State) -> str:
     return "Current" if state.ready else "Failed" if state.failed else "InProgress"
 
 
-def test_readiness_is_what_kstatus_says() -> None:
+def test_readiness_equals_kstatus() -> None:
     found = [item for api_version, kind in KINDS for item in objects(api_version, kind)]
     text = "".join(json.dumps(item) + "\n" for item in found)
     run = subprocess.run([go_program("kstatus")], input=text, capture_output=True, text=True, check=True)

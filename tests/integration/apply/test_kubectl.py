@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML is read as kubectl reads it, and every character arrives as it is."""
+"""YAML is parsed like kubectl parses it, and every character is preserved."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def whole(number: int, text: str) -> str:
 
 
 def kubectl(plane: ControlPlane, texts: list[str]) -> list[Any]:
-    """What kubectl makes of each text, or None where it refuses it."""
+    """Return kubectl's result for each text, or None if it rejects the text."""
     command = [Binaries().resolve("kubectl"), f"--kubeconfig={plane.kubeconfig}", "create", "--dry-run=client"]
     with tempfile.TemporaryDirectory() as folder:
         for number, text in enumerate(texts):
@@ -97,13 +97,13 @@ def test_yaml_is_read_as_kubectl_reads_it(api_server: ControlPlane, texts: list[
     wrong = []
     for text, theirs in zip(texts, kubectl(api_server, texts), strict=True):
         mine = ours(text)
-        # What we refuse and kubectl takes: see the head of yamltext.
+        # Texts that only kubectl accepts: see the docstring of yamltext.
         if mine is not None and json.dumps(mine, sort_keys=True) != json.dumps(theirs, sort_keys=True):
             wrong.append((text, mine, theirs))
     assert not wrong
 
 
-def test_only_what_is_known_is_refused(api_server: ControlPlane) -> None:
+def test_only_documented_differences_are_refused(api_server: ControlPlane) -> None:
     """Of single scalars, kubectl takes nothing that we do not, but for bytes that are no text and tags with a comma."""
     texts = [f"x: {first}{second}" for first in PIECES for second in PIECES if first != "!!binary"]
     theirs = kubectl(api_server, texts)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task as a playbook's author meets it: templates of a role, check mode, diff, errors, an EKS cluster."""
+"""The task in playbooks: templates of a role, check mode, diff, errors, an EKS cluster."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def eks_project(tmp_path: Path, local_cloud: LocalCloud, eks: str) -> Project:
     return Project(tmp_path, {"namespace": "default", "cluster": eks}, local_cloud.env)
 
 
-def test_an_eks_cluster_is_looked_up_and_let_in_by_token(eks_project: Project) -> None:
+def test_an_eks_cluster_is_looked_up_and_accepts_the_token(eks_project: Project) -> None:
     first = eks_project.run("--diff")
     assert first.code == 0, first.text
     again = eks_project.run()

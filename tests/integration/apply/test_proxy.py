@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private API server, reached through an HTTP proxy under a name its certificate does not have."""
+"""A private API server behind an HTTP proxy, with a host name that its certificate does not contain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVATE = "private.eks.invalid"
 
 
 class _Tunnel(BaseHTTPRequestHandler):
-    """CONNECT to any name leads to loopback: the proxy's side knows where a private endpoint is."""
+    """A proxy that connects all names to loopback, like a proxy in the network of a private endpoint."""
 
     asked: list[str]
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A set's record names kinds that the server does not have, or not at the moment."""
+"""A set's record contains kinds that the server lacks, or lacks temporarily."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUP = "down.example.com"
 
 
 def record(cluster: Cluster, namespace: str, kinds: str) -> None:
-    """As if an earlier run had applied such objects."""
+    """Write the record of an earlier run with these kinds."""
     path = f"/api/v1/namespaces/{namespace}/configmaps/s-applyset"
     cluster.send("PATCH", path, {"metadata": {"annotations": {KINDS: kinds}}}, manager="dataplatform.fleet-applyset")
 
@@ -36,7 +36,9 @@ def recorded(cluster: Cluster, namespace: str) -> str:
 
 
 @pytest.mark.parametrize("prune", [True, False])
-def test_a_kind_that_is_gone_leaves_the_record(cluster: Cluster, namespace: str, prune: bool) -> None:
+def test_a_kind_that_the_server_no_longer_has_is_removed_from_the_record(
+    cluster: Cluster, namespace: str, prune: bool
+) -> None:
     cluster.apply("s", namespace, OBJECTS)
     record(cluster, namespace, "ConfigMap,Widget.gone.example.com")
     said: list[str] = []
@@ -51,7 +53,7 @@ def test_a_kind_that_is_gone_leaves_the_record(cluster: Cluster, namespace: str,
 
 @pytest.fixture
 def unavailable(cluster: Cluster) -> Iterator[None]:
-    """A group whose own API server does not answer."""
+    """An API group whose aggregated API server does not respond."""
     path = "/apis/apiregistration.k8s.io/v1/apiservices"
     spec = {
         "group": GROUP,

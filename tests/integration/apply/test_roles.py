@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every object of every role: applied again it is surely unchanged, and a change of it is never missed."""
+"""Every object of every role: a second apply is unchanged without a dry run, and no change is missed."""
 
 from __future__ import annotations
 

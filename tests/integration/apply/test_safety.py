@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles' own admission policies refuse, in check mode and else, and what the user then reads."""
+"""Refusals of the roles' admission policies, with and without check mode, and their messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEMBERS = {"staging": {"purpose": "workload", "vpc_cidr": "10.42.0.0/16"}}
 
 
 class Protected:
-    """A role's policies and what they look at, in a namespace of their own."""
+    """A role's policies and their parameters, in a separate namespace."""
 
     def __init__(self, cluster: Cluster, role: str, namespace: str, templates: list[str], **options: Any) -> None:
         self.cluster = cluster
@@ -46,7 +46,7 @@ class Protected:
         return applier.present(render.from_definition(self.objects(**options))).changed
 
     def refusal(self, **options: Any) -> str:
-        """What is said once the API server has learnt of the policy; nothing may have been changed by then."""
+        """Return the message when the policy is effective; nothing may have been changed before."""
 
         def refused() -> bool:
             try:
@@ -90,20 +90,20 @@ def test_partitions_of_a_topic_are_not_lowered(kafka: Protected) -> None:
     assert kafka.apply(kafka_topic_partitions=7)
 
 
-def test_brokers_are_not_taken_away(kafka: Protected) -> None:
+def test_brokers_are_not_removed(kafka: Protected) -> None:
     assert "Kafka has 4 brokers and 3 are asked for" in kafka.refusal(kafka_replicas=3)
     said = kafka.refusal(kafka_replicas=2)
     assert "The quorum of Kafka was formed of 3 brokers and cannot be formed of 1 brokers" in said
 
 
-def test_nodes_are_not_taken_away(elasticsearch: Protected) -> None:
+def test_nodes_are_not_removed(elasticsearch: Protected) -> None:
     said = elasticsearch.refusal(elasticsearch_nodes=3)
     assert "Elasticsearch has 5 nodes and 3 are asked for" in said
     assert elasticsearch.apply(elasticsearch_nodes=6)
 
 
-def test_a_namespace_of_the_clusters_own_leaves_a_set_as_it_was(cluster: Cluster, namespace: str) -> None:
-    """The API server refuses to delete kube-system: a set that took it over could never be rid of it."""
+def test_a_system_namespace_leaves_a_set_without_changes(cluster: Cluster, namespace: str) -> None:
+    """The API server refuses to delete kube-system, so a set that adopts it could never remove it."""
     path = "/api/v1/namespaces/kube-system"
     taken: Objects = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "labels": {"tier": "tenant"}}},

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of an object is sent, and in which version: nulls, status, kinds that have several versions."""
+"""The sent form of objects: nulls, status, kinds with several versions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def part(group: str, version: str = "v1", name: str = "p", **content: Any) -> Js
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_status_is_sent_where_it_is_no_subresource_and_else_said(
+def test_status_is_sent_if_it_is_not_a_subresource_and_reported_otherwise(
     cluster: Cluster, namespace: str, actions: Actions, apart: bool
 ) -> None:
     group = f"{namespace}.example.com"
@@ -76,7 +76,7 @@ def test_status_is_sent_where_it_is_no_subresource_and_else_said(
         assert not cluster.apply("s", namespace, objects).changed
 
 
-def test_nulls_are_kept_where_the_server_keeps_them_and_else_said(cluster: Cluster, namespace: str) -> None:
+def test_nulls_are_kept_if_the_server_keeps_them_and_reported_otherwise(cluster: Cluster, namespace: str) -> None:
     group = f"{namespace}.example.com"
     free = {"nothing": None, "list": [None, {"a": None}]}
     objects = [definition(group, "v1"), part(group, spec={"a": None, "b": None, "free": free})]
@@ -97,7 +97,7 @@ def test_a_name_without_a_value_in_a_built_in_kind_has_an_empty_one(cluster: Clu
     ]
     for body in objects:
         path = f"/api/v1/namespaces/{namespace}/{body['kind'].lower()}s"
-        # The reference: what the server makes of it by itself.
+        # The reference: the server's result.
         as_sent = copy.deepcopy(body)
         as_sent["metadata"]["name"] = "reference"
         reference = cluster.send("POST", path, as_sent)

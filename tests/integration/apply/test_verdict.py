@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict "unchanged" against the judge: a dry-run PATCH on a real API server."""
+"""The verdict "unchanged", compared with a dry-run PATCH on a real API server."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Applied:
         )
         return plan.same_state(live, answer.json())
 
-    def begin_anew(self, member: Member) -> None:
-        """Create an object again that was made immutable."""
+    def replace(self, member: Member) -> None:
+        """Replace an object that has become immutable."""
         self.cluster.send("PATCH", member.path, {"metadata": {"finalizers": None}})
         self.cluster.client.request("DELETE", member.path)
         self.cluster.apply(SET, NAMESPACE, curated(), allow_namespaces=True)
@@ -73,7 +73,7 @@ def applied(cluster: Cluster) -> Iterator[Applied]:
         cluster.absent(SET, NAMESPACE, confirm=SET)
 
 
-def test_applied_again_everything_is_surely_unchanged(applied: Applied) -> None:
+def test_a_second_apply_is_unchanged_without_a_dry_run(applied: Applied) -> None:
     asked = {
         str(member.key) for member in applied.members if not applied.sure(member, member.body, applied.live(member))
     }
@@ -86,7 +86,7 @@ def test_applied_again_everything_is_surely_unchanged(applied: Applied) -> None:
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 2**32))
-def test_a_changed_template_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
+def test_a_changed_template_is_never_reported_unchanged(applied: Applied, seed: int) -> None:
     """Rendered values that differ from what was applied: "surely unchanged" must mean that for the server, too."""
     chooser = random.Random(seed)
     member = chooser.choice(applied.members)
@@ -104,8 +104,8 @@ def test_a_changed_template_is_never_taken_for_unchanged(applied: Applied, seed:
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 2**32))
-def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, seed: int) -> None:
-    """Somebody edits, adds or removes something; and the next apply brings it back."""
+def test_a_changed_live_object_is_never_reported_unchanged(applied: Applied, seed: int) -> None:
+    """A client edits, adds or removes a value, and the next apply restores it."""
     chooser = random.Random(seed)
     member = chooser.choice(applied.members)
     live = applied.live(member)
@@ -124,8 +124,8 @@ def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, se
             "PATCH", member.path, query, body=member.body, content_type="application/apply-patch+yaml"
         )
     except ApiError:
-        # Immutable now: begin again.
-        applied.begin_anew(member)
+        # Immutable now, so the object is replaced.
+        applied.replace(member)
         return
     assert applied.judge(member, member.body, applied.live(member))
 
@@ -134,8 +134,8 @@ def test_a_changed_live_object_is_never_taken_for_unchanged(applied: Applied, se
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(seed=st.integers(0, 2**32))
-def test_what_hands_changed_is_repaired_as_announced(applied: Applied, seed: int) -> None:
-    """Check mode announces what the run then does, and a second run changes nothing."""
+def test_manual_changes_are_repaired_as_announced(applied: Applied, seed: int) -> None:
+    """Check mode announces the changes of the run, and a second run changes nothing."""
     chooser = random.Random(seed)
     member = chooser.choice(applied.members)
     live = applied.live(member)
@@ -154,7 +154,7 @@ def test_what_hands_changed_is_repaired_as_announced(applied: Applied, seed: int
         # What the edit made immutable: the run must say the same, and the object is begun again.
         with pytest.raises(PlanError, match=re.escape(str(error).partition(": ")[0])):
             applied.cluster.apply(SET, NAMESPACE, curated(), **options)
-        applied.begin_anew(member)
+        applied.replace(member)
         return
     done = applied.cluster.apply(SET, NAMESPACE, curated(), **options)
     assert planned.objects() == done.objects()

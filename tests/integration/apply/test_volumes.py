@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes grow and do not shrink: those of a StatefulSet, beside its real controllers, and those of every role."""
+"""Volumes can grow and not shrink: those of a StatefulSet with real controllers, and those of every role."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Namespace:
         return size
 
     def bind(self, *claims: str) -> None:
-        """Give claims a volume each, as a provisioner does, once they are there."""
+        """Bind each claim to a volume, as a provisioner does, as soon as it exists."""
         for name in claims:
             claim = self._await_claim(name, "")
             body = {
@@ -127,7 +127,7 @@ class Namespace:
         return eventually(look, what=f"the claim {name} is not there, or not {phase or 'there'}")
 
     def adopted(self, pods: dict[str, str]) -> None:
-        """Wait until these very pods belong to the StatefulSet that is there now, and to nobody else."""
+        """Wait until the current StatefulSet is the only owner of these pods."""
 
         def owners() -> set[str]:
             found = self.items("pods")
@@ -246,7 +246,7 @@ def test_a_smaller_template_is_refused_where_no_claim_was_made_yet(cluster: Clus
         cluster.apply("s", namespace, stateful_set("5Gi", replicas=0))
 
 
-def test_a_class_that_does_not_let_volumes_grow_is_named(cluster: Cluster, namespace: str) -> None:
+def test_a_storage_class_without_volume_expansion_is_reported(cluster: Cluster, namespace: str) -> None:
     cluster.apply("s", namespace, stateful_set("10Gi", "stays"))
     Namespace(cluster, namespace).bind("data-db-0")
     with pytest.raises(PlanError, match=r"data-db-0: it cannot grow to 20Gi: .*storageclass"):

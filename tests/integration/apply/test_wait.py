@@ -127,7 +127,9 @@ def test_one_wait_for_everything(cluster: Cluster, namespace: str) -> None:
     ],
     ids=["cpu", "node-selector", "admission", "admission-sts", "load-balancer", "claim"],
 )
-def test_what_hangs_and_why(cluster: Cluster, namespace: str, body: dict[str, Any], message: str) -> None:
+def test_blocked_objects_and_their_reasons(
+    cluster: Cluster, namespace: str, body: dict[str, Any], message: str
+) -> None:
     with pytest.raises(WaitError, match=f"(?s)1 of 1 objects were not ready after 6 s:\n.*{message}"):
         cluster.apply("s", namespace, [body], wait=True, wait_timeout=6)
 
@@ -174,7 +176,7 @@ def test_a_job_removed_after_its_end_is_not_missed(cluster: Cluster, namespace: 
     assert [action.key.name for action in changed.actions if action.action == "created"] == ["once"]
 
 
-def test_a_removed_job_that_was_left_out_meanwhile_runs_again(cluster: Cluster, namespace: str) -> None:
+def test_a_removed_job_that_was_left_out_in_between_runs_again(cluster: Cluster, namespace: str) -> None:
     objects = [job(ttlSecondsAfterFinished=0), workload("Deployment")]
     cluster.apply("s", namespace, objects, wait=True, wait_timeout=60)
     eventually(lambda: cluster.get(f"/apis/batch/v1/namespaces/{namespace}/jobs/once") is None)
@@ -222,7 +224,7 @@ def test_replicas_are_an_autoscalers_for_as_long_as_there_is_one(cluster: Cluste
     assert not cluster.apply("s", namespace, objects[:1]).changed
 
 
-def test_a_kind_whose_conditions_nobody_writes_is_ready(cluster: Cluster, namespace: str) -> None:
+def test_a_kind_without_conditions_is_ready(cluster: Cluster, namespace: str) -> None:
     group = f"{namespace}.example.com"
     conditions = {
         "conditions": {"type": "array", "items": {"type": "object", "properties": {"type": {"type": "string"}}}}
@@ -265,7 +267,7 @@ def test_pruning_waits_too(cluster: Cluster, namespace: str) -> None:
     assert not cluster.apply("s", namespace, [kept], wait=True, wait_timeout=10).changed
 
 
-def test_a_removed_namespace_is_gone_with_all_in_it(cluster: Cluster, namespace: str) -> None:
+def test_a_removed_namespace_is_deleted_with_its_objects(cluster: Cluster, namespace: str) -> None:
     name = f"{namespace}-inner"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     cluster.apply("s", namespace, [body], allow_namespaces=True, wait=True)

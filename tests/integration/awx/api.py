@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of AWX's API: stores objects, as far as AWX 24.6.1 says in its description that it takes them.
+"""A fake of AWX's API: stores objects that conform to the API description of AWX 24.6.1.
 
 api.json has the fields of each endpoint, with type, choices, default and whether they are required, as AWX answers to
 OPTIONS; of workflow nodes and approvals, as its serializers have them. Refused as AWX refuses them: a missing or
@@ -53,7 +53,7 @@ READ_ONLY = {
 }
 # Which part of a notification's configuration AWX hides.
 HIDDEN = {"email": "password", "grafana": "grafana_key", "pagerduty": "token", "slack": "token", "webhook": "password"}
-# The types that AWX brings, as far as a fleet uses them, with the fields that it hides.
+# The built-in types of AWX that a fleet uses, with the fields that it hides.
 MANAGED = {
     "Amazon Web Services": ("cloud", ["password", "security_token"]),
     "Container Registry": ("registry", ["password"]),
@@ -138,7 +138,7 @@ class Awx:
         return self.objects[number]
 
     def _hide(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Secrets are never told again."""
+        """Hide secrets in responses."""
         if value["endpoint"] == "credentials":
             fields = self.objects[value["credential_type"]]["inputs"].get("fields", [])
             secret = {field["id"] for field in fields if field.get("secret")}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWX 24 does with a project, without its database and containers.
+"""The behaviour of AWX 24 for a project, without its database and containers.
 
 A project's copy, an inventory's synchronization and a job are made as in awx/main/tasks/jobs.py,
 management/commands/inventory_import.py and models/inventory.py of AWX 24.6; ansible-runner and its callback
@@ -84,7 +84,7 @@ class Inventory:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def take(self, exported: Mapping[str, Any]) -> None:
-        """Store what a source exports, with ``overwrite_vars``.
+        """Store the export of a source, with ``overwrite_vars``.
 
         A group's and a host's variables are replaced. Those of the group ``all`` become the inventory's own: they are
         merged, and none is ever deleted.
@@ -122,7 +122,7 @@ class Inventory:
 
 
 def _ids(hosts: Mapping[str, Any], host: str) -> dict[str, Any]:
-    """What AWX adds to the variables of a host."""
+    """Return the variables that AWX adds to a host."""
     about = {"enabled": "true", "id": list(hosts).index(host) + 1}
     return {f"remote_{kind}_{key}": value for kind in ("host", "tower") for key, value in about.items()}
 
@@ -189,7 +189,7 @@ class Controller:
 
         ``answers`` are those of a survey, ``extra_vars`` the template's own. ``fact_cache`` is what AWX knows of hosts
         from jobs before. ``passwords`` are answers to prompts, by regular expression. ``cancel_at`` is asked with each
-        event whether somebody cancels the job now.
+        event whether the job is canceled now.
         """
         self._jobs += 1
         ident = str(self._jobs)
@@ -250,7 +250,7 @@ class Controller:
         finally:
             for folder in folders:
                 folder.chmod(stat.S_IRWXU)
-        # The superuser may write where nobody is allowed to.
+        # The superuser can write despite the permissions.
         assert _files(project) == before, "the job wrote into its project"
 
     def _environment(self, place: Path, credential: Mapping[str, str]) -> dict[str, str]:
@@ -276,7 +276,7 @@ class Controller:
 
 
 def _of_a_job(place: Path) -> dict[str, str]:
-    """What AWX sets for a job alone; the paths follow the project's ansible.cfg."""
+    """Return the variables that AWX sets for jobs only; the paths follow the project's ansible.cfg."""
     config = (CHECKOUT / "ansible.cfg").read_text().splitlines()
     paths = dict(line.replace(" ", "").split("=", 1) for line in config if line.startswith(("collections_", "roles_")))
     collections = [place / "requirements_collections", paths["collections_path"], "~/.ansible/collections"]
@@ -312,7 +312,7 @@ class _Untrusting(yaml.SafeDumper):
 
 
 def copy_sources(project: Path) -> None:
-    """What a clone has, and changes that are not committed yet."""
+    """Copy the files of a clone, including uncommitted changes."""
     listing = ["git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0"):
         source, target = CHECKOUT / name, project / name

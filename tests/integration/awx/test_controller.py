@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/controller.yml against a double of AWX's API (api.py says what it checks), with the modules of awx.awx."""
+"""playbooks/controller.yml with a fake of AWX's API (see api.py), and the modules of awx.awx."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def templates() -> list[dict[str, Any]]:
     class Loader(yaml.SafeLoader):
-        """Takes what is not to be evaluated for text."""
+        """A loader that reads unevaluated values as text."""
 
     Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
     found: list[dict[str, Any]] = Loader((DATA / "templates.yml").read_text()).get_single_data()["controller_templates"]
@@ -50,7 +50,7 @@ def templates() -> list[dict[str, Any]]:
 
 
 def collection() -> Path:
-    """Where the collection awx.awx is: from the last package `ansible` that has it, downloaded once."""
+    """The path of the collection awx.awx, from the last package `ansible` that contains it, downloaded once."""
 
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -121,7 +121,7 @@ def test_the_playbooks_are_those_that_awx_offers(project: Path) -> None:
     assert "playbooks/unlock.yml" in offered
 
 
-def test_without_the_collection_one_sentence_says_so(url: str) -> None:
+def test_without_the_collection_one_sentence_reports_it(url: str) -> None:
     run = Run(url, None)
     assert run.status != 0
     assert "ansible-galaxy collection install awx.awx" in run.output
@@ -137,7 +137,7 @@ def test_a_check_of_an_empty_awx_writes_nothing(project: Path, place: Path) -> N
     assert empty.writes == []
 
 
-def test_it_sets_up_what_the_data_says(awx: Awx, first: Run) -> None:
+def test_it_creates_the_declared_objects(awx: Awx, first: Run) -> None:
     for secret in SECRETS.values():
         assert secret not in first.output.replace("AKIAEXAMPLE", "")
     (organization,) = awx.all("organizations")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory is after AWX has exported it, stored it and given it to a job as a program. Needs no cloud."""
+"""An inventory after export by AWX, storage and use by a job as an inventory script. Needs no cloud."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
 
 @pytest.fixture(scope="module")
 def exported(controller: Controller) -> Inventory:
-    """All members, each inventory a source; one host has what an export may lose."""
+    """All members, with each inventory as a source; one host has values that an export can lose."""
     secret = VaultLib([("default", VaultSecret(b"open sesame"))]).encrypt("s3cret word").decode()
     lines = "\n".join(f"  {line}" for line in secret.splitlines())
     folder = controller.project / "inventories" / "staging" / "host_vars" / "staging"
@@ -44,7 +44,7 @@ def exported(controller: Controller) -> Inventory:
 
 
 def shown(job: Job) -> dict[str, dict[str, Any]]:
-    """What a job's one task of interest has shown, by host."""
+    """Return the output of a job's task, by host."""
     assert job.status == "successful", job.output[-3000:]
     results = [event["event_data"] for event in job.events if event["event"] == "runner_on_ok"]
     return {data["host"]: data["res"]["msg"] for data in results if data["task"] == "Show"}
@@ -59,7 +59,7 @@ def play(controller: Controller, expression: str) -> str:
 
 
 def test_awx_stores_no_variable_that_it_would_never_delete(exported: Inventory) -> None:
-    """It merges the variables of the group ``all``, and has those that an inventory no longer sets for ever."""
+    """AWX merges the variables of the group ``all``, and never deletes variables."""
     assert exported.variables == {}
     assert "fleet_members" in exported.groups["managed"]["vars"]
     assert set(exported.hosts) == set(MEMBERS)
@@ -114,7 +114,7 @@ def test_a_slice_knows_the_whole_fleet(controller: Controller, exported: Invento
 
 
 def test_values_of_aws_are_stored_as_text(controller: Controller, url: str) -> None:
-    """What could be a template stays marked as none."""
+    """Values that look like templates are not evaluated."""
     (controller.project / "eks.yml").write_text("plugin: dataplatform.fleet.eks\n")
     keys = {"AWS_ACCESS_KEY_ID": ONE, "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": url}
     inventory = Inventory()
@@ -127,7 +127,7 @@ def test_values_of_aws_are_stored_as_text(controller: Controller, url: str) -> N
 
 
 def test_an_inventory_of_another_version(controller: Controller, exported: Inventory) -> None:
-    """One sentence says what is missing and what to do, whatever is missing."""
+    """One sentence contains the missing variables and the fix."""
     old = copy.deepcopy(exported)
     del old.groups["managed"]["vars"]["fleet_connection"]
     del old.groups["managed"]["vars"]["kube_connection"]
@@ -166,7 +166,7 @@ def test_a_missing_credential(controller: Controller, exported: Inventory) -> No
 
 
 def test_answers_out_of_range(controller: Controller, exported: Inventory) -> None:
-    """All in one sentence, before anything is asked of AWS."""
+    """One sentence contains all errors, before any AWS call."""
     answers = {
         "elasticsearch_replicas": "-1",
         "vpc_az_count": "three",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to Elasticsearch, held against its official client for JavaScript.
+"""Requests to Elasticsearch, checked with its official client for JavaScript.
 
 It is generated from Elasticsearch's specification. A request's method and path tell which of the client's functions it
 is. Its parameters and its body become arguments of that function in a file of TypeScript, which the compiler holds to
@@ -87,7 +87,7 @@ class Route:
 
 
 class OfficialClient:
-    """The client, installed; what the types say of a request is checked for many at once."""
+    """The installed client; requests are checked in batches."""
 
     def __init__(self) -> None:
         self._folder = packages("elasticsearch_client")
@@ -95,7 +95,7 @@ class OfficialClient:
         self._routes = list(_routes(self.library / "api"))
 
     def problems(self, requests: Iterable[Sent]) -> list[str]:
-        """What is wrong with the requests, each problem beginning with the request that has it."""
+        """Return the problems of the requests, each prefixed with its request."""
         found: list[str] = []
         known: list[tuple[Sent, Route, Json]] = []
         for request in {json.dumps(vars(request)): request for request in requests}.values():
@@ -117,7 +117,7 @@ class OfficialClient:
         fitting = [
             route for route in self._routes if request.method in route.methods and route.pattern.fullmatch(request.path)
         ]
-        # /_security/role is no index called _security, with a document type role.
+        # /_security/role is not an index with the name _security and the document type role.
         return min(fitting, key=lambda route: route.pattern.groups, default=None)
 
     def _mistyped(self, known: list[tuple[Sent, Route, Json]]) -> list[str]:

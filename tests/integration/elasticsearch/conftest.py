@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of a module have sent to the fake is, at the module's end, held against the official client."""
+"""At a module's end, all requests to the fake are checked with the official client."""
 
 from __future__ import annotations
 

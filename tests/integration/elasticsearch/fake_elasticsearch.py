@@ -3,7 +3,7 @@
 """A fake of the part of Elasticsearch's API that the reconciler speaks.
 
 It is no Elasticsearch: it keeps what it is given under the path it was given for, and answers in the forms of the API
-reference of 9.x: settings as text under their full names, defaults that nobody asked for, passwords that cannot be
+reference of 9.x: settings as text under their full names, unrequested defaults, passwords that cannot be
 read, 404 for what is not there. It holds every request to the user's password. What a body means, it does not know.
 """
 
@@ -46,7 +46,7 @@ class FakeElasticsearch:
     broken: dict[str, int] = field(default_factory=dict)
     """Beginnings of paths that answer with a status instead."""
     not_ready: int = 0
-    """How often it says that it is not ready."""
+    """How often it responds that it is not ready."""
 
     def answer(self, method: str, path: str, body: Json, who: str | None) -> Answer:
         if who is None:
@@ -169,7 +169,7 @@ class FakeElasticsearch:
 
 
 def managed_by(settings: Json, lifecycle: Json) -> str:
-    """Who rules an index of a data stream with this lifecycle."""
+    """Return the manager of an index of a data stream with this lifecycle."""
     policy, prefer = settings.get("index.lifecycle.name"), settings.get("index.lifecycle.prefer_ilm", "true") == "true"
     if lifecycle.get("enabled") and not (policy and prefer):
         return "Data stream lifecycle"

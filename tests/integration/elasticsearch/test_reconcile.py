@@ -41,7 +41,7 @@ Reconcile = Callable[..., Outcome]
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, str]:
-    """The script and what is declared, as the role puts them into the cluster."""
+    """The script and the declared objects, as the role deploys them."""
     objects = render_role("elasticsearch")
     return dict(only(objects, "ConfigMap", "elasticsearch-reconciler")["data"])
 
@@ -122,7 +122,7 @@ def test_makes_everything_and_then_nothing(
     assert elasticsearch.passwords == passwords
     assert elasticsearch.index_templates["logs-k8s.container"]["template"]["settings"]["index.number_of_shards"] == "1"
     assert set(elasticsearch.users) == set(passwords) - {"elastic", "kibana_system"}
-    # Whoever is granted something is there before it.
+    # A user or role exists before permissions are granted to it.
     order = [path for _method, path in elasticsearch.writes]
     assert order.index("/_security/role/exporter") < order.index("/_security/user/exporter")
     assert order.index("/_snapshot/snapshots") < order.index("/_slm/policy/snapshots")
@@ -159,7 +159,7 @@ def test_a_plan_changes_nothing(elasticsearch: FakeElasticsearch, reconcile: Rec
     assert reconcile().changes == planned.changes
 
 
-def test_repairs_what_people_did(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+def test_repairs_manual_changes(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     reconcile()
     elasticsearch.writes.clear()
     elasticsearch.component_templates["metrics-prometheus@custom"]["template"]["settings"][
@@ -173,7 +173,7 @@ def test_repairs_what_people_did(elasticsearch: FakeElasticsearch, reconcile: Re
     elasticsearch.policies["snapshots"]["policy"]["schedule"] = "0 0 0 1 * ?"
     elasticsearch.settings["action.destructive_requires_name"] = "false"
     del elasticsearch.repositories["snapshots"]
-    # What others have is theirs.
+    # Other objects are not changed.
     elasticsearch.users["somebody"] = {"username": "somebody", "roles": [], "metadata": {}, "enabled": True}
     elasticsearch.index_templates["theirs"] = {"index_patterns": ["x"], "_meta": {"managed_by": "others"}}
 
@@ -194,7 +194,7 @@ LOGS = "logs-k8s.container-staging"
 BY_POLICY = {"index.lifecycle.name": "metrics"}
 
 
-def test_data_streams_that_exist_become_as_declared(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+def test_existing_data_streams_are_updated(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     kept = {"enabled": True, "data_retention": "90d"}
     # As a platform is that has run without any of it.
     old, newest = elasticsearch.add_data_stream(
@@ -244,12 +244,12 @@ def test_data_streams_that_exist_become_as_declared(elasticsearch: FakeElasticse
     ("settings", "lifecycle"),
     [
         ({"index.lifecycle.prefer_ilm": "true", "index.lifecycle.name": "metrics"}, {}),
-        # Nobody deletes then.
+        # Nothing deletes documents then.
         ({}, {"enabled": False}),
     ],
     ids=["by a policy", "by nobody"],
 )
-def test_who_else_rules_an_index_is_drift(
+def test_another_manager_of_an_index_is_drift(
     elasticsearch: FakeElasticsearch, reconcile: Reconcile, settings: Json, lifecycle: Json
 ) -> None:
     (index,) = elasticsearch.add_data_stream(METRICS, "metrics-prometheus@template", BY_POLICY)
@@ -262,7 +262,7 @@ def test_who_else_rules_an_index_is_drift(
     assert reconcile().drift == 0
 
 
-def test_a_template_that_outranks_ours_is_named(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+def test_a_template_with_a_higher_priority_is_reported(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     reconcile()
     elasticsearch.index_templates["theirs"] = {"template": {"settings": {"index.lifecycle.name": "forever"}}}
     elasticsearch.add_data_stream(LOGS, "theirs", {})
@@ -272,7 +272,7 @@ def test_a_template_that_outranks_ours_is_named(elasticsearch: FakeElasticsearch
     assert problem == (f"! next index of {LOGS} failed: its template theirs leaves it to: Index Lifecycle Management")
 
 
-def test_what_is_no_longer_declared_is_removed(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+def test_undeclared_objects_are_removed(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     def with_alice(declared: Json) -> None:
         declared["roles"]["readers"] = {"cluster": ["monitor"]}
         declared["users"]["alice"] = {"full_name": "Alice", "roles": ["readers"]}
@@ -318,7 +318,7 @@ def test_waits_for_elasticsearch(elasticsearch: FakeElasticsearch, reconcile: Re
     assert reconcile("--plan", source=True).status == 0
 
 
-def test_says_why_it_gave_up(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
+def test_reports_why_it_stopped(elasticsearch: FakeElasticsearch, reconcile: Reconcile) -> None:
     elasticsearch.passwords["elastic"] = "another one"
     outcome = reconcile()
     assert outcome.status == 1

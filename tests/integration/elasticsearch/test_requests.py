@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to Elasticsearch that the fake does not receive, held against the types and code of the official client.
+"""Requests to Elasticsearch that the fake does not receive, checked with the official client's types and code.
 
 The reconciler's and the probe's are held in their own tests, by the fixture ``sent``. Logstash, Kibana, Grafana and the
 exporter speak to Elasticsearch by themselves: their requests are not ours. The types leave open what a setting of the
@@ -72,7 +72,7 @@ def test_the_canary_is_searched_for_as_the_client_would(official: OfficialClient
 
 
 def test_privileges_are_elasticsearchs(official: OfficialClient) -> None:
-    """A name that it does not know is refused, unless it is an action's, which has colons."""
+    """An unknown name is refused, unless it is an action name, which contains colons."""
     roles = evaluate("elasticsearch", "__elasticsearch_declared.roles")
     cluster = {name for role in roles.values() for name in role.get("cluster", [])}
     indices = {name for role in roles.values() for grant in role.get("indices", []) for name in grant["privileges"]}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Elasticsearch's own classes say of what the role declares, and of the fake of its API."""
+"""The role's declarations and the fake API, checked with Elasticsearch's classes."""
 
 from __future__ import annotations
 

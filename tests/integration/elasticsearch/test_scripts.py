@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scripts that prepare a node and say whether it is ready, run by bash with fakes for Elasticsearch.
+"""The scripts that prepare a node and check its readiness, run by bash with fakes of Elasticsearch.
 
 The keystore's tool is a fake that writes down what it is given; Elasticsearch's API is the reconciler's elasticsearch.
 """
@@ -144,7 +144,7 @@ def elasticsearch(tmp_path: Path, sent: list[Sent]) -> Iterator[FakeElasticsearc
 
 @pytest.fixture
 def ready(tmp_path: Path, prepare: Run, elasticsearch: FakeElasticsearch) -> Iterator[Callable[..., bool]]:
-    """Ask the probe; ``port`` open means that the node is part of a cluster."""
+    """Run the probe; with an open ``port``, the node is part of a cluster."""
     prepare("elasticsearch-0")
     (tmp_path / "run").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as door:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task list reads and changes one account: that of the play's, block's or task's environment."""
+"""A task list reads and changes one account: that of the environment of the play, block or task."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes an API server one of OpenShift, as far as the collection looks at it."""
+"""Adds the OpenShift APIs that the collection uses to an API server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OBJECTS: dict[str, dict[str, Any]] = {
 
 
 def install(client: Client) -> None:
-    """Add the APIs of OpenShift, and what it says of itself."""
+    """Add the APIs of OpenShift and its version objects."""
     for crd in yaml.safe_load(CRDS.read_text()):
         client.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body=crd)
     for plural, body in OBJECTS.items():

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin kubeconfig as ansible-inventory runs it, against a real API server with OpenShift's APIs."""
+"""The inventory plugin kubeconfig in ansible-inventory, with a real API server that has OpenShift's APIs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def config(server: ControlPlane) -> Config:
 
 
 class Answer:
-    """What ansible-inventory said."""
+    """The output of ansible-inventory."""
 
     def __init__(self, status: int, output: str, error: str) -> None:
         self.status = status
@@ -69,7 +69,7 @@ class Answer:
 
 
 def plain(value: Any) -> Any:
-    """Without the marks of text from outside."""
+    """Return values without the marker of unsafe text."""
     if isinstance(value, dict):
         return value["__ansible_unsafe"] if "__ansible_unsafe" in value else {k: plain(v) for k, v in value.items()}
     return [plain(each) for each in value] if isinstance(value, list) else value
@@ -227,7 +227,7 @@ def expired() -> tuple[str, str]:
 
 
 def bad(config: Config, folder: Path, kind: str) -> tuple[Config | str | Path, str]:
-    """A kubeconfig that cannot be used, and what is said of it."""
+    """An unusable kubeconfig and its error."""
     exec_plugin = {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
     script = folder / "plugin"
     script.write_text("#!/bin/sh\necho no session >&2\nexit 3\n")
@@ -341,8 +341,8 @@ BAD = (
 )
 
 
-def test_what_cannot_be_used_is_named(inventory: Inventory, config: Config, tmp_path: Path) -> None:
-    """All at once: each is one line of the error, and with on_error: warn a warning beside the cluster that works."""
+def test_unusable_kubeconfigs_are_reported(inventory: Inventory, config: Config, tmp_path: Path) -> None:
+    """Each is one line of the error; with on_error: warn, it is a warning and other clusters are returned."""
     cases = [bad(config, tmp_path, kind) for kind in BAD]
     failed = inventory(*(each for each, _ in cases))
     assert failed.status != 0
@@ -416,7 +416,7 @@ def test_options_that_cannot_be_used(inventory: Inventory, config: Config, optio
 
 
 def test_credentials_of_an_exec_plugin(inventory: Inventory, config: Config, tmp_path: Path) -> None:
-    """It gives a client certificate, is found beside the kubeconfig, and is told the cluster."""
+    """The plugin is found beside the kubeconfig, gets the cluster, and returns a client certificate."""
     user = config["users"][0]["user"]
     credential = {
         "apiVersion": "client.authentication.k8s.io/v1",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles give to OpenShift keeps to the schemas that OpenShift publishes, on a real API server."""
+"""The roles' objects for OpenShift conform to OpenShift's published schemas, on a real API server."""
 
 from __future__ import annotations
 

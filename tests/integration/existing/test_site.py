@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A workload that existed before, an API server with OpenShift's APIs, is built by the playbooks."""
+"""The playbooks deploy a workload on an existing cluster, an API server with OpenShift's APIs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MEMBER = {"purpose": "workload", "provider": "existing", "region": "eu-central-1
 # By these annotations kwok makes the node ready, as in the clusters of the local cloud.
 SIMULATED = {"kwok.x-k8s.io/node": "fake", "localcloud.dataplatform.fleet/network": "ready"}
 MOUNTS = {"localcloud.dataplatform.fleet/mounts": "ready"}
-# What the fleet's own account is asked for: the lock, secrets, parameters.
+# Services of the fleet's account: the lock, secrets, parameters.
 SHARED = {"dynamodb", "kms", "secretsmanager", "ssm", "sts"}
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Path]]:
-    """The cluster as its owners have it, and a kubeconfig with the context staging."""
+    """The existing cluster, and a kubeconfig with the context staging."""
     with ControlPlane.temporary(tmp_path_factory.mktemp("existing"), extras=EXTRAS) as plane:
         config = yaml.safe_load(plane.kubeconfig.read_text())
         config["contexts"][0]["name"] = config["current-context"] = "staging"
@@ -66,7 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, 
 
 
 def mount(client: Client, stop: threading.Event) -> None:
-    """Let the pods have their ConfigMaps and Secrets, as the controllers of the local cloud do."""
+    """Allow pods with ConfigMaps and Secrets to start, as the controllers of the local cloud do."""
     content = "application/merge-patch+json"
     while not stop.wait(0.5):
         for pod in client.get("/api/v1/pods")["items"]:
@@ -81,7 +81,7 @@ Site = Callable[..., Run]
 
 
 def share(local_cloud: Any) -> None:
-    """Leave what the controlplane's run would have made for the member, and the addresses of a Kafka elsewhere."""
+    """Create the values that the controlplane's run creates for the member, and the addresses of another Kafka."""
     kms, secrets, parameters = (local_cloud.client(name) for name in ("kms", "secretsmanager", "ssm"))
     key = kms.create_key(Tags=[{"TagKey": "dataplatform.fleet/fleet", "TagValue": FLEET}])
     kms.create_alias(AliasName=f"alias/{FLEET}-secrets", TargetKeyId=key["KeyMetadata"]["KeyId"])
@@ -164,14 +164,18 @@ def test_render_writes_the_objects_of_the_platform(
     assert not [name for name in names if name.startswith("StorageClass")]
 
 
-def test_kubeconfig_says_that_the_cluster_has_its_own(site: Site, cluster: tuple[Client, Path], tmp_path: Path) -> None:
+def test_kubeconfig_reports_that_an_existing_cluster_has_its_own(
+    site: Site, cluster: tuple[Client, Path], tmp_path: Path
+) -> None:
     path = tmp_path / "kubeconfig"
     run = site("playbooks/kubeconfig.yml", "-e", f"kubeconfig_path={path}")
     assert not path.exists()
     assert str(cluster[1]) in run.output
 
 
-def test_verify_says_what_it_cannot_follow(built: tuple[Run, Run, set[str]], site: Site, tmp_path: Path) -> None:
+def test_verify_reports_hops_that_it_cannot_follow(
+    built: tuple[Run, Run, set[str]], site: Site, tmp_path: Path
+) -> None:
     path = tmp_path / "verify.json"
     run = site("playbooks/verify.yml", "-e", json.dumps({"verify_report": str(path)}), succeed=False)
     assert run.returncode == 2

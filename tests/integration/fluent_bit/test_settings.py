@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fluent Bit takes its settings and does what they say, where it is installed: no package registry has it for CI."""
+"""Fluent Bit accepts and applies its settings. Needs an installed Fluent Bit, which no package registry has for CI."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> 
     ]
 
 
-def test_a_reconcilers_last_line_becomes_metrics_and_a_teams_does_not(tmp_path: Path) -> None:
+def test_the_last_line_of_a_reconciler_becomes_metrics_and_that_of_a_team_does_not(tmp_path: Path) -> None:
     found = settings("fluent-bit", tmp_path)
     filters = [item for item in found["pipeline"]["filters"] if "reconciler" in str(item.get("match_regex"))]
     assert len(filters) == 4

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the recording rules for dashboards make of series, in the real Prometheus' own test runner."""
+"""The recording rules for dashboards, in Prometheus' test runner."""
 
 from __future__ import annotations
 

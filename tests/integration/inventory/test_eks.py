@@ -1,4 +1,4 @@
-"""The inventory plugin as ansible-inventory runs it, against a small AWS of its own."""
+"""The inventory plugin in ansible-inventory, with a fake AWS."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def url(aws: Callable[[dict[str, Any]], str]) -> str:
 
 
 class Answer:
-    """What ansible-inventory said."""
+    """The output of ansible-inventory."""
 
     def __init__(self, run: subprocess.CompletedProcess[str]) -> None:
         self.status = run.returncode
@@ -90,7 +90,7 @@ class Answer:
 
 
 def plain(value: Any) -> Any:
-    """Without the marks that tell text from outside from text that may hold expressions."""
+    """Return values without the marker of unsafe text."""
     if isinstance(value, dict):
         return value["__ansible_unsafe"] if "__ansible_unsafe" in value else {k: plain(v) for k, v in value.items()}
     return [plain(each) for each in value] if isinstance(value, list) else value
@@ -191,7 +191,7 @@ def test_what_is_included_on_request(inventory: Callable[..., Answer]) -> None:
     assert [(each["name"], each["version"]) for each in staging["addons"]] == [("coredns", "v1")]
     assert [(each["status"], each["reason"]) for each in staging["insights"]] == [("ERROR", "old")]
     assert answer.hosts["spare"]["eks_discovered"]["nodegroups"] == []
-    # The third cluster does not let anybody read its insights.
+    # Insights of the third cluster cannot be read.
     assert "Listing insights of cluster legacy in eu-central-1" in answer.error
     assert "AccessDeniedException" in answer.error
 
@@ -224,7 +224,7 @@ def test_a_declared_host_and_a_found_one_are_one(inventory: Callable[..., Answer
 @pytest.mark.parametrize(
     "options", [{"groups": {"managed": "true"}}, {"keyed_groups": [{"key": "'managed'", "separator": ""}]}]
 )
-def test_nothing_found_becomes_managed(
+def test_discovered_clusters_are_not_managed(
     inventory: Callable[..., Answer], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     static = tmp_path / "hosts.yml"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Kafka of three nodes, started as the role's pods start it: same script, same settings, same names.
+"""A real Kafka of three nodes, started like the role's pods: same script, same settings, same names.
 
 Only paths are others. The names resolve to loopback addresses by a file of Java's, so the ports are the real ones.
 """
@@ -34,7 +34,7 @@ _STARTED_SECONDS = 120
 
 
 class Kafka:
-    """Three nodes and the role's objects, with which tests play the parts of pods."""
+    """Three nodes, and the role's objects."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,7 +91,7 @@ class Kafka:
                 process.wait()
 
     def wait(self, nodes: Iterable[int] = NODES) -> None:
-        """Wait until the startup probe of each is content."""
+        """Wait until the startup probe of each node succeeds."""
         deadline = time.monotonic() + _STARTED_SECONDS
         for node in nodes:
             probe = ["bash", self.folder / f"config-{node}" / "caught-up.sh"]
@@ -125,7 +125,7 @@ class Kafka:
     # -- as the reconciler, and as clients
 
     def reconcile(self, *arguments: str, check: bool = True, **options: Any) -> tuple[list[str], int]:
-        """Run the reconciler as its Job would; return its lines without the last, and the number in that one."""
+        """Run the reconciler like its Job; return its lines without the last, and the number in the last line."""
         run = self.start_reconciler(*arguments, **options)
         output, _ = run.communicate(timeout=300)
         lines = output.decode().splitlines()

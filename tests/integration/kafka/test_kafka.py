@@ -39,7 +39,7 @@ def topics(kafka: Kafka) -> dict[str, tuple[int, int]]:
 
 
 def produce(kafka: Kafka, user: str, password: str, topic: str) -> str:
-    """Send a message as Telegraf and Fluent Bit do, idempotent and confirmed by all; return what went wrong."""
+    """Send a message like Telegraf and Fluent Bit, idempotent and with acks=all; return the errors."""
     client = kafka.client(user, password)
     options = ["--command-config", client, "--topic", topic, "--command-property", "enable.idempotence=true"]
     run = kafka.tool("kafka-console-producer", *options, text="hello\n")
@@ -108,7 +108,7 @@ def test_logstash_reads_every_member(kafka: Kafka) -> None:
 
 
 def test_the_list_has_exactly_the_metrics(kafka: Kafka) -> None:
-    """All nodes together: only one of them is the active controller, and some count only what has happened."""
+    """Metrics of all nodes: only one is the active controller, and some counters exist only after an event."""
     shown: dict[str, set[str]] = {}
     for node in (0, 1, 2):
         for line in kafka.metrics(node).splitlines():
@@ -128,7 +128,7 @@ def test_the_list_has_exactly_the_metrics(kafka: Kafka) -> None:
     assert set(listed) >= LATE
 
 
-def test_the_admin_comes_in_by_password(kafka: Kafka) -> None:
+def test_the_admin_logs_in_with_the_password(kafka: Kafka) -> None:
     client = kafka.client("admin", kafka.options["kafka_admin_password"])
     run = kafka.tool("kafka-topics", "--command-config", client, "--list")
     assert set(run.stdout.split()) >= TOPICS, run.stdout + run.stderr
@@ -264,7 +264,7 @@ def test_a_member_that_is_removed_loses_its_rights_and_keeps_its_topics(kafka: K
     assert set(topics(kafka)) == {"metrics-controlplane", "logs-controlplane"}
 
 
-def test_in_somebody_elses_kafka_other_things_stay(kafka: Kafka) -> None:
+def test_in_an_existing_kafka_undeclared_resources_are_kept(kafka: Kafka) -> None:
     kafka.admin("kafka-topics", "--create", "--topic", "theirs", "--partitions", "1")
     kafka.admin("kafka-acls", "--add", "--topic", "theirs", "--operation", "Read", "--allow-principal", "User:them")
     kafka.admin(
@@ -284,7 +284,7 @@ def test_in_somebody_elses_kafka_other_things_stay(kafka: Kafka) -> None:
     assert lines[0] == "topic theirs is not declared and stays"
 
 
-def test_a_node_that_is_stopped_comes_back_without_a_word_about_its_disk(kafka: Kafka) -> None:
+def test_a_stopped_node_restarts_without_disk_errors(kafka: Kafka) -> None:
     kafka.stop([2])
     assert produce(kafka, "controlplane", password_of(kafka, "controlplane"), "metrics-controlplane") == ""
     kafka.start([2])

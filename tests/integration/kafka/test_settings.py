@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The names of settings that the role takes are those that the real Kafka reads."""
+"""The role's settings are settings that the real Kafka reads."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 """A fake of the part of Kibana's API that the reconciler and the exporter speak.
 
 It is no Kibana: it keeps data views and saved objects as they are given, adds what Kibana adds to them, and answers in
-the forms of Kibana's API reference. It wants a password and, of whoever writes, the header kbn-xsrf.
+the forms of Kibana's API reference. It requires a password and, for writes, the header kbn-xsrf.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FakeKibana:
     writes: list[tuple[str, str]] = field(default_factory=list)
     status: Json = field(default_factory=dict)
     not_ready: int = 0
-    """How often it says that it is not ready."""
+    """How often it responds that it is not ready."""
     refuse_import: bool = False
 
     def answer(self, method: str, path: str, text: str, who: str | None, headers: Json) -> tuple[int, str]:
@@ -93,7 +93,7 @@ class FakeKibana:
         assert part.get_filename() == "platform.ndjson"
         lines = [line for line in part.get_content().decode().splitlines() if line.strip()]
         for item in map(json.loads, lines):
-            # Kibana migrates what it takes in, and says when.
+            # Kibana migrates imported objects and records the version.
             kept = {**item, "typeMigrationVersion": "10.9.0", "updated_at": "2026-11-25T00:00:00Z", "managed": False}
             self.saved_objects[item["type"], item["id"]] = kept
         return 200, json.dumps({"success": True, "successCount": len(lines)})

@@ -107,13 +107,13 @@ def test_a_plan_changes_nothing(kibana: FakeKibana, reconcile: Reconcile) -> Non
     assert reconcile().changes == planned.changes
 
 
-def test_repairs_what_people_did(kibana: FakeKibana, reconcile: Reconcile) -> None:
+def test_repairs_manual_changes(kibana: FakeKibana, reconcile: Reconcile) -> None:
     reconcile()
     kibana.data_views["platform-metrics"]["title"] = "metrics-*"
     kibana.default_data_view = "theirs"
     kibana.saved_objects["search", "platform-errors"]["attributes"]["columns"] = ["log"]
     del kibana.saved_objects["search", "platform-drift"]
-    # What people made is theirs.
+    # Objects of users are not changed.
     kibana.data_views["theirs"] = {"title": "x"}
     kibana.saved_objects["search", "theirs"] = {"type": "search", "id": "theirs", "attributes": {}, "references": []}
 
@@ -127,7 +127,7 @@ def test_repairs_what_people_did(kibana: FakeKibana, reconcile: Reconcile) -> No
     assert ("search", "theirs") in kibana.saved_objects
 
 
-def test_what_is_no_longer_declared_is_removed(kibana: FakeKibana, reconcile: Reconcile) -> None:
+def test_undeclared_objects_are_removed(kibana: FakeKibana, reconcile: Reconcile) -> None:
     reconcile()
 
     def without(declared: Json) -> None:
@@ -151,7 +151,7 @@ def test_waits_for_kibana(kibana: FakeKibana, reconcile: Reconcile) -> None:
     assert reconcile().status == 0
 
 
-def test_says_why_it_gave_up(kibana: FakeKibana, reconcile: Reconcile) -> None:
+def test_reports_why_it_stopped(kibana: FakeKibana, reconcile: Reconcile) -> None:
     kibana.passwords.clear()
     outcome = reconcile(wait=0)
     assert outcome.status == 1

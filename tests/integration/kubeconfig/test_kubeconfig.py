@@ -1,4 +1,4 @@
-"""The kubeconfig of a fleet, as the playbook writes it."""
+"""The kubeconfig of a fleet that the playbook writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLUSTERS = ("dataplatform-staging", "dataplatform-controlplane")
 
 
 class Eks(BaseHTTPRequestHandler):
-    """DescribeCluster of an EKS that has two clusters and one that is being created."""
+    """A fake DescribeCluster with two clusters and one that is being created."""
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs of ansible-playbook under a lock, with all that belongs to them."""
+"""Runs of ansible-playbook with a lock, and their processes."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class Runs:
         return {key: next(iter(value.values())) for key, value in item["Item"].items()} if "Item" in item else None
 
     def states(self) -> list[dict[str, Any]]:
-        """What the processes that keep the locks of these runs have found last."""
+        """Return the last states of the processes that renew the locks of these runs."""
         return [json.loads(file.read_text()) for file in self.directory.glob("tmp/*/run_lock-*.state")]
 
     def steal(self) -> None:
-        """Another run has the lock from now on."""
+        """Make another run the holder of the lock."""
         now = str(int(time.time()))
         item = {"cluster": {"S": self.cluster}, "run_id": {"S": "other"}, "holder": {"S": "ann@laptop"}}
         item |= {name: {"N": now} for name in ("acquired_at", "heartbeat_at")} | {"ttl": {"N": "300"}}

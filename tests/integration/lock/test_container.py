@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that is the first process of its container: with it everything ends, the process that keeps its lock too."""
+"""A run as the first process of its container: its end ends all processes, including the lock's heartbeat."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def runs(emulator: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
         yield runs
 
 
-def test_a_stopped_container_gives_its_lock_back(runs: Runs) -> None:
+def test_a_stopped_container_releases_its_lock(runs: Runs) -> None:
     """SIGTERM to the first process, as from docker stop."""
     works = runs.directory / "works"
     run = runs.start(command=f"sh -c 'touch {works}; sleep 60'")
@@ -55,7 +55,7 @@ def test_a_stopped_container_gives_its_lock_back(runs: Runs) -> None:
     assert run.returncode != 0
 
 
-def test_a_failed_run_gives_its_lock_back(runs: Runs) -> None:
+def test_a_failed_run_releases_its_lock(runs: Runs) -> None:
     status, output = runs.run(command="/bin/false")
     assert status == 2, output
     assert output.endswith("rescued=0 ignored=0"), "nothing is printed at the end"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What belongs to a run ends with it, and before its lock is given back."""
+"""All processes of a run end with it, before its lock is released."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def descendants(process: int) -> set[int]:
 
 
 def alive(processes: set[int]) -> dict[int, str]:
-    """Those that have not ended, and their command lines; a warm interpreter changes nothing itself."""
+    """Return running processes with their command lines; warm interpreters change nothing themselves."""
     found = {}
     for process in processes:
         with contextlib.suppress(OSError):
@@ -110,7 +110,7 @@ def alive(processes: set[int]) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_nothing_goes_on_when_the_lock_is_given_back(runs: Runs, api_server: ControlPlane, number: int) -> None:
+def test_all_processes_have_ended_when_the_lock_is_released(runs: Runs, api_server: ControlPlane, number: int) -> None:
     """An action that waits, and modules under both connections; a signal to the run's own process only."""
     files = [runs.directory / f"{number}-{name}" for name in ("warm", "local")]
     run = runs.start(kubeconfig=str(api_server.kubeconfig), run=int(number), directory=str(runs.directory))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that does not hold its lock any more stops before its next change."""
+"""A run that has lost its lock stops before its next change."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_stolen_lock_stops_tasks_and_what_waits_in_a_task(
     eventually(lambda: not runs.keepers())
 
 
-def test_a_lock_that_nobody_renews_stops_the_run_before_it_ends(start: Callable[..., Runs], emulator: Any) -> None:
+def test_a_lock_that_is_not_renewed_stops_the_run_before_it_expires(start: Callable[..., Runs], emulator: Any) -> None:
     runs = start(emulator, "here")
     run, until = runs.start_long("first", ttl=9)
     for keeper in runs.keepers():
@@ -129,6 +129,6 @@ def test_credentials_that_disappear_are_reported_and_stop_the_run(start: Callabl
     assert f"The lock on cluster {runs.cluster} could not be renewed for " in text
     assert "UnrecognizedClientException" in text
     assert secret not in text
-    # It cannot be given back, and ends by itself.
+    # It cannot be released, and expires.
     assert runs.lock()
     eventually(lambda: not runs.keepers(), 30)

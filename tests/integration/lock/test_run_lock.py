@@ -1,4 +1,4 @@
-"""The lock as runs of ansible-playbook meet it."""
+"""The lock in runs of ansible-playbook."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def runs(emulator: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
         yield runs
 
 
-def test_a_run_takes_the_lock_and_gives_it_back(runs: Runs) -> None:
+def test_a_run_acquires_and_releases_the_lock(runs: Runs) -> None:
     run, until = runs.start_long("first")
     lock = runs.lock()
     assert lock and lock["command"] == "site.yml" and "@" in lock["holder"]
@@ -84,7 +84,7 @@ def test_a_run_takes_the_lock_and_gives_it_back(runs: Runs) -> None:
     eventually(lambda: not runs.keepers())
 
 
-def test_a_second_run_is_refused_and_told_by_whom(runs: Runs) -> None:
+def test_a_second_run_is_refused_and_gets_the_holders_name(runs: Runs) -> None:
     _run, until = runs.start_long("first")
     status, output = runs.run()
     assert status == 2
@@ -95,7 +95,7 @@ def test_a_second_run_is_refused_and_told_by_whom(runs: Runs) -> None:
     until.touch()
 
 
-def test_of_two_runs_that_start_at_once_one_goes_on(runs: Runs) -> None:
+def test_one_of_two_concurrent_runs_continues(runs: Runs) -> None:
     until = runs.directory / "until"
     both = [runs.start(until=str(until)) for _ in range(2)]
     loser = eventually(lambda: next((run for run in both if run.poll() is not None), None))
@@ -106,7 +106,7 @@ def test_of_two_runs_that_start_at_once_one_goes_on(runs: Runs) -> None:
     assert winner.returncode == 0, output
 
 
-def test_a_waiting_run_goes_on_when_the_first_ends(runs: Runs) -> None:
+def test_a_waiting_run_continues_when_the_first_ends(runs: Runs) -> None:
     run, until = runs.start_long("first")
     second = runs.start(wait=90)
     until.touch()
@@ -115,7 +115,7 @@ def test_a_waiting_run_goes_on_when_the_first_ends(runs: Runs) -> None:
     assert second.returncode == 0, output
 
 
-def test_the_heartbeat_goes_on(runs: Runs) -> None:
+def test_the_heartbeat_continues(runs: Runs) -> None:
     run, until = runs.start_long("first")
     first = runs.lock()
     assert first
@@ -127,7 +127,7 @@ def test_the_heartbeat_goes_on(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_run_gives_the_lock_back(runs: Runs, number: signal.Signals) -> None:
+def test_a_killed_run_releases_the_lock(runs: Runs, number: signal.Signals) -> None:
     run, _until = runs.start_long("first")
     assert runs.lock()
     os.killpg(run.pid, number)
@@ -136,7 +136,7 @@ def test_a_killed_run_gives_the_lock_back(runs: Runs, number: signal.Signals) ->
     eventually(lambda: not runs.keepers())
 
 
-def test_a_silent_holder_is_taken_over(runs: Runs) -> None:
+def test_a_lock_without_heartbeats_is_taken_over(runs: Runs) -> None:
     runs.run()
     eventually(lambda: runs.lock() is None)
     long_ago = int(time.time()) - 400
@@ -169,7 +169,7 @@ def test_unlock_names_the_holder_and_the_run_that_lost_stops(runs: Runs) -> None
     assert "This run has lost its lock" in output
 
 
-def test_check_mode_takes_no_lock_and_warns(runs: Runs) -> None:
+def test_check_mode_acquires_no_lock_and_warns(runs: Runs) -> None:
     status, output = runs.run("--check")
     assert status == 0, output
     assert runs.lock() is None
@@ -180,7 +180,7 @@ def test_check_mode_takes_no_lock_and_warns(runs: Runs) -> None:
     until.touch()
 
 
-def test_a_lock_can_be_given_back_early(runs: Runs) -> None:
+def test_a_lock_can_be_released_early(runs: Runs) -> None:
     status, output = runs.run(give_back=True)
     assert status == 0, output
     assert "[WARNING]: This run has lost" not in output

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logstash's pipelines, read by a parser of its language. Logstash itself, and so the filters' work, is not run."""
+"""Logstash's pipelines, checked with a parser of the language. Logstash and its filters are not run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gives dead letters back, run by bash on files as Logstash keeps them.
+"""The script that replays dead letters, run by bash on files in Logstash's format.
 
 Names, sizes and what the reader and the writer go by: DeadLetterQueueReader.java and DeadLetterQueueWriter.java in
 logstash-core/src/main/java/org/logstash/common/io of Logstash 9.5. Logstash itself is not run.
@@ -72,7 +72,7 @@ def test_letters_go_where_they_are_read_in_their_order(data: Path) -> None:
         "logs-replay: 0 segments with 0 bytes are given to the pipeline logs-replay",
     ]
     assert list(given(data).values()) == ["second", "ninth", "tenth", "refused again"]
-    # The head is the writer's, and the file says to it that it has fewer bytes.
+    # The writer writes the head segment, and reads its size from the file.
     left = {path.name for path in (data / "dead_letter_queue" / "metrics").iterdir()}
     assert left == {"11.log.tmp", ".deleted_segment"}
 
@@ -105,7 +105,7 @@ def test_an_open_segment_is_waited_for(data: Path) -> None:
 
 @pytest.mark.parametrize("program", ["touch", "ln", "rm", "mv"])
 def test_nothing_is_lost_wherever_it_ends(data: Path, tmp_path: Path, program: str) -> None:
-    """Each program it calls ends it by a signal at the second call, after which it is run again."""
+    """The script is ended by a signal at the second call of each program, and then run again."""
     folder = tmp_path / "bin"
     folder.mkdir()
     real = next(Path(place) / program for place in ("/usr/bin", "/bin") if (Path(place) / program).exists())

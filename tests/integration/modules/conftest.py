@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules run against an AWS account of the local cloud in which clusters are quick, having no control planes."""
+"""Modules with an AWS account of the local cloud in which clusters have no control planes and are created quickly."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Account:
         )
 
     def eks_calls(self, *more: str) -> list[str]:
-        """The names of the changing calls of EKS, and of *more* services, so far."""
+        """Return the names of the mutating calls of EKS and of *more* services."""
         if not self.state.aws_calls.exists():
             return []
         lines = [json.loads(line) for line in self.state.aws_calls.read_text().splitlines()]
@@ -162,7 +162,7 @@ class Runner:
         return found
 
     def same(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run in check mode, then in earnest, then again: announced equals done, and the third changes nothing."""
+        """Run in check mode, then normally, then again: the first two report the same, the third changes nothing."""
         before = self.account.eks_calls("ec2")
         announced = self(module, check=True, **options)
         assert self.account.eks_calls("ec2") == before, "check mode has changed something"
@@ -200,7 +200,7 @@ def runner_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Account], Runner]:
 
 @pytest.fixture(scope="session")
 def session_run(account: Account) -> Runner:
-    """For fixtures that live longer than a test."""
+    """A runner for fixtures with a wider scope."""
     return Runner(account)
 
 
@@ -250,7 +250,7 @@ def node_role(make_role: Callable[[str], str]) -> str:
 
 @pytest.fixture
 def new_cluster(network: Network, cluster_role: str) -> Callable[..., dict[str, Any]]:
-    """Options with which eks_cluster creates a cluster that no other test has."""
+    """Options of eks_cluster for a cluster that no other test uses."""
 
     def options(**more: Any) -> dict[str, Any]:
         return {
@@ -267,7 +267,7 @@ def new_cluster(network: Network, cluster_role: str) -> Callable[..., dict[str, 
 
 @pytest.fixture(scope="session")
 def cluster(account: Account, session_run: Runner, network: Network, cluster_role: str) -> str:
-    """A cluster for what lives in one."""
+    """A cluster for tests of resources in clusters."""
     name = f"shared-{next(_numbers)}"
     eks = account.client("eks")
     session_run(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check mode writes nothing and announces what the run does, and a second run changes nothing: modules beside EKS'.
+"""Check mode writes nothing and announces the changes, and a second run changes nothing: modules other than EKS'.
 
 The modules of EKS are held to the same by ``Runner.same`` in their own tests.
 """
@@ -29,7 +29,7 @@ def _vpc(account: Any, name: str, cidr: str) -> str:
 
 
 def _options(account: Any, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A module's options for something to make, and those with which it goes."""
+    """Return a module's options to create a resource, and to delete it."""
     if module == "cloudwatchlogs_group":
         made = {"name": "/checked", "retention_days": 30}
         return made, {"name": "/checked", "state": "absent"}
@@ -78,7 +78,7 @@ def test_announces_what_it_does_and_does_it_once(run: Any, account: Any, module:
 
 
 def _calls(account: Any) -> list[dict[str, Any]]:
-    """The changing calls so far."""
+    """Return the mutating calls."""
     path = account.state.aws_calls
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -114,7 +114,7 @@ def test_what_is_not_there_yet_may_be_missing_in_check_mode_only(run: Any) -> No
 
 
 ROLE = "arn:aws:iam::000000000000:role/none"
-# What each module that creates something needs at least.
+# The minimal options of each module that creates a resource.
 LEAST: dict[str, dict[str, Any]] = {
     "cloudwatchlogs_group": {"name": "/least"},
     "ec2_network": {"name": "least", "cidr": "10.88.0.0/16", "subnets": [], "nat": "none"},

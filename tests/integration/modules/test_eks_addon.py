@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An add-on's life."""
+"""The lifecycle of an add-on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_life(run: Any, fresh: str, account: Any) -> None:
     assert operations(created) == ["CreateAddon"]
     assert created["addon"]["status"] == "ACTIVE"
 
-    # Not given is left alone; the same data in another spelling is the same.
+    # Omitted values are kept; equal data in another notation is equal.
     assert not run("eks_addon", **options)["changed"]
     eks = account.client("eks")
     eks.update_addon(
@@ -52,7 +52,7 @@ def test_a_life(run: Any, fresh: str, account: Any) -> None:
     changed = run.same("eks_addon", **options, configuration={"env": {"WARM_IP_TARGET": "2"}})
     assert operations(changed) == ["UpdateAddon"]
     assert json.loads(changed["addon"]["configuration_values"]) == {"env": {"WARM_IP_TARGET": "2"}}
-    # What the update does not name stays.
+    # Other values are kept by the update.
     assert changed["addon"]["addon_version"] == created["addon"]["addon_version"]
 
     changed = run.same("eks_addon", **options, configuration={})

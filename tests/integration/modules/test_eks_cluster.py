@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster's life: created, changed in every way EKS allows, refused in every way it does not, deleted."""
+"""The lifecycle of a cluster: creation, all changes that EKS allows, refusal of others, deletion."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_an_unknown_version_is_refused(run: Any, new_cluster: Any, account: Any)
     assert account.eks_calls() == before
 
 
-def test_an_update_of_somebody_else_is_waited_for(run: Any, new_cluster: Any, account: Any) -> None:
+def test_an_update_in_progress_is_waited_for(run: Any, new_cluster: Any, account: Any) -> None:
     options = new_cluster()
     run("eks_cluster", **options)
     eks = account.client("eks")
@@ -179,7 +179,7 @@ def test_an_update_of_somebody_else_is_waited_for(run: Any, new_cluster: Any, ac
     assert shown["logging"]["clusterLogging"][0]["types"] == ["api"]
 
 
-def test_without_waiting_the_next_run_goes_on(run: Any, new_cluster: Any) -> None:
+def test_without_waiting_the_next_run_continues(run: Any, new_cluster: Any) -> None:
     options = new_cluster()
     created = run("eks_cluster", **options, wait=False)
     assert created["waited"] == []
@@ -188,7 +188,7 @@ def test_without_waiting_the_next_run_goes_on(run: Any, new_cluster: Any) -> Non
     assert again["cluster"]["status"] == "ACTIVE"
 
 
-def test_a_role_made_a_moment_ago_is_waited_for(run: Any, new_cluster: Any, make_role: Any) -> None:
+def test_a_new_role_is_waited_for(run: Any, new_cluster: Any, make_role: Any) -> None:
     run.same("eks_cluster", **{**new_cluster(), "role_arn": make_role("eks.amazonaws.com")})
 
 
@@ -201,7 +201,7 @@ def test_deleted_once(run: Any, new_cluster: Any) -> None:
     assert deleted["waited"][-1]["states"][-1] == "absent"
 
 
-def test_a_protected_cluster_stays_until_said_otherwise(run: Any, new_cluster: Any) -> None:
+def test_a_protected_cluster_is_kept_by_default(run: Any, new_cluster: Any) -> None:
     options = new_cluster(deletion_protection=True)
     run("eks_cluster", **options)
     assert "protected from deletion" in run.fails("eks_cluster", name=options["name"], state="absent")["msg"]

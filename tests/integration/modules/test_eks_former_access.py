@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who leaves eks_access_entries or eks_pod_identities, in an account in which clusters are quick."""
+"""Principals that are removed from eks_access_entries or eks_pod_identities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cloud:
 
 @pytest.fixture
 def grant(account: Any, cluster: str, tmp_path: Path) -> Callable[..., RoleRun]:
-    """Run the role's part that lets principals in."""
+    """Run the role's tasks that grant access."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**account.env, "PATH": path, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
     run = role_runner(tmp_path)
@@ -42,13 +42,13 @@ def grant(account: Any, cluster: str, tmp_path: Path) -> Callable[..., RoleRun]:
     return granted
 
 
-def test_who_is_no_longer_declared_loses_access_when_the_name_is_typed(
+def test_undeclared_principals_lose_access_when_the_name_is_typed(
     account: Any, run: Any, cluster: str, make_role: Callable[[str], str], grant: Callable[..., RoleRun]
 ) -> None:
     eks = account.client("eks")
     stays, leaves, team, outsider = (make_role("ec2.amazonaws.com") for _ in range(4))
     worker = make_role("pods.eks.amazonaws.com")
-    # guardrails' and somebody's: not for this role to take away.
+    # Entries of guardrails and of users: this role does not remove them.
     run("eks_access_entry", cluster_name=cluster, principal_arn=team, tags={"dataplatform.fleet/owner": "guardrails"})
     run("eks_access_entry", cluster_name=cluster, principal_arn=outsider)
     other = {"cluster_name": cluster, "namespace": "kube-system", "service_account": "other", "role_arn": worker}
@@ -70,7 +70,7 @@ def test_who_is_no_longer_declared_loses_access_when_the_name_is_typed(
     before, had = let_in(), accounts()
     assert {stays, leaves, team, outsider} <= before
 
-    # Another principal under the same name has left, too.
+    # Another principal with the same name was removed, too.
     fewer = {
         "eks_access_entries": {"stays": entries["stays"]},
         "eks_pod_identities": {"worker": identities["worker"]},

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the _info modules show, and the examples of all modules, carried out."""
+"""The results of the _info modules, and runs of the examples of all modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def told(session_run: Any, cluster: str, network: Any, node_role: str, make_role: Any) -> dict[str, Any]:
-    """A cluster with one of everything, and the options of what is in it."""
+    """A cluster with one resource of each kind, and their options."""
     pods, people = make_role("pods.eks.amazonaws.com"), make_role("ec2.amazonaws.com")
     run = session_run
     place: dict[str, Any] = {"cluster_name": cluster}
@@ -136,7 +136,7 @@ def example_roles(account: Any) -> None:
 
 
 def test_the_action_group_reaches_every_module(account: Any, tmp_path: Path) -> None:
-    """Through ansible-playbook: the connection is given once, check mode and diff come out."""
+    """With ansible-playbook: connection options are set once, and check mode and diff work."""
     tasks = [
         {f"dataplatform.fleet.{m}": {"cluster_name": "nowhere"}} for m in MODULES if "info" in m and m != MODULES[5]
     ]

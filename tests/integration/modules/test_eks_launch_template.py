@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The launch template of a node group: made before it, moved with it, gone after it."""
+"""The launch template of a node group: created before it, updated with it, deleted after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOVED = ["CreateLaunchTemplateVersion", "ModifyLaunchTemplate"]
 
 
 class Group:
-    """A node group that no other test has, with its launch template, as the eks role makes both."""
+    """A node group that no other test uses, with its launch template, as created by the role eks."""
 
     def __init__(self, run: Any, account: Any, place: dict[str, Any]) -> None:
         self.run, self.ec2, self.eks = run, account.client("ec2"), account.client("eks")
@@ -131,7 +131,7 @@ def test_what_others_have_put_into_it_is_replaced(group: Callable[..., Group]) -
     one.ec2.modify_launch_template(LaunchTemplateName=one.path, DefaultVersion="2")
     assert one.make() == ["ModifyLaunchTemplate", "DeleteLaunchTemplateVersions"]
     assert one.versions == {1: 1}
-    # EC2 does not use a number twice, and neither check mode nor the run counts on it.
+    # EC2 does not reuse version numbers, and neither check mode nor the run depends on a number.
     assert one.make(metadata_hop_limit=2)[:1] == MOVED[:1]
     assert one.hops == 2
 
@@ -162,8 +162,8 @@ def test_a_node_group_with_another_launch_template_stays(group: Callable[..., Gr
     assert not one.exists
 
 
-def test_a_node_group_whose_launch_template_is_gone_stays(group: Callable[..., Group]) -> None:
-    """EKS takes no other template, and one of the same name is another one."""
+def test_a_node_group_with_a_deleted_launch_template_is_kept(group: Callable[..., Group]) -> None:
+    """EKS accepts no other template, and a new template with the same name is another one."""
     one = group()
     one.make()
     for again in (False, True):

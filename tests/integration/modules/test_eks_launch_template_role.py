@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of a cluster keep their instance metadata from pods, and launch templates go with their node groups."""
+"""Nodes protect their instance metadata from pods, and launch templates are deleted with their node groups."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def templates(cloud: Any) -> dict[str, int]:
 
 
 @pytest.mark.exhaustive
-def test_launch_templates_come_and_go_with_node_groups(account: Any, run_role: RunRole) -> None:
+def test_launch_templates_are_created_and_deleted_with_node_groups(account: Any, run_role: RunRole) -> None:
     eks = account.client("eks")
 
     def run(*arguments: str, roles: str = "eks", groups: Any = None, **more: Any) -> RoleRun:
@@ -48,7 +48,7 @@ def test_launch_templates_come_and_go_with_node_groups(account: Any, run_role: R
         return run_role(account, roles, "--diff", *arguments, variables=options, **more)
 
     def same(**more: Any) -> set[Any]:
-        """Announce, do, and announce nothing more."""
+        """Run in check mode, run, and run in check mode without changes."""
         announced = run("--check", **more).announced
         assert run(**more).announced == announced
         assert run("--check", **more).announced == set()
@@ -65,7 +65,7 @@ def test_launch_templates_come_and_go_with_node_groups(account: Any, run_role: R
     run()
     shown = eks.describe_nodegroup(clusterName=NAME, nodegroupName="general")["nodegroup"]
     assert (shown["launchTemplate"]["name"], templates(account)) == (f"{NAME}/general", {"general": 1})
-    # A node group of before; its options still work.
+    # A node group of an older version; its options still work.
     like = {"clusterName": NAME, "subnets": shown["subnets"], "nodeRole": shown["nodeRole"], "tags": shown["tags"]}
     sizes = {"scalingConfig": {"minSize": 0, "maxSize": 1, "desiredSize": 0}}
     remote = {"remoteAccess": {"ec2SshKey": "key", "sourceSecurityGroups": ["sg-1"]}}
@@ -82,7 +82,7 @@ def test_launch_templates_come_and_go_with_node_groups(account: Any, run_role: R
     assert f"node group {NAME}/before was made without a launch template, and EKS cannot add one" in warned
     assert "launchTemplate" not in eks.describe_nodegroup(clusterName=NAME, nodegroupName="before")["nodegroup"]
     assert templates(account) == {"general": 2, "more": 1}
-    # One goes, and another went in a run that ended before the launch template.
+    # One is removed, and another was removed in a run that ended before the launch template.
     eks.delete_nodegroup(clusterName=NAME, nodegroupName="more")
     eks.get_waiter("nodegroup_deleted").wait(clusterName=NAME, nodegroupName="more", WaiterConfig={"Delay": 1})
     groups = {"general": {"state": "absent"}, "before": groups["before"]}
@@ -95,7 +95,7 @@ def test_launch_templates_come_and_go_with_node_groups(account: Any, run_role: R
 
 
 def test_a_removal_finds_what_an_interrupted_one_has_left(account: Any, run_role: RunRole) -> None:
-    """It has deleted the node group and the cluster, not the launch template; a template without our tags is left."""
+    """The first run has deleted node group and cluster, not the launch template; unmanaged templates are kept."""
     ec2, name = account.client("ec2"), "hops-left"
     data = {"LaunchTemplateData": {"MetadataOptions": {"HttpTokens": "required"}}}
     marks = {"dataplatform.fleet/fleet": "dataplatform", "dataplatform.fleet/cluster": "staging"}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node group's life."""
+"""The lifecycle of a node group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NewGroup = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def new_group(cluster: str, network: Any, node_role: str) -> NewGroup:
-    """Options with which eks_nodegroup creates a node group that no other test has."""
+    """Options of eks_nodegroup for a node group that no other test uses."""
 
     def options(**more: Any) -> dict[str, Any]:
         return {
@@ -111,7 +111,7 @@ def test_changed(
     assert operations(changed) == expected
 
 
-def test_a_removed_label_is_gone(run: Any, new_group: NewGroup) -> None:
+def test_a_removed_label_is_deleted(run: Any, new_group: NewGroup) -> None:
     options = new_group(labels={"a": "1", "b": "2"})
     run("eks_nodegroup", **options)
     changed = run("eks_nodegroup", **{**options, "labels": {"b": "3"}})
@@ -129,7 +129,7 @@ def test_an_autoscalers_size_is_not_a_difference(run: Any, new_group: NewGroup, 
     # Only the limits move it ...
     changed = run.same("eks_nodegroup", **{**options, "max_size": 2})
     assert changed["diff"]["after"] == {"desired_size": 2, "max_size": 2}
-    # ... or whoever asks for it.
+    # ... or an explicit request.
     changed = run.same("eks_nodegroup", **{**options, "max_size": 2}, desired_size_policy="always")
     assert changed["nodegroup"]["scaling_config"]["desired_size"] == 1
 
@@ -192,7 +192,7 @@ def test_version_follows_the_cluster(run: Any, new_cluster: Any, node_role: str)
     assert changed["nodegroup"]["version"] == "1.36"
 
 
-def test_release_goes_to_the_latest(run: Any, new_group: NewGroup) -> None:
+def test_release_is_updated_to_the_latest(run: Any, new_group: NewGroup) -> None:
     options = new_group(ami_type="AL2023_x86_64_STANDARD", release_version="1.36.1-20260904")
     run.same("eks_nodegroup", **options)
     changed = run.same("eks_nodegroup", **{**options, "release_version": "latest"})
@@ -222,7 +222,7 @@ def test_launch_template_versions(run: Any, new_group: NewGroup, account: Any) -
 def test_without_a_cluster(run: Any, new_group: NewGroup) -> None:
     options = {**new_group(), "cluster_name": "nowhere"}
     assert "no EKS cluster 'nowhere'" in run.fails("eks_nodegroup", **options)["msg"]
-    # From an empty account a whole run is to be previewed.
+    # Check mode of a whole run must work in an empty account.
     assert operations(run("eks_nodegroup", check=True, **options)) == ["CreateNodegroup"]
     assert not run("eks_nodegroup", **options, state="absent")["changed"]
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules in an account where many calls are throttled or fail on AWS' side."""
+"""The modules in an account in which many calls are throttled or fail with server errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory, serve_account: Callable[.
 
 
 def stubborn(call: Callable[..., Any], **request: Any) -> Any:
-    """A client's call, until it succeeds."""
+    """Repeat a client's call until it succeeds."""
     for _ in range(20):
         try:
             return call(**request)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What somebody else has made under a name of the fleet's: refused, left as it is, and taken over only when asked."""
+"""Unmanaged resources with a name of the fleet: refused, kept unchanged, and adopted only on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[[Any, dict[str, Any]], None]
 def place(network: Any, cluster: str, make_role: Any, account: Any) -> dict[str, Any]:
     account.client("ec2").create_tags(Resources=[network.vpc_id], Tags=[{"Key": "Name", "Value": "foreign-zone"}])
     roles = {f"{name}_role": make_role(f"{name}.amazonaws.com") for name in ("ec2", "pods.eks", "eks")}
-    # EKS knows a role some moments after it has been made.
+    # EKS accepts a new role after a delay.
     time.sleep(0.5)
     return {
         "network": network,
@@ -35,7 +35,7 @@ def place(network: Any, cluster: str, make_role: Any, account: Any) -> dict[str,
 
 
 def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
-    """Make by plain calls what has a name of the fleet's; return the module's options for that name."""
+    """Create an unmanaged resource with a name of the fleet; return the module's options for that name."""
     eks, ec2, network = account.client("eks"), account.client("ec2"), there["network"]
     inside = {"cluster_name": there["cluster"]}
     if module == "eks_cluster":
@@ -93,7 +93,7 @@ def _made(account: Any, module: str, there: dict[str, Any]) -> dict[str, Any]:
     return {"name": "foreign", "cidr": "10.93.0.0/16", "subnets": []}
 
 
-# What is called otherwise than its module.
+# Resources whose name differs from that of their module.
 KINDS = {
     "cloudwatchlogs_group": "log_group",
     "ec2_network": "vpc",
@@ -151,7 +151,7 @@ def test_marks_of_another_cluster_are_foreign(run: Any) -> None:
 
 @pytest.fixture(scope="module")
 def names(account: Any, place: dict[str, Any]) -> dict[str, str]:
-    """One resource of each other kind, made by plain calls, by kind."""
+    """One unmanaged resource of each other kind, by kind."""
     pods = {"clusterName": place["cluster"], "namespace": "theirs", "serviceAccount": "theirs"}
     account.client("eks").create_pod_identity_association(**pods, roleArn=place["pod_role"])
     iam, kms = account.client("iam"), account.client("kms")

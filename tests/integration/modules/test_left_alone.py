@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation of modules promises to leave as it is. Those of vpc and EKS have files of their own."""
+"""Resources that modules leave unchanged, as documented. vpc and EKS have separate files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_private_zone_others_tags_records_and_zones_stay(run: Any, account: Any)
     _network(account, "left-zone", "10.94.0.0/16")
     elsewhere, _table = _network(account, "left-elsewhere", "10.95.0.0/16")
     place = {"VPCRegion": "eu-central-1"}
-    # Of the same name, before and after the fleet's own in any order.
+    # With the same name, before and after the fleet's resource in any order.
     theirs = route53.create_hosted_zone(Name="left.internal", CallerReference="b", VPC={**place, "VPCId": elsewhere})
     options = {"name": "left.internal", "vpc": "left-zone", "tags": FLEET, "purge_tags": False}
     assert "-e fleet_adopt=private_zone/left.internal " in run.fails("route53_private_zone", **options)["msg"]
@@ -172,7 +172,7 @@ def test_a_foreign_network_of_the_same_name_is_passed_over(run: Any, account: An
     own = run("ec2_network", **options)["vpc"]["id"]
     theirs, table = _network(account, "alike", "10.86.0.0/16")
     hub, _table = _network(account, "alike-hub", "10.85.0.0/16")
-    # In the fleet's network, too.
+    # Also in the fleet's network.
     alike = ec2.create_route_table(VpcId=own)["RouteTable"]["RouteTableId"]
     ec2.create_tags(Resources=[alike], Tags=[{"Key": "Name", "Value": "alike-private"}])
     assert not run("ec2_network", **options)["changed"]

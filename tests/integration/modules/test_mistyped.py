@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mistyped id or name is refused at once: only what may be there a moment later is waited for."""
+"""A mistyped id or name is refused immediately: the modules wait only for resources that can appear."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records of one owner in a zone, against the Route 53 of the local cloud."""
+"""Records of one owner in a zone, with Route 53 of the local cloud."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_records_follow_the_brokers(run: Any, route53: Any, zone: str) -> None:
         assert found.pop("kafka-8") == "theirs.example.com"
         assert {key for key in found if not key.startswith("_")} == {f"kafka-{number}" for number in numbers}
         assert len(found) == 2 * len(numbers)
-    # Another owner's, of the same zone.
+    # A record of another owner in the same zone.
     run(MODULE, zone_id=zone, owner="kafka/two", records=brokers(5))
     assert run(MODULE, **options, records={})["records"]["deleted"][-1] == "kafka-1.records.internal"
     assert set(there(route53, zone)) == {"kafka-5", "_owner.kafka-5", "kafka-8"}
 
 
-def test_a_record_of_others_stays_until_it_is_adopted(run: Any, route53: Any, zone: str) -> None:
+def test_an_unmanaged_record_is_kept_until_it_is_adopted(run: Any, route53: Any, zone: str) -> None:
     change(route53, zone, "kafka-6 CNAME theirs.example.com")
     options = {"zone_id": zone, "owner": "kafka/one", "records": brokers(6, 7)}
     for check in (True, False):
@@ -86,5 +86,5 @@ def test_a_name_has_a_cname_record_or_others(route53: Any, zone: str) -> None:
     change(route53, zone, 'alone TXT "alone"')
 
 
-def test_a_zone_that_is_gone_is_named(run: Any) -> None:
+def test_a_deleted_zone_is_reported(run: Any) -> None:
     assert "Z0GONE" in run.fails(MODULE, zone_id="Z0GONE", owner="x", records={})["msg"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The versioned bucket against the S3 of the local cloud."""
+"""The versioned bucket, with S3 of the local cloud."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def _fill(s3: Any, name: str, objects: int) -> None:
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for number in range(2, 7):
         s3.put_object(Bucket=name, Key=f"null-{number}", Body=b"123")
-    # Each deletion of what never was makes a delete marker.
+    # Each deletion of a missing object creates a delete marker.
     for some in itertools.batched((f"{number:06}" for number in range(objects)), 1000):
         s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": key} for key in some]})
     s3.create_multipart_upload(Bucket=name, Key="null-9")
 
 
-def test_a_bucket_goes_with_all_that_it_ever_held(run: Any, s3: Any) -> None:
+def test_a_bucket_is_deleted_with_all_object_versions(run: Any, s3: Any) -> None:
     _fill(s3, "full", 2300)
     held = {"name": "full", "versions": 10, "delete_markers": 2300, "bytes": 25, "uploads": 1}
     planned = run(MODULE, name="full", tags=TAGS, state="absent", check=True)

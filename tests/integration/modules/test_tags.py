@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tags that are numbers, booleans and nothing: each module that takes tags sends them as text, once."""
+"""Tags that are numbers, booleans or null: each module with tags sends them as text, once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHERS = (
     "secretsmanager_documents",
     "s3_versioned_bucket",
 )
-# Needs two networks: its tags go the same way as those of route53_private_zone.
+# Needs two networks: its tags use the same code as those of route53_private_zone.
 ELSEWHERE = {"ec2_network_peering"}
 
 

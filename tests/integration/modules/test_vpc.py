@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module vpc takes for its own, and what it leaves to others."""
+"""The resources that the module vpc manages, and those that it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def flow_log(account: Any, make_role: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("marks", [FLEET, {"team": "data"}], ids=["fleet", "other-tags"])
-def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
+def test_undeclared_resources_are_deleted_in_a_run_with_a_new_tag(
     run: Any, account: Any, flow_log: dict[str, str], marks: dict[str, str]
 ) -> None:
     name, number = ("grows", 101) if marks is FLEET else ("grows-too", 102)
@@ -91,7 +91,7 @@ def test_what_is_no_longer_wanted_goes_in_the_run_that_brings_a_new_tag(
     assert (after["nats"], after["endpoints"], after["logs"]) == (set(), set(), [])
     addresses = account.client("ec2").describe_addresses()["Addresses"]
     named = [one["AllocationId"] for one in addresses if any(t["Value"].startswith(f"{name}-nat") for t in one["Tags"])]
-    assert named == [theirs], "what somebody else has named alike is released, or what is the network's own is not"
+    assert named == [theirs], "an unmanaged address with the same name is released, or an address of the network is not"
     assert not run("ec2_network", **less, tags={**marks, "cost": 4711})["changed"]
     assert run("ec2_network", name=name, state="absent", tags=marks)["changed"]
     account.client("ec2").release_address(AllocationId=theirs)
@@ -122,7 +122,7 @@ def test_routes_that_it_did_not_make_stay(run: Any, account: Any, nat: str) -> N
     assert theirs in _inside(account, vpc["id"])["nats"]
     assert not run("ec2_network", **options, tags={**FLEET, "new": "tag"})["changed"]
 
-    # What leads to the internet gateway past the declared routes is the network's own affair.
+    # Other routes to the internet gateway belong to the network.
     gateway = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc["id"]]}])
     bypass = gateway["InternetGateways"][0]["InternetGatewayId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="8.8.8.8/32", GatewayId=bypass)
@@ -140,7 +140,7 @@ def test_a_default_route_is_replaced_where_a_nat_gateway_is_declared(run: Any, a
     assert not run("ec2_network", **options, tags=FLEET)["changed"]
     assert run("ec2_network", **{**options, "nat": "single"}, tags=FLEET)["changed"]
     assert _routes(account, table)["0.0.0.0/0"].startswith("nat-")
-    # Its own route goes with its own gateway.
+    # The route of the network is deleted with its gateway.
     run("ec2_network", **options, tags=FLEET)
     assert _routes(account, table) == {}
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's arguments in a real node exporter; instead of a host's mounts it has this machine."""
+"""The role's arguments with a real node exporter, on this machine in place of a host's mounts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield eventually(lambda: authority.read(port), log=folder / "node_exporter.log")
 
 
-def test_it_shows_what_the_catalogue_says(page: str) -> None:
+def test_its_page_matches_the_catalogue(page: str) -> None:
     shown = labels_by_name(page)
     known = {one.name: one.labels for one in catalogue.read("node_exporter")}
     for name in (

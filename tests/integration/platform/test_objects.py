@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every object of every role, as a real API server sees it: known fields, nothing deprecated, admitted by Pod Security.
+"""Every object of every role, validated by a real API server: known fields, no deprecated APIs, Pod Security.
 
-A new role is found by itself. What rules 3 to 5 of the architecture ask of objects is tested without a server, in
+New roles are included automatically. Rules 3 to 5 of the architecture are tested without a server, in
 tests/unit/roles/test_structure.py.
 """
 
@@ -22,9 +22,9 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.test_structure impo
 from localcloud.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration
-MEMBER = "controlplane"  # it has every role's objects
+MEMBER = "controlplane"  # it loads every role's objects
 ROLES = [role for role in role_names() if rendered_role(role, MEMBER)]
-# What has to be there before a pod is admitted at all.
+# Objects that must exist before a pod is admitted.
 FIRST = ("Namespace", "PriorityClass", "CustomResourceDefinition", "ServiceAccount")
 
 
@@ -37,7 +37,7 @@ class Server:
         self._discovery.load()
 
     def apply(self, item: dict[str, Any], *, dry: bool) -> tuple[int, str]:
-        """The answer's status, and its warnings or error."""
+        """Return the response's status, and its warnings or error."""
         query = {"fieldManager": "test", "force": "true", "fieldValidation": "Strict"} | (
             {"dryRun": "All"} if dry else {}
         )

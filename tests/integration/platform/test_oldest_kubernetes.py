@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every object of every role, as the API of the oldest Kubernetes that EKS offers knows it.
+"""Every object of every role, validated with the API of the oldest Kubernetes version that EKS offers.
 
 No program here plays that version. Its official client for Python is generated from its OpenAPI document: the fields of
 each kind, and which of them are alpha, so that EKS drops them. What a schema cannot tell is in ``BEHAVIOUR``.
@@ -60,7 +60,7 @@ class Schema:
         self._models: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def unknown(self, item: Json) -> list[str]:
-        """The fields of an object that this version does not know, or takes for alpha."""
+        """Return the fields of an object that this version lacks, or has as alpha fields."""
         version = item["apiVersion"].rpartition("/")[2]
         name = f"{version.capitalize()}{item['kind']}"
         return list(self._unknown(item, name, "")) if name in self._files else [f"{item['apiVersion']} {item['kind']}"]

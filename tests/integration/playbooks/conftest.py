@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single playbooks in a local cloud, on fleets that only these tests use."""
+"""Single playbooks in a local cloud, with fleets of these tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["playbook"]
 
 
 def said(run: Run) -> str:
-    """What the one task that failed said, in one line."""
+    """Return the message of the only failed task, as one line."""
     assert len(run.failures) == 1, run.output[-4000:]
     assert "Traceback" not in run.output
     return " ".join(run.failures[0].split())
@@ -22,7 +22,7 @@ def said(run: Run) -> str:
 
 @contextmanager
 def unchanged(local_cloud: Any) -> Iterator[None]:
-    """Nothing may be changed in AWS; the lock comes and goes."""
+    """Check that AWS is unchanged, except for the lock."""
 
     def changes() -> list[dict[str, Any]]:
         return [call for call in local_cloud.aws_calls() if call["service"] not in ("dynamodb", "sts")]
@@ -33,7 +33,7 @@ def unchanged(local_cloud: Any) -> Iterator[None]:
 
 
 def build(local_cloud: Any, fleet: str, *members: str) -> None:
-    """Leave what tells that these members have been built."""
+    """Create the markers of members that have been built."""
     client = local_cloud.client("secretsmanager")
     for member in members:
         for document in ("issuer", "kafka", "tls"):

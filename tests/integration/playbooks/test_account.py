@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run changes something in the declared accounts only. The local cloud has as many accounts as are asked for."""
+"""A run changes only the declared accounts. The local cloud creates accounts on demand."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def statement(**fields: object) -> str:
 
 @pytest.fixture(scope="module")
 def own(local_cloud: Any) -> str:
-    """The account whose credentials the run begins with."""
+    """The account of the run's initial credentials."""
     found: str = local_cloud.client("sts").get_caller_identity()["Account"]
     return found
 
 
 @pytest.fixture(scope="module")
 def roles(local_cloud: Any, own: str) -> dict[str, str]:
-    """A role that may do everything in its account, by the account."""
+    """A role with all permissions in its account, by account."""
     found = {}
     for account, client in (
         (OTHER, local_cloud.client("iam", access_key=OTHER)),
@@ -64,13 +64,13 @@ def run(playbook: Playbook, local_cloud: Any) -> Any:
 
 
 def locked(local_cloud: Any, account: str | None = None) -> bool:
-    """Whether a run has come as far as its first change in the account."""
+    """Whether a run has made its first change in the account."""
     client = local_cloud.client("dynamodb", **({"access_key": account} if account else {}))
     return f"{FLEET}-locks" in client.list_tables()["TableNames"]
 
 
 def test_the_account_is_not_the_declared_one(run: Any, roles: dict[str, str], local_cloud: Any, own: str) -> None:
-    """First of all tests here: in neither account is anything changed."""
+    """The first test of this file: no account is changed."""
     for arguments, given, reached, declared in (
         ((), {}, own, OTHER),
         (("--check",), {"aws_role_arn": roles[OTHER]}, OTHER, own),
@@ -92,7 +92,7 @@ def test_the_account_of_the_shared_values(run: Any, roles: dict[str, str], local
 def test_renewed_credentials_are_of_another_account(
     run: Any, roles: dict[str, str], local_cloud: Any, own: str
 ) -> None:
-    """As where a role's ARN or a profile is edited while a long run is under way."""
+    """The case of a role's ARN or a profile that is edited during a long run."""
     role = f"{{{{ '{roles[own]}' if __aws_since is undefined else '{roles[OTHER]}' }}}}"
     text = said(run(None, name="site.yml", succeed=False, aws_role_arn=role, aws_role_renew_seconds=-1))
     assert f"staging: the run reaches the AWS account {OTHER}" in text
@@ -101,7 +101,7 @@ def test_renewed_credentials_are_of_another_account(
 
 
 def test_keys_that_outrank_the_role(run: Any, roles: dict[str, str], local_cloud: Any, own: str) -> None:
-    """Extra variables do: the role is assumed, and not used."""
+    """Keys in extra variables override the role, which is assumed and not used."""
     keys = {"aws_access_key": "LOCALCLOUDADMIN000001", "aws_secret_key": "local-cloud-only", "aws_session_token": ""}
     text = said(run(None, succeed=False, aws_role_arn=roles[OTHER], **keys))
     assert f"staging: the run reaches the AWS account {own}, as arn:aws:" in text

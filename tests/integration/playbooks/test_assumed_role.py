@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A member in an account that is reached through a role."""
+"""A member in an account that needs an assumed role."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def role_arn(local_cloud: Any) -> str:
 
 @pytest.fixture
 def profile(local_cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An inventory whose hosts begin with a profile of the AWS configuration, and not with keys."""
+    """An inventory whose hosts use a profile of the AWS configuration in place of keys."""
     credentials = tmp_path / "credentials"
     credentials.write_text(
         f"[runs]\naws_access_key_id = {local_cloud.env['AWS_ACCESS_KEY_ID']}\n"
@@ -63,6 +63,6 @@ def test_the_role_is_used_by_all_plays(
     assert {principal.split(":")[5].rpartition("/")[0] for principal in locking} == {"assumed-role/dataplatform-runs"}
     plays = run.output.count("PLAY [Take the lock]")
     assert plays > 1
-    # Renewed with the credentials that the run began with: the role does not trust itself.
+    # Renewed with the run's initial credentials: the role does not trust itself.
     assumed = [result for result in run.results if result["task"] == "Assume the cluster's role"]
     assert len(assumed) == (1 if renew_seconds > 0 else plays)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What destroy.yml refuses: what was not named, wherever it is started, and a controlplane that members need."""
+"""Refusals of destroy.yml: clusters that are not named, and a controlplane that members need."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A member that has been built and is missing from fleet.yml keeps what it has until its name is typed."""
+"""A member that has been built and is missing from fleet.yml keeps its resources until its name is typed."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_a_run_of_another_member_is_not_concerned(playbook: Playbook, names: Any
     playbook("playbooks/controlplane.yml", "staging", *FLEET, "--tags", "none")
 
 
-def test_the_typed_names_leave(playbook: Playbook, names: Any) -> None:
-    """They do in check mode and in the run, and no other."""
+def test_members_with_typed_names_are_removed(playbook: Playbook, names: Any) -> None:
+    """In check mode and in the run, and no other member."""
     before = names()
     only = {"controlplane": {"purpose": "controlplane", "region": "eu-central-1", "vpc_cidr": "10.40.0.0/16"}}
     typed = ("-e", json.dumps({"fleet_name": "leavers", "fleet_members": only, "remove": "gone, sold,staging"}))

@@ -14,7 +14,7 @@ from tests.integration.site.conftest import Playbook, Run
 
 pytestmark = pytest.mark.integration
 
-# Without it, a run would be in its own account.
+# Without it, a run would use its own account.
 ROLE = ["-e", json.dumps({"aws_role_arn": "arn:aws:iam::999900001111:role/elsewhere"})]
 GIVE_BACK = "Release the cluster's lock"
 
@@ -27,7 +27,7 @@ def tasks(run: Run) -> list[tuple[str, str]]:
     return [(result["host"], result["task"]) for result in run.results]
 
 
-def test_the_last_play_gives_it_back(playbook: Playbook, local_cloud: Any) -> None:
+def test_the_last_play_releases_it(playbook: Playbook, local_cloud: Any) -> None:
     before = len(local_cloud.aws_calls())
     run = playbook("site.yml", "controlplane staging", "--tags", "none", "--limit", "staging")
     assert ("staging", GIVE_BACK) in tasks(run)
@@ -36,13 +36,13 @@ def test_the_last_play_gives_it_back(playbook: Playbook, local_cloud: Any) -> No
     assert table["Items"] == []
 
 
-def test_check_mode_holds_none_and_gives_none_back(playbook: Playbook, local_cloud: Any) -> None:
+def test_check_mode_acquires_and_releases_no_lock(playbook: Playbook, local_cloud: Any) -> None:
     before = len(local_cloud.aws_calls())
     playbook("site.yml", "staging", "--tags", "none", "--check")
     assert not {"PutItem", "DeleteItem"} & set(lock_calls(local_cloud, before))
 
 
-def test_unlocking_is_no_run(playbook: Playbook) -> None:
+def test_unlocking_does_not_start_a_run(playbook: Playbook) -> None:
     run = playbook("site.yml", "staging", "--tags", "unlock")
     assert run.failures == []
     assert GIVE_BACK not in [result["task"] for result in run.results]
@@ -66,7 +66,7 @@ def test_a_run_without_what_preflight_prepares_changes_nothing(
     run = playbook(name, inventory, *arguments, succeed=False)
     assert len(run.failures) == 1
     assert "This run has not taken the lock on cluster" in run.output or "the plan was not checked" in run.output
-    # The lock of a run before may be given back meanwhile.
+    # The lock of an earlier run may be released in the meantime.
     made = [(call["service"], call["action"]) for call in local_cloud.aws_calls()[before:]]
     assert [call for call in made if call != ("dynamodb", "DeleteItem")] == []
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One real Kafka broker with the listener that Telegraf sees: TLS and SCRAM-SHA-512.
+"""One real Kafka broker with the listener for Telegraf: TLS and SCRAM-SHA-512.
 
 The role kafka has tests of its own.
 """

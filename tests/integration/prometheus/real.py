@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real programs with what a role renders, in which only paths, ports and addresses are others."""
+"""Real programs with a role's rendered configuration, in which only paths, ports and addresses are replaced."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def running(
 
 
 class Authority:
-    """A fleet's authority with a member's issuer, and what the role pki would make by it."""
+    """A fleet's authority with a member's issuer, and certificates like those of the role pki."""
 
     def __init__(self, folder: Path) -> None:
         self.root = Issuer("fleet")
@@ -69,7 +69,7 @@ class Authority:
         return certificate, key
 
     def read(self, port: int, path: str = "/metrics") -> str:
-        """Read a page as Prometheus does: verified against the root, by the common name."""
+        """Read a page like Prometheus: verified with the root, by common name."""
         context = ssl.create_default_context(cafile=str(self.file))
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
@@ -79,7 +79,7 @@ class Authority:
 
 
 class Cluster:
-    """An API server with a role's own account and rights."""
+    """An API server with a role's service account and permissions."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
@@ -100,7 +100,7 @@ class Cluster:
             assert status < 300, answer.decode()
 
     def account(self, objects: Objects, folder: Path) -> tuple[Path, Path]:
-        """Create the role's account with its rights; return a file with its token, and a kubeconfig."""
+        """Create the role's service account with its permissions; return a file with its token, and a kubeconfig."""
         (account,) = (item for item in objects if item["kind"] == "ServiceAccount")
         metadata = account["metadata"]
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": metadata["namespace"]}})

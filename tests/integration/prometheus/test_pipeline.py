@@ -76,7 +76,7 @@ nginx_ingress_controller_upstream_server_response_latency_ms_count 3
 
 @contextlib.contextmanager
 def application() -> Iterator[int]:
-    """A page whose counter says how often it was read."""
+    """A page with a counter of its scrapes."""
     counter = iter(range(1, 1_000_000))
 
     class Handler(BaseHTTPRequestHandler):
@@ -237,7 +237,7 @@ class Pipeline:
 
 @pytest.fixture(scope="module")
 def messages(own_api_server: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
-    """All that arrived: Kafka came late, and was away for a while."""
+    """All messages: Kafka started late and had an outage."""
     pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), own_api_server)
     with contextlib.ExitStack() as broker:
         with application() as port, pipeline.node_exporter(), pipeline.telegraf(), pipeline.prometheus():
@@ -284,7 +284,7 @@ SAMPLES = [
     ("sample_size_bytes_sum", {}, 1000),
     ("sample_size_bytes_count", {}, 9),
 ]
-"""What of the page does not change: name, own labels, value."""
+"""The constant part of the page: name, labels, value."""
 
 
 @pytest.mark.parametrize(("name", "own", "value"), SAMPLES)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Prometheus' own tool says of the rendered configuration and rules."""
+"""The rendered configuration and rules, checked with promtool."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_configuration_is_one(tmp_path: Path, options: dict[str, object]) ->
     promtool("check", "web-config", web)
 
 
-def test_all_rules_are_rules_and_no_two_are_alike() -> None:
+def test_all_rules_are_valid_and_unique() -> None:
     said = promtool("check", "rules", "--lint-fatal", *sorted(RULES.glob("*.yml")))
     assert said.count("SUCCESS") == len(list(RULES.glob("*.yml")))
 

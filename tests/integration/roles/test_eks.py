@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the eks role refuses before it changes anything, and a cluster in Auto Mode."""
+"""Refusals of the role eks before any change, and a cluster in Auto Mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NETWORK = {"vpc_name": "auto", "vpc_az_count": 2, "vpc_nat": "none", "vpc_endpoi
 
 @pytest.fixture
 def network(local_cloud: Any, run_role: RunRole) -> str:
-    """Return the name of a network that is there."""
+    """Return the name of an existing network."""
     run_role(local_cloud, "vpc", variables=NETWORK)
     return NETWORK["vpc_name"]
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `--check --diff` announces for a cluster is what the run then does, from creation to removal."""
+"""`--check --diff` announces for a cluster the changes of the run, from creation to removal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def principal(local_cloud: Any) -> str:
 
 
 def drift(cloud: Any, principal: str) -> None:
-    """What people do by hand."""
+    """Make manual changes."""
     eks, iam, logs, kms = (cloud.client(service) for service in ("eks", "iam", "logs", "kms"))
     eks.delete_access_entry(clusterName=NAME, principalArn=principal)
     eks.update_nodegroup_config(
@@ -57,7 +57,7 @@ def drift(cloud: Any, principal: str) -> None:
 
 @pytest.mark.exhaustive
 def test_announces_what_it_does(local_cloud: Any, run_role: RunRole, principal: str) -> None:
-    """One cluster through its life; each step asks first, then acts, and compares."""
+    """The lifecycle of one cluster; each step compares check mode with the run."""
     viewers = {"principal_arn": principal, "policies": [{"policy": "AmazonEKSViewPolicy"}]}
     options = {**OPTIONS, "eks_access_entries": {"viewers": viewers}}
     eks = local_cloud.client("eks")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles before what somebody else has made under the fleet's names, and flow logs that are switched off."""
+"""Roles with unmanaged resources that have the fleet's names, and disabled flow logs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_foreign_network_is_neither_taken_over_nor_removed(emulator: Any, run_
     assert not ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["dataplatform-staging"]}])["Vpcs"]
 
 
-def test_role_policy_and_log_group_go_with_the_flow_logs(emulator: Any, run_role: RunRole) -> None:
+def test_role_policy_and_log_group_are_deleted_with_the_flow_logs(emulator: Any, run_role: RunRole) -> None:
     name, iam, logs = "logged", emulator.client("iam"), emulator.client("logs")
     options = {"vpc_name": name, "vpc_nat": "none", "vpc_endpoints": [], "vpc_az_count": 2}
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -45,7 +45,7 @@ def test_role_policy_and_log_group_go_with_the_flow_logs(emulator: Any, run_role
     done = run_role(emulator, "vpc", variables={**options, "vpc_flow_logs": True}, succeed=False)
     assert f"The IAM role {name}-flow-logs has a name of this fleet's" in " ".join(done.output.split())
     assert done.announced == set()
-    # Without flow logs, it is no concern of the fleet's.
+    # Without flow logs, the fleet ignores it.
     run_role(emulator, "vpc", variables=options)
     run_role(emulator, "vpc", variables=options, tasks_from="absent")
     assert iam.get_role(RoleName=f"{name}-flow-logs")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a member that left the fleet could reach is taken away, and nothing else."""
+"""Network access of a member that has left the fleet is removed, and nothing else."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Networks:
         return live & set(self.connection.values()), routed, seeing
 
     def revoke(self, networks: dict[str, str], *arguments: str) -> dict[str, Any]:
-        """Run the module as the role does."""
+        """Run the module like the role."""
         options = {"vpc": f"{FLEET}-controlplane", "networks": networks, "zone": f"{FLEET}.internal"}
         options["owner_tags"] = {TAGS[0]["Key"]: FLEET}
         module = "dataplatform.fleet.ec2_undeclared_peerings"
@@ -87,7 +87,7 @@ def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
     assert [len(part) for part in before] == [2, 2, 3]
     former = {"gone": FORMER, "never-connected": "10.99.0.0/16"}
 
-    # In the same account, without the fleet's tag: others'.
+    # In the same account, without the fleet's tag: unmanaged.
     marked = {"Resources": [networks.connection[FORMER]], "Tags": TAGS}
     networks.ec2.delete_tags(**marked)
     assert networks.revoke(former)["changed"] is False
@@ -100,7 +100,7 @@ def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
         assert words in announced["shown"]
     assert networks.state() == before
 
-    # A zone of others keeps the VPC of the former member in it.
+    # An unmanaged zone remains associated with the VPC of the former member.
     zone = {"ResourceType": "hostedzone", "ResourceId": networks.zone.removeprefix("/hostedzone/")}
     networks.route53.change_tags_for_resource(**zone, RemoveTagKeys=[TAGS[0]["Key"]])
     assert "zone" not in networks.revoke(former, "--check")["shown"]

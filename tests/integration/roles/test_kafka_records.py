@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of Kafka's brokers in the fleet's zone: they go with the brokers, and the records of others stay."""
+"""Records of Kafka's brokers in the fleet's zone: deleted with the brokers; other records are kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def records(cloud: Any) -> dict[str, str]:
     }
 
 
-def test_names_go_with_their_brokers_and_with_an_own_kafka(cloud: Any, run_role: RunRole) -> None:
+def test_records_are_deleted_with_their_brokers_and_with_kafka(cloud: Any, run_role: RunRole) -> None:
     shared = {
         "region": REGION,
         "endpoint_url": cloud.endpoint_url,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network between two members: announced, made, drifted, repaired, taken apart."""
+"""The network between two members: check mode, creation, drift, repair, removal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAGING = {"purpose": "workload", "region": "eu-central-1", "vpc_cidr": OWN}
 
 @dataclass
 class Network:
-    """Runs the roles vpc and peering on the controlplane and staging, and looks at what came of it."""
+    """Runs the roles vpc and peering on the controlplane and staging, and reads the result."""
 
     cloud: Any
     folder: Path
@@ -155,7 +155,7 @@ def test_from_nothing_to_nothing(emulator: Any, tmp_path: Path, region: str) -> 
         "vpc_id": network.vpc("controlplane"),
     }
 
-    # Somebody deletes the connection, and the route to it.
+    # A manual deletion of the connection and its route.
     ec2 = emulator.client("ec2", region=region)
     ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=connection)
     for place, member, cidr in ((region, "staging", HUB), ("eu-central-1", "controlplane", OWN)):
@@ -184,14 +184,14 @@ def test_from_nothing_to_nothing(emulator: Any, tmp_path: Path, region: str) -> 
         )
 
 
-def test_a_workload_alone_is_told_what_to_run_first(emulator: Any, tmp_path: Path) -> None:
+def test_a_workload_without_a_controlplane_is_told_what_to_run_first(emulator: Any, tmp_path: Path) -> None:
     run = Network(emulator, tmp_path).run(hosts="staging", succeed=False, fleet_name="alone")
     said = " ".join(run.output.split())
     assert "The parameter /alone/controlplane/vpc does not exist in eu-central-1" in said
     assert "ansible-playbook site.yml -i inventories/controlplane" in said
 
 
-def test_in_another_account_the_owner_is_told_what_to_run(emulator: Any, tmp_path: Path) -> None:
+def test_in_another_account_the_command_for_the_owner_is_reported(emulator: Any, tmp_path: Path) -> None:
     hub = {"vpc_id": "vpc-0123456789abcdef0", "cidr": HUB, "region": "eu-west-1", "account_id": "444455556666"}
     network = Network(emulator, tmp_path)
     run = network.run(hosts="staging", peering_controlplane=hub)

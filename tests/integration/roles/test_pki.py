@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet's secrets through their life, and that no output contains one."""
+"""The lifecycle of the fleet's secrets; no output contains a secret."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KAFKA = f"kafka-bootstrap.{FLEET}.internal"
 
 
 class Watch:
-    """Remembers what is written to a folder, and what is in command lines, while something runs."""
+    """Records files that are written to a directory, and command lines, during a run."""
 
     def __init__(self, folder: Path) -> None:
         self.seen: set[bytes] = set()
@@ -145,7 +145,7 @@ def empty(emulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Trust:
 
 @pytest.fixture
 def trust(empty: Trust) -> Trust:
-    """The fleet's secrets are made, whether or not the first test has run."""
+    """The fleet's secrets, which are created if the first test has not run."""
     if not empty.documents():
         empty.run("--diff", "-vvv")
     return empty
@@ -294,12 +294,12 @@ def test_a_former_member_loses_its_secrets(trust: Trust) -> None:
     assert set(before) - set(after) == {"former/issuer", "former/kafka"}
     parameter = trust.cloud.client("ssm").get_parameter(Name=f"/{FLEET}/members")["Parameter"]["Value"]
     assert json.loads(parameter)["former"] == MEMBERS["former"]["vpc_cidr"], "others could not know that it has left"
-    # Declared again it is trusted again, with nothing of what it had.
+    # Declared again, it is trusted again, with new credentials.
     trust.run("--diff")
     assert trust.documents()["former/kafka"]["password"] != before["former/kafka"]["password"]
 
 
-def test_a_member_that_was_not_prepared_is_told_so(trust: Trust) -> None:
+def test_a_member_without_preparation_is_reported(trust: Trust) -> None:
     run = trust.run("--check", hosts="staging", succeed=False, fleet_name="elsewhere")
     said = " ".join(run.output.split())
     assert "The secret elsewhere/staging/issuer does not exist in eu-central-1" in said
@@ -317,8 +317,8 @@ def test_an_issuer_that_has_ended_signs_nothing(trust: Trust) -> None:
     assert names == ["ended/staging/issuer"]
 
 
-def test_nobody_saw_a_secret(trust: Trust) -> None:
-    """Last: what all runs above printed, wrote to temporary folders, or gave to programs."""
+def test_no_output_contains_a_secret(trust: Trust) -> None:
+    """The last test: output, temporary files and command lines of all runs above."""
     client = trust.cloud.client("secretsmanager")
     found = []
     for name in trust.documents():

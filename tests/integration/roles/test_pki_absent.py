@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who takes the fleet's key away: the controlplane, or the last member that was left without one."""
+"""Deletion of the fleet's key: by the controlplane, or by the last member without a controlplane."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_last_one_takes_the_key(emulator: Any, tmp_path: Path) -> None:
         secrets.create_secret(Name=f"{FLEET}/{name}", SecretString="{}", Tags=tags)
 
     def remove(member: str, *arguments: str) -> bool:
-        """Whether the key goes too."""
+        """Return whether the key is deleted."""
         purpose = "controlplane" if member == "controlplane" else "workload"
         options = {"pki_fleet": FLEET, "pki_member": member, "pki_purpose": purpose}
         run = run_role(emulator, "pki", *arguments, variables=options, tasks_from="absent")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before anything is changed: here even before there is an AWS that could be asked."""
+"""Refusals before any change, and here before any AWS call."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ansible_collections.dataplatform.fleet.tests.integration import commands
 from ansible_collections.dataplatform.fleet.tests.integration.roles.running import CHECKOUT
 
 pytestmark = pytest.mark.integration
-# Nobody listens there: a run that got past the checks would fail with other words.
+# The port is closed: a run that passed the checks would fail with another message.
 NOWHERE = "http://127.0.0.1:9"
 OPEN = {"eks_public_access_cidrs": ["203.0.113.0/24"]}
 
 
 def refused(playbook: str, host: str, **variables: Any) -> str:
-    """Run a playbook that is refused, and return what it says."""
+    """Run a playbook that must fail, and return its message."""
     given = {"aws_endpoint_url": NOWHERE, "aws_access_key": "a", "aws_secret_key": "b", **OPEN, **variables}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = commands.run(
@@ -51,7 +51,7 @@ def test_a_kubernetes_version_that_is_too_old(host: str, version: object) -> Non
 
 
 @pytest.mark.parametrize("host", ["controlplane", "testing"])
-def test_a_kubernetes_api_that_is_open_to_networks_that_nobody_named(host: str) -> None:
+def test_a_public_kubernetes_api_without_allowed_networks_is_refused(host: str) -> None:
     said = refused("playbooks/clusters.yml", host, eks_public_access_cidrs=[])
     assert f"{host}: eks_public_access_cidrs is empty" in said
     assert f"could reach the Kubernetes API of dataplatform-{host}. Set eks_public_access_cidrs to the networks" in said
@@ -122,7 +122,7 @@ def test_a_fleet_that_cannot_be_built(variables: dict[str, Any], words: str) -> 
 
 
 def test_more_brokers_than_certificates_name() -> None:
-    """Beside other values that no option takes, which are refused before and together."""
+    """Together with other invalid values, which are refused first."""
     bad: dict[str, Any] = {
         "kafka_replicas": 10,
         "kafka_topic_retention": "-1",
@@ -144,7 +144,7 @@ def test_more_brokers_than_certificates_name() -> None:
     assert "kafka_replicas is 10, and the certificate of the brokers names 9: members" in said
 
 
-def test_texts_that_stand_in_for_secrets() -> None:
+def test_placeholders_of_secrets() -> None:
     said = refused("playbooks/controlplane.yml", "controlplane", fleet_stand_ins=True)
     assert "fleet_stand_ins is not an option of the fleet" in said
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elasticsearch's bucket, and what pods need to use it: made, switched off, and deleted only when that was typed."""
+"""Elasticsearch's bucket and its permissions: created, disabled, and deleted only on confirmation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def there(cloud: Any) -> dict[str, int]:
-    """How many things of the snapshots exist."""
+    """Return the number of existing resources of the snapshots."""
     iam = cloud.client("iam")
     return {
         "associations": len(cloud.client("eks").list_pod_identity_associations(clusterName=CLUSTER)["associations"]),
@@ -62,7 +62,9 @@ def there(cloud: Any) -> dict[str, int]:
     }
 
 
-def test_what_pods_need_goes_with_the_snapshots_and_the_bucket_stays(cloud: Any, run_role: RunRole) -> None:
+def test_resources_for_pods_are_deleted_with_the_snapshots_and_the_bucket_is_kept(
+    cloud: Any, run_role: RunRole
+) -> None:
     on = {**OPTIONS, "elasticsearch_snapshots": True}
     off = {**OPTIONS, "elasticsearch_snapshots": "false", "elasticsearch_delete_snapshots": "false"}
     run_role(cloud, "elasticsearch", variables=on, tasks_from="snapshots")
@@ -80,7 +82,9 @@ def test_what_pods_need_goes_with_the_snapshots_and_the_bucket_stays(cloud: Any,
     assert s3.get_object(Bucket=BUCKET, Key="index.latest")["Body"].read() == b"1"
 
 
-def test_the_bucket_goes_only_when_its_deletion_and_the_clusters_name_were_typed(cloud: Any, run_role: RunRole) -> None:
+def test_the_bucket_is_deleted_only_when_its_deletion_and_the_clusters_name_were_typed(
+    cloud: Any, run_role: RunRole
+) -> None:
     s3, on = cloud.client("s3"), {**OPTIONS, "elasticsearch_snapshots": True}
     run_role(cloud, "elasticsearch", variables=on, tasks_from="snapshots")
     s3.put_object(Bucket=BUCKET, Key="index-2", Body=b"12")
@@ -98,7 +102,7 @@ def test_the_bucket_goes_only_when_its_deletion_and_the_clusters_name_were_typed
     assert (there(cloud)["buckets"], done.announced) == (0, planned.announced)
 
 
-def test_what_others_made_is_no_concern_where_there_are_no_snapshots(cloud: Any, run_role: RunRole) -> None:
+def test_unmanaged_resources_are_ignored_without_snapshots(cloud: Any, run_role: RunRole) -> None:
     iam, eks, s3 = (cloud.client(service) for service in ("iam", "eks", "s3"))
     trust = {
         "Effect": "Allow",
@@ -135,7 +139,7 @@ def test_what_elasticsearch_deletes_can_be_brought_back(cloud: Any, run_role: Ru
     run_role(cloud, "elasticsearch", variables={**OPTIONS, "elasticsearch_snapshots": True}, tasks_from="snapshots")
     iam, s3 = cloud.client("iam"), cloud.client("s3")
     account = cloud.client("sts").get_caller_identity()["Account"]
-    # What the pods have, for somebody with a key.
+    # The permissions of the pods, for a user with a key.
     iam.create_user(UserName="pods")
     iam.attach_user_policy(UserName="pods", PolicyArn=f"arn:aws:iam::{account}:policy/{NAME}")
     key = iam.create_access_key(UserName="pods")["AccessKey"]
@@ -170,7 +174,7 @@ def test_what_elasticsearch_deletes_can_be_brought_back(cloud: Any, run_role: Ru
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the command of the README needs jq")
-def test_the_bucket_is_set_back_to_a_point_in_time_as_the_readme_says(cloud: Any) -> None:
+def test_the_bucket_is_restored_to_a_point_in_time_with_the_readmes_command(cloud: Any) -> None:
     s3, bucket = cloud.client("s3"), "set-back"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network that the vpc role builds, seen through the AWS API, and what it refuses."""
+"""The network of the role vpc, read with the AWS API, and the role's refusals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own_addresses(ec2: Any, name: str) -> list[str]:
     ]
 
 
-def test_grows_from_one_gateway_to_one_per_zone_and_goes(emulator: Any, run_role: RunRole) -> None:
+def test_changes_from_one_gateway_to_one_per_zone_and_removes_them(emulator: Any, run_role: RunRole) -> None:
     name, ec2 = "grows", emulator.client("ec2")
     options = {"vpc_name": name, "vpc_az_count": 2, "vpc_endpoints": ["s3"]}
     run_role(emulator, "vpc", variables=options)
@@ -51,7 +51,7 @@ def test_grows_from_one_gateway_to_one_per_zone_and_goes(emulator: Any, run_role
     after = {subnet["SubnetId"]: subnet["CidrBlock"] for subnet in grown["subnets"]}
     assert len(after) == 6
     assert before.items() <= after.items()
-    # Every private subnet leaves through the gateway of its own zone.
+    # Every private subnet uses the gateway of its zone.
     zones = {nat["NatGatewayId"]: nat["SubnetId"] for nat in grown["nats"]}
     az = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in grown["subnets"]}
     routed = set()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `--check --diff` announces is what the run then does: for an empty account, drift and a converged network."""
+"""`--check --diff` announces the changes of the run: for an empty account, drift and a converged network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIONS = {"vpc_flow_logs": True, "vpc_az_count": 2, "vpc_nat": "single"}
 
 
 def network(ec2: Any, name: str) -> dict[str, Any]:
-    """Return what AWS has of a network, by the names a drift needs."""
+    """Return the resources of a network, by name."""
     vpc = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": [name]}])["Vpcs"][0]["VpcId"]
     filters = [{"Name": "vpc-id", "Values": [vpc]}]
 
@@ -46,7 +46,7 @@ def delete_tag(ec2: Any, found: dict[str, Any], name: str) -> None:
 
 
 def move_subnet(ec2: Any, found: dict[str, Any], name: str) -> None:
-    """Associate a private subnet with the public table: its nodes would lose their way out."""
+    """Associate a private subnet with the public route table: its nodes would lose outbound access."""
     subnet = found["subnets"][f"{name}-private-eu-central-1b"]
     table = found["tables"][f"{name}-private"]
     for one in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Associations"]:
@@ -85,7 +85,7 @@ DRIFTS: dict[Drift, set[str]] = {
 
 
 def test_announces_what_it_does(emulator: Any, run_role: RunRole) -> None:
-    """One network through its life; each step asks first, then acts, and compares."""
+    """The lifecycle of one network; each step compares check mode with the run."""
     name, ec2 = "check-mode", emulator.client("ec2")
     options = {**OPTIONS, "vpc_name": name}
 
@@ -103,7 +103,7 @@ def test_announces_what_it_does(emulator: Any, run_role: RunRole) -> None:
     checked = run_role(emulator, "vpc", "--check", "--diff", variables=options)
     assert network(ec2, name) == before
     wanted = {field.format(name=name) for fields in DRIFTS.values() for field in fields}
-    # A table that drifted in two ways is announced field by field.
+    # Two changes of one route table are announced field by field.
     assert {field for field in checked.fields if not any(field.startswith(one) for one in wanted)} == set()
     assert {one for one in wanted if not any(field.startswith(one) for field in checked.fields)} == set()
     assert run_role(emulator, "vpc", "--diff", variables=options).announced == checked.announced

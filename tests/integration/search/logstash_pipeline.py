@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Logstash's rendered pipelines make of a message of Kafka, up to the action for Elasticsearch's bulk API.
+"""Logstash's rendered pipelines, evaluated for a message of Kafka, up to the action of Elasticsearch's bulk API.
 
 Logstash is not available here. This reads the part of its language that the pipelines use, and does what the reference
 says of each filter. Anything else in a pipeline is an error, so that a change of the role is not passed over.
@@ -48,7 +48,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Record:
-    """A message as a consumer of Kafka gets it."""
+    """A message of a Kafka consumer."""
 
     topic: str
     partition: int
@@ -81,7 +81,7 @@ class Pipeline:
         assert self._input.settings["decorate_events"] == "basic"
 
     def action(self, record: Record) -> Action | None:
-        """Return what is sent for a message; None if it is dropped."""
+        """Return the action for a message; None if it is dropped."""
         event = self._decoded(record)
         if not self._run(self._filters, event):
             return None
@@ -115,7 +115,7 @@ class Pipeline:
         return event
 
     def _run(self, body: tuple[Plugin | Branch, ...], event: Document) -> bool:
-        """Return whether the event is still there."""
+        """Return whether the event is kept."""
         for item in body:
             if isinstance(item, Branch):
                 if item.condition(event) and not self._run(item.body, event):
@@ -162,7 +162,7 @@ def _mutate(event: Document, settings: Mapping[str, Any]) -> None:
         _set(event, _path(target), _filled(text, event))
     for field in rest.pop("remove_field", []):
         _remove(event, _path(field))
-    assert not rest, f"mutate has {', '.join(rest)}, which nobody has read here"
+    assert not rest, f"mutate has {', '.join(rest)}, which is not implemented here"
 
 
 def _date(event: Document, settings: Mapping[str, Any]) -> None:
@@ -201,7 +201,7 @@ def _get(event: Document, path: Path) -> Any:
 
 
 class NoMapError(Exception):
-    """A field below one that is no map, which Logstash' event does not take."""
+    """A field below a value that is not a map, which Logstash's event rejects."""
 
 
 def _set(event: Document, path: Path, value: Any) -> None:
@@ -323,7 +323,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
-        assert found, f"nobody can read {text[position : position + 40]!r}"
+        assert found, f"cannot parse {text[position : position + 40]!r}"
         position = found.end()
         kind = str(found.lastgroup)
         if kind != "blank":

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running OpenSearch, and what it is asked."""
+"""A running OpenSearch node and its client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Node:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ask(self, method: str, path: str, body: Json | str | None = None) -> tuple[int, Json]:
-        """Return status and answer."""
+        """Return status and response."""
         data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
         kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
         request = urllib.request.Request(  # noqa: S310 - our own URL
@@ -44,13 +44,13 @@ class Node:
                 return error.code, dict(json.loads(error.read()))
 
     def do(self, method: str, path: str, body: Json | str | None = None) -> Json:
-        """Return the answer to what has to succeed."""
+        """Return the response of a request that must succeed."""
         status, answer = self.ask(method, path, body)
         assert status == 200, answer
         return answer
 
     def bulk(self, actions: Iterable[Action]) -> list[Json]:
-        """Return what became of each, with its ``status``; all that was taken can be searched at once."""
+        """Return the result of each item, with its ``status``; accepted documents are searchable immediately."""
         sent = "".join(action.lines() for action in actions)
         items = self.do("POST", "/_bulk?refresh=true", sent)["items"]
         return [dict(item["create"]) for item in items]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role elasticsearch declares, in the words of OpenSearch."""
+"""The templates of the role elasticsearch, adapted to OpenSearch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _named_constant(path: str, found: Json) -> Mapping[str, Any] | None:
     return found | {"value": LOGS.split("-")[part]}
 
 
-# Each is needed: what is declared is refused without it.
+# Each is needed: without it, the template is rejected.
 CHANGES: Mapping[str, Change] = {
     "no data_stream_options": _without("data_stream_options"),
     "no lifecycle": _without("lifecycle"),
@@ -52,9 +52,9 @@ CHANGES: Mapping[str, Change] = {
 
 
 def adapted(declared: Json, leave_out: str = "") -> tuple[Json, dict[str, list[str]]]:
-    """Return a template as OpenSearch takes it, and where each change was made.
+    """Return a template for OpenSearch, and the place of each change.
 
-    :param leave_out: the name of a change that is not made
+    :param leave_out: the name of a change to omit
     """
     made: dict[str, list[str]] = {}
 
@@ -71,7 +71,7 @@ def adapted(declared: Json, leave_out: str = "") -> tuple[Json, dict[str, list[s
 
 
 METRICS = "metrics-k8s.prometheus-staging"
-# Stands for metrics-prometheus@template, which Elasticsearch brings along and the role therefore does not declare. The
+# Replaces metrics-prometheus@template, which is built into Elasticsearch and not declared by the role. The
 # same is what it makes of a document's fields: labels are keywords, values are doubles. Elasticsearch's own also makes
 # the data stream a time series one, with the labels as dimensions.
 BUILT_IN: Json = {

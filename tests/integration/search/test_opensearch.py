@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A search engine takes the documents of the contract: real ones, by the bulk API, into data streams of our templates.
+"""A search engine accepts real documents of the contract, with the bulk API, into data streams of the templates.
 
-Elasticsearch is not available here; OpenSearch stands in. What that proves, and what not, is in docs/opensearch.md.
+Elasticsearch is not available here; OpenSearch replaces it. docs/opensearch.md describes what that proves.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Json = dict[str, Any]
 
 
 def missing() -> str:
-    """Return why there can be no OpenSearch; where CI runs, its absence is a failure."""
+    """Return why OpenSearch cannot run; in CI, its absence is a failure."""
     try:
         jdk()
     except LocalCloudError as error:
@@ -129,7 +129,7 @@ def log(value: Json, offset: int, timestamp: int = 1_795_996_800_000) -> Action:
 
 
 def reason(item: Json) -> str:
-    """Return an error with all that it was caused by."""
+    """Return an error with its causes."""
     found: list[str] = []
     error = item.get("error")
     while error:
@@ -160,7 +160,7 @@ def messages(own_api_server: ControlPlane, tmp_path_factory: pytest.TempPathFact
             eventually(lambda: _scraped(edge), log=log)
             wanted = _own(edge, "prometheus_tsdb_head_samples_appended_total")
             eventually(lambda: _own(edge, "prometheus_remote_storage_samples_total") >= wanted, log=log)
-        # Both hand over what they have before they end.
+        # Both send their buffered data before they end.
         arrived = edge.broker.messages(TOPIC)
     first: dict[tuple[str, ...], Message] = {}
     for key, message in arrived:
@@ -179,7 +179,7 @@ def _scraped(edge: Edge) -> bool:
 
 
 def _own(edge: Edge, name: str) -> float:
-    """One of the figures that Prometheus has of itself, all of its series together."""
+    """Return the sum of a metric of Prometheus itself."""
     page = edge.authority.read(edge.ports["prometheus"], "/metrics")
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE))
 
@@ -198,7 +198,7 @@ def taken(opensearch: Node, metrics: list[Action]) -> list[Json]:
 
 @pytest.fixture(scope="module")
 def logs(opensearch: Node) -> list[Action]:
-    """What was sent, once, and taken."""
+    """The accepted documents."""
     sent = [log(record, offset) for offset, record in enumerate(RECORDS)]
     assert [(item["status"], reason(item)) for item in opensearch.bulk(sent)] == [(201, "")] * len(RECORDS)
     return sent
@@ -322,7 +322,7 @@ def test_a_label_is_a_keyword_and_a_value_a_double(opensearch: Node, taken: list
     ],
     ids=["a word for a number", "a number for an object", "an object for a label"],
 )
-def test_a_metric_of_a_wrong_type_is_refused_and_its_neighbours_are_not(
+def test_a_metric_of_a_wrong_type_is_refused_and_others_are_accepted(
     opensearch: Node, taken: list[Json], message: Json, says: str
 ) -> None:
     right = {"@timestamp": 1795471609041, "labels": {"__name__": "right"}, "metrics": {"right": 1}}
@@ -412,7 +412,7 @@ def test_the_fields_of_logs_are_what_the_role_maps_them_to(opensearch: Node, log
         "log_processed": "flat_object",
     }
     assert {name: types[name] for name in wanted} == wanted
-    # match_only_text is a text to whoever searches.
+    # match_only_text is text for searches.
     assert types["message"] in ("match_only_text", "text")
     assert not fields["kubernetes.docker_id"]["searchable"]
     # Any number of labels and of a program's own words is one field.
@@ -420,7 +420,7 @@ def test_the_fields_of_logs_are_what_the_role_maps_them_to(opensearch: Node, log
 
 
 def test_a_metric_beyond_the_limit_of_fields_is_refused_and_taken_once_the_limit_is_raised(opensearch: Node) -> None:
-    """As the role has it: Elasticsearch's own template would have it taken without its value."""
+    """With the role's template: the built-in template would accept it without its value."""
     now = round(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
     first, late = (
         metric({"@timestamp": now, "labels": {"__name__": name}, "metrics": {name: 1}}) for name in ("one", "one_more")
@@ -453,7 +453,7 @@ def test_a_word_where_a_number_was_is_kept_and_not_searchable(opensearch: Node, 
 
 
 def test_a_topic_that_is_made_again_overwrites_and_loses_no_log(opensearch: Node, logs: list[Action]) -> None:
-    """Its offsets begin at 0 again, while the documents of the former topic are still there."""
+    """Its offsets start at 0 again, while the documents of the former topic still exist."""
     before = opensearch.count(LOGS)
     again = [log(record, offset, 1_795_996_860_000) for offset, record in enumerate(RECORDS)]
     assert [item["status"] for item in opensearch.bulk(again)] == [201] * len(again)

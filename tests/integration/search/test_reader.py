@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reader of Logstash's pipelines does what Logstash's reference says, and passes nothing over."""
+"""The evaluator of Logstash's pipelines conforms to Logstash's reference, and rejects unknown parts."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ IDENTITY = "0a" * 32
 @pytest.mark.parametrize(
     ("file", "kubernetes", "named"),
     [
-        # The kubelet did not answer.
+        # The kubelet did not respond.
         (f"/var/log/containers/{POD}-{IDENTITY}.log", None, {}),
-        # It did: what it says adds to the file's name and does not change it.
+        # The kubelet responded: its data is added to the data of the file's name.
         (
             f"/var/log/containers/{POD}-{IDENTITY}.log",
             {"pod_name": "x", "namespace_name": "y", "container_name": "z", "pod_id": "1", "labels": {"app": "shop"}},

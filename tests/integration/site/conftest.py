@@ -1,4 +1,4 @@
-"""A fleet in a local cloud of its own, and `ansible-playbook` as a user starts it."""
+"""A fleet in a local cloud, and `ansible-playbook` with a user's environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Run:
-    """One finished ansible-playbook run: its output and what each task said."""
+    """One finished ansible-playbook run: its output and the results of its tasks."""
 
     returncode: int
     output: str
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def announced(self) -> set[tuple[str, str, str | None, str]]:
-        """What changed (or, in check mode, would): host, task, item, and each field or object."""
+        """Return the changes (in check mode, the announced changes): host, task, item, and each field or object."""
         rows: set[tuple[str, str, str | None, str]] = set()
         for result in self.results:
             if not result["changed"]:
@@ -56,7 +56,7 @@ Playbook = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder: the built collection in ``collections``, and inventories. No checkout, and no ansible.cfg."""
+    """A user's directory with the built collection in ``collections`` and inventories, without ansible.cfg."""
     folder = tmp_path_factory.mktemp("a fleet of mine")
     galaxy = [Path(sys.executable).with_name("ansible-galaxy"), "collection", "install", ROOT, "--no-deps", "--force"]
     subprocess.run([*galaxy, "--collections-path", folder / "collections"], check=True, capture_output=True)
@@ -126,7 +126,7 @@ def testing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
 
 @pytest.fixture
 def no_testing(fleet: Run, playbook: Playbook, local_cloud: Any) -> None:
-    """Two clusters alone, whatever other tests have left."""
+    """Two clusters only; clusters of other tests are removed."""
     if _testing_exists(local_cloud):
         playbook("destroy.yml", "testing", "-e", "destroy=testing")
 
@@ -140,7 +140,7 @@ def kubeconfig(fleet: Run, playbook: Playbook, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def kubectl(kubeconfig: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """``kubectl(*args)`` on staging, as `make kubeconfig` prepares it."""
+    """``kubectl(*args)`` on staging, with the kubeconfig of `make kubeconfig`."""
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
         command = [

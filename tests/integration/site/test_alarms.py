@@ -1,4 +1,4 @@
-"""A site tunes an alarm on clusters that run: what a run announces, and what it changes."""
+"""An override of an alarm on running clusters: announced and made changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tuned(overrides: dict[str, Any]) -> tuple[str, str]:
 
 
 def changed(run: Run) -> set[str]:
-    """The objects that a run has changed or would change, with the host."""
+    """Return the objects that a run has changed or would change, with the host."""
     return {f"{host} {' '.join(detail.split()[:3])}" for host, _task, _item, detail in run.announced}
 
 
@@ -36,7 +36,7 @@ def rules(kubectl: Kubectl) -> dict[str, dict[str, Any]]:
 def test_a_threshold_changes_the_rules_of_the_clusters_and_nothing_else(
     fleet: Run, playbook: Playbook, kubectl: Kubectl
 ) -> None:
-    """So it is with the whole site in check mode, which also shows that a converged fleet announces nothing else."""
+    """Also with the whole site in check mode, where a converged fleet announces nothing else."""
     before = rules(kubectl)
     tune = tuned({"AverageCpuHigh": {"threshold": 85}})
     wanted = {f"{host} patched ConfigMap {RULES}" for host in ("controlplane", "staging")}

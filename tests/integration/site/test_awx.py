@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs as AWX starts them, on the fleet: exported inventory, survey, isolation, cancel; and what they leave behind."""
+"""Jobs like those of AWX on the fleet: exported inventory, survey, isolation, cancel, and cleanup."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def lock(local_cloud: Any) -> dict[str, Any] | None:
 
 
 def keepers(directory: Path) -> list[int]:
-    """The processes that keep the locks of jobs that this controller has started."""
+    """Return the processes that renew the locks of this controller's jobs."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -66,7 +66,7 @@ def keepers(directory: Path) -> list[int]:
 def test_a_job_finds_the_fleet_converged_and_leaves_no_secret(
     fleet: Run, controller: Controller, inventory: Inventory, local_cloud: Any
 ) -> None:
-    """A check of both clusters with differences, as verbose as it gets in practice."""
+    """A check of both clusters with diff, with the highest practical verbosity."""
     known = {"staging": {"fleet_name": "of a job before"}}
     job = controller.launch(
         "site.yml", inventory, check=True, diff=True, verbosity=3, answers=ANSWERS, fact_cache=known
@@ -107,10 +107,10 @@ def in_a_role(event: Event) -> bool:
     return event["event"] == "runner_on_start" and event["event_data"].get("role") == "vpc"
 
 
-def test_a_canceled_job_gives_its_lock_back(
+def test_a_canceled_job_releases_its_lock(
     fleet: Run, controller: Controller, inventory: Inventory, local_cloud: Any
 ) -> None:
-    """Without a container the process that keeps the lock outlives the job."""
+    """Without a container, the process that renews the lock outlives the job."""
     job = controller.launch("site.yml", inventory, limit="staging", tags="vpc", answers=ANSWERS, cancel_at=in_a_role)
     assert job.status == "canceled"
     eventually(lambda: lock(local_cloud) is None)
@@ -119,7 +119,7 @@ def test_a_canceled_job_gives_its_lock_back(
 def test_after_the_end_of_a_container_the_lock_is_removed_by_hand(
     fleet: Run, controller: Controller, inventory: Inventory, local_cloud: Any
 ) -> None:
-    """Everything in the container ends at once, the keeper of the lock too."""
+    """All processes in the container end at once, including the process that renews the lock."""
 
     def cancel(event: Event) -> bool:
         if not in_a_role(event):

@@ -1,4 +1,4 @@
-"""The messages of playbooks for wrong input, and that no partial change remains."""
+"""The errors of playbooks for invalid input, without partial changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def extra(**variables: Any) -> tuple[str, str]:
 
 
 def one_failure(run: Run) -> str:
-    """What the one task that failed said, in one line."""
+    """Return the message of the only failed task, as one line."""
     assert len(run.failures) == 1, run.output[-4000:]
     assert "Traceback" not in run.output
     return " ".join(run.failures[0].split())
@@ -37,7 +37,7 @@ def one_failure(run: Run) -> str:
 
 @pytest.fixture
 def unchanged(fleet: Run, local_cloud: Any) -> Callable[[], Any]:
-    """A context in which nothing may be changed, neither in AWS nor in Kubernetes; the lock comes and goes."""
+    """A context that checks that AWS and Kubernetes are unchanged, except for the lock."""
 
     def changes() -> list[str]:
         calls = [f"{c['service']}:{c['action']}" for c in local_cloud.aws_calls() if c["service"] != "dynamodb"]
@@ -160,7 +160,7 @@ def test_tokens_that_expire_in_mid_play_are_renewed(
     run = playbook("site.yml", "staging", "--tags", "guardrails,ingress_nginx")
     assert run.announced == set()
     minted = ages.read_text().split()
-    assert minted[0] == "old", "the server was to see a token that has ended"
+    assert minted[0] == "old", "the server must get an expired token"
     assert minted.count("old") == 2, "one for each role"
     assert minted.count("new") >= 2
 

@@ -1,4 +1,4 @@
-"""Hand-made drift: announced exactly, repaired exactly, and nothing touched of a cluster that the run does not name."""
+"""Manual drift: announced and repaired exactly, without changes of clusters that the run does not name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def identifiers(local_cloud: Any, member: str) -> set[str]:
-    """Names and ids of everything that belongs to a member."""
+    """Return names and ids of all resources of a member."""
     found = {f"dataplatform-{member}"}
     ec2 = local_cloud.client("ec2")
     tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": [member]}]
@@ -56,7 +56,7 @@ def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
     text = "\n".join(" ".join(map(str, row)) for row in sorted(repaired, key=str))
     for what, needle in expected.items():
         assert needle in text, f"{what} was not repaired:\n{text}"
-    # What the inventory does not declare stays as it is, whatever else the run can see.
+    # Undeclared resources are kept unchanged.
     since = local_cloud.aws_calls()[calls:]
     assert {"ec2", "eks"} <= {call["service"] for call in since}
     theirs = identifiers(local_cloud, NEIGHBOUR)
@@ -66,7 +66,7 @@ def test_drift_in_aws_and_kubernetes_is_announced_and_repaired(
 
 
 def drift_in_aws(local_cloud: Any) -> dict[str, str]:
-    """A deleted route, node group label and access entry; returns what each repair must name."""
+    """Delete a route, a node group label and an access entry; return what each repair must report."""
     ec2, eks = local_cloud.client("ec2"), local_cloud.client("eks")
     tag = [{"Name": "tag:dataplatform.fleet/cluster", "Values": ["staging"]}]
     table = next(
@@ -96,7 +96,7 @@ def wait_active(eks: Any, group: str) -> None:
 
 
 def drift_in_kubernetes(kubectl: Kubectl) -> dict[str, str]:
-    """An edited image, replica count, ConfigMap key and NetworkPolicy, an added container, a deleted ConfigMap."""
+    """Edit an image, replicas, a ConfigMap key and a NetworkPolicy, add a container, delete a ConfigMap."""
     namespace = ("--namespace", "ingress-nginx")
 
     def must(*args: str) -> str:
@@ -134,7 +134,7 @@ def drift_in_kubernetes(kubectl: Kubectl) -> dict[str, str]:
     }
 
 
-def test_a_deleted_deployment_and_configmap_come_back(fleet: Run, playbook: Playbook, kubectl: Kubectl) -> None:
+def test_a_deleted_deployment_and_configmap_are_created_again(fleet: Run, playbook: Playbook, kubectl: Kubectl) -> None:
     namespace = ("--namespace", "ingress-nginx")
     owned = ("-l", "applyset.kubernetes.io/part-of", "-o", "name")
     names = [

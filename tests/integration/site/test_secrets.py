@@ -1,4 +1,4 @@
-"""No generated secret leaves the account: not into output, however verbose, nor into temporary folders or caches."""
+"""No generated secret appears in output, at any verbosity, in temporary directories or in caches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def secrets(local_cloud: Any) -> dict[str, list[str]]:
-    """Every generated secret, as the parts that must not be seen, by a name that a failure may show."""
+    """Every generated secret, as the parts that must not appear, by a name for failures."""
     client = local_cloud.client("secretsmanager")
     secret: dict[str, str] = {}
     public = ""
@@ -48,13 +48,13 @@ def secrets(local_cloud: Any) -> dict[str, list[str]]:
 
 
 def parts(text: str, public: str = "") -> list[str]:
-    """A secret and each of its lines. The end of a private key is its public key, as certificates have it, too."""
+    """Return a secret and its lines. A private key ends with its public key, which certificates contain, too."""
     lines = [line for line in text.splitlines() if not line.startswith("-----") and line not in public]
     return [part for part in dict.fromkeys([text, *lines]) if len(part) >= SHORTEST]
 
 
 def spellings(part: str) -> Iterator[str]:
-    """How a text may be written elsewhere: raw, JSON, URL, base64."""
+    """Return the encodings of a text: raw, JSON, URL, base64."""
     yield part
     yield json.dumps(part)[1:-1]
     yield quote(part, safe="")
@@ -93,7 +93,7 @@ def test_a_first_run_shows_and_keeps_no_secret(fleet: Run, local_cloud: Any) -> 
     assert "EXEC" in fleet.output, "the run was to be verbose"
     assert leaked(found, fleet.output) == []
     folders = [cache.folder(""), Path.home() / ".ansible" / "tmp", *Path(local_cloud.state_dir).glob("clusters/*")]
-    # What AWS and Kubernetes were told is theirs to keep; their logs are not the place for it.
+    # AWS and Kubernetes store the secrets, but their logs must not contain them.
     assert leaked(found, written(folders)) == []
     assert leaked(found, Path(local_cloud.state.aws_calls).read_text()) == []
 

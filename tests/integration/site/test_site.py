@@ -1,4 +1,4 @@
-"""The main job, as a new user runs it: two clusters from nothing, again without a change, announced and done alike."""
+"""The main playbook: creation of two clusters, a second run without changes, and check mode."""
 
 from __future__ import annotations
 

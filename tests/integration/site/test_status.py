@@ -24,6 +24,6 @@ def test_every_component_is_listed_and_simulated_ones_called_so(
     lines = [" ".join(line.strip(' ",').split()) for line in run.output.splitlines()]
     assert len([line for line in lines if line.startswith("ingress-nginx Deployment ingress-nginx 2/2 ")]) == 2
     assert all(line.endswith(" simulated") for line in lines if line.startswith("ingress-nginx Deployment"))
-    # It has never been created, and that is no error.
+    # It has never been created, which is not an error.
     assert any("testing:" in line and "dataplatform-testing" in line for line in lines)
-    assert local_cloud.aws_calls()[before:] == []  # the log of what changes something
+    assert local_cloud.aws_calls()[before:] == []  # the log of mutating calls

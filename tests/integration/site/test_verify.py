@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/verify.yml, which `make verify` runs, on simulated pods: it comes to its end and verifies nothing."""
+"""playbooks/verify.yml, which `make verify` runs, with simulated pods: it ends and verifies nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAYBOOK = "playbooks/verify.yml"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 LEFT = ("get", "all,configmaps,serviceaccounts,networkpolicies", "--all-namespaces", "--output", "name")
 
-# Where a test alarm's message would be looked for.
+# The receivers that are searched for a test alarm's message.
 RECEIVERS = {
     "verify_alarm_environment": "rehearsal",
     "verify_email_host": "imap.example.com",
@@ -33,7 +33,7 @@ RECEIVERS = {
 
 
 def left(kubectl: Kubectl) -> list[str]:
-    """What there is of a canary."""
+    """Return the remaining objects of a canary."""
     return [name for name in kubectl(*LEFT).stdout.split() if "canary" in name]
 
 

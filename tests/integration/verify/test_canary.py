@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's canary in a real node exporter, followed by the module's own questions to a real Prometheus and Kafka.
+"""The role's canary in a real node exporter, followed with the module's queries to a real Prometheus and Kafka.
 
 Only how pods are reached is another: the programs run on this machine, where a container's port and files have other
 names. What the stream of an API server is like, the unit tests of _verify say.
@@ -76,7 +76,7 @@ class CanaryPipeline(Pipeline):
 
 @dataclass
 class Programs:
-    """Pods that are programs of this machine: places are their ports."""
+    """Pods that are programs of this machine, identified by their ports."""
 
     folder: Path
     broker: MutualBroker
@@ -164,20 +164,20 @@ def test_the_metric_is_on_the_page_and_the_line_in_the_log(followed: Followed) -
     assert followed.canary.since - 1 < written < time.time() + 1
 
 
-def test_prometheus_scrapes_it_and_says_when(followed: Followed) -> None:
+def test_prometheus_returns_it_with_its_timestamp(followed: Followed) -> None:
     at = eventually(lambda: canary.in_prometheus(followed.pods, followed.prometheus, followed.canary))
     assert followed.canary.since < at <= time.time()
     assert canary.in_prometheus(followed.pods, followed.prometheus, Canary("canary0other", "staging", 0)) is None
 
 
-def test_the_first_alarms_rule_fires_for_the_canary_and_for_nobody_else(followed: Followed) -> None:
+def test_the_first_alarms_rule_fires_only_for_the_canary(followed: Followed) -> None:
     eventually(lambda: alarm.at_edge(followed.pods, followed.prometheus, followed.canary) is not None or None)
     assert canary.promql(followed.pods, followed.prometheus, f'ALERTS{{alertname="{alarm.NAME}"}}') == []
     idle = Canary("canary0other", "staging", 0)
     assert alarm.at_edge(followed.pods, followed.prometheus, idle) is None
 
 
-def test_kafka_has_it_and_says_when(followed: Followed) -> None:
+def test_kafka_returns_it_with_its_timestamp(followed: Followed) -> None:
     at = canary.in_kafka(followed.pods, Place("kafka", "kafka-0"), followed.canary, TOPIC, now=time.time(), seconds=60)
     assert at is not None
     assert followed.canary.since < at <= time.time()
@@ -190,7 +190,7 @@ def test_what_is_not_in_kafka_is_waited_for_no_longer_than_asked(followed: Follo
     assert list(followed.pods.folder.glob("verify.*")) == []
 
 
-def test_a_consumer_that_cannot_read_says_why(followed: Followed) -> None:
+def test_a_consumer_that_cannot_read_reports_the_reason(followed: Followed) -> None:
     (followed.pods.broker.folder / "client" / "keystore.pem").rename(followed.pods.folder / "away")
     try:
         with pytest.raises(AskError, match=r"consumer failed: .*keystore"):

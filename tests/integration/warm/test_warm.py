@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection `warm` gives what `local` gives, and leaves nothing behind."""
+"""The connection `warm` returns the same results as `local`, and leaves no processes or files."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Runs:
         return self.start(connection, tasks, hosts, **environment).communicate(timeout=180)[0]
 
     def results(self, connection: str, tasks: list[dict[str, Any]], hosts: int = 1) -> list[dict[str, Any]]:
-        """What the tasks returned, by task and host, without times and the names of temporary files."""
+        """Return the results by task and host, without times and the names of temporary files."""
         quiet = {"ANSIBLE_VERBOSITY": "0", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
         output = self.output(connection, tasks, hosts, **quiet)
         report, _ = json.JSONDecoder().raw_decode(output[output.index("{\n") :])
@@ -196,7 +196,7 @@ def test_modules_run_in_it_and_it_ends_with_the_run(runs: Runs) -> None:
 
 
 def test_each_interpreter_has_its_own(runs: Runs) -> None:
-    """Both are warm, and each module runs in the one that its task names."""
+    """Both are warm, and each module runs in the interpreter of its task."""
     other = runs.directory / "other-python"
     other.symlink_to(sys.executable)
     report = "import sys\nfrom ansible.module_utils.basic import AnsibleModule\n\n\n" + (
@@ -240,7 +240,7 @@ def test_without_pipelining_it_is_local(runs: Runs) -> None:
 
 
 def test_an_interpreter_that_cannot_start_is_reported_by_the_module(runs: Runs) -> None:
-    """The answer is local's own."""
+    """The result is that of local."""
     task = {"ansible.builtin.stat": {"path": "/"}, "vars": {"ansible_python_interpreter": "/nowhere/python"}}
     output = runs.output("dataplatform.fleet.warm", [task])
     assert "/nowhere/python" in output

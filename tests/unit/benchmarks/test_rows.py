@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a row becomes a line of the table, and what is counted in a topic."""
+"""Formatting of rows, and counting of samples in a topic."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_lost_and_what_is_there_again_is_doubled() -> None:
     assert arrived.doubled == 2
 
 
-def test_without_the_programs_there_are_no_rows_and_the_other_benchmarks_go_on(
+def test_without_the_programs_there_are_no_rows_and_the_other_benchmarks_continue(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def prepare() -> None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bookkeeping of the end-to-end tests: a loss or a duplicate that it misses would be a test that cannot fail."""
+"""The ledger of the end-to-end tests, which must detect every loss and duplicate."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_duplicates_are_counted() -> None:
     assert ledger.account(SCRAPES) == Account(6, 6, 0, 2)
 
 
-def test_what_the_consumer_reads_twice_is_no_duplicate() -> None:
+def test_messages_that_are_read_twice_are_not_duplicates() -> None:
     ledger = Ledger(series=2)
     ledger.add(lines(*EVERYTHING) + lines(*EVERYTHING))
     assert ledger.account(SCRAPES) == Account(6, 6, 0, 0)
     assert ledger.messages == 6
 
 
-def test_what_the_consumer_has_not_read_is_no_loss() -> None:
+def test_unread_messages_are_not_a_loss() -> None:
     ledger = Ledger(series=2)
     ledger.add(lines(EVERYTHING[0]))
     with pytest.raises(ValueError, match="missed 4 messages of partition 3"):

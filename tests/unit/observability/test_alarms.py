@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The definitions of the alarms, the runbook pages beside them, and the rules that are made of them."""
+"""The definitions of the alarms, their runbook pages, and their rules."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_page_in_another_format_is_refused(change: tuple[str, str]) -> None:
 @every_alarm
 def test_a_page_has_commands_or_links(alarm: Alarm) -> None:
     found = read(CHECKOUT, alarm)
-    # A command, a request or a page to open: no advice to "look into it".
+    # A command, a request or a page to open, not general advice.
     assert re.search(r"^ *\$ |`|ashboard|Kibana|\]\(", found.diagnosis, re.MULTILINE)
     for part in (found.meaning, found.impact, found.diagnosis, found.mitigation):
         assert part.strip() == part
@@ -139,8 +139,8 @@ def test_runbook_links_lead_to_pages(alarm: Alarm) -> None:
 
 
 @every_alarm
-def test_severities_ask_for_what_they_say(alarm: Alarm) -> None:
-    # Whoever is called at night for it has something to do; what nobody has to act on takes its time.
+def test_severities_match_their_urgency(alarm: Alarm) -> None:
+    # Critical alarms need an immediate action; alarms without an action are not urgent.
     assert alarm.severity is not Severity.INFO or alarm.always or alarm.hold not in ("0m", "1m")
 
 
@@ -205,7 +205,7 @@ def test_grafana_can_fill_in_its_texts(alarm: Alarm) -> None:
 
 
 @pytest.mark.parametrize(("size", "there_is_one"), [(0, False), (1, False), (15, True)])
-def test_an_empty_dead_letter_queue_has_a_byte(size: int, there_is_one: bool) -> None:
+def test_an_empty_dead_letter_queue_has_one_byte(size: int, there_is_one: bool) -> None:
     alarm = alarm_of("LogstashDeadLetters")
     assert alarm.query == "max by (pod, pipeline) (logstash_stats_pipeline_dead_letter_queue_size_in_bytes)"
     assert alarm.op == ">"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the catalogues of shipped series are read and made, and that they are of the pinned versions."""
+"""Reading and generation of the catalogues of shipped series, and their pinned versions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ var (
 """
 
 
-def test_declarations_in_go_are_read() -> None:
+def test_metric_declarations_in_go_are_parsed() -> None:
     found = list(cited.declared(GO, {"LabelKey": "operation"}))
     assert [(name, kind, labels) for name, kind, labels, _ in found] == [
         ("kubelet_runs_total", "counter", frozenset({"kind", "operation"})),

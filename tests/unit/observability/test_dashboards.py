@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The generated dashboards: whether Grafana can show them, their queries run, and they are what the definitions say."""
+"""The generated dashboards: valid for Grafana, with valid queries, and up to date."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every panel but the rows' headings."""
+    """Yield every panel except the headings of rows."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel["panels"]
@@ -67,7 +67,7 @@ def generate() -> Any:
     return importlib.import_module("observability.dashboards.generate")
 
 
-# --- What is committed ---------------------------------------------------------------------------------------------
+# --- Committed files -----------------------------------------------------------------------------------------------
 
 
 def test_regenerating_changes_nothing(generate: Any) -> None:
@@ -83,7 +83,7 @@ def test_generating_twice_gives_the_same(generate: Any) -> None:
 
 @every_file
 def test_is_a_dashboard_by_the_types_of_the_sdk(generate: Any, path: Path) -> None:
-    """Each panel with the options of its plugin: what the types do not know would be missing afterwards."""
+    """Each panel with the options of its plugin: fields that the types lack would be lost."""
     importlib.import_module("grafana_foundation_sdk.cog.plugins").register_default_plugins()
     read = generate.models.Dashboard.from_json(load(path))
     assert json.loads(json.dumps(read, cls=generate.JSONEncoder)) == load(path)
@@ -140,7 +140,7 @@ def test_starts_with_a_row_and_panel_ids_are_unique(path: Path) -> None:
 
 
 @every_file
-def test_each_panel_says_which_question_it_answers(path: Path) -> None:
+def test_each_panel_has_a_question(path: Path) -> None:
     for panel in panels(load(path)):
         assert panel["title"]
         assert panel["type"] == "text" or panel["description"].endswith("?"), panel["title"]
@@ -184,7 +184,7 @@ def test_uses_only_variables_that_the_dashboard_defines(path: Path) -> None:
 
 @every_file
 def test_log_queries_have_no_regular_expression_for_all_values(path: Path) -> None:
-    """What means "all" in PromQL finds nothing in Lucene's language."""
+    """The value for "all" in PromQL matches nothing in Lucene's language."""
     dashboard = load(path)
     variables = {variable["name"]: variable for variable in dashboard["templating"].get("list", [])}
     for panel in panels(dashboard):
@@ -232,7 +232,7 @@ def test_prometheus_reads_it(query: str) -> None:
     assert all(each.name != "cluster" for one in promql.selectors(query) for each in one.matchers.matchers)
 
 
-# --- What is refused -----------------------------------------------------------------------------------------------
+# --- Refused input -------------------------------------------------------------------------------------------------
 
 
 def test_refuses_equal_uids(generate: Any) -> None:

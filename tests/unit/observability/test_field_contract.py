@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every field that something reads in Elasticsearch is one that the pipelines write, and what is written is read.
+"""Every field that is read in Elasticsearch is written by the pipelines, and every written field is read.
 
 What is written comes out of the configurations: of Fluent Bit's filters and of Logstash's, applied to a record of each
 kind that has every key its source can give. test_metric_contract.py does the same for metrics and their labels.
@@ -64,7 +64,7 @@ class Use(NamedTuple):
     where: str
 
 
-# --- What is written ----------------------------------------------------------------------------------------------
+# --- Written fields ------------------------------------------------------------------------------------------------
 
 # plugins/in_tail, with the role's own parser: the keys of a line, and what lines.lua adds.
 TAIL = {"log": "a line", "stream": "stdout", "_p": "F", "line_cut": "true"}
@@ -89,7 +89,7 @@ def event_of(kind: str, depth: int = 0) -> dict[str, Any]:
 
 
 def _filtered(item: Mapping[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """What one of Fluent Bit's filters makes of a record's keys: the configuration page of each plugin."""
+    """Return the keys of a record after a filter of Fluent Bit, as documented on the plugin's page."""
     name = item["name"]
     if name == "kubernetes":
         merged = {item["merge_log_key"]: {"level": "info"}} if item["merge_log"] == "on" else {}
@@ -123,7 +123,7 @@ def _matches(item: Mapping[str, Any], tag: str) -> bool:
 
 
 def sent(name: str, tag: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What an agent sends to Kafka of a record of its input."""
+    """Return the message that an agent sends to Kafka for a record."""
     text = only(rendered_role("fluent_bit"), "ConfigMap", name)["data"]["fluent-bit.yaml"]
     pipeline = parse(text)["pipeline"]
     found = dict(record)
@@ -137,7 +137,7 @@ def sent(name: str, tag: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leaves(value: object, path: str = "") -> Iterator[str]:
-    """The fields of a document, as far as the mapping looks into it."""
+    """Yield the mapped fields of a document."""
     if isinstance(value, dict) and mapped(path).get("type") != "flattened":
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}" if path else key)
@@ -157,7 +157,7 @@ def mapped(field: str) -> dict[str, Any]:
 
 @functools.cache
 def documents() -> dict[str, dict[str, Any]]:
-    """What Logstash writes of each kind of record, that Fluent Bit sends."""
+    """Return Logstash's documents for each kind of record of Fluent Bit."""
     logs = Pipeline(only(rendered_role("logstash"), "ConfigMap", "logstash")["data"]["logs.conf"])
     journal = dict.fromkeys(("message", "priority", "syslog_identifier", "systemd_unit", "hostname", "pid"), "a word")
     event = event_of("CoreV1Event")
@@ -188,7 +188,7 @@ def written_of_metrics() -> frozenset[str]:
     return frozenset(leaves(action.document))
 
 
-# --- What is read -------------------------------------------------------------------------------------------------
+# --- Read fields ---------------------------------------------------------------------------------------------------
 
 
 def in_query(query: str) -> set[str]:
@@ -297,7 +297,7 @@ def uses() -> tuple[Use, ...]:
     return tuple(sorted(set().union(*found)))
 
 
-# --- Both together ------------------------------------------------------------------------------------------------
+# --- Comparison --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("use", uses(), ids=lambda use: f"{use.where}: {use.field}")

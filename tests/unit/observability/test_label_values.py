@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What alarms, their fixtures and panels look for in a label is a value that the roles give it."""
+"""Label values in alarms, fixtures and panels are values that the roles set."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Alarms on logs fire on one set of documents and are silent on another.
+"""Alarms on logs fire for one set of documents and not for another.
 
-There is no Elasticsearch and no Grafana here. What stands for them evaluates the very rule that Grafana is given, by
-what their documentation says of the few parts that such rules have, and refuses any other.
+Elasticsearch and Grafana are not available here. A small evaluator applies Grafana's rule as documented, for the few
+features that such rules use, and refuses others.
 """
 
 from __future__ import annotations

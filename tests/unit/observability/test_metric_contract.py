@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No rule, alarm or panel names a metric or a label that is not shipped.
+"""Rules, alarms and panels use only shipped metrics and labels.
 
-What is shipped are the catalogues, `observability/metrics/*.txt`, and what recording rules make of it.
+Shipped series are those of the catalogues, `observability/metrics/*.txt`, and of recording rules.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ANY = frozenset({"*"})
 
 
 class ContractError(Exception):
-    """A metric or label that nobody ships."""
+    """A metric or label that is not shipped."""
 
 
 @functools.cache
@@ -62,7 +62,7 @@ def recorded() -> dict[str, frozenset[str]]:
                     try:
                         labels = labels_of(parse(rule["expr"]), found)
                     except ContractError:
-                        labels = ANY  # the rule fails by itself; what builds on it need not
+                        labels = ANY  # the rule fails; rules that use its series need not
                     # Several rules may make one series.
                     found[rule["record"]] = (
                         found.get(rule["record"], frozenset()) | labels | set(rule.get("labels", {})) | EXTERNAL
@@ -163,7 +163,7 @@ def _of_call(node: Any, series: dict[str, frozenset[str]]) -> frozenset[str]:
     return found
 
 
-# --- What is in the checkout --------------------------------------------------------------------------------------
+# --- The checkout ----------------------------------------------------------------------------------------
 
 
 def rule_expressions() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a runbook greps for is a line that the named program writes, by its own source."""
+"""Patterns in runbooks match lines that the programs log, according to their source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 class Line(NamedTuple):
-    """A line that a program writes, with its variable parts filled in, and where its source has it."""
+    """A line that a program logs, with example values, and its place in the source."""
 
     text: str
     source: str

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sentences of the documentation that promise something, by the words they use."""
+"""The sentences of the documentation that promise something, selected by words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE_WORDS = re.compile(
 # A sentence ends where the next one begins, or with its paragraph.
 END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z\"'`(*\[])")
 PLUGINS = ("action", "callback", "connection", "doc_fragments", "filter", "inventory", "lookup", "modules")
-# What these hold is no text for people.
+# Values of these keys are not prose.
 DATA = {
     "positional",
     "sample",

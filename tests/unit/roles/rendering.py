@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a role would send to a cluster, rendered without running it."""
+"""The objects that a role applies, rendered without a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 CHECKOUT = Path(__file__).parents[3]
 ROLES = CHECKOUT / "roles"
-# What the controlplane's run writes to the parameter store, as a role would read it.
+# Parameters of the controlplane's run, in the format that a role reads.
 PARAMETERS = {
     "controlplane/vpc": json.dumps(
         {"account_id": "111122223333", "cidr": "10.40.0.0/16", "region": "eu-central-1", "vpc_id": "vpc-1"}
@@ -173,7 +173,7 @@ def _frozen(value: Any) -> Hashable:
 
 
 _rendered: dict[Hashable, bytes] = {}
-# What was rendered last: the templates of a role follow each other.
+# The last rendering: tests use the templates of a role one after the other.
 _last: dict[Hashable, Templates] = {}
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role alarms provides Grafana with, and that Grafana would take it."""
+"""Grafana's provisioning files of the role alarms, and their validity."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ REACHED = {
     "alarms_slack_url": HOOK,
     "alarms_heartbeat_url": "https://heartbeat.example/ping/1",
 }
-# What the rules of a member begin with.
+# The prefix of a member's rules.
 PER_MEMBER = ("cluster-silent", "logs-missing", "logs-not-delivered", "metrics-missing")
-# What an earlier version had, and Grafana keeps in its database.
+# Rules of an earlier version, which Grafana keeps in its database.
 WITHDRAWN = ("fluent-bit-failing", "fluent-bit-failing-direct", "fluent-bit-paused")
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+|0s")
 
 
-# What AWS would return: who has been built, and who was ever declared.
+# Responses of AWS: the built members, and all members ever declared.
 BUILT = {"alarms_members": {name: {} for name in ("controlplane", "production", "staging", "testing")}}
 FLEET = BUILT | {"alarms_former_members": list(BUILT["alarms_members"])}
 
@@ -282,7 +282,7 @@ def test_models_hold_no_dollar_sign() -> None:
         assert "$" not in json.dumps(rule["labels"])
 
 
-# --- What a fleet changes -----------------------------------------------------------------------------------------
+# --- Options of a fleet -------------------------------------------------------------------------------------------
 
 
 def test_no_token_is_left() -> None:
@@ -327,7 +327,7 @@ def test_no_rule_is_both_provided_and_deleted() -> None:
 
 
 def test_each_member_is_missed_when_silent() -> None:
-    """Also one whose agents were deployed while Kafka did not answer, and that has never spoken."""
+    """Also a member whose agents were deployed during an outage of Kafka, and that has never sent data."""
     members = {"controlplane": {}, "staging": {"environment": "preproduction"}}
     for kind, source in (("ClusterSilent", "metrics"), ("MetricsMissing", "prometheus"), ("LogsMissing", "prometheus")):
         found = [rule for rule in rules(alarms_members=members) if rule["title"].split()[0] == kind]
@@ -369,7 +369,7 @@ def test_the_secret_is_there_without_receivers() -> None:
     assert only(objects_of(), "Secret")["stringData"] == {"ALARMS_SLACK_URL": "", "ALARMS_HEARTBEAT_URL": ""}
 
 
-def test_the_hook_comes_from_secrets_manager() -> None:
+def test_the_webhook_is_read_from_secrets_manager() -> None:
     values = {
         "fleet_values": {"controlplane/slack/url": HOOK, CHECKSUM_KEY: "k" * 16},
         "alarms_slack_secret": "controlplane/slack/url",
@@ -377,7 +377,7 @@ def test_the_hook_comes_from_secrets_manager() -> None:
     assert only(objects_of(**values), "Secret")["stringData"]["ALARMS_SLACK_URL"] == HOOK
 
 
-def test_the_hook_of_an_environment_comes_from_secrets_manager() -> None:
+def test_the_webhook_of_an_environment_is_read_from_secrets_manager() -> None:
     values = {
         "fleet_values": {"controlplane/slack/test": HOOK, CHECKSUM_KEY: "k" * 16},
         "alarms_environments": {"testing": {"slack_secret": "controlplane/slack/test"}},
@@ -391,7 +391,7 @@ def test_the_hook_of_an_environment_comes_from_secrets_manager() -> None:
     assert "$ALARMS_SLACK_URL_TESTING" in only(objects, "ConfigMap", "grafana-alerting")["data"]["contact_points.yaml"]
 
 
-def test_warns_of_alarms_that_reach_nobody() -> None:
+def test_warns_about_alarms_without_receivers() -> None:
     first, second = warnings()
     assert first.startswith("controlplane: no alarm reaches anybody.")
     assert "alarms_email_addresses" in first
@@ -509,7 +509,7 @@ def test_the_script(tmp_path: Path, codes: dict[str, int], status: int, asked: l
 
 
 def test_the_annotation_of_alarms_is_not_grafanas() -> None:
-    """What the role grafana renders, its next run would take back."""
+    """The next run of the role grafana would revert an annotation that it renders."""
     annotation = "dataplatform.fleet/alerting"
     assert annotation in (ROLES / "alarms" / "files" / "restart.sh").read_text()
     assert annotation not in json.dumps(render_role("grafana"))

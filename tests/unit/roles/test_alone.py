@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A role in a play of a user's own, which has no inventories/fleet.yml."""
+"""A role in a user's play without inventories/fleet.yml."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fleet_yml() -> dict[str, Any]:
 
 
 def seen(role: str, **given: Any) -> dict[str, Any]:
-    """What a role has with what a play gives it and nothing else; its dependencies' defaults come with it."""
+    """Return a role's variables with those of a play only, including the defaults of its dependencies."""
     found: dict[str, Any] = {"inventory_hostname": usual_host(role)}
     for needed in (*load(ROLES / role / "meta" / "main.yml")["dependencies"], f"dataplatform.fleet.{role}"):
         found |= load(ROLES / needed.removeprefix("dataplatform.fleet.") / "defaults" / "main.yml")
@@ -54,7 +54,7 @@ def value(name: str, variables: dict[str, Any]) -> Any:
 
 
 @every_role
-def test_it_says_what_is_missing_and_where_it_is_described(role: str) -> None:
+def test_missing_options_are_reported_with_their_documentation(role: str) -> None:
     variables = seen(role)
     refusals = {}
     for name in load(ROLES / role / "defaults" / "main.yml"):
@@ -111,7 +111,7 @@ def of_the_fleet(role: str) -> dict[str, Any]:
 
 @every_role
 def test_options_replace_the_fleet_and_its_secrets(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller who brings them needs no variable of the fleet, and no secret is looked up."""
+    """A caller that sets them needs no variable of the fleet, and no secret is read."""
     given = of_the_fleet(role)
     assert given
 
@@ -136,7 +136,7 @@ def test_a_play_with_the_options_alone_passes_validation(prefix: str, tmp_path: 
     assert run.stdout.count(": Validating arguments against arg spec") == len(roles)
 
 
-def test_what_follows_from_them_is_what_fleet_yml_says() -> None:
+def test_derived_values_equal_those_of_fleet_yml() -> None:
     host = {"inventory_hostname": "staging", "aws_connection": {"region": "eu-central-1"}}
     role, inventory = load(ROLES / "fleet" / "defaults" / "main.yml"), fleet_yml()
     follows = [name for name in role if name in inventory and name not in INPUTS]
@@ -146,7 +146,7 @@ def test_what_follows_from_them_is_what_fleet_yml_says() -> None:
         assert value(name, role | given | host) == value(name, inventory | host), name
 
 
-def test_a_host_that_is_no_member_is_named() -> None:
+def test_a_host_that_is_not_a_member_is_reported() -> None:
     inputs = {name: fleet_yml()[name] for name in INPUTS}
     with pytest.raises(AnsibleError, match=r"other is not in fleet_members\. Add it"):
         value("vpc_cidr", seen("vpc", **inputs, inventory_hostname="other"))
@@ -160,7 +160,7 @@ def test_the_readme_describes_every_variable() -> None:
 
 @every_role
 def test_no_specification_has_a_template(role: str) -> None:
-    """Ansible evaluates it in every run, the default of an option that is given too."""
+    """Ansible evaluates templates in specifications in every run, even defaults of options that are set."""
     assert not re.search(r"{{|{%", (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
 
 

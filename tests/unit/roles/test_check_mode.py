@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No task changes something that check mode does not announce: modules without check mode are skipped in it."""
+"""No task makes a change that check mode does not announce: modules without check mode are skipped in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, ROLES
 
-# Modules without check mode that are used all the same: why, and the test that runs them in check mode.
+# Modules without check mode that the roles use: the reason, and the test that runs them in check mode.
 HANDLED = {
     "amazon.aws.sts_assume_role": (
         "It changes nothing: it runs in check mode too, and counts as unchanged.",
@@ -26,7 +26,7 @@ HANDLED = {
     ),
     "ansible.builtin.command": (
         "It lists an installed collection, in check mode too.",
-        "tests/integration/awx/test_controller.py::test_it_sets_up_what_the_data_says",
+        "tests/integration/awx/test_controller.py::test_it_creates_the_declared_objects",
     ),
 }
 BLOCKS = ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers")
@@ -119,8 +119,8 @@ def test_modules_without_check_mode_are_known_and_used_with_care() -> None:
 
 
 @pytest.mark.parametrize("module", HANDLED)
-def test_a_task_without_check_mode_says_what_happens_there(module: str) -> None:
-    """It runs, because it only reads, and says that nothing changed; or a condition keeps it from running."""
+def test_a_task_without_check_mode_declares_its_behaviour_in_check_mode(module: str) -> None:
+    """It only reads and reports no change; or a condition skips it."""
     for where, task in used()[module]:
         reads = task.get("check_mode") is False and task.get("changed_when") is False
         assert reads or "not ansible_check_mode" in str(task.get("when")), where

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever reads a Pod, a Job or a diff cannot try out a guessed secret against the checksums in it."""
+"""The checksums in Pods, Jobs and diffs do not allow to verify a guessed secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
 
 Value = Any  # whatever a JSON document holds
 KEY = "controlplane/passwords/checksum-key"
-# Secrets that people give, short ones too, with the options that have them used.
+# Secrets from users, including short ones, with the options that use them.
 GIVEN = {
     "controlplane/slack/url": "https://hooks.slack.example.com/services/T1",
     "controlplane/slack/staging": "https://hooks.slack.example.com/services/T2",
@@ -154,8 +154,8 @@ def test_every_given_secret_is_used() -> None:
     assert [value for value in GIVEN.values() if value not in used] == []
 
 
-def test_a_placeholder_of_the_key_lets_nothing_through() -> None:
-    """`make render` and check mode know the placeholder, as everybody does: it is no key."""
+def test_a_placeholder_of_the_key_reveals_no_secret() -> None:
+    """`make render` and check mode use a public placeholder, which is not a key."""
     placeholder = {KEY: f"made-by-this-run:{KEY}"}
     for role in role_names():
         before = shown(objects(role, **placeholder))

@@ -92,7 +92,7 @@ def test_a_site_s_flags_win() -> None:
     assert args == sorted(args)
 
 
-def test_the_image_comes_from_the_mirror_by_digest() -> None:
+def test_the_image_is_pulled_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     found = container(
         cluster_autoscaler_image_mirror="registry.example.com/k8s", cluster_autoscaler_image_digest=digest

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where pods of the platform may connect to."""
+"""Allowed egress of the platform's pods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     usual_host,
 )
 
-# Programs that speak to what is not in the VPC: APIs of AWS; single sign-on, mail, Slack and the heartbeat.
+# Programs with connections outside of the VPC: APIs of AWS; single sign-on, mail, Slack and the heartbeat.
 OUTSIDE = {"cluster-autoscaler", "elasticsearch", "grafana"}
 # The range of the VPC, and the Service `kubernetes`, whose address is the first of those that EKS gives to Services:
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_KubernetesNetworkConfigRequest.html
@@ -40,7 +40,7 @@ def blocks(rule: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("role", role_names())
-def test_only_who_must_reaches_out_of_the_vpc(role: str) -> None:
+def test_only_declared_programs_can_connect_outside_of_the_vpc(role: str) -> None:
     for name, rule in egress(role):
         for cidr in blocks(rule) - {AGENT}:
             if not ipaddress.ip_network(cidr).is_private:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the eks role makes of what it finds."""
+"""Derived values of the role eks."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def test_several_networks_without_the_fleets_tags_are_seen() -> None:
     assert evaluate("eks", "__eks_subnets_vpcs", **state) == ["vpc-1", "vpc-2"]
 
 
-def test_no_inventory_lets_the_internet_in() -> None:
-    """But for the overlay of the local cloud, which listens on 127.0.0.1 only."""
+def test_no_inventory_allows_access_from_the_internet() -> None:
+    """Except the overlay of the local cloud, which listens on 127.0.0.1 only."""
     assert evaluate("eks", "eks_public_access_cidrs") == []
     files = (CHECKOUT / "inventories").rglob("*.yml")
     opened = [path.relative_to(CHECKOUT).parts[1] for path in files if "0.0.0.0/0" in path.read_text(encoding="utf-8")]
@@ -87,7 +87,7 @@ def node_policies(**state: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_auto_mode_can_take_its_nodes_away(enabled: bool) -> None:
+def test_auto_mode_can_be_disabled_and_removes_its_nodes(enabled: bool) -> None:
     state = {"__eks_found": {"clusters": [{"compute_config": {"enabled": enabled}}]}}
     policies = policies_of("-cluster", eks_compute="managed_nodegroups", **state)
     assert ("AmazonEKSComputePolicy" in policies) is enabled
@@ -144,7 +144,7 @@ def test_the_creators_entry_is_its_own_to_declare(caller: str, entry: dict[str, 
     assert found == ([entry["principal_arn"]] if own else [])
 
 
-def test_launch_templates_that_only_have_a_name_of_ours_are_left() -> None:
+def test_unmanaged_launch_templates_with_the_name_are_kept() -> None:
     tags = {"dataplatform.fleet/fleet": "one"}
 
     def template(group: str, **more: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of elasticsearch become objects, and the rules across them."""
+"""Objects for the options of elasticsearch, and rules across options."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_no_metric_is_late_for_the_first_round_of_downsampling(after: str, fits:
     (condition,) = [each for each in conditions(ROLE, "sizes.yml") if "first round" in each["fail_msg"]]
     rounds = [{"after": after, "fixed_interval": "5m"}, {"after": "30d", "fixed_interval": "1h"}]
     assert holds(condition, elasticsearch_metrics_downsampling=rounds) is fits
-    # What Kafka says counts more.
+    # Kafka's value takes precedence.
     assert not holds(condition, elasticsearch_metrics_downsampling=rounds, __oldest_metric_hours=2000)
 
 
@@ -124,7 +124,7 @@ def test_a_sites_settings_win() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "voters", "replicas"), [(1, 1, 0), (3, 3, 1), (5, 3, 1)])
-def test_who_may_form_the_cluster(nodes: int, voters: int, replicas: int) -> None:
+def test_network_policy_of_the_cluster_formation(nodes: int, voters: int, replicas: int) -> None:
     init = pod(elasticsearch_nodes=nodes)["initContainers"][0]
     (names,) = [variable["value"] for variable in init["env"] if variable["name"] == "VOTERS"]
     assert names == ",".join(f"elasticsearch-{ordinal}" for ordinal in range(voters))
@@ -205,7 +205,7 @@ def test_the_job_and_the_cron_job_do_the_same() -> None:
     assert job["spec"]["template"] == cron["spec"]["jobTemplate"]["spec"]["template"]
 
 
-# -- what the reconciler is given
+# -- input of the reconciler
 
 
 def test_bodies_have_the_types_of_the_api() -> None:
@@ -291,7 +291,7 @@ def test_users_have_least_privilege() -> None:
     }
 
 
-def test_people_come_with_passwords_of_the_site() -> None:
+def test_users_have_passwords_of_the_site() -> None:
     path = "controlplane/people/alice"
     options = {
         "elasticsearch_users": [{"name": "alice", "full_name": "Alice", "roles": ["editor"], "secret": path}],

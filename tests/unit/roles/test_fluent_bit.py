@@ -162,7 +162,7 @@ def test_without_events_there_is_nothing_of_them() -> None:
     assert not [item for item in rendered(fluent_bit_events=False) if "events" in item["metadata"]["name"]]
 
 
-def test_every_record_says_what_it_is_and_has_a_key() -> None:
+def test_every_record_has_a_type_and_a_key() -> None:
     assert kafka()["message_key_field"] == "message_key"
     assert plugins("inputs", "tail")[0]["path_key"] == "message_key"
     added = [item["add"] for item in plugins("filters", "modify") if "add" in item]
@@ -171,7 +171,7 @@ def test_every_record_says_what_it_is_and_has_a_key() -> None:
     assert event["add"] == ["dataset kubernetes-event", "message_key kubernetes-event"]
 
 
-def test_what_programs_write_becomes_no_field_of_its_own() -> None:
+def test_keys_of_programs_logs_do_not_become_fields() -> None:
     (found,) = plugins("filters", "kubernetes")
     assert (found["merge_log"], found["merge_log_key"], found["keep_log"]) == ("on", "log_processed", "on")
     assert found["k8s-logging.parser"] == "off"
@@ -256,7 +256,7 @@ NAMED = {"kubernetes": {"pod_name": "fluent-bit-x7k2p"}}
 
 
 @pytest.mark.parametrize(("line", "name"), OWN_LINES)
-def test_what_no_metric_says_is_counted_in_its_own_lines(line: str, name: str | None) -> None:
+def test_events_without_a_metric_are_counted_from_log_lines(line: str, name: str | None) -> None:
     record = {"message": f"[2026/11/30 08:28:58.322] {line}", **NAMED}
     assert counted(OWN_TAG, record) == ({f"fluentbit_trouble_{name}_total"} if name else set())
     assert counted(OWN_TAG.replace("fluent-bit-x7k2p", "fluent-bit-events-7d9f-abcde"), record) == counted(
@@ -469,7 +469,7 @@ def test_no_secret_is_in_a_config_map() -> None:
     assert used == given
 
 
-def test_kafka_the_kubelets_and_the_api_server_are_all_that_is_reached() -> None:
+def test_egress_is_limited_to_kafka_the_kubelets_and_the_api_server() -> None:
     reached = {
         item["metadata"]["name"]: [
             (peer["ipBlock"]["cidr"], port["port"])
@@ -510,7 +510,7 @@ def test_sizes_and_what_differs_from_them() -> None:
     assert changed["limits"] == small["limits"] | {"memory": "1Gi"}
 
 
-def test_the_image_comes_from_the_mirror_by_digest() -> None:
+def test_the_image_is_pulled_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     options = {
         "fluent_bit_image_mirror": "registry.example.com/hub",

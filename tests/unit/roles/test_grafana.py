@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of grafana become objects, and what it refuses."""
+"""Objects for the options of grafana, and refusals."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def faults(**options: Any) -> str:
 # --- Settings ------------------------------------------------------------------------------------------------------
 
 
-def test_nobody_comes_in_without_logging_in_and_nothing_is_told_outside() -> None:
+def test_access_needs_a_login_and_no_data_is_sent_outside() -> None:
     found = settings()
     assert found["auth.anonymous"]["enabled"] == "false"
     assert found["server"]["protocol"] == "https"
@@ -95,7 +95,7 @@ def test_nobody_comes_in_without_logging_in_and_nothing_is_told_outside() -> Non
 
 
 def test_the_images_own_data_sources_are_kept() -> None:
-    """Otherwise Grafana replaces them at its start, which a read-only file system does not survive."""
+    """Otherwise, Grafana replaces them at its start, which fails on a read-only file system."""
     assert settings()["plugins"]["preinstall_disabled"] == "true"
 
 
@@ -182,7 +182,7 @@ def test_each_dashboard_is_a_config_map_in_its_folder() -> None:
     assert provider["options"] == {"path": "/etc/grafana/dashboards", "foldersFromFilesStructure": True}
 
 
-def test_a_sites_own_dashboards_come_beside() -> None:
+def test_dashboards_of_the_site_are_added() -> None:
     own = {"folder": "Analytics", "json": json.dumps({"uid": "jobs", "title": "Jobs"})}
     objects = render_role("grafana", grafana_dashboards=[own])
     assert json.loads(only(objects, "ConfigMap", "grafana-dashboard-jobs")["data"]["jobs.json"])["title"] == "Jobs"
@@ -269,7 +269,7 @@ def test_prometheus_scrapes_it() -> None:
 # --- State ---------------------------------------------------------------------------------------------------------
 
 
-def test_one_pod_has_a_volume_and_goes_before_the_next_comes() -> None:
+def test_one_pod_has_the_volume_and_stops_before_the_next_starts() -> None:
     objects = rendered("deployment")
     assert only(objects, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
     assert only(objects, "PersistentVolumeClaim")["spec"]["resources"]["requests"]["storage"] == "10Gi"
@@ -292,7 +292,7 @@ def test_several_pods_have_a_database_and_know_each_other() -> None:
     assert [{"protocol": "TCP", "port": 9094}, {"protocol": "UDP", "port": 9094}] in [rule["ports"] for rule in egress]
 
 
-# --- Who reaches it ------------------------------------------------------------------------------------------------
+# --- Network access --------------------------------------------------------------------------------------------------
 
 
 def test_is_for_the_inside_only_by_default() -> None:
@@ -328,7 +328,7 @@ def test_an_ingress_speaks_tls_to_it_and_filters_by_policy_where_there_are_polic
     assert only(objects, "Policy")["spec"]["accessControl"] == {"allow": ["10.0.0.0/8"]}
 
 
-# --- What is refused -----------------------------------------------------------------------------------------------
+# --- Refused input -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

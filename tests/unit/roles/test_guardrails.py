@@ -25,7 +25,7 @@ def namespace(**entry: Any) -> dict[str, Any]:
     return only(render_role("guardrails", guardrails_namespaces=[{"name": "x", **entry}]), "Namespace", "x")
 
 
-def test_a_namespace_is_restricted_and_protected_unless_it_says_otherwise() -> None:
+def test_a_namespace_is_restricted_and_protected_by_default() -> None:
     labels = namespace()["metadata"]["labels"]
     for mode in ("enforce", "audit", "warn"):
         assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"

@@ -77,7 +77,7 @@ def test_a_kubelet_can_verify_that_they_are_not_root() -> None:
         if container["image"] in known
         for context in [pod.get("securityContext", {}) | container.get("securityContext", {})]
     ]
-    assert len(checked) >= len(known) - 2  # the add-on's and the sandbox's are no role's
+    assert len(checked) >= len(known) - 2  # roles do not use the images of the add-on and the sandbox
     assert [one for one in checked if not one[2] and not one[3].partition(":")[0].isdigit()] == []
 
 

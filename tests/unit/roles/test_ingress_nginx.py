@@ -137,7 +137,7 @@ def test_answers_are_measured() -> None:
     assert "/var/lib/nginx" in {mount["mountPath"] for mount in container()["volumeMounts"]}
 
 
-def test_the_image_comes_from_the_mirror_by_digest() -> None:
+def test_the_image_is_pulled_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     found = container(
         ingress_nginx_image_mirror="registry.example.com/hub",
@@ -164,7 +164,7 @@ def test_the_autoscaler_owns_the_replicas_where_there_is_one(replicas: int, most
 
 
 def refusals(**config: Any) -> dict[str, str | None]:
-    """What of ingress_nginx_config is refused, and the key that may be meant."""
+    """Return the refused keys of ingress_nginx_config, and the suggested keys."""
     return refused_keys(config, KEYS)
 
 
@@ -248,7 +248,7 @@ def test_a_load_balancer_is_internal_only_where_that_is_asked_for() -> None:
 
 
 def test_log_levels_are_the_controllers() -> None:
-    """It takes warn for info, after its own check of the flag, which knows warn and not warning, let it pass."""
+    """It treats warn as info, although its validation accepts warn and not warning."""
     level = specification("ingress_nginx")["options"]["ingress_nginx_log_level"]
     # The map logLevels of cmd/nginx-ingress/main.go in version 5.5.4
     assert set(level["choices"]) == {"trace", "debug", "info", "warning", "error", "fatal"}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of kafka become objects. What Kafka makes of them: tests/integration/kafka."""
+"""Objects for the options of kafka. tests/integration/kafka tests them with a real Kafka."""
 
 from __future__ import annotations
 
@@ -233,8 +233,8 @@ def test_replicas_that_cannot_be(options: dict[str, Any], too_many: list[str], t
 # -- users and rights
 
 
-def test_a_topics_settings_may_be_lists_and_what_is_no_number() -> None:
-    """Kafka refuses what it does not know; a check names the topic whose messages would be too small."""
+def test_topic_settings_can_be_lists_and_other_values() -> None:
+    """Kafka rejects unknown settings; a check reports the topic with a too small message size."""
     config = {"cleanup.policy": ["compact", "delete"], "max.message.bytes": "10MB", "segment.ms": None}
     options: dict[str, Any] = {"kafka_topics": {"logs-staging": {"config": config}}}
     topics = only(render(**options), "ConfigMap", "kafka-topics")["data"]
@@ -253,7 +253,7 @@ def test_a_member_may_write_its_own_two_topics_and_nothing_else() -> None:
     ]
 
 
-def test_a_member_that_is_gone_has_no_user_and_no_rights() -> None:
+def test_a_removed_member_has_no_user_and_no_permissions() -> None:
     left = {"controlplane": MEMBERS["controlplane"]}
     assert "staging" not in "".join(acls(kafka_members=left))
     assert set(only(render(kafka_members=left), "Secret", "kafka-users")["stringData"]) == {
@@ -354,7 +354,7 @@ def test_the_zone_is_the_one_that_was_found_or_made() -> None:
     assert value("__kafka_zone_id", __kafka_zone={"skipped": True}) == ""
 
 
-def test_who_may_talk_to_the_brokers() -> None:
+def test_network_policy_of_the_brokers() -> None:
     policy = only(render(), "NetworkPolicy", "kafka")["spec"]
     admitted: dict[int, list[str]] = {}
     for rule in policy["ingress"]:
@@ -370,7 +370,7 @@ def test_who_may_talk_to_the_brokers() -> None:
     assert all("prometheus" in source for source in admitted[9404])
 
 
-# -- somebody else's Kafka
+# -- an existing Kafka
 
 
 def test_an_existing_kafka_gets_topics_and_rights_and_no_cluster() -> None:
@@ -418,7 +418,7 @@ def test_the_list_of_metrics_names_this_version(name: str) -> None:
     assert all(version in source for _, _, source in lines)
 
 
-# -- the reconciler, where it must not depend on what Kafka answers
+# -- the reconciler, independent of Kafka's responses
 
 
 def test_a_password_is_not_in_the_reconcilers_output_when_the_tool_shows_it(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of kibana become objects, and the rules across them."""
+"""Objects for the options of kibana, and rules across options."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def declared(**options: Any) -> dict[str, Any]:
 
 
 def sources(**options: Any) -> list[dict[str, Any]]:
-    """Who may speak to Kibana's port."""
+    """Return the allowed clients of Kibana's port."""
     policy = only(render_role(ROLE, **options), "NetworkPolicy", "kibana")
     (rule,) = [rule for rule in policy["spec"]["ingress"] if rule["ports"][0]["port"] == 5601]
     found: list[dict[str, Any]] = rule["from"]
@@ -182,7 +182,7 @@ def test_saved_objects_refer_to_what_is_declared() -> None:
             assert f"{panel['panelIndex']}:{panel['panelRefName']}" in names
 
 
-def test_what_a_site_adds_comes_after() -> None:
+def test_values_of_the_site_are_added_last() -> None:
     extra = {"type": "search", "id": "mine", "attributes": {"title": "Mine"}, "references": []}
     found = declared(kibana_saved_objects=[extra], kibana_data_views={"mine": {"title": "mine-*"}})
     assert found["saved_objects"][-1] == extra

@@ -94,7 +94,7 @@ def test_kafka_is_read_by_pattern_as_a_user_over_tls(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_the_cluster_is_taken_from_the_topic_and_overwrites_what_the_message_says(name: str) -> None:
+def test_the_cluster_is_that_of_the_topic_and_overwrites_that_of_the_message(name: str) -> None:
     text = section(files()[f"{name}.conf"], "filter")
     assert 'copy => { "[@metadata][kafka][topic]" => "[@metadata][cluster]" }' in text
     assert f'gsub => ["[@metadata][cluster]", "^{name}-", ""]' in text
@@ -200,7 +200,7 @@ def test_what_is_replayed_is_sent_as_it_was_and_kept_if_it_is_refused_again(name
     assert first == again
 
 
-def test_dead_letters_are_given_back_by_a_job_beside_each_pod() -> None:
+def test_dead_letters_are_replayed_by_a_job_beside_each_pod() -> None:
     template = ROLES / "logstash" / "templates" / "replay_jobs.j2"
     objects = render_template(template, logstash_replicas=3, __logstash_replay_run="1")
     jobs = select(objects, "Job")
@@ -352,7 +352,7 @@ def test_one_pod_has_no_budget() -> None:
     assert not select(rendered(logstash_replicas=1), "PodDisruptionBudget")
 
 
-def test_images_come_from_their_mirrors() -> None:
+def test_images_are_pulled_from_their_mirrors() -> None:
     digest = "sha256:" + "a" * 64
     found = containers(
         logstash_version="90.1.2",

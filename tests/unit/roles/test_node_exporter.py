@@ -66,7 +66,7 @@ def test_collectors_can_be_added_and_left_out() -> None:
     assert not [name for name in without if name.startswith("ethtool")]
 
 
-def test_it_speaks_tls_on_the_nodes_address() -> None:
+def test_it_serves_tls_on_the_nodes_address() -> None:
     objects = render_role("node_exporter", node_exporter_port=9200)
     spec = only(objects, "DaemonSet")["spec"]["template"]
     assert "--web.listen-address=$(HOST_IP):9200" in spec["spec"]["containers"][0]["args"]
@@ -80,7 +80,7 @@ def test_it_speaks_tls_on_the_nodes_address() -> None:
 
 
 @pytest.mark.parametrize("namespaces", [[], ["agents", "other"]])
-def test_who_may_read_it(namespaces: list[str]) -> None:
+def test_network_policy_of_the_metrics_port(namespaces: list[str]) -> None:
     policy = only(render_role("node_exporter", node_exporter_metrics_namespaces=namespaces), "NetworkPolicy")["spec"]
     found = [
         peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
@@ -96,7 +96,7 @@ def test_a_renewed_certificate_restarts_nothing() -> None:
     assert pod(node_exporter_tls_certificate="other")["metadata"]["annotations"] == before
 
 
-def test_the_image_comes_from_the_mirror_by_digest() -> None:
+def test_the_image_is_pulled_from_the_mirror_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     options = {"node_exporter_image_mirror": "registry.example.com/quay", "node_exporter_image_digest": digest}
     image = pod(**options)["spec"]["containers"][0]["image"]

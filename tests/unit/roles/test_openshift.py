@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles of every cluster add where it is an OpenShift: each pod may use what it asks for, and no more."""
+"""Objects of the roles for OpenShift: each pod may use what it requests, and no more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import (
     select,
 )
 
-# The roles that run on a workload that existed before.
+# The roles that run on an existing workload.
 RUNNING = ("fluent_bit", "guardrails", "kube_state_metrics", "node_exporter", "prometheus", "verify")
 WITH_PODS = [role for role in RUNNING if role != "guardrails"]
 OPENSHIFT = ("route.openshift.io", "security.openshift.io")
@@ -126,7 +126,7 @@ def test_an_existing_cluster_keeps_its_storage_classes() -> None:
 
 
 @pytest.mark.parametrize("namespaces", [["grafana"], []])
-def test_a_route_lets_only_the_routers_and_the_named_networks_in(namespaces: list[str]) -> None:
+def test_a_route_allows_only_the_routers_and_the_declared_networks(namespaces: list[str]) -> None:
     options = {
         "prometheus_route_host": "prometheus.apps.example.com",
         "prometheus_route_allowed_cidrs": ["192.0.2.0/24", "198.51.100.0/24"],
@@ -170,7 +170,7 @@ def test_a_route_lets_only_the_routers_and_the_named_networks_in(namespaces: lis
         ),
     ],
 )
-def test_a_route_that_everybody_could_use_is_refused(options: dict[str, Any], taken: bool) -> None:
+def test_a_public_route_is_refused(options: dict[str, Any], taken: bool) -> None:
     (condition,) = [
         each for each in conditions("prometheus", "check.yml") if "prometheus_route_host is" in each["fail_msg"]
     ]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No role changes what has a name of the fleet's without having looked whose it is."""
+"""Roles check the owner of a resource with a name of the fleet before they change it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.option
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import CHECKOUT, evaluate
 
-# Modules of others that take over, and delete, whatever has the name: the option with the name, and its kind.
+# Modules of other collections that adopt or delete any resource with the name: the name's option, and the kind.
 BY_NAME = {
     "amazon.aws.iam_managed_policy": ("name", "iam_policy"),
     "amazon.aws.iam_role": ("name", "iam_role"),
     "amazon.aws.kms_key": ("alias", "kms_key"),
     "community.aws.ssm_parameter": ("name", "ssm_parameter"),
 }
-# Nothing that is there is changed by these.
+# These do not change existing resources.
 READING = ("_info", "sts_assume_role")
 # What it waits for, or plans for a cluster that does not exist, the task next to it has looked at.
 NEXT_TO_IT = ("Wait for", "Check the cluster against")
@@ -61,7 +61,7 @@ def _named(kind: str, name: str, checked: list[dict[str, Any]]) -> bool:
 
 
 @pytest.mark.parametrize("role", ALL)
-def test_modules_that_go_by_names_come_after_a_look_at_the_owner(role: str) -> None:
+def test_the_owner_is_checked_before_modules_that_use_names(role: str) -> None:
     tasks = list(_tasks(role))
     checked = [
         task["dataplatform.fleet.check_ownership"]["resources"] for task in tasks if _uses(task, "check_ownership")
@@ -116,7 +116,7 @@ def test_what_is_not_refused_is_deleted_only_if_it_was_found(role: str) -> None:
         ("vpc", "vpc_flow_logs"),
     ],
 )
-def test_what_a_build_lives_with_does_not_stop_a_removal(role: str, wanted: str) -> None:
+def test_warnings_of_a_creation_do_not_stop_a_removal(role: str, wanted: str) -> None:
     refused = {
         task["dataplatform.fleet.check_ownership"].get("refuse", True)
         for task in _tasks(role)

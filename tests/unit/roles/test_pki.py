@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which certificates and passwords the role pki makes for whom."""
+"""Certificates and passwords of the role pki, by owner."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_remembers_the_networks_of_all_members_that_there_ever_were() -> None:
         ({}, {"managed": ["staging", "controlplane"], "purpose_controlplane": ["controlplane"]}, True),
     ],
 )
-def test_says_that_the_controlplane_does_not_know_a_new_member(documents: Any, groups: Any, seen: bool) -> None:
+def test_reports_a_new_member_that_the_controlplane_does_not_have(documents: Any, groups: Any, seen: bool) -> None:
     found = {"documents": documents}
     assert internal("seen", host="staging", groups=groups, __pki_found=found) is seen
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the options of prometheus become objects, a scrape configuration and Telegraf's configuration."""
+"""Objects, scrape configuration and Telegraf's configuration for the options of prometheus."""
 
 from __future__ import annotations
 
@@ -323,7 +323,7 @@ def test_the_volume_bounds_what_is_kept() -> None:
     assert claim["spec"]["resources"]["requests"]["storage"] == "100Gi"
 
 
-def test_it_may_read_metrics_of_nodes_and_nothing_else_of_theirs() -> None:
+def test_it_can_read_only_metrics_of_nodes() -> None:
     rules = only(rendered(), "ClusterRole")["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} <= {"get", "list", "watch"}
     resources = {resource for rule in rules for resource in rule.get("resources", [])}
@@ -338,7 +338,7 @@ def test_only_grafana_may_ask() -> None:
 
 
 def test_what_is_left_out_is_a_name_that_exists_or_a_pattern_that_compiles() -> None:
-    """A misspelt name would leave nothing out, and nobody would see."""
+    """A misspelt name would exclude nothing without an error."""
     for job in ("kubelet", "cadvisor", "apiserver"):
         dropped = catalogue.Relabelling.of(job)
         for pattern in dropped.patterns:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a role removes, and what it leaves."""
+"""Removed and kept objects of a role's removal."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_every_role_with_volumes_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("role", WITH_VOLUMES)
-def test_volumes_go_with_the_typed_name_only(role: str) -> None:
-    """The module refuses without ``confirm``; a role hands on what was typed, and nothing is typed by default."""
+def test_volumes_are_deleted_only_with_the_typed_name(role: str) -> None:
+    """The module refuses without ``confirm``; a role passes the typed name, which is empty by default."""
     assert evaluate(role, f"{role}_confirm") == ""
     applied = [task for task in tasks(role) if APPLY in task]
     assert {"present", "absent"} == {task[APPLY].get("state", "present") for task in applied}
@@ -82,7 +82,7 @@ def test_claims_outlive_their_pods(role: str) -> None:
 @pytest.mark.parametrize(
     ("role", "changed"),
     [
-        # What people saved, and what is on the nodes, is nothing that these change.
+        # Objects of users and data on nodes are not changed by these.
         ("kibana", {APPLY}),
         ("fluent_bit", {APPLY}),
         ("verify", {APPLY}),
@@ -110,7 +110,7 @@ def test_a_removal_removes_a_roles_own_and_nothing_else(role: str, changed: set[
 
 
 @pytest.mark.parametrize(("delete", "typed"), [(False, True), (True, False), (True, True)])
-def test_snapshots_go_only_if_that_is_asked_for(delete: bool, typed: bool) -> None:
+def test_snapshots_are_deleted_only_on_request(delete: bool, typed: bool) -> None:
     (task,) = (
         task for task in tasks("elasticsearch", "no_snapshots") if "dataplatform.fleet.s3_versioned_bucket" in task
     )
@@ -136,7 +136,7 @@ def test_a_node_group_that_is_not_named_stays() -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "testing", "staging"])
-def test_a_cluster_goes_with_its_typed_name_only(typed: str) -> None:
+def test_a_cluster_is_deleted_only_with_its_typed_name(typed: str) -> None:
     (block,) = (entry for entry in parse((ROLES / "eks" / "tasks" / "absent.yml").read_text()) if "block" in entry)
     assert evaluate("eks", block["when"], eks_confirm=typed, eks_name="staging") is (typed == "staging")
     lifted = [task["name"] for task in tasks("eks") if (task.get(CLUSTER) or {}).get("deletion_protection") is False]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What no role may let its programs do."""
+"""Permissions that no role grants to its programs."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def test_rights_are_named(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(CONTROLPLANE))
-def test_nobody_from_outside_has_rights_in_the_namespaces_of_the_data(role: str) -> None:
+def test_namespaces_of_the_data_have_no_role_bindings_of_users(role: str) -> None:
     bound = {namespace for other in role_names() if other not in CONTROLPLANE for namespace, _ in granted(other)}
     assert role not in bound

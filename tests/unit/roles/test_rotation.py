@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A password that the role pki has renewed reaches what runs: pods are replaced, or a reconciler's Job is another."""
+"""A renewed password reaches running programs: pods are replaced, or a reconciler runs a new Job."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of the house that every role keeps."""
+"""Project rules for every role."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_options_carry_the_prefix_and_a_description(role: str) -> None:
 
 
 @every_role
-def test_main_is_a_table_of_contents(role: str) -> None:
+def test_main_yml_only_includes_other_files(role: str) -> None:
     tasks = ROLES / role / "tasks"
     lines = (tasks / "main.yml").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip() and not line.startswith("  tags: ")]) < 15
@@ -255,7 +255,7 @@ def test_workloads_have_a_network_policy(role: str) -> None:
 
 @every_role
 def test_secrets_are_in_secrets_only(role: str) -> None:
-    """Whoever may read a ConfigMap, an argument or a label must not learn a password or a key from it."""
+    """ConfigMaps, arguments and labels must not contain a password or key."""
     secrets = {
         part
         for path, value in shared_values().items()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a role makes in AWS for an option goes when the option is switched off."""
+"""AWS resources for an option are deleted when the option is disabled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.option
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible.yaml_files import parse
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import imported
 
-# The task file with which an option is switched on, and the one that removes what that file makes.
+# The task file of an enabled option, and the file that removes its resources.
 OPTIONS = {
     "cluster_autoscaler_enabled": ("cluster_autoscaler", "install", "absent"),
     "elasticsearch_snapshots": ("elasticsearch", "bucket", "no_snapshots"),
@@ -64,7 +64,7 @@ def test_every_switch_that_makes_something_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_what_is_made_for_an_option_goes_with_it(option: str) -> None:
+def test_resources_of_an_option_are_deleted_with_it(option: str) -> None:
     role, on, off = OPTIONS[option]
     assert made(role, on, "present")
     assert made(role, on, "present") == made(role, off, "absent")

@@ -142,7 +142,7 @@ def words(value: Value) -> Iterator[str]:
 
 
 def untyped(value: Value, where: str = "") -> Iterator[str]:
-    """Where an object has something else than text that Kubernetes takes as text only."""
+    """Yield values of an object that are not text where Kubernetes accepts only text."""
     if isinstance(value, list):
         for number, part in enumerate(value):
             yield from untyped(part, f"{where}[{number}]")
@@ -185,7 +185,7 @@ def test_values_of_yaml_are_text_as_yaml_writes_them(role: str) -> None:
 
 @pytest.mark.parametrize("role", role_names())
 def test_the_rules_take_what_becomes_text(role: str) -> None:
-    """An option that the template writes as text is none that the preflight refuses for not being text."""
+    """The preflight does not require text for options that the template converts to text."""
     options = specifications(ROLES / role)
     for name, value in samples(role).items():
         if any(kind in str(rule_of(ROLES / role, name)) for kind in AS_TEXT):

@@ -19,7 +19,7 @@ def test_the_page_has_what_is_followed_and_nothing_of_the_nodes() -> None:
     names = [line.partition("{")[0] for line in page.splitlines() if not line.startswith("#")]
     assert names == [canary.METRIC, canary.CPU, canary.ALERTS]
     assert page.count(f'run="{RUN}"') == 3
-    # The nodes' own would count among the cluster's processors, and Prometheus' own page people.
+    # Series like those of nodes would count as CPUs of the cluster, and series like those of Prometheus fire alarms.
     assert not {"node_cpu_seconds_total", "ALERTS"} & set(names)
 
 
@@ -41,7 +41,7 @@ def test_it_is_the_workload_that_is_followed_and_found_by_annotation() -> None:
     assert template["metadata"]["annotations"]["prometheus.io/port"] in ports
 
 
-def test_it_is_not_taken_for_a_node_exporter() -> None:
+def test_it_is_not_scraped_as_a_node_exporter() -> None:
     """That role's DaemonSet would adopt its pod, and its NetworkPolicy is not the canary's."""
     selector = only(rendered_role("node_exporter"), "DaemonSet")["spec"]["selector"]["matchLabels"]
     assert only(OBJECTS, "Deployment")["spec"]["template"]["metadata"]["labels"] != selector

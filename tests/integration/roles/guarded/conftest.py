@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real API server with its controllers, and the guardrails in it."""
+"""A real API server with its controllers and the guardrails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcloud.testing import eventually
 
 @pytest.fixture(scope="session")
 def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    """The administrator of a cluster whose objects live and die as on EKS, but without nodes."""
+    """The administrator of a cluster with the controllers of EKS, but without nodes."""
     directory = tmp_path_factory.mktemp("controllers")
     with ControlPlane.temporary(directory, extras=["kube-controller-manager"]) as plane:
         yield Kubectl(Binaries().resolve("kubectl"), plane.kubeconfig)
@@ -30,7 +30,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
 def guarded(kubectl: Kubectl) -> Kubectl:
     """The same cluster with the guardrails applied and in force."""
     kubectl.apply(render_role("guardrails", **GUARDRAILS))
-    # The API server compiles policies in its own time.
+    # The API server compiles policies asynchronously.
     service = ["create", "service", "loadbalancer", "probe", "--tcp=80", "--namespace=analytics", "--dry-run=server"]
     for refused, which in (
         (["delete", "namespace", "ingress-nginx", "--dry-run=server"], "protect"),

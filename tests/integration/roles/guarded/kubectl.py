@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kubectl, as somebody who types, and what the tests' cluster has for guardrails."""
+"""kubectl for a user, and the guardrails' configuration in the tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GUARDRAILS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Kubectl:
-    """One user at one cluster."""
+    """One user of one cluster."""
 
     program: Path
     kubeconfig: Path
@@ -68,7 +68,7 @@ class Kubectl:
         return [item["metadata"]["name"] for item in self.get(*arguments)["items"]]
 
     def apply(self, objects: Iterable[dict[str, Any]], *arguments: str) -> str:
-        """Apply on the server's side; unknown fields are errors. Namespaces go first."""
+        """Apply with server-side apply; unknown fields are errors. Namespaces are applied first."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         return self.do("apply", "--server-side", "--validate=strict", "--filename=-", *arguments, content=text)
 

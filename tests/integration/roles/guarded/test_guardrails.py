@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guardrails refuse."""
+"""Refusals of the guardrails."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pod(namespace: str, **spec: Any) -> str:
 
 @pytest.fixture
 def protected(guarded: Kubectl) -> Iterator[str]:
-    """A protected namespace of the test's own, with two claims."""
+    """A protected namespace of this test, with two claims."""
     name = f"protected-{next(COUNTER)}"
     guarded.apply(render_role("guardrails", guardrails_namespaces=[{"name": name}], guardrails_tenants=[]))
     guarded.apply([claim(name, "data-0"), claim(name, "data-1")])
@@ -82,10 +82,10 @@ def protected(guarded: Kubectl) -> Iterator[str]:
     guarded.run("delete", "namespace", name, "--wait=false")
 
 
-# -- deletions that cannot be undone
+# -- irreversible deletions
 
 
-def test_an_unconfirmed_namespace_deletion_says_what_to_type(guarded: Kubectl) -> None:
+def test_an_unconfirmed_namespace_deletion_names_the_confirmation(guarded: Kubectl) -> None:
     answer = guarded.refused("delete", "namespace", "ingress-nginx")
     assert "Namespace ingress-nginx is protected: deleting it deletes everything in it." in answer
     assert (
@@ -94,7 +94,7 @@ def test_an_unconfirmed_namespace_deletion_says_what_to_type(guarded: Kubectl) -
     assert guarded.get("namespace", "ingress-nginx")["status"]["phase"] == "Active"
 
 
-def test_what_the_sentence_says_to_type_works(guarded: Kubectl, protected: str) -> None:
+def test_the_suggested_command_works(guarded: Kubectl, protected: str) -> None:
     answer = guarded.refused("delete", "namespace", protected)
     typed = answer.split("run: kubectl ")[1].split(" and delete it again")[0]
     guarded.do(*typed.split())
@@ -108,7 +108,7 @@ def test_the_confirmation_of_another_object_is_none(guarded: Kubectl, protected:
     assert "is protected" in guarded.refused("delete", "namespace", protected)
 
 
-def test_a_confirmed_namespace_with_claims_is_gone_in_the_end(guarded: Kubectl, protected: str) -> None:
+def test_a_confirmed_namespace_with_claims_is_deleted(guarded: Kubectl, protected: str) -> None:
     guarded.do("annotate", "namespace", protected, f"{CONFIRM}={protected}")
     guarded.do("delete", "namespace", protected, "--timeout=90s")
     assert "NotFound" in guarded.refused("get", "namespace", protected)
@@ -132,7 +132,7 @@ def test_deleting_the_collection_of_claims_is_refused_too(guarded: Kubectl, prot
         assert "deletionTimestamp" not in item["metadata"]
 
 
-def test_one_confirmed_claim_goes_and_the_other_stays(guarded: Kubectl, protected: str) -> None:
+def test_only_the_confirmed_claim_is_deleted(guarded: Kubectl, protected: str) -> None:
     guarded.do("annotate", "pvc", "data-0", f"{CONFIRM}=data-0", f"--namespace={protected}")
     guarded.refused("delete", "pvc", "--all", f"--namespace={protected}", "--wait=false")
     eventually(
@@ -142,7 +142,7 @@ def test_one_confirmed_claim_goes_and_the_other_stays(guarded: Kubectl, protecte
 
 
 def test_the_garbage_collector_is_not_stopped(guarded: Kubectl, protected: str) -> None:
-    """A claim that belongs to a StatefulSet with ``whenDeleted: Delete`` goes with it."""
+    """A claim of a StatefulSet with ``whenDeleted: Delete`` is deleted with it."""
     guarded.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": protected}}])
     owner = guarded.get("configmap", "owner", f"--namespace={protected}")["metadata"]
     owned = claim(protected, "owned")
@@ -175,7 +175,7 @@ def test_namespaces_that_are_not_protected_are_free(guarded: Kubectl) -> None:
     guarded.do("delete", "namespace", "scratch", "--dry-run=server")
 
 
-def test_a_custom_resource_definition_is_protected_unless_it_says_otherwise(guarded: Kubectl) -> None:
+def test_a_custom_resource_definition_is_protected_by_default(guarded: Kubectl) -> None:
     guarded.apply(
         [
             custom_resource_definition("widgets"),
@@ -205,7 +205,7 @@ def test_eks_itself_and_named_users_are_exempt(guarded: Kubectl) -> None:
 
 
 def test_policies_cannot_guard_policies(guarded: Kubectl) -> None:
-    """The README says so. Should Kubernetes ever change it, the role can protect itself."""
+    """Documented in the README. If Kubernetes changes it, the role can protect its policies."""
     rules = [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["DELETE"], "resources": ["*"]}]
     guarded.apply(
         [
@@ -286,7 +286,7 @@ def test_the_default_storage_class_is_encrypted(guarded: Kubectl) -> None:
 
 @pytest.fixture
 def team(guarded: Kubectl) -> Kubectl:
-    """Somebody of the team analytics."""
+    """A user of the team analytics."""
     return guarded.member_of("system:authenticated", "tenant:analytics")
 
 
@@ -322,7 +322,7 @@ def test_a_team_cannot_open_its_cage(team: Kubectl) -> None:
         assert not team.can(verb, resource, "analytics"), f"{verb} {resource}"
 
 
-def test_a_team_sees_nothing_of_another(team: Kubectl) -> None:
+def test_a_team_cannot_read_objects_of_another_team(team: Kubectl) -> None:
     for namespace in ("research", "ingress-nginx", "kube-system", "default"):
         for resource in ("pods", "secrets", "configmaps"):
             assert not team.can("get", resource, namespace)
@@ -364,11 +364,9 @@ def test_a_team_takes_no_traffic_from_outside_whatever_its_quota(
 ) -> None:
     team = guarded.member_of("system:authenticated", f"tenant:{namespace}")
     content = service(namespace, annotations, **spec)
-    for somebody in (team, guarded):
+    for user in (team, guarded):
         eventually(
-            lambda who=somebody: (
-                reason in who.run("create", "--filename=-", "--dry-run=server", content=content).stderr
-            ),
+            lambda who=user: reason in who.run("create", "--filename=-", "--dry-run=server", content=content).stderr,
             what=f"refused, because it {reason}",
         )
     team.do("create", "--filename=-", "--dry-run=server", content=service(namespace, annotations))
@@ -376,7 +374,7 @@ def test_a_team_takes_no_traffic_from_outside_whatever_its_quota(
 
 @pytest.fixture
 def balanced(guarded: Kubectl) -> Kubectl:
-    """Somebody of the team that may have load balancers."""
+    """A user of the team that may have load balancers."""
     eventually(
         lambda: bool(guarded.get("resourcequota", "quota", "--namespace=balanced").get("status")),
         what="the quota is counted",
@@ -427,7 +425,7 @@ def test_a_load_balancer_of_a_team_is_never_public(
         (LEGACY, CONTROLLER),
     ],
 )
-def test_a_team_whose_quota_says_so_has_internal_load_balancers(
+def test_a_team_whose_quota_allows_it_has_internal_load_balancers(
     balanced: Kubectl, annotations: dict[str, str], load_balancer_class: str | None
 ) -> None:
     spec = {"loadBalancerClass": load_balancer_class} if load_balancer_class else {}
@@ -438,7 +436,7 @@ def test_a_team_whose_quota_says_so_has_internal_load_balancers(
 
 def test_load_balancers_open_node_ports_only_where_the_quota_has_some(guarded: Kubectl) -> None:
     """The quota has no services.nodeports, and 1k load balancers."""
-    somebody = guarded.member_of("system:authenticated", "tenant:addressed")
+    member = guarded.member_of("system:authenticated", "tenant:addressed")
     eventually(
         lambda: bool(guarded.get("resourcequota", "quota", "--namespace=addressed").get("status")),
         what="the quota is counted",
@@ -446,13 +444,11 @@ def test_load_balancers_open_node_ports_only_where_the_quota_has_some(guarded: K
     create = ("create", "--filename=-", "--dry-run=server")
     balancer: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerClass": AUTO}
     closed = {**balancer, "allocateLoadBalancerNodePorts": False}
-    somebody.do(*create, content=service("addressed", LEGACY, **closed))
+    member.do(*create, content=service("addressed", LEGACY, **closed))
     for spec in (balancer, {**closed, "ports": [{"port": 80, "nodePort": 30080}]}):
-        answer = somebody.refused(*create, content=service("addressed", LEGACY, **spec))
+        answer = member.refused(*create, content=service("addressed", LEGACY, **spec))
         assert "must not be open on every node. Set spec.allocateLoadBalancerNodePorts to false" in answer
-    assert "must not be of the type NodePort" in somebody.refused(
-        *create, content=service("addressed", type="NodePort")
-    )
+    assert "must not be of the type NodePort" in member.refused(*create, content=service("addressed", type="NodePort"))
 
 
 def test_a_load_balancer_cannot_become_public_later(balanced: Kubectl) -> None:
@@ -479,7 +475,7 @@ def test_a_service_cannot_become_public_later(team: Kubectl) -> None:
 
 
 def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded: Kubectl, team: Kubectl) -> None:
-    """As a load balancer's controller does: it takes its finalizer away by an update."""
+    """Like a load balancer's controller, which removes its finalizer with an update."""
     label = ["namespace", "analytics", "--overwrite"]
     guarded.do("label", *label, "dataplatform.fleet/tenant-")
     old = json.loads(service("analytics", externalIPs=["192.0.2.7"]))
@@ -487,7 +483,7 @@ def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded
     name = old["metadata"]["name"]
     eventually(
         lambda: guarded.run("create", "--filename=-", content=json.dumps(old)).returncode == 0,
-        what="the policy looks away from the namespace",
+        what="the policy ignores the namespace",
     )
     guarded.do("label", *label, "dataplatform.fleet/tenant=analytics")
     there = ["service", name, "--namespace=analytics"]
@@ -554,7 +550,7 @@ def test_a_default_class_that_is_not_the_teams_is_not_got_by_naming_none(guarded
                 what="the default class is refused",
             )
         team.do("create", "--filename=-", content=ingress("nginx", None))
-        # Later it gets no default: whoever serves what has no class would have it.
+        # An update sets no default: a controller that serves Ingresses without a class would take it over.
         there = ("ingress", "web", "--namespace=analytics")
         without = json.dumps({"spec": {"ingressClassName": None}})
         assert "must keep a class" in team.refused("patch", *there, "--type=merge", "--patch", without)

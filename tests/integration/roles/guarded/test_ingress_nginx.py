@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ingress controller's objects at a real API server with the guardrails in force."""
+"""The ingress controller's objects on a real API server with the guardrails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def installed(guarded: Kubectl) -> Kubectl:
 
 
 def rendered(**options: Any) -> list[dict[str, Any]]:
-    """The role's objects where one of the two teams is served."""
+    """The role's objects with Ingress enabled for one of two teams."""
     return render_role("ingress_nginx", **{"ingress_nginx_served_namespaces": ["analytics"], **options})
 
 
@@ -110,7 +110,7 @@ def test_the_class_of_the_load_balancer_is_immutable(installed: Kubectl) -> None
 
 
 class TestRights:
-    """The controller may do what its source does without custom resources, and no more."""
+    """The controller has exactly the permissions that its source needs without custom resources."""
 
     @pytest.fixture
     def controller(self, installed: Kubectl) -> Kubectl:

@@ -1,4 +1,4 @@
-"""Test callback: with OLD_TOKENS set, the first cluster token that each task mints ended some minutes ago."""
+"""Test callback: with OLD_TOKENS set, the first cluster token of each task has expired."""
 
 from __future__ import annotations
 

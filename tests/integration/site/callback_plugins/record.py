@@ -19,7 +19,7 @@ description: Writes host, task, item, changed and the changed fields to the file
 
 
 def changed_fields(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The dotted paths at which two structures differ; what is there on one side only counts field by field."""
+    """Return the dotted paths at which two structures differ; a value on one side only counts field by field."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() | after.keys():
             here = f"{path}.{key}" if path else str(key)

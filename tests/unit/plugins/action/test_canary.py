@@ -69,7 +69,7 @@ def test_the_answer_is_the_documented_one() -> None:
 
 
 def run(tmp_path: Path, *arguments: str, **options: Any) -> tuple[int, str]:
-    """Run the module where nothing can be reached; the status and the output as one line."""
+    """Run the module without a network; return the status and the output as one line."""
     options = {"kubeconfig": str(tmp_path / "none"), "member": "staging", "since": 0, "ca": "none", **options}
     task = {"dataplatform.fleet.canary": options, "register": "found"}
     shown = {"ansible.builtin.debug": {"msg": "{{ found.hops | map(attribute='status') | unique | to_json }}"}}
@@ -79,7 +79,7 @@ def run(tmp_path: Path, *arguments: str, **options: Any) -> tuple[int, str]:
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
-def test_check_mode_asks_nobody(tmp_path: Path) -> None:
+def test_check_mode_sends_no_requests(tmp_path: Path) -> None:
     status, output = run(tmp_path, "--check", run="one1")
     assert status == 0, output
     assert '["not_run"]' in output.replace("\\", "")

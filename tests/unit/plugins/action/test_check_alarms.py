@@ -45,7 +45,7 @@ def test_promtool_is_given_the_alarms_as_a_cluster_has_them(tmp_path: Path, monk
     assert "FieldsIgnored" not in rules
 
 
-def test_what_promtool_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_promtool_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     promtool(tmp_path, monkeypatch, 1)
     assert refused_by_promtool(site({}, []), "staging") == (
         '3:1: group "alarms", rule 1, "X": could not parse expression'
@@ -96,7 +96,7 @@ def test_in_a_play(
     assert (done.returncode == 0) is (said == "failed=0")
 
 
-def test_check_mode_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_mode_reports_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     promtool(tmp_path, monkeypatch, 1)
     overrides = {"overrides": {"AverageCpuHigh": {"threshold": 85}}}
     run, check = (play(tmp_path, overrides, *options) for options in ((), ("--check",)))

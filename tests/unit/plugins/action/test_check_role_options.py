@@ -46,7 +46,7 @@ def test_looks_at_the_keys_of_a_dictionary_and_at_what_they_take() -> None:
         "acks: 1001 (it takes -1 .. 1000)": None,
     }
     assert refused_keys({"acks": "all"}, allowed) == {"acks: all (it takes -1 .. 1000)": None}
-    # YAML's true is 1 for Python, and no number for whoever reads the text.
+    # YAML's true equals 1 in Python, but is not a number as text.
     assert refused_keys({"acks": True}, allowed) == {"acks: true (it takes -1 .. 1000)": None}
     assert refused_keys({"akcs": 1, "codec": "any"}, ["acks", "codec"]) == {"akcs": "acks"}
 
@@ -167,7 +167,7 @@ def test_a_fleet_is_checked_without_the_roles(tmp_path: Path) -> None:
         assert ("vpc_az_cuont" in output, status != 0) == (refused, refused), output
 
 
-def test_check_mode_says_the_same(play: Path) -> None:
+def test_check_mode_reports_the_same(play: Path) -> None:
     for extra in ('{"cellar_depth": 3}', '{"cellar_dept": 3}'):
         (status, output), (checked, announced) = run(play, extra), run(play, extra, "--check")
         assert (checked, announced) == (status, output)
@@ -189,7 +189,7 @@ def test_a_fleet_whose_members_cannot_be_read(tmp_path: Path) -> None:
     ("options", "message"),
     [("{}", "needs the option roles outside of a role's tasks"), ("{roles: [cellar]}", "has no role cellar")],
 )
-def test_says_how_it_is_used(tmp_path: Path, options: str, message: str) -> None:
+def test_prints_its_usage(tmp_path: Path, options: str, message: str) -> None:
     playbook = tmp_path / "play.yml"
     playbook.write_text(
         f"- hosts: localhost\n  gather_facts: false\n  tasks: [{{dataplatform.fleet.check_role_options: {options}}}]\n"
@@ -200,6 +200,6 @@ def test_says_how_it_is_used(tmp_path: Path, options: str, message: str) -> None
 
 
 def run(playbook: Path, extra: str, *arguments: str) -> tuple[int, str]:
-    """Run a playbook; its status and output as one line."""
+    """Run a playbook; return its status and output as one line."""
     done = ansible_playbook(playbook, "-e", extra, *arguments, ANSIBLE_LOCALHOST_WARNING="false")
     return done.returncode, " ".join((done.stdout + done.stderr).split())

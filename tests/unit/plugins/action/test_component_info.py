@@ -32,7 +32,7 @@ def test_the_options_are_the_documented_ones() -> None:
     }
 
 
-def test_check_mode_says_the_same_and_only_reads(tmp_path: Path) -> None:
+def test_check_mode_reports_the_same_and_only_reads(tmp_path: Path) -> None:
     asked: list[str] = []
 
     class Cluster(BaseHTTPRequestHandler):

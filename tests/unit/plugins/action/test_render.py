@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make render` writes."""
+"""The files of `make render`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[4]
 
 
 def run(dest: Path, inventory: str, playbook: str = "playbooks/render.yml", *arguments: str) -> str:
-    """Run the playbook where neither AWS nor anything else can be reached; its output as one line."""
+    """Run the playbook without a network; return its output as one line."""
     nobody = "http://127.0.0.1:9"
     env = {
         "HTTPS_PROXY": nobody,
@@ -37,7 +37,7 @@ def files(dest: Path) -> dict[str, str]:
 
 
 def playbook_with(tmp_path: Path, roles: list[str]) -> str:
-    """The playbook for a site of these roles: all of them take seconds."""
+    """Return the playbook with these roles only: all roles take seconds."""
     folder = tmp_path / "playbooks"
     folder.mkdir()
     (folder / "site.yml").write_text(yaml.safe_dump([{"hosts": "managed", "roles": roles}]))
@@ -48,7 +48,7 @@ def playbook_with(tmp_path: Path, roles: list[str]) -> str:
     return str(folder / "render.yml")
 
 
-def test_a_second_run_writes_the_same_and_what_is_old_goes(tmp_path: Path) -> None:
+def test_a_second_run_writes_the_same_and_deletes_old_values(tmp_path: Path) -> None:
     dest, playbook = tmp_path / "dest", playbook_with(tmp_path, ["ingress_nginx"])
     assert "changed=1 " in run(dest, "staging", playbook)
     first = files(dest)

@@ -141,7 +141,7 @@ def test_a_process_that_was_killed_is_started_again(memory: Path) -> None:
     assert heartbeat.started(pid(memory)) is not None
 
 
-def test_a_lock_that_cannot_be_given_back_is_kept_until_the_run_ends(memory: Path) -> None:
+def test_a_lock_that_cannot_be_released_is_kept_until_the_run_ends(memory: Path) -> None:
     keeper("a").start(LOCK, 0, heartbeat.clock())
     action = run_lock.ActionModule.__new__(run_lock.ActionModule)
     action._task = mock.Mock(check_mode=False)

@@ -22,7 +22,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._limits.rules i
 from ansible_collections.dataplatform.fleet.tests.unit.playbooks import ansible_playbook
 
 CHECKOUT = Path(__file__).resolve().parents[4]
-# For each type an option can have: what a command line gives, and what the role must see.
+# For each type of options: the text on a command line, and the expected value in the role.
 TEXTS: dict[str, tuple[str, Any]] = {
     "bool": ("false", False),
     "int": ("7", 7),
@@ -34,7 +34,7 @@ TEXTS: dict[str, tuple[str, Any]] = {
 
 
 def declared() -> dict[str, dict[str, Any]]:
-    """Every option of every role, read without the code that is tested."""
+    """Return every option of every role, read without the tested code."""
     options: dict[str, dict[str, Any]] = {}
     for path in sorted(CHECKOUT.glob("roles/*/meta/argument_specs.yml")):
         for entry in parse(path.read_text())["argument_specs"].values():
@@ -43,7 +43,7 @@ def declared() -> dict[str, dict[str, Any]]:
 
 
 def seen(variables: dict[str, str], tmp_path: Path, names: list[str], *, extra: bool) -> dict[str, Any]:
-    """What a task of a play sees of text variables, given as -e name=value or in the inventory."""
+    """Return a task's values of text variables, set with -e name=value or in the inventory."""
     inventory = tmp_path / "hosts.yml"
     host = {"ansible_connection": "local"} | ({} if extra else variables)
     inventory.write_text(yaml.safe_dump({"all": {"hosts": {"cluster": host}}}))
@@ -63,7 +63,7 @@ def test_every_option_of_every_role_given_as_text_has_its_type(tmp_path: Path, e
     options = {name: option for name, option in declared().items() if "choices" not in option}
     texts = {name: TEXTS[option["type"]] for name, option in options.items() if option["type"] in TEXTS}
     assert {"bool", "int", "list", "dict", "str"} <= {option["type"] for option in options.values()}
-    # A list of numbers or of dicts is tried below.
+    # Lists of numbers and of dicts are tested below.
     texts = {name: text for name, text in texts.items() if options[name].get("elements", "str") == "str"}
     found = seen({name: text for name, (text, _) in texts.items()}, tmp_path, list(texts), extra=extra)
     assert found == {name: value for name, (_, value) in texts.items()}
@@ -87,7 +87,7 @@ def test_a_template_has_its_type_when_it_is_used(tmp_path: Path) -> None:
         (None, {"type": "bool"}, None),
         ("1,2", {"type": "list", "elements": "int"}, [1, 2]),
         ("medium", {"type": "str", "choices": ["small"]}, "medium"),
-        # A part that is not given stays absent: its default is the role's.
+        # An omitted part remains absent: the role sets its default.
         (
             [{"name": "a", "protected": "no"}],
             {
@@ -144,7 +144,7 @@ def test_text_is_refused_where_the_callback_is_not_enabled(tmp_path: Path, given
     assert "dataplatform.fleet.option_types" in refused.stdout + refused.stderr
 
 
-def test_a_boolean_for_a_text_is_what_yaml_says() -> None:
+def test_a_boolean_for_a_text_option_becomes_the_text_in_yaml() -> None:
     assert converted("a_text", False, {"type": "str"}) == "false"
     assert converted("a_list", [True, 1, "on"], {"type": "list", "elements": "str"}) == ["true", "1", "on"]
     assert converted(
@@ -152,7 +152,7 @@ def test_a_boolean_for_a_text_is_what_yaml_says() -> None:
     ) == [{"name": "true"}]
 
 
-def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) -> None:
+def test_other_variables_are_unchanged_and_nothing_is_printed(tmp_path: Path) -> None:
     given = ["vpc_az_cuont", "__vpc_az_count", "site_debug", "aws_region"]
     for extra in (True, False):
         found = seen({"vpc_az_count": "3"} | dict.fromkeys(given, "1"), tmp_path, ["vpc_az_count", *given], extra=extra)
@@ -169,7 +169,7 @@ def test_what_is_no_option_is_left_alone_and_nothing_is_printed(tmp_path: Path) 
 
 
 def numbers(rule: Any) -> Iterator[tuple[Any, Any]]:
-    """Dictionaries and lists that keep a rule but for one text, each with what it must become."""
+    """Yield dictionaries and lists with one text in place of another type, with the expected result."""
     rule = COMPOUND.get(rule, rule) if isinstance(rule, str) else rule
     for each in rule if isinstance(rule, list) else [rule]:
         if isinstance(each, dict):

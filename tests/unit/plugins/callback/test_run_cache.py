@@ -49,7 +49,7 @@ def route(collection: Path, name: str) -> None:
 
 
 def texts(collection: Path, cache: Path, *, made: int) -> tuple[str, str]:
-    """Return what both modules return; Ansible's own debug log says how many payloads it makes."""
+    """Return the results of both modules; Ansible's debug log shows how many payloads it creates."""
     folder = collection.parents[2]
     tasks = [{f"some.body.{name}": {}, "register": name} for name in ("plain", "redirected")]
     result = {"ansible.builtin.debug": {"msg": "RESULT-{{ plain.msg }}-{{ redirected.msg }}-"}}
@@ -143,7 +143,7 @@ os._exit(0)
 
 
 def test_a_worker_that_uses_filters_loads_nothing() -> None:
-    """One filter brings every filter module of its collection, and what these import."""
+    """Loading one filter imports every filter module of its collection, with their imports."""
     done = subprocess.run(
         [sys.executable, "-c", AS_A_WORKER], capture_output=True, text=True, cwd=CHECKOUT, check=False
     )

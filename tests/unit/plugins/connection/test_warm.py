@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which commands the connection `warm` takes for modules, and what it finds in them."""
+"""Recognition and parsing of module commands by the connection `warm`."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_the_variable_of_the_lock_is_handed_over() -> None:
 
 
 def test_it_is_local_for_ansible() -> None:
-    """By this name Ansible runs modules in the playbook's directory, and does not reboot the controller."""
+    """With this name, Ansible runs modules in the playbook's directory and does not reboot the controller."""
     assert Connection.transport == "local"
 
 
 def wrapped(files: dict[str, str], debugged: bool = False) -> bytes:
-    """A module as Ansible wraps it, as far as the server looks at it."""
+    """Return a module wrapped like Ansible does, with the parts that the server reads."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in files.items():
@@ -87,7 +87,7 @@ def test_a_payload_is_found() -> None:
     assert zipfile.ZipFile(io.BytesIO(base64.b64decode(payload))).namelist() == ["a.py"]
 
 
-def test_a_debuggers_payload_is_left_alone() -> None:
+def test_a_debuggers_payload_is_not_changed() -> None:
     assert payload_of(wrapped({"a.py": "A = 1"}, debugged=True)) is None
 
 

@@ -50,7 +50,7 @@ def receiver(labels: dict[str, str], **options: Any) -> tuple[str, list[str]]:
     return root["receiver"], []
 
 
-def test_nobody_is_a_receiver_that_is_never_sent_anything() -> None:
+def test_every_receiver_gets_alarms() -> None:
     found = alarm_routing(wanted())
     assert found["reached"] is False
     assert list(points()) == ["nobody"]
@@ -79,7 +79,7 @@ def test_receivers_by_severity(options: dict[str, Any], severity: str, kinds: li
     assert receiver({"alertname": "A", "severity": severity}, **options) == (severity, [])
 
 
-def test_a_severity_that_nobody_wants_is_muted() -> None:
+def test_a_severity_without_receivers_is_muted() -> None:
     assert receiver({"alertname": "A", "severity": "info"}, **EMAIL) == ("nobody", ["never"])
 
 
@@ -95,7 +95,7 @@ def test_secrets_are_named_and_a_sites_dollars_kept() -> None:
     assert found["heartbeat"]["webhook"]["url"] == "$ALARMS_HEARTBEAT_URL"
 
 
-def test_an_environment_has_its_own_people_severities_and_nights() -> None:
+def test_an_environment_has_its_own_receivers_severities_and_mute_timings() -> None:
     options = EMAIL | {
         "environments": {
             "testing": {
@@ -134,7 +134,7 @@ def test_environments_whose_webhooks_would_be_one_variable_are_refused() -> None
         alarm_routing(wanted(environments={"a-b": settings, "a_b": settings}))
 
 
-def test_the_watchdog_calls_the_heartbeat_and_nobody_else() -> None:
+def test_the_watchdog_is_sent_only_to_the_heartbeat() -> None:
     options = EMAIL | {"heartbeat": {"configured": True, "interval": "2m"}}
     assert receiver({"alertname": "Watchdog", "severity": "info"}, **options) == ("heartbeat", [])
     first = alarm_routing(wanted(**options))["policies"]["policies"][0]["routes"][0]
@@ -285,7 +285,7 @@ def test_the_whole_policies_and_mute_timings() -> None:
     assert found["mute_timings"] == {"apiVersion": 1, "muteTimes": [{"orgId": 1, **always}, {"orgId": 1, **NIGHTS}]}
 
 
-def test_without_a_heartbeat_the_watchdog_reaches_nobody() -> None:
+def test_without_a_heartbeat_the_watchdog_is_not_sent() -> None:
     first = alarm_routing(wanted(**EMAIL))["policies"]["policies"][0]["routes"][0]
     assert first == {
         "receiver": "nobody",
@@ -330,13 +330,13 @@ def test_an_environment_may_have_a_channel_of_its_own() -> None:
         ),
     ],
 )
-def test_what_is_said_of_wrong_settings(settings: dict[str, Any], message: str) -> None:
+def test_errors_of_invalid_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(AnsibleFilterError) as said:
         alarm_routing(wanted(environments={"testing": settings}))
     assert said.value.message == f"alarm_routing: {message}"
 
 
-def test_what_is_said_of_two_environments_with_one_variable() -> None:
+def test_errors_of_two_environments_with_the_same_variable() -> None:
     with pytest.raises(AnsibleFilterError) as said:
         alarm_routing(wanted(environments={"a-b": {"slack_secret": "x"}, "A_b": {"slack_secret": "y"}}))
     assert said.value.message == (

@@ -18,6 +18,6 @@ def test_is_what_the_quantity_stands_for(value: Any, expected: float) -> None:
 
 
 @pytest.mark.parametrize("value", ["many", "1 k", "", None, True, []])
-def test_refuses_what_is_none(value: Any) -> None:
+def test_refuses_invalid_values(value: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="is not a Kubernetes quantity"):
         amount(value)

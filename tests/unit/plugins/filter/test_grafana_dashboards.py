@@ -19,7 +19,7 @@ def faults(*given: dict[str, Any], **files: str) -> list[str]:
     return list(plan(*given, **files)["faults"])
 
 
-def test_the_roles_own_come_first_by_uid() -> None:
+def test_dashboards_of_the_role_take_precedence_by_uid() -> None:
     assert plan() == {
         "dashboards": [
             {"uid": "apps", "folder": "Apps", "source": "roles/grafana/files/dashboards/apps.json", "text": "{}"},
@@ -84,6 +84,6 @@ def test_one_that_does_not_fit_in_a_config_map() -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [("{", "a is not JSON: Expecting"), ("[]", "a is not a JSON object")])
-def test_what_is_no_dashboard_is_refused(text: str, words: str) -> None:
+def test_an_invalid_dashboard_is_refused(text: str, words: str) -> None:
     with pytest.raises(AnsibleFilterError, match=words):
         plan({"file": "a"}, a=text)

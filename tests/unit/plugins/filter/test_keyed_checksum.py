@@ -28,7 +28,7 @@ def test_takes_what_a_template_gives() -> None:
     assert found == keyed_checksum('{"a": 1, "b": "\\u00fc"}', KEY)
 
 
-def test_a_placeholder_is_no_key() -> None:
+def test_a_placeholder_is_not_a_key() -> None:
     placeholder = "made-by-this-run:staging/passwords/checksum-key"
     assert {keyed_checksum(content, placeholder) for content in ("a", "b")} == {"f" * 64}
 

@@ -39,7 +39,7 @@ def test_each_controller_is_asked_in_its_words(controller: str, scheme: str, exp
     assert annotations(controller, scheme) == expected
 
 
-def test_it_is_internal_unless_said_otherwise() -> None:
+def test_it_is_internal_by_default_and_can_be_public() -> None:
     assert annotations("builtin")["internal"] == "true"
     assert annotations("auto_mode")["scheme"] == "internal"
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controlplane's run writes, put together."""
+"""The values that the controlplane's run writes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def secrets(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def made(*members: str) -> dict[str, Any]:
-    """What the tasks before have registered."""
+    """The registered results of earlier tasks."""
     items = [{"name": member} for member in members]
     new = {member: certificate(f"{member}-new", "root", 1095) for member in members}
     return {

@@ -72,6 +72,6 @@ def test_an_appended_zone_moves_nothing(network: IPv4Network, zones: int, tiers:
         ("10.42.0.0/16", [], TIERS, "must be a list of different zones"),
     ],
 )
-def test_says_what_does_not_fit(cidr: str, zones: list[str], tiers: dict[str, int], message: str) -> None:
+def test_reports_conflicting_values(cidr: str, zones: list[str], tiers: dict[str, int], message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         subnet_plan(cidr, zones, tiers)

@@ -27,7 +27,7 @@ def test_a_value_is_written_as_yaml_writes_it(value: Any, written: str) -> None:
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [["a"]], [{"a": 1}]])
-def test_what_is_no_text_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_text_is_refused(value: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="is not text: give"):
         text(value)
 

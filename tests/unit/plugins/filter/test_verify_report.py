@@ -34,7 +34,7 @@ def test_the_worst_cluster_decides(results: dict[str, Any], accept: bool, verdic
     assert (report["verdict"], report["passed"]) == (verdict, passed)
 
 
-def test_the_report_has_each_hop_and_people_read_why() -> None:
+def test_the_report_has_each_hop_with_its_reason() -> None:
     report = verify_report({"staging": result(SEEN, MISSING, run="canary0abc")})
     staging = report["clusters"]["staging"]
     assert staging["hops"] == [SEEN, MISSING]

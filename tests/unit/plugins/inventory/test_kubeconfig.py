@@ -20,7 +20,7 @@ def test_options_of_one_meaning_are_those_of_the_plugin_eks() -> None:
         assert all(one == other for one, other in same.values()), name
 
 
-def test_a_missing_library_is_said_as_ansible_says_it(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_a_missing_library_is_reported_as_by_ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr(kubeconfig, "MISSING", ImportError("No module named 'openshift'"))
     plugin: BaseInventoryPlugin = inventory_loader.get("dataplatform.fleet.kubeconfig")
     path = f"{tmp_path}/kubeconfig.yml"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookups, against AWS' answers as botocore's stub gives them."""
+"""The lookups, with responses of AWS from botocore's stubber."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def look_up(plugin: str, *paths: str, **options: Any) -> Any:
     return Templar(DataLoader(), variables=known).template(trust_as_template(f"{{{{ lookup('{plugin}', {terms}) }}}}"))
 
 
-def test_values_given_by_hand_come_first(stubs: dict[str, Stubber]) -> None:
+def test_explicit_values_take_precedence(stubs: dict[str, Stubber]) -> None:
     assert look_up(SECRET, "a/b/c", fleet_values={"a/b/c": "mine"}) == "mine"
     assert look_up(PARAMETER, "a/b", fleet_values={"a/b": "mine"}) == "mine"
 
@@ -79,7 +79,7 @@ def test_a_parameter(stubs: dict[str, Stubber]) -> None:
     assert look_up(PARAMETER, "kafka/bootstrap") == "kafka:9094"
 
 
-def test_what_is_omitted_in_a_connection_is_no_part_of_it(
+def test_omitted_values_are_not_part_of_a_connection(
     stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ def test_check_mode_stands_in_for_what_the_run_makes(stubs: dict[str, Stubber]) 
     assert found == "made-by-this-run:kafka/bootstrap"
 
 
-def test_no_variable_lets_a_text_replace_a_value(stubs: dict[str, Stubber]) -> None:
+def test_no_variable_allows_a_text_in_place_of_a_value(stubs: dict[str, Stubber]) -> None:
     secret = {"SecretString": json.dumps({"password": "generated"})}
     stubs["secretsmanager"].add_response("get_secret_value", secret, None)
     assert look_up(SECRET, "staging/kafka/password", fleet_stand_ins=True) == "generated"
@@ -147,7 +147,7 @@ def test_a_task_that_check_mode_excepts_has_no_placeholder(
                 look_up(SECRET, "a/kafka/b", groups=both, ansible_check_mode=True)
 
 
-def test_a_refusal_says_what_was_refused(stubs: dict[str, Stubber]) -> None:
+def test_a_refusal_names_the_refused_object(stubs: dict[str, Stubber]) -> None:
     stubs["secretsmanager"].add_client_error("get_secret_value", "AccessDeniedException", "no")
     with pytest.raises(
         AnsibleError, match="dataplatform/staging/kafka could not be read in eu-central-1: AccessDenied"
@@ -193,7 +193,7 @@ DECLARED = [f"{member}/tls" for member in ("controlplane", "production", "stagin
 
 
 def listed(stubs: dict[str, Stubber], *names: str, late: Sequence[str] = (), tagged: bool = True) -> None:
-    """Secrets that exist. Of those that are ``late`` a list says the contrary."""
+    """Existing secrets. Those in ``late`` are missing in lists."""
     wanted = {"Filters": [{"Key": "name", "Values": ["dataplatform/"]}]}
     shown = [{"Name": f"dataplatform/{name}"} for name in set(names) ^ set(late)]
     stubs["secretsmanager"].add_response("list_secrets", {"SecretList": shown}, wanted)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients of botocore whose answers come from the test: requests and answers are held against botocore's own models."""
+"""botocore clients with responses of the test: requests and responses are validated with botocore's models."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def _session() -> botocore.session.Session:
 
 
 def _wrong(answer: dict[str, Any], model: OperationModel) -> Iterator[str]:
-    """What is no answer of AWS. The models' limits of lengths are about requests: an untagged zone has no tags."""
+    """Return errors of a response. Length limits of the models apply to requests: an untagged zone has no tags."""
     if model.output_shape:
         report = ParamValidator().validate(answer, model.output_shape)
         yield from (line for line in report.generate_report().splitlines() if "Invalid length" not in line)
 
 
 def client(service: str, answer: Answer, *, region: str = "eu-central-1") -> Any:
-    """A client of *service* that asks ``answer(operation, parameters)`` in place of AWS."""
+    """Return a client of *service* that calls ``answer(operation, parameters)`` in place of AWS."""
     made = _session().create_client(
         service,
         region_name=region,
@@ -95,7 +95,7 @@ class Fake:
 
 
 class FakeModule:
-    """AnsibleAWSModule with options, and the clients of a test."""
+    """A fake AnsibleAWSModule with options and the clients of a test."""
 
     def __init__(self, client: Callable[[str], Any], params: Mapping[str, Any], *, check_mode: bool = False) -> None:
         self.client, self.params, self.check_mode = client, dict(params), check_mode
@@ -107,6 +107,6 @@ class FakeModule:
 
 
 def meta(service: str) -> SimpleNamespace:
-    """What a client of botocore tells about its *service*, for fakes that are none."""
+    """Return the metadata of a botocore client of *service*, for fakes that are not botocore clients."""
     events = SimpleNamespace(register=lambda *_: None)
     return SimpleNamespace(service_model=_session().get_service_model(service), events=events)

@@ -50,11 +50,11 @@ def test_the_fleets_own_tags_decide(live: dict[str, str], wanted: dict[str, Any]
     assert owned(live, wanted) is expected
 
 
-def test_marks_are_no_other_tags() -> None:
+def test_ownership_tags_are_not_other_tags() -> None:
     assert marks({**FLEET, "team": "data", "dataplatform.fleet/tier": "public"}) == FLEET
 
 
-def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
+def test_a_refusal_contains_the_cause_and_the_fix() -> None:
     said = refusal("iam_role", "one-node", {"dataplatform.fleet/fleet": "theirs"}, FLEET)
     assert said == (
         "The IAM role one-node has a name of this fleet's and not its tags: expected dataplatform.fleet/fleet=ours, "
@@ -90,7 +90,7 @@ class Route53:
         return {"ResourceTagSet": {"Tags": [{"Key": k, "Value": v} for k, v in self._tags[ResourceId].items()]}}
 
 
-def test_of_several_zones_of_one_name_the_fleets_own_comes_first() -> None:
+def test_among_zones_with_the_same_name_the_fleets_zone_is_preferred() -> None:
     both = Route53({"team": "theirs"}, FLEET)
     assert own_zone(both, "ours.internal", FLEET) == own_zone(both, "ours.internal", FLEET, adopt=True) == "Z1"
     foreign = Route53({"team": "theirs"})

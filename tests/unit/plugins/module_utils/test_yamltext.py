@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tests/integration/apply/test_kubectl.py compares with kubectl itself; here is also what kubectl does not do."""
+"""Parsing of YAML. tests/integration/apply/test_kubectl.py compares with kubectl; here are also the differences."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read(text: str) -> Any:
         ("[&a {k: 1}, &b {k: 2}, {<<: [*a, *b]}]", [{"k": 1}, {"k": 2}, {"k": 1}]),
         ('{"<<": 1}', {"<<": 1}),
         ("!!set {a, b}", {"a": None, "b": None}),
-        # JSON is read as JSON: its line ends are no others, and its strings hold every character.
+        # JSON is parsed as JSON: line ends are only those of JSON, and strings can contain every character.
         ('{"a": "\x7f\x85\u2028", "b": 1.0}', {"a": "\x7f\x85\u2028", "b": 1}),
         ('\ufeff{"a":\t"\\ud83d\\ude80"}', {"a": ROCKET}),
         # Two escapes are one character, but only where they are escapes.
@@ -108,7 +108,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 # YAML limits a key to 1024 characters as it is written (https://yaml.org/spec/1.2.2/#742-flow-mappings).
 LONGEST_KEY = 1024
 keys = texts.filter(lambda key: len(json.dumps(key)) <= LONGEST_KEY)
-# What gives parsers trouble, more often than chance would.
+# Difficult inputs for parsers, with a higher probability.
 scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -151,7 +151,7 @@ def test_keys_are_as_long_as_yaml_allows(longer: int, taken: bool) -> None:
 
 
 @given(values)
-def test_what_is_written_for_people_is_read_as_it_was(value: Any) -> None:
+def test_human_readable_output_can_be_parsed(value: Any) -> None:
     assert read(yamltext.dump({"a": value})) == {"a": value}
 
 

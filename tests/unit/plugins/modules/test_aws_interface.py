@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All modules of AWS that change something have one interface: that of amazon.aws, where it has one."""
+"""All AWS modules that make changes have the interface of amazon.aws."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_several_modules_have_is_the_same_in_each(name: str) -> None:
         given = {key: arguments[key] for key in options if key in arguments}
         assert given in ({}, options), f"{name}: {fragment}"
         assert (fragment in used) == bool(given)
-    # Where one resource has tags, they say whose it is.
+    # The tags of a resource identify its owner.
     if "tags" in arguments and arguments["adopt"]["type"] == "bool":
         assert arguments["adopt"] == spec.ADOPT["adopt"]
         assert "dataplatform.fleet.aws.ownership" in used

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network that is not removed completely says what was deleted and what was not."""
+"""The error for an incomplete removal of a network lists deleted and remaining resources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def removal(monkeypatch: pytest.MonkeyPatch, *, wait: bool) -> tuple[Run, Ec2]:
     return this, Ec2(this)
 
 
-def test_a_removal_that_fails_says_what_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_removal_reports_what_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     run, ec2 = removal(monkeypatch, wait=True)
     with pytest.raises(AwsError, match="Still there: nat-1: is being deleted") as failed:
         ec2_network.ensure_absent(run, ec2)
@@ -36,7 +36,7 @@ def test_a_removal_that_fails_says_what_was_deleted(monkeypatch: pytest.MonkeyPa
     assert failed.value.details["left"] == LEFT
 
 
-def test_a_removal_that_does_not_wait_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removal_that_does_not_wait_reports_what_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     run, ec2 = removal(monkeypatch, wait=False)
     result = ec2_network.ensure_absent(run, ec2)
     assert [one["operation"] for one in result["actions"]] == ["delete subnet one-a"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of EKS take is what EKS has."""
+"""The options of the EKS modules are those of EKS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def argument_spec(module: str) -> Mapping[str, Any]:
     return found
 
 
-# Members whose options are called otherwise than the member in snake_case.
+# Members whose option is not the member's name in snake_case.
 SHAPED = {
     "CreateCluster": {
         "resourcesVpcConfig": {"subnet_ids", "security_group_ids", "public_access_cidrs", "endpoint_public_access"},

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which refusals are repeated, and for how long."""
+"""Retried errors, and the duration of retries."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def attempts(operation: str, *refusals: tuple[str, str], **known: Any) -> list[dict[str, Any]]:
-    """The requests of a call that is refused so many times."""
+    """Return the requests of a call that fails this number of times."""
     service, request, answer = REQUESTS[operation]
     left, sent = list(refusals), []
 
@@ -98,7 +98,7 @@ LATER = [
 
 
 @pytest.mark.parametrize(("operation", "code", "text"), LATER)
-def test_what_ends_by_itself_is_repeated(operation: str, code: str, text: str, naps: list[float]) -> None:
+def test_temporary_errors_are_retried(operation: str, code: str, text: str, naps: list[float]) -> None:
     assert len(attempts(operation, *[(code, text)] * 3)) == 4
     assert len(set(naps)) == 3, "the naps have no jitter"
 
@@ -133,7 +133,7 @@ def test_what_stays_is_not(operation: str, code: str, text: str, naps: list[floa
         ("PutBucketVersioning", "NoSuchBucket"),
     ],
 )
-def test_what_does_not_exist_may_be_made_a_moment_ago_or_mistyped(operation: str, code: str, naps: list[float]) -> None:
+def test_missing_resources_can_be_new_or_mistyped(operation: str, code: str, naps: list[float]) -> None:
     assert len(attempts(operation, (code, "does not exist"), made=True)) == 2
     del naps[:]
     with pytest.raises(ClientError, match=code):
@@ -145,7 +145,9 @@ def test_what_does_not_exist_may_be_made_a_moment_ago_or_mistyped(operation: str
     ("operation", "code"),
     [("DeleteRouteTable", "InvalidRouteTableID.NotFound"), ("ReplaceRoute", "InvalidRoute.NotFound")],
 )
-def test_what_goes_or_has_no_id_is_not_waited_for(operation: str, code: str, naps: list[float]) -> None:
+def test_deleting_resources_and_resources_without_id_are_not_waited_for(
+    operation: str, code: str, naps: list[float]
+) -> None:
     with pytest.raises(ClientError, match=code):
         attempts(operation, (code, "does not exist"), made=True)
     assert naps == []
@@ -237,5 +239,5 @@ def test_every_page_is_read(naps: list[float]) -> None:
         ("UpdateClusterConfig", "ResourceNotFoundException", False),
     ],
 )
-def test_what_is_gone_already_need_not_be_deleted(operation: str, code: str, gone: bool) -> None:
+def test_deleted_resources_need_no_deletion(operation: str, code: str, gone: bool) -> None:
     assert calls.is_gone(operation, ClientError({"Error": {"Code": code, "Message": ""}}, operation)) is gone

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all plans of AWS resources share."""
+"""Shared behaviour of all plans of AWS resources."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_plan_without_a_resource_has_no_headers() -> None:
 
 
 def test_a_request_is_not_shown() -> None:
-    """It may hold a secret."""
+    """It can contain a secret."""
     assert "hunter2" not in repr(Plan("x", (Step("PutSecretValue", {"SecretString": "hunter2"}, {}),)))
 
 

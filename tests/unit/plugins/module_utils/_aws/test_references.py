@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a request names and nobody has made is not waited for."""
+"""Modules do not wait for missing resources that a request refers to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module of AWS does around its plan."""
+"""Shared behaviour of AWS modules around their plans."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Module:
 
 
 class Logs(Fake):
-    """Log groups that can be made."""
+    """A fake of CloudWatch log groups."""
 
     def __init__(self) -> None:
         super().__init__("logs")
@@ -98,7 +98,7 @@ def test_tags_are_text(tags: Any, sent: Any) -> None:
     assert ended(Module(tags=tags, check_mode=True))["log_group"]["tags"] == sent
 
 
-def test_a_refusal_tells_what_was_done_before() -> None:
+def test_a_refusal_lists_earlier_changes() -> None:
     module = Module()
     module.logs.refuse["PutRetentionPolicy"] = RefusedError("InvalidParameterException", "no")
     left = ended(module)
@@ -115,7 +115,7 @@ def test_an_error_is_shown_with_its_details() -> None:
 
 
 @pytest.mark.parametrize(("where", "message"), [("", "no."), ("Peering one", "Peering one: no.")])
-def test_an_error_says_what_it_is_about(where: str, message: str) -> None:
+def test_an_error_names_its_object(where: str, message: str) -> None:
     module = Module()
 
     def work(_: Run) -> Mapping[str, Value]:

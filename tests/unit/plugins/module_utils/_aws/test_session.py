@@ -60,7 +60,7 @@ def test_the_options_reach_the_client() -> None:
     assert config.retries["mode"] == "standard"
 
 
-def test_without_options_the_profile_says_it() -> None:
+def test_without_options_the_profile_is_used() -> None:
     made = session.client(session.session({"profile": "one"}), {"profile": "one", "region": ""}, "eks")
     assert made.meta.region_name == "eu-west-3"
 
@@ -79,7 +79,7 @@ def test_how_certificates_are_verified(options: dict[str, Any], expected: Any) -
     assert session.verification(options) is expected or session.verification(options) == expected
 
 
-def test_a_roles_keys_take_the_place_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_an_assumed_role_replace_the_callers_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def answer(operation: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents in Secrets Manager: which calls, and that no value is shown."""
+"""Documents in Secrets Manager: calls, and results without values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_changed_value_is_shown_as_a_hash() -> None:
     assert "hunter2" not in repr((WANT, live()))
 
 
-def test_a_key_that_is_not_wanted_goes() -> None:
+def test_an_undeclared_key_is_deleted() -> None:
     plan = present(WANT, live(content={**CONTENT, "more": "x"}), KEY)
     assert set(plan.diff()["before"]) == {"f/staging/kafka.more"}
     assert plan.diff()["after"] == {}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans as a user sees them, their requests held against AWS' own models of EKS and EC2, which botocore carries."""
+"""Plans in the format of results, with requests validated against botocore's models of EKS and EC2."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _service(name: str) -> ServiceModel:
 
 
 def steps(plan: Plan, service: str = "eks") -> list[tuple[str, dict[str, Any], dict[str, tuple[Any, Any]]]]:
-    """Each call: its operation, its request, and the fields that it changes with their values before and after."""
+    """Return each call: its operation, its request, and the changed fields with their values before and after."""
     for step in plan:
         shape = _service(service).operation_model(step.operation).input_shape
         report = ParamValidator().validate(dict(step.request), shape)

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EKS with its clusters in dicts, behind a client of botocore.
+"""A fake of EKS with clusters in dicts, behind a botocore client.
 
-What is created or updated passes through a state or two, one for each time it is described, as in AWS.
+Created or updated resources have one or two transitional states, one for each description, as in AWS.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ class FakeEks(Fake):
 
 
 def options(module: str, **given: Any) -> dict[str, Any]:
-    """The options as the module gets them from a task."""
+    """Return the options that the module gets from a task."""
     code = importlib.import_module(f"ansible_collections.dataplatform.fleet.plugins.modules.{module}")
     known = spec.NODEGROUP if module == "eks_nodegroup" else code.argument_spec()
     validated = ArgumentSpecValidator(known).validate(given)
@@ -338,7 +338,7 @@ def options(module: str, **given: Any) -> dict[str, Any]:
 def run_of(
     eks: FakeEks, params: Mapping[str, Any], clients: Callable[[str], Any] | None = None, *, check_mode: bool = False
 ) -> Run:
-    """A module's run whose waits take no time, a second for each look at the clock."""
+    """Return a module's run with a fake clock that advances one second for each reading."""
 
     def client(service: str) -> Any:
         return eks.client if service == "eks" or clients is None else clients(service)

@@ -49,7 +49,7 @@ def calls(planned: Any) -> list[tuple[str, dict[str, Any]]]:
         {"policies": [{"policy": VIEW, "scope": "namespace", "namespaces": ["y", "x"]}]},
     ],
 )
-def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
+def test_an_equivalent_configuration_has_an_empty_plan(options: dict[str, Any]) -> None:
     assert not plan(options)
 
 
@@ -136,7 +136,7 @@ def test_an_add_ons_association_is_left_to_it() -> None:
     assert not plan_association_absent("one", "ns", "sa", None)
 
 
-# -- whole plans, with what is sent and what is shown
+# -- whole plans, with requests and diffs
 
 SCOPE = {"clusterName": "one", "principalArn": PRINCIPAL}
 CURRENT = {
@@ -180,7 +180,7 @@ def test_what_is_sent_and_shown_of_a_new_entry() -> None:
     assert steps(plan({}, None)) == [("CreateAccessEntry", SCOPE, {"principal_arn": (None, PRINCIPAL)})]
 
 
-def test_what_is_sent_and_shown_of_an_entry_that_goes() -> None:
+def test_requests_and_diff_of_an_entry_deletion() -> None:
     planned = plan_entry_absent("one", PRINCIPAL, ENTRY, POLICIES)
     assert planned.resource == f"access entry one/{PRINCIPAL}"
     assert steps(planned) == [("DeleteAccessEntry", SCOPE, CURRENT)]
@@ -237,7 +237,7 @@ def test_a_scope_without_sense_is_refused(policies: list[dict[str, Any]], messag
     assert str(said.value) == message
 
 
-def test_the_entrys_type_is_said_to_be_immutable_with_what_to_do() -> None:
+def test_the_error_for_an_immutable_entry_type_contains_the_fix() -> None:
     with pytest.raises(ImmutableError) as said:
         plan({"type": "EC2_LINUX"})
     assert str(said.value).startswith(
@@ -296,7 +296,7 @@ def test_tags_of_associations_are_taken_away_unless_they_are_kept() -> None:
     assert steps(associated({}, tagged)) == []
 
 
-def test_what_is_said_where_an_association_cannot_be_made_or_changed() -> None:
+def test_errors_of_association_changes() -> None:
     with pytest.raises(AwsError) as said:
         associated({"tags": {"x": "y"}}, None)
     assert str(said.value) == f"{LABEL} does not exist, and role_arn must be given to create it."

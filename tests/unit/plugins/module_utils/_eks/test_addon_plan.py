@@ -84,7 +84,7 @@ def test_versions_that_are_not_there() -> None:
         {"pod_identity_associations": [{"service_account": "sa", "role_arn": ROLE}]},
     ],
 )
-def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
+def test_an_equivalent_configuration_has_an_empty_plan(options: dict[str, Any]) -> None:
     assert not plan(options)
 
 
@@ -154,7 +154,7 @@ def test_creation_and_deletion() -> None:
     assert not plan_absent("one", "vpc-cni", None)
 
 
-# -- whole plans, with what is sent and what is shown
+# -- whole plans, with requests and diffs
 
 SCOPE = {"clusterName": "one", "addonName": "vpc-cni"}
 LABEL = "add-on one/vpc-cni"
@@ -201,7 +201,7 @@ def test_what_is_sent_and_shown_of_a_new_add_on() -> None:
     assert steps(plan({}, None)) == [("CreateAddon", sent, {"name": (None, "vpc-cni")})]
 
 
-def test_what_is_sent_and_shown_of_an_add_on_that_goes() -> None:
+def test_requests_and_diff_of_an_add_on_deletion() -> None:
     planned = plan_absent("one", "vpc-cni", ADDON, OWNED)
     assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["gone"])
     assert steps(planned) == [("DeleteAddon", SCOPE, {name: (value, None) for name, value in CURRENT.items()})]
@@ -273,7 +273,7 @@ def test_the_default_is_the_clusters_versions_own() -> None:
     assert resolve_version("a", "default", "1.36", [version("v1"), version("v2")]) == "v2"
 
 
-def test_what_is_said_of_versions_that_are_not_there() -> None:
+def test_errors_of_missing_versions() -> None:
     with pytest.raises(VersionError) as said:
         resolve_version("a", "latest", "1.36", [])
     assert str(said.value) == "add-on a: EKS has none of that name for Kubernetes 1.36."
@@ -286,7 +286,7 @@ def test_what_is_said_of_versions_that_are_not_there() -> None:
         )
 
 
-def test_the_namespace_is_said_to_be_immutable_with_what_to_do() -> None:
+def test_the_error_for_an_immutable_namespace_contains_the_fix() -> None:
     with pytest.raises(ImmutableError) as said:
         plan({"namespace": "b"}, ADDON | {"namespaceConfig": {"namespace": "a"}})
     assert str(said.value).startswith(f"{LABEL}: namespace is 'a' and cannot become 'b': ")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is missing, and what the caller may not list."""
+"""Missing resources, and missing permissions for lists."""
 
 from __future__ import annotations
 

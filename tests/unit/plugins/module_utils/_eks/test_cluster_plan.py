@@ -88,7 +88,7 @@ def vpc(**fields: Any) -> dict[str, Any]:
         {"service_ipv4_cidr": "172.20.0.0/16", "ip_family": "ipv4", "security_group_ids": []},
     ],
 )
-def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
+def test_an_equivalent_configuration_has_an_empty_plan(options: dict[str, Any]) -> None:
     assert not plan(options)
 
 
@@ -426,13 +426,13 @@ def test_an_old_cluster_has_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("found", [CLUSTER, None])
-def test_an_endpoint_for_nobody_is_refused(found: dict[str, Any] | None) -> None:
+def test_an_endpoint_without_access_is_refused(found: dict[str, Any] | None) -> None:
     options = {"endpoint_public_access": False, "role_arn": ROLE, "subnet_ids": ["subnet-a", "subnet-b"]}
     with pytest.raises(AwsError, match="cannot both be false"):
         plan(options, found)
 
 
-# -- whole plans, with what is sent and what is shown
+# -- whole plans, with requests and diffs
 
 DEFAULTS: dict[str, Any] = {
     "endpoint_public_access": True,
@@ -513,7 +513,7 @@ def test_what_is_read_of_a_cluster() -> None:
     assert bare == DEFAULTS
 
 
-def test_what_is_sent_and_shown_of_a_cluster_that_goes() -> None:
+def test_requests_and_diff_of_a_cluster_deletion() -> None:
     planned = plan_absent("one", RICH, {}, [])
     assert planned.resource == plan_absent("one", None, {}, []).resource == "cluster one"
     assert steps(planned) == [
@@ -581,7 +581,7 @@ def test_each_group_of_the_vpc_is_a_call_with_what_changes() -> None:
     ]
 
 
-def test_options_that_do_not_apply_to_the_cluster_are_no_change() -> None:
+def test_options_that_do_not_apply_to_the_cluster_are_not_a_change() -> None:
     closed = cluster(resourcesVpcConfig={"endpointPublicAccess": False, "endpointPrivateAccess": True})
     assert not plan({"endpoint_private_access": True}, closed)
     assert not plan({"public_access_cidrs": ["10.0.0.0/8"]}, closed)
@@ -694,13 +694,13 @@ NOTHING = "Nothing was changed."
         ),
     ],
 )
-def test_what_is_said_of_what_cannot_be(options: dict[str, Any], found: dict[str, Any] | None, message: str) -> None:
+def test_errors_of_invalid_values(options: dict[str, Any], found: dict[str, Any] | None, message: str) -> None:
     with pytest.raises(AwsError) as said:
         plan(options, found)
     assert str(said.value) == message
 
 
-def test_what_is_said_of_clusters_that_cannot_go() -> None:
+def test_errors_of_cluster_deletions() -> None:
     with pytest.raises(AwsError) as said:
         plan_absent("one", CLUSTER, {}, ["node group x", "Fargate profile y"])
     assert str(said.value) == f"cluster one still has node group x, Fargate profile y: delete these first. {NOTHING}"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the _info modules read, and that they read it at the same time."""
+"""The concurrent reads of the _info modules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Read = Callable[[], list[dict[str, Any]]]
         ),
     ],
 )
-def test_reads_all_at_the_same_time_and_leaves_out_what_is_gone(
+def test_reads_all_concurrently_and_leaves_out_deleted_resources(
     monkeypatch: pytest.MonkeyPatch, listing: str, describing: str, read: Read, key: str
 ) -> None:
     together = threading.Barrier(CALLS, timeout=20)

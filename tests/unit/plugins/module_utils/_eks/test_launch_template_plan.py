@@ -72,10 +72,10 @@ def test_creation() -> None:
 
 
 @pytest.mark.parametrize("in_use", [(), (1,)])
-def test_the_same_is_no_plan(in_use: tuple[int, ...]) -> None:
+def test_an_equal_configuration_has_an_empty_plan(in_use: tuple[int, ...]) -> None:
     assert plan(template(), versions(v1=ONE), in_use=in_use) == ([], 1)
     assert plan(template(), versions(v1=ONE), tags=None) == ([], 1)
-    # The version before stays until the next change, so that a run after a change has nothing to do.
+    # The previous version is kept until the next change, so that the run after a change has nothing to do.
     assert plan(template(2, 2), versions(v1=TWO, v2=ONE), in_use=[2]) == ([], 2)
 
 
@@ -112,7 +112,7 @@ def test_a_version_with_the_same_data_is_used_again() -> None:
 
 
 def test_a_default_version_that_was_not_listed_is_replaced() -> None:
-    """Between the two calls that read, somebody made another version the default."""
+    """Another client changed the default version between the two read calls."""
     made, number = plan(template(3, 3), versions(v1=TWO))
     assert (made[0][0], number) == ("CreateLaunchTemplateVersion", 4)
     assert made[0][2] == {
@@ -229,7 +229,7 @@ def test_names_and_hops_are_ec2s() -> None:
     assert (HOPS[0], HOPS[-1]) == tuple(int(number) for number in limits.groups())
 
 
-def test_what_ec2_adds_is_no_difference() -> None:
+def test_fields_that_ec2_adds_are_not_a_difference() -> None:
     (shown,) = versions(v1=ONE)
     assert data_state(shown["LaunchTemplateData"]) == data_state(ONE)
     assert data_state({**ONE, "SecurityGroupIds": []}) == data_state(ONE)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules from a task's options to its result: the calls, the waits, and what check mode announces."""
+"""The modules from a task's options to its result: calls, waits, and check mode."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def eks() -> FakeEks:
 
 
 class Aws:
-    """EC2 and SSM, as far as node groups ask them."""
+    """A fake of EC2 and SSM, limited to the calls for node groups."""
 
     def __init__(self) -> None:
         self.templates = [{"LaunchTemplateId": "lt-1", "LatestVersionNumber": 7, "DefaultVersionNumber": 3}]
@@ -90,7 +90,7 @@ def association(eks: FakeEks, *, check_mode: bool = False, **given: Any) -> Resu
 
 
 SETTINGS: dict[str, tuple[Callable[..., Result], str, dict[str, Any], dict[str, Any]]] = {
-    # module, key of the result, what makes it, what changes it
+    # module, key of the result, options that create it, options that change it
     "cluster": (
         cluster,
         "cluster",
@@ -133,7 +133,7 @@ EVERY = pytest.mark.parametrize("name", SETTINGS)
 
 
 def made(eks: FakeEks, name: str) -> tuple[Callable[..., Result], str, dict[str, Any], dict[str, Any]]:
-    """What the module has made."""
+    """Return the resource that the module has created."""
     call, key, given, changed = SETTINGS[name]
     if name != "cluster":
         eks.cluster()
@@ -142,7 +142,7 @@ def made(eks: FakeEks, name: str) -> tuple[Callable[..., Result], str, dict[str,
     return call, key, given, changed
 
 
-# Of what is made, only EKS tells these.
+# Only EKS returns these values of the created resource.
 OF_EKS = {"arn", "nodegroup_arn", "addon_arn", "access_entry_arn", "association_arn", "association_id"} | {
     "status",
     "username",
@@ -286,7 +286,7 @@ def test_what_is_going_is_waited_for_and_made_again(eks: FakeEks, name: str) -> 
 
 
 @SLOW
-def test_a_removal_that_is_under_way_is_waited_for(eks: FakeEks, name: str) -> None:
+def test_a_removal_in_progress_is_waited_for(eks: FakeEks, name: str) -> None:
     call, _, _, _ = made(eks, name)
     place = next(place for place in eks.found if place[0] == name)
     for wait in (True, False):
@@ -356,7 +356,7 @@ def test_a_cluster_with_node_groups_is_not_removed(eks: FakeEks) -> None:
     assert ("nodegroup", "b") not in eks.found, "one that is going is waited for"
 
 
-def test_in_check_mode_what_is_in_a_cluster_may_go_in_the_same_run(eks: FakeEks) -> None:
+def test_in_check_mode_resources_of_a_cluster_can_be_deleted_in_the_same_run(eks: FakeEks) -> None:
     eks.cluster()
     eks.nodegroup("a")
     eks.nodegroup("b")["status"] = "DELETING"
@@ -368,7 +368,7 @@ def test_in_check_mode_what_is_in_a_cluster_may_go_in_the_same_run(eks: FakeEks)
     assert result["waited"] == []
 
 
-def test_a_cluster_that_is_going_is_not_asked_what_is_in_it(eks: FakeEks) -> None:
+def test_the_resources_of_a_deleting_cluster_are_not_read(eks: FakeEks) -> None:
     eks.cluster()["status"] = "DELETING"
     eks.passing["cluster", "one"] = ["DELETING", GONE]
     eks.nodegroup("a")
@@ -377,7 +377,7 @@ def test_a_cluster_that_is_going_is_not_asked_what_is_in_it(eks: FakeEks) -> Non
 
 
 @pytest.mark.parametrize(("said", "operations"), [(None, None), (False, ["UpdateClusterConfig", "DeleteCluster"])])
-def test_a_protected_cluster_goes_only_when_a_task_says_so(
+def test_a_protected_cluster_is_deleted_only_if_the_task_allows_it(
     eks: FakeEks, said: bool | None, operations: list[str] | None
 ) -> None:
     eks.cluster(deletionProtection=True)
@@ -587,7 +587,7 @@ def test_an_addons_software_can_be_left_running(eks: FakeEks, preserve: bool) ->
 
 
 @pytest.mark.parametrize("conflicts", ["OVERWRITE", "NONE", "PRESERVE"])
-def test_what_wins_is_what_the_task_says(eks: FakeEks, conflicts: str) -> None:
+def test_options_of_the_task_take_precedence(eks: FakeEks, conflicts: str) -> None:
     eks.cluster()
     announced = addon(eks, resolve_conflicts=conflicts, check_mode=True)
     assert "resolve_conflicts" not in announced["addon"]

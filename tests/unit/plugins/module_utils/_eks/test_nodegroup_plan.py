@@ -74,7 +74,7 @@ def calls(planned: Any) -> list[tuple[str, dict[str, Any]]]:
         {"version": "1.35", "release_version": "1.35.4-20260904", "ami_type": "AL2023_x86_64_STANDARD"},
     ],
 )
-def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
+def test_an_equivalent_configuration_has_an_empty_plan(options: dict[str, Any]) -> None:
     assert not plan(options)
 
 
@@ -89,7 +89,7 @@ def test_the_same_in_other_words_is_no_plan(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_group_that_is_as_wanted_is_no_plan(options: dict[str, Any], found: dict[str, Any]) -> None:
+def test_a_group_with_the_desired_state_has_an_empty_plan(options: dict[str, Any], found: dict[str, Any]) -> None:
     assert not plan(options, GROUP | found)
 
 
@@ -288,7 +288,7 @@ def test_deletion() -> None:
     assert not plan_absent("one", "workers", {**GROUP, "status": "DELETING"})
 
 
-# -- whole plans, with what is sent and what is shown
+# -- whole plans, with requests and diffs
 
 SCOPE = {"clusterName": "one", "nodegroupName": "workers"}
 LABEL = "node group one/workers"
@@ -369,7 +369,7 @@ def test_what_is_sent_and_shown_of_a_new_group() -> None:
     }
 
 
-def test_what_is_sent_and_shown_of_a_group_that_goes() -> None:
+def test_requests_and_diff_of_a_group_deletion() -> None:
     planned = plan_absent("one", "workers", GROUP)
     assert planned.resource == plan_absent("one", "workers", None).resource == LABEL
     assert steps(planned) == [("DeleteNodegroup", SCOPE, {name: (value, None) for name, value in SHOWN.items()})]
@@ -461,7 +461,7 @@ EITHER = [
 
 
 @pytest.mark.parametrize(("option", "count", "share"), EITHER)
-def test_of_two_fields_that_exclude_each_other_the_other_goes(option: str, count: str, share: str) -> None:
+def test_the_other_of_two_exclusive_fields_is_removed(option: str, count: str, share: str) -> None:
     key = option.split("_", maxsplit=1)[0] + "".join(part.capitalize() for part in option.split("_")[1:])
     for one, other in ((count, share), (share, count)):
         there = current_with(key, other)
@@ -496,7 +496,7 @@ def test_an_autoscalers_size_stays_between_the_limits(
     assert scaling == ([sizes] if sizes else [])
 
 
-def test_the_size_is_kept_where_the_policy_says_so() -> None:
+def test_the_size_is_kept_if_the_policy_requires_it() -> None:
     ((_, request, _),) = steps(plan({"desired_size": 5}, desired_size_policy="always"))
     assert request["scalingConfig"] == {"minSize": 1, "maxSize": 5, "desiredSize": 5}
     assert steps(plan({}, desired_size_policy="always")) == []
@@ -525,7 +525,7 @@ ORDER = "The order is min_size <= desired_size <= max_size. Nothing was changed.
         ({"desired_size": 0}, f"{LABEL}: ", f"desired_size 0 is smaller than min_size 1. {ORDER}"),
     ],
 )
-def test_what_is_said_of_sizes_that_cannot_be(options: dict[str, Any], where: str, message: str) -> None:
+def test_errors_of_invalid_sizes(options: dict[str, Any], where: str, message: str) -> None:
     with pytest.raises(AwsError) as said:
         plan(options)
     assert str(said.value) == where + message
@@ -564,7 +564,7 @@ def test_what_is_said_of_sizes_that_cannot_be(options: dict[str, Any], where: st
         ),
     ],
 )
-def test_what_is_said_of_versions(options: dict[str, Any], cluster_version: str | None, message: str) -> None:
+def test_errors_of_versions(options: dict[str, Any], cluster_version: str | None, message: str) -> None:
     with pytest.raises(VersionError) as said:
         plan(options, cluster_version=cluster_version)
     assert str(said.value) == f"{LABEL} {message}"
@@ -584,7 +584,7 @@ def test_versions_that_can_be_reached(options: dict[str, Any], cluster_version: 
     assert [step.operation for step in plan(options, cluster_version=cluster_version)] == ["UpdateNodegroupVersion"]
 
 
-def test_what_is_said_where_a_group_cannot_be_made() -> None:
+def test_errors_of_group_creations() -> None:
     for options, missing in (({}, "node_role_arn and subnet_ids"), ({"node_role_arn": ROLE}, "subnet_ids")):
         with pytest.raises(AwsError) as said:
             plan(options, None)

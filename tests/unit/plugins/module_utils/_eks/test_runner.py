@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of calls and waits, with a cluster that is played at the API's border."""
+"""The order of calls and waits, with a fake API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 
 
 class Played(Fake):
-    """A cluster whose updates take three looks, one at a time, as EKS makes them."""
+    """A fake cluster that runs one update at a time, which is complete after three descriptions."""
 
     def __init__(self) -> None:
         super().__init__("eks")
@@ -105,7 +105,7 @@ def test_only_the_last_is_not_waited_for(played: Played) -> None:
     assert played.events == [CONFIG, "update-0 ended", VERSION]
 
 
-def test_somebody_elses_update_is_waited_for(played: Played) -> None:
+def test_an_update_of_another_client_is_waited_for(played: Played) -> None:
     played.start("theirs")
 
     def settling() -> dict[str, Any]:
@@ -163,21 +163,21 @@ def test_the_command_of_a_deletion_is_one_of_the_api(target: Target) -> None:
         (TARGETS[2], "CREATE_FAILED", r"Running again deletes it and creates it again\.$"),
     ],
 )
-def test_what_cannot_be_created_says_why_and_what_to_do(target: Target, status: str, remedy: str) -> None:
+def test_a_failed_creation_reports_the_reason_and_the_fix(target: Target, status: str, remedy: str) -> None:
     failed = {"status": status, "health": {"issues": [{"code": "InternalFailure", "message": "no room"}]}}
     waiting = runner()
     with pytest.raises(FailedError, match=f"{target.label} is {status}: InternalFailure: no room. {remedy}"):
         waiting.wait_active(replace(target, read=lambda: failed))
 
 
-def test_protection_is_said_to_go_first() -> None:
+def test_protection_is_reported_to_be_disabled_first() -> None:
     waiting = runner()
     with pytest.raises(FailedError, match=r"aws eks update-cluster-config .* --no-deletion-protection"):
         waiting.refuse_failed({"status": "FAILED", "deletionProtection": True}, TARGETS[0])
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "CREATING", "UPDATE_FAILED", "DEGRADED", "DELETE_FAILED"])
-def test_what_exists_is_not_told_to_be_deleted(status: str) -> None:
+def test_the_error_does_not_suggest_deleting_existing_resources(status: str) -> None:
     runner().refuse_failed({"status": status}, TARGETS[1])
     runner().refuse_failed(None, TARGETS[1])
 

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
         ("min_repair_wait_time_mins", "minRepairWaitTimeMins"),
     ],
 )
-def test_names_go_there_and_back(snake: str, camel: str) -> None:
+def test_names_survive_a_round_trip(snake: str, camel: str) -> None:
     assert t.camel(snake) == camel
     assert t.snake(camel) == snake
 
 
-def test_nested_options_go_there_and_back() -> None:
+def test_nested_options_survive_a_round_trip() -> None:
     options = {"a_b": {"c_d": 1, "left_out": None}, "e_f": [{"g_h": 2, "left_out": None}], "i": False}
     state = t.flatten("x", options)
     assert state == {"x.a_b.c_d": 1, "x.e_f": [{"g_h": 2}], "x.i": False}

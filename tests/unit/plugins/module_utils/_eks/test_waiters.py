@@ -12,7 +12,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._eks import wai
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A fake clock that advances only in sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -30,7 +30,7 @@ def poller(timeout: float = 100, log: Callable[[str], None] = lambda _: None) ->
 
 
 def looks(*probes: Probe) -> Callable[[], Probe]:
-    """Each look shows the next probe; the last one stays."""
+    """Return a probe that returns the next value at each call, and repeats the last one."""
     left = list(probes)
     return lambda: left.pop(0) if len(left) > 1 else left[0]
 

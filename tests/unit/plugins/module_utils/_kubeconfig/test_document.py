@@ -44,7 +44,7 @@ def test_proxy_and_server_name() -> None:
         ("users", {"name": "minikube", "user": {"token": "shh"}}),
     ],
 )
-def test_entries_of_others_are_refused(kind: str, entry: dict[str, Any]) -> None:
+def test_unmanaged_entries_are_refused(kind: str, entry: dict[str, Any]) -> None:
     content = document([(STAGING, SERVER)], [], {})
     assert document([], [], content)["contexts"] == []
     content[kind].append(entry)

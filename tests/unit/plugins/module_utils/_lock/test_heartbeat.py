@@ -62,7 +62,7 @@ def test_a_process_is_distinguished_from_one_that_has_ended() -> None:
     process = Process(child.pid, started(child.pid))
     assert not process.wait(0)
     child.stdin.close()
-    assert process.wait(60)  # though nobody has collected it: it is a zombie
+    assert process.wait(60)  # although its parent has not waited for it: it is a zombie
     child.wait()
     assert started(child.pid) is None
     assert process.wait(0)
@@ -80,11 +80,11 @@ def test_a_heartbeat_that_fails_is_tried_again() -> None:
     assert settings["skew"] > 0
 
 
-def test_a_run_that_ends_meanwhile_needs_no_heartbeat() -> None:
+def test_a_run_that_has_ended_needs_no_heartbeat() -> None:
     assert beat(Client(DOWN), dict(SETTINGS), Run(True))
 
 
-def test_a_run_is_told_how_its_lock_is(tmp_path: Path) -> None:
+def test_a_run_reads_the_state_of_its_lock(tmp_path: Path) -> None:
     settings = {**SETTINGS, "place": str(tmp_path / "lock")}
 
     def state() -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_a_process_that_cannot_be_named_has_ended() -> None:
 
 
 @pytest.mark.parametrize(("answer", "done"), [({}, True), (REFUSED, True), (DOWN, False)])
-def test_giving_back_is_tried_again_unless_the_lock_is_not_ours(answer: Any, done: bool) -> None:
+def test_a_release_is_retried_unless_another_run_holds_the_lock(answer: Any, done: bool) -> None:
     assert release(Client(answer), SETTINGS) is done
 
 

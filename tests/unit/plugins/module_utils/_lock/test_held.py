@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a process finds in the files of a lock, before it changes something."""
+"""The check of a lock's files before a change."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-def test_a_held_lock_lets_it_go_on(place: Place) -> None:
+def test_a_held_lock_allows_the_change(place: Place) -> None:
     assert held.demand() == ""
     place.state(silent=239, problem="expired")
     assert held.demand() == "expired"

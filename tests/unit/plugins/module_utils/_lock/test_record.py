@@ -19,7 +19,7 @@ def test_an_item_edited_by_hand_is_still_read() -> None:
 
 
 @pytest.mark.parametrize(("now", "stale"), [(1085, False), (1385, False), (1386, True)])
-def test_a_holder_that_is_silent_for_longer_than_it_promised_is_stale(now: int, stale: bool) -> None:
+def test_a_holder_without_heartbeats_for_its_time_to_live_is_stale(now: int, stale: bool) -> None:
     assert LOCK.stale(now) is stale
 
 

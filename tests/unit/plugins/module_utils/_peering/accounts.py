@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2 and Route 53 of two accounts in dicts, behind clients of botocore."""
+"""A fake of EC2 and Route 53 in two accounts, with dicts behind botocore clients."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ class FakeRoute53(Fake):
 
 
 class Module:
-    """What a module gives: its parameters, and clients of the own account or of the one whose key is given."""
+    """A fake module: its parameters, and clients of its account or of the account of a given key."""
 
     region = "eu-central-1"
 
@@ -281,12 +281,12 @@ class Module:
 
 
 def before(one: Any) -> Item:
-    """What changes, as it was, of a manager or zone that has done its work."""
+    """Return the changed values before the run of a manager or zone."""
     found: Item = one.this.plan().diff()["before"]
     return found
 
 
 def after(one: Any) -> Item:
-    """What changes, as it is then."""
+    """Return the changed values after the run."""
     found: Item = one.this.plan().diff()["after"]
     return found

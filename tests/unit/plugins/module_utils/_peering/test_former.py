@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which connections and routes are a former member's."""
+"""Connections and routes of a former member."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def owned_by(requester: str, identifier: str, **tags: str) -> dict[str, Any]:
     return made | {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def test_a_connection_of_others_in_the_same_account_stays_with_its_routes() -> None:
+def test_an_unmanaged_connection_in_the_same_account_is_kept_with_its_routes() -> None:
     foreign, theirs = owned_by("1", "a"), owned_by("1", "b", **{"dataplatform.fleet/fleet": "another"})
     assert left([foreign, theirs], [table("t", n43="a"), table("u", n43="b")], FORMER, OURS) == {}
     for ours in (owned_by("1", "c", **OURS), owned_by("2", "c")):
@@ -68,7 +68,7 @@ def test_a_connection_of_others_in_the_same_account_stays_with_its_routes() -> N
         assert found["testing"].routes == [("u", "10.43.0.0/16")]
 
 
-def test_a_connection_that_is_gone_may_have_lost_its_tags() -> None:
+def test_a_deleted_connection_may_have_no_tags() -> None:
     gone = owned_by("1", "a") | {"Status": {"Code": "deleted"}}
     assert left([gone], [table("t", n43="a")], FORMER, OURS)["testing"].routes == [("t", "10.43.0.0/16")]
 

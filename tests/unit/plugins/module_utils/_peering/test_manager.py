@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peering connections of two accounts: what is called on which side, and what check mode announces."""
+"""Peering connections between two accounts: calls on both sides, and check mode."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Accounts:
         return Manager(Run(module))
 
     def changes(self) -> list[str]:
-        """What was called, the other account's with its name."""
+        """Return the calls, those of the other account with its name."""
         return [*self.own.made, *(f"hub: {name}" for name in self.hub.made)]
 
 
@@ -143,7 +143,9 @@ def test_in_one_account_and_region_none_is_named(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"accept": False, **ACCEPTS}])
-def test_where_the_run_may_not_accept_the_owner_is_told_what_to_run(accounts: Accounts, given: dict[str, Any]) -> None:
+def test_without_permission_to_accept_the_command_for_the_owner_is_reported(
+    accounts: Accounts, given: dict[str, Any]
+) -> None:
     for check_mode in (True, False):
         manager = accounts.manager(check_mode=check_mode, **given)
         result = manager.present()
@@ -189,7 +191,7 @@ def test_a_wait_ends_in_time(accounts: Accounts) -> None:
         accounts.manager(**ACCEPTS).present()
 
 
-def test_a_rejected_request_is_the_owners_last_word(accounts: Accounts) -> None:
+def test_a_rejected_request_is_not_repeated(accounts: Accounts) -> None:
     accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", "rejected", Name="one-hub", **FLEET)
     with pytest.raises(PeeringError, match="The owner of vpc-hub has rejected the request"):
         accounts.manager(**ACCEPTS).present()
@@ -200,7 +202,7 @@ def test_a_rejected_request_is_the_owners_last_word(accounts: Accounts) -> None:
 
 @pytest.mark.parametrize("call", ["present", "absent"])
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_a_connection_of_others_is_refused_unless_it_is_adopted(
+def test_an_unmanaged_connection_is_refused_unless_it_is_adopted(
     accounts: Accounts, call: str, check_mode: bool
 ) -> None:
     theirs = {"Name": "one-hub", "dataplatform.fleet/fleet": "another"}
@@ -248,7 +250,7 @@ def test_of_routes_those_that_are_there_are_shown_before(accounts: Accounts) -> 
     assert after(manager) == {"routes to 10.40.0.0/16": ["rtb-1", "rtb-2"]}
 
 
-def test_a_route_of_others_is_refused(accounts: Accounts) -> None:
+def test_an_unmanaged_route_is_refused(accounts: Accounts) -> None:
     accounts.own.table("rtb-3", "vpc-own", tgw_1="10.40.0.0/16")
     with pytest.raises(PeeringError, match=r"rtb-3 leads 10\.40\.0\.0/16 to tgw-1"):
         accounts.manager(**ACCEPTS).present()
@@ -290,7 +292,7 @@ def connected(accounts: Accounts) -> None:
 GONE = {f"route of rtb-{name} to 10.40.0.0/16": "pcx-new" for name in ("1", "2")} | {"peering one-hub": "active"}
 
 
-def test_a_connection_goes_with_its_routes_on_both_sides(accounts: Accounts) -> None:
+def test_a_connection_is_deleted_with_its_routes_on_both_sides(accounts: Accounts) -> None:
     connected(accounts)
     gone = {"id": "pcx-new", "status": "deleted", "commands": []}
     there = copy.deepcopy(accounts.own.connections)
@@ -308,7 +310,7 @@ def test_a_connection_goes_with_its_routes_on_both_sides(accounts: Accounts) -> 
     assert before(again) == {}
 
 
-def test_another_accounts_routes_are_left_to_it(accounts: Accounts) -> None:
+def test_routes_of_another_account_are_not_changed(accounts: Accounts) -> None:
     connected(accounts)
     manager = accounts.manager()
     manager.absent()
@@ -316,7 +318,7 @@ def test_another_accounts_routes_are_left_to_it(accounts: Accounts) -> None:
     assert accounts.hub.calls == accounts.hub.reads == []
 
 
-def test_only_the_connection_of_that_name_goes(accounts: Accounts) -> None:
+def test_only_the_connection_with_that_name_is_deleted(accounts: Accounts) -> None:
     accounts.own.peering("pcx-1", "vpc-own", "vpc-other", "active", Name="one-other", **FLEET)
     assert accounts.manager(**ACCEPTS).absent()["id"] == ""
     assert accounts.changes() == []
@@ -336,7 +338,7 @@ def test_connections_in_which_the_vpc_is_the_accepter(accounts: Accounts) -> Non
     assert tagged({}) == accounts.own.connections[0]["Tags"]
 
 
-def test_tags_of_others_are_purged(accounts: Accounts) -> None:
+def test_other_tags_are_purged(accounts: Accounts) -> None:
     marks = {"Name": "one-hub", "dataplatform.fleet/fleet": "f"}
     live = accounts.own.peering("pcx-1", "vpc-own", "vpc-hub", **marks, theirs="x")
     for tags, left in ((None, {"theirs": "x"}), ({}, {})):
@@ -344,7 +346,7 @@ def test_tags_of_others_are_purged(accounts: Accounts) -> None:
         assert untagged(live["Tags"]) == {**marks, **left}
 
 
-def test_without_a_wait_the_connection_is_accepted_and_on_its_way(accounts: Accounts) -> None:
+def test_without_a_wait_the_connection_is_accepted_and_provisioning(accounts: Accounts) -> None:
     accounts.own.status_after_acceptance = ["provisioning"]
     assert accounts.manager(**ACCEPTS, wait=False).present()["status"] == "provisioning"
     assert "hub: AcceptVpcPeeringConnection" in accounts.changes()
@@ -359,7 +361,7 @@ def test_a_mistyped_peer_is_refused_at_once(accounts: Accounts, monkeypatch: pyt
     assert (accounts.changes(), naps) == (["CreateVpcPeeringConnection"], [])
 
 
-def test_a_connection_made_a_moment_ago_is_looked_for(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_connection_is_read_with_retries(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = RefusedError("InvalidVpcPeeringConnectionID.NotFound", "does not exist")
     describe, refusals = accounts.hub.DescribeVpcPeeringConnections, [unknown, unknown]
 

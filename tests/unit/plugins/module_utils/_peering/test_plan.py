@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a peering connection needs."""
+"""The plan of a peering connection."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def to_hub(**target: str) -> dict[str, str]:
 PUBLIC = table("public", {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"})
 
 
-def test_an_active_connection_comes_before_a_pending_one() -> None:
+def test_an_active_connection_is_preferred_to_a_pending_one() -> None:
     found = [connection("pcx-1", "pending-acceptance"), connection("pcx-2", "active"), connection("pcx-3", "deleted")]
     chosen = plan.find(found, OWN, PEER)
     assert chosen and chosen["VpcPeeringConnectionId"] == "pcx-2"
 
 
-def test_only_ones_own_request_counts() -> None:
+def test_only_the_modules_own_request_is_used() -> None:
     others = [
         connection("pcx-1", "active", requester="vpc-hub", accepter="vpc-own"),
         connection("pcx-2", "pending-acceptance", requester="vpc-other"),
@@ -151,12 +151,12 @@ def test_routes_that_are_missing_or_old() -> None:
     assert (found.before, found.after) == (["b"], ["a", "b", "c", "d"])
 
 
-def test_somebody_elses_route_is_not_taken() -> None:
+def test_an_unmanaged_route_is_not_replaced() -> None:
     with pytest.raises(PeeringError, match=r"The route table a leads .* to tgw-1"):
         plan.routes([table("a", to_hub(TransitGatewayId="tgw-1"))], PEER.cidr, "pcx-1")
 
 
-def test_a_route_to_a_live_connection_of_another_vpc_is_not_taken() -> None:
+def test_a_route_to_an_active_connection_of_another_vpc_is_not_replaced() -> None:
     tables = [table("a", to_hub(VpcPeeringConnectionId="pcx-2"))]
     others = [connection("pcx-2", "active", requester="vpc-other"), connection("pcx-3", "deleted")]
     assert plan.live_ids(others) == {"pcx-2"}

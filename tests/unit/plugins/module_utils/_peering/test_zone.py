@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The zone whose names all members see: made by the controlplane, and associated with the VPCs of other accounts."""
+"""The zone that all members resolve: created by the controlplane, and associated with VPCs of other accounts."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_member_is_associated_with_the_zone_of_its_account(accounts: Accounts)
     assert (after(again), len(accounts.changes())) == ({}, 1)
 
 
-def test_a_zone_of_another_account_is_shared_by_an_authorization_that_goes_again(accounts: Accounts) -> None:
+def test_a_zone_of_another_account_is_shared_with_a_temporary_authorization(accounts: Accounts) -> None:
     accounts.other.zone("Z9", NAME, "vpc-hub")
     zone = accounts.zone(**FOREIGN, **KEY)
     assert zone.associated()["id"] == "Z9"
@@ -123,7 +123,7 @@ def test_a_zone_of_another_account_is_shared_by_an_authorization_that_goes_again
     assert len(accounts.changes()) == 3
 
 
-def test_without_a_key_the_other_accounts_owner_is_told_what_to_run(accounts: Accounts) -> None:
+def test_without_a_key_the_command_for_the_other_accounts_owner_is_reported(accounts: Accounts) -> None:
     accounts.other.zone("Z9", NAME, "vpc-hub")
     zone = accounts.zone(**FOREIGN)
     result = zone.associated()
@@ -134,7 +134,7 @@ def test_without_a_key_the_other_accounts_owner_is_told_what_to_run(accounts: Ac
     assert (result["id"], after(zone), accounts.changes(), accounts.other.reads) == ("", {}, [], [])
 
 
-def test_the_own_account_is_no_other(accounts: Accounts) -> None:
+def test_the_caller_account_is_not_another_account(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-hub", **FLEET)
     assert accounts.zone(owner_account_id=OWN, **KEY).associated()["id"] == "Z7"
     assert accounts.changes() == ["AssociateVPCWithHostedZone"]
@@ -165,7 +165,7 @@ def test_a_missing_vpc_is_named_and_expected_in_check_mode(accounts: Accounts, s
 
 @pytest.mark.parametrize("vpcs", [["vpc-own"], ["vpc-hub"]])
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_a_zone_of_others_is_refused_unless_it_is_adopted(
+def test_an_unmanaged_zone_is_refused_unless_it_is_adopted(
     accounts: Accounts, vpcs: list[str], check_mode: bool
 ) -> None:
     accounts.own.zone("Z7", NAME, *vpcs, **{"dataplatform.fleet/fleet": "another"})
@@ -188,7 +188,7 @@ def test_tags_are_corrected_and_others_stay(accounts: Accounts) -> None:
     assert accounts.own.zones["Z7"]["tags"] == {**FLEET, "mine": "x"}
 
 
-def test_tags_of_others_are_purged(accounts: Accounts) -> None:
+def test_other_tags_are_purged(accounts: Accounts) -> None:
     marks = {"dataplatform.fleet/fleet": "f"}
     accounts.own.zone("Z7", NAME, "vpc-own", **{**marks, "mine": "x", "aws:made": "by-aws"})
     for tags, left in ((None, {"mine": "x"}), ({}, {})):
@@ -206,7 +206,7 @@ def test_of_zones_of_one_name_the_own_one_counts(accounts: Accounts) -> None:
 # -- absent
 
 
-def test_the_controlplanes_zone_goes_with_its_records(accounts: Accounts) -> None:
+def test_the_controlplanes_zone_is_deleted_with_its_records(accounts: Accounts) -> None:
     zone = accounts.own.zone("Z7", NAME, "vpc-own", **FLEET)
     zone["records"].append(
         {"Name": f"kafka.{NAME}.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
@@ -228,14 +228,14 @@ def test_an_empty_zone_has_no_records_to_remove(accounts: Accounts) -> None:
     assert accounts.changes() == ["DeleteHostedZone"]
 
 
-def test_a_zone_of_others_is_not_removed(accounts: Accounts) -> None:
+def test_an_unmanaged_zone_is_not_removed(accounts: Accounts) -> None:
     accounts.own.zone("Z7", NAME, "vpc-own", **{"dataplatform.fleet/fleet": "another"})
     with pytest.raises(ForeignError):
         accounts.zone().absent()
     assert accounts.changes() == []
 
 
-def test_a_member_leaves_the_zone_and_lets_it_be(accounts: Accounts) -> None:
+def test_a_member_is_disassociated_from_the_zone_and_the_zone_is_kept(accounts: Accounts) -> None:
     accounts.other.zone("Z9", NAME, "vpc-hub", "vpc-own")
     accounts.other.zone("Z8", "other.internal", "vpc-own")
     for check_mode in (True, False):
@@ -258,7 +258,7 @@ def test_without_a_vpc_a_member_has_left(accounts: Accounts) -> None:
 # -- what is read
 
 
-def test_all_zones_that_a_vpc_sees_are_read(accounts: Accounts) -> None:
+def test_all_zones_associated_with_a_vpc_are_read(accounts: Accounts) -> None:
     accounts.own.page = 2
     for number in range(5):
         accounts.own.zone(f"Z{number}", f"n{number}.internal", "vpc-own")
@@ -278,7 +278,7 @@ def test_another_accounts_zone_is_found_by_its_whole_name(accounts: Accounts) ->
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_only_an_association_leaves_the_account(accounts: Accounts, state: str) -> None:
-    """Whatever the owner's account is said to be, a zone without the fleet's tags is neither changed nor deleted."""
+    """With any owner account, a zone without the fleet's tags is neither changed nor deleted."""
     accounts.own.zone("Z9", NAME, "vpc-other", team="theirs")
     zone = accounts.zone(**FOREIGN, **KEY)
     with pytest.raises(ForeignError):

@@ -55,7 +55,7 @@ def test_makes_each_record_and_its_mark_and_then_nothing() -> None:
     assert names(left) == {
         (f"{prefix}{key}", kind) for key in WANTED for prefix, kind in (("", "CNAME"), ("_owner.", "TXT"))
     }
-    # As Route 53 gives them back.
+    # In the format of Route 53's responses.
     shown = [{**one, "Name": f"{one['Name']}."} for one in left]
     assert plan(shown, WANTED, OWNER, 60) == ([], {}, {})
 
@@ -70,7 +70,7 @@ def test_the_changes_are_as_route53_takes_them() -> None:
     assert [one["ResourceRecordSet"] for one in changes if one["Action"] == "DELETE"] == live[2:]
 
 
-def test_records_of_brokers_that_are_gone_go_and_those_of_others_stay() -> None:
+def test_records_of_removed_brokers_are_deleted_and_others_are_kept() -> None:
     others = [
         record("kafka-7.example.internal", "CNAME", "theirs"),
         record("kafka-8.example.internal", "A", "10.0.0.1"),
@@ -85,7 +85,7 @@ def test_records_of_brokers_that_are_gone_go_and_those_of_others_stay() -> None:
     assert names(carried_out(left, {})) == names(others)
 
 
-def test_a_mark_without_a_record_goes_too() -> None:
+def test_a_marker_record_without_a_record_is_deleted() -> None:
     assert carried_out(own("kafka-2.example.internal")[1:], {}) == []
 
 
@@ -101,7 +101,7 @@ def names_with_marks(wanted: dict[str, str]) -> set[str]:
     return {*wanted, *(f"_owner.{key}" for key in wanted)}
 
 
-def test_a_record_of_others_is_refused_unless_it_leads_where_it_should() -> None:
+def test_an_unmanaged_record_is_refused_unless_it_has_the_declared_value() -> None:
     with pytest.raises(ForeignRecordError, match="is a record of another owner: 60 CNAME x"):
         plan([record("kafka-0.example.internal", "CNAME", "x")], WANTED, OWNER, 60)
     same = [record("kafka-0.example.internal", "CNAME", "A.elb.amazonaws.com.")]
@@ -131,7 +131,7 @@ def test_the_mark_of_others_is_refused_unless_it_is_adopted(cname: list[dict[str
 
 @pytest.mark.parametrize("routing", [{"SetIdentifier": "one", "Weight": 1}, {"AliasTarget": {"DNSName": "x."}}])
 def test_a_routed_record_is_refused_in_any_case(routing: dict[str, Any]) -> None:
-    """Route 53 takes no simple record beside it, so adopting it cannot help."""
+    """Route 53 accepts no simple record beside it, so adoption cannot help."""
     live = [{**record("kafka-0.example.internal", "CNAME", "a.elb.amazonaws.com"), **routing}]
     for adopt in ([], ["kafka-0.example.internal"]):
         with pytest.raises(ForeignRecordError, match="has a routing policy or is an alias") as refused:
@@ -144,8 +144,8 @@ def test_names_to_adopt_are_read_as_names_of_records_are() -> None:
     carried_out(live, WANTED, adopt=["Kafka-0.example.internal.", "dns_record/Kafka-1.example.internal."])
 
 
-def test_records_without_a_mark_go_where_they_are_named() -> None:
-    """As the roles of before marks made them."""
+def test_records_without_a_marker_are_deleted_if_they_are_named() -> None:
+    """Records of older versions without marker records."""
     live = [record(key, "CNAME", value) for key, value in WANTED.items()]
     others = [record("kafka-9.example.internal", "CNAME", "theirs"), record("kafka-1.example.internal", "MX", "1 x")]
     assert names(carried_out([*live, *others], {}, adopt=[f"dns_record/{key}" for key in WANTED])) == names(others)

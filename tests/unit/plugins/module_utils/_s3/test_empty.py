@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bucket that is emptied while S3 refuses single objects, or others write to it."""
+"""Emptying a bucket while S3 refuses single objects, or other clients write to it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def delete(bucket: Bucket, pauses: list[float]) -> empty.Contents:
     return held
 
 
-def test_everything_goes_by_the_thousand(pauses: list[float]) -> None:
+def test_objects_are_deleted_in_batches_of_a_thousand(pauses: list[float]) -> None:
     bucket = Bucket(2500, 700)
     held = delete(bucket, pauses)
     assert (held.versions, held.delete_markers, held.bytes) == (2500, 700, 5000)
@@ -98,7 +98,7 @@ def test_an_object_that_s3_refuses_for_now_is_tried_again(pauses: list[float]) -
         delete(Bucket(1, errors={"00000": [slow] * 99}), pauses)
 
 
-def test_what_is_written_meanwhile_goes_too(pauses: list[float]) -> None:
+def test_objects_that_are_written_during_the_deletion_are_deleted(pauses: list[float]) -> None:
     bucket = Bucket(1)
     bucket.late = 2
     assert delete(bucket, pauses).versions == 3

@@ -23,7 +23,7 @@ LIFECYCLE = "GetBucketLifecycleConfiguration"
 
 
 def answers(**changes: Any) -> dict[str, Any]:
-    """S3's answers about a bucket that is as it should be."""
+    """Return S3's responses for a bucket with the desired state."""
     encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
     return {
         "GetBucketTagging": {"TagSet": [{"Key": "team", "Value": "data"}, {"Key": "theirs", "Value": "stays"}]},
@@ -136,7 +136,7 @@ def test_tags_and_rules_of_others_stay() -> None:
     ]
 
 
-def test_a_policy_that_is_not_wanted_goes() -> None:
+def test_an_undeclared_policy_is_deleted() -> None:
     (step,) = plan("b", answers(), wanted({**OPTIONS, "policy": ""}), "eu-central-1")
     assert (step.operation, step.request) == ("DeleteBucketPolicy", {"Bucket": "b"})
 

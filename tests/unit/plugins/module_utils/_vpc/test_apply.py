@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2 and IAM do not know at once, everywhere, what was made a moment ago."""
+"""Eventual consistency of EC2 and IAM after a creation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _camel(operation: str) -> str:
 
 
 class FakeClient:
-    """Each operation is refused with its prepared errors, then answered."""
+    """Each operation fails with its prepared errors, then succeeds."""
 
     meta = meta("ec2")
 
@@ -125,7 +125,7 @@ def test_a_refusal_of_a_flow_log_in_the_answer() -> None:
     assert len(client.called) == 10, "it is repeated as a refusal by an error is"
 
 
-def test_tags_that_go_are_deleted() -> None:
+def test_removed_tags_are_deleted() -> None:
     client = FakeClient({}, {})
     made = applier(client)
     made.live.ids["subnet", "a"] = "subnet-1"
@@ -150,7 +150,7 @@ def test_a_nat_gateway_is_awaited_before_a_route_leads_to_it() -> None:
     assert [one["states"] for one in made.ec2.this.poller.report()] == [["pending", "available"]] * 2
 
 
-def test_a_nat_gateway_that_fails_says_why() -> None:
+def test_a_failed_nat_gateway_is_reported_with_its_reason() -> None:
     failed = {"NatGateways": [{"State": "failed", "FailureMessage": "no free addresses"}]}
     made = applier(FakeClient({}, {"describe_nat_gateways": failed}))
     made.live.ids |= {("route_table", "one-private"): "rtb-1", **NATS}
@@ -159,7 +159,7 @@ def test_a_nat_gateway_that_fails_says_why() -> None:
 
 
 @pytest.mark.parametrize("end", [{"NatGateways": [{"State": "deleted"}]}, {"NatGateways": []}])
-def test_a_nat_gateway_is_gone_before_its_address(end: dict[str, Any]) -> None:
+def test_a_nat_gateway_is_deleted_before_its_address(end: dict[str, Any]) -> None:
     client = FakeClient({}, {})
     answers = iter([{"NatGateways": [{"State": "deleting"}]}, end])
     client.describe_nat_gateways = lambda **_: next(answers)

@@ -70,7 +70,7 @@ def test_creates_everything_in_an_order_that_works() -> None:
 
 PUBLIC, PRIVATE = ([f"fleet-{tier}-{zone}" for zone in ZONES] for tier in ("public", "private"))
 NAT = "fleet-nat-eu-central-1a"
-# What an operator would look for in the account: each resource with its settings, and what it is called.
+# The expected resources in the account, with their settings and names.
 WHOLE: State = {
     ("vpc", "fleet"): {"cidr": "10.42.0.0/16", "dns_support": True, "dns_hostnames": True},
     ("internet_gateway", "fleet"): {},
@@ -237,13 +237,13 @@ def test_a_flow_log_is_replaced_not_edited() -> None:
     assert changes(before) == [("replace", "flow_log", "fleet-flow-logs", ["traffic_type"])]
 
 
-def test_fields_that_the_api_does_not_return_are_no_difference() -> None:
+def test_fields_that_the_api_does_not_return_are_not_a_difference() -> None:
     before = live()
     before["endpoint", "ecr.api"]["private_dns"] = None
     assert changes(before) == []
 
 
-def test_what_is_no_longer_wanted_goes_whatever_its_tags_are() -> None:
+def test_undeclared_resources_are_deleted_with_any_tags() -> None:
     tagged = replace(NETWORK, tags={"backup": True, "note": None, "cost": 4711})
     before = desired(tagged)
     assert owned(before["endpoint", "ecr.api"], tagged)
@@ -259,7 +259,7 @@ def test_foreign_tags_stay() -> None:
     assert changes(before) == []
 
 
-def test_removes_own_gateways_that_are_no_longer_wanted() -> None:
+def test_removes_gateways_that_are_no_longer_declared() -> None:
     before = live(replace(NETWORK, nat="per_az"))
     deleted = [change[1:3] for change in changes(before) if change[0] == "delete"]
     assert deleted == [
@@ -277,7 +277,7 @@ def test_leaves_foreign_resources_and_subnets_alone() -> None:
     assert changes(before) == []
 
 
-def test_routes_of_others_stay() -> None:
+def test_unmanaged_routes_are_kept() -> None:
     before = live()
     for target in ("pcx-1", "tgw-1", "other-nat-eu-central-1a"):
         before["route_table", "fleet-private"]["routes.10.9.0.0/16"] = target
@@ -383,7 +383,7 @@ def test_purged_tags_and_a_surplus_route_go_together() -> None:
     assert (before, after) == ({"routes.0.0.0.0/0": "internet_gateway", "tags.theirs": "x"}, {})
 
 
-def test_what_is_removed_goes_in_the_opposite_order() -> None:
+def test_objects_are_removed_in_reverse_order() -> None:
     gone = [step.resource for step in removal(live())]
     assert (gone[0], gone[-2:]) == ("flow_log fleet-flow-logs", ["internet_gateway fleet", "vpc fleet"])
     assert "security_group default" not in gone

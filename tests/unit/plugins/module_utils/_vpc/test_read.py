@@ -17,7 +17,7 @@ from ansible_collections.dataplatform.fleet.plugins.module_utils._vpc.read impor
 )
 
 
-def test_says_a_groups_rules_one_by_one() -> None:
+def test_reports_rules_of_a_group_one_by_one() -> None:
     group = {
         "GroupId": "sg-1",
         "IpPermissions": [

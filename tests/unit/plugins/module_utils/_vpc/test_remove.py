@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The removal of a network whose parts AWS still holds for a while."""
+"""The removal of a network with resources that AWS releases after a delay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VPC = "vpc-1"
 
 
 class FakeClient:
-    """Every deletion succeeds, but for those of ``stubborn``: so many times they are refused."""
+    """Every deletion succeeds, except those in ``stubborn``, which fail this number of times."""
 
     def __init__(self, owner: FakeEc2) -> None:
         self.owner = owner
@@ -36,7 +36,7 @@ class FakeClient:
 
 
 class FakeEc2:
-    """Only the border to the API is not real."""
+    """A fake of the API only."""
 
     def __init__(self, items: dict[str, list[dict[str, Any]]], stubborn: dict[str, int] | None = None) -> None:
         self.items = items

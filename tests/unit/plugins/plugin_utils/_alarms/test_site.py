@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a site's overrides and its own alarms make of the rules, and what of them is refused."""
+"""The rules with a site's overrides and additional alarms, and refused input."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def test_a_threshold_changes_its_rule_and_nothing_else() -> None:
     assert rule["expr"].endswith(" > 85")
     assert "85 %" in rule["annotations"]["summary"]
     assert "80" not in json.dumps(rule)
-    # Grafana, which has one rule for all clusters, is told by the series.
+    # Grafana has one rule for all clusters, which uses the series.
     assert rule["labels"]["threshold"] == "85 %"
     assert changed(grafana(), grafana(overrides)) == set()
 
 
-def test_a_number_that_no_text_names_is_no_label() -> None:
+def test_a_number_that_no_text_uses_is_not_a_label() -> None:
     rules = edge({"PodCrashLooping": {"hold": "20m"}, "RolloutStuck": {"threshold": 1}})
     assert rules["PodCrashLooping"]["for"] == "20m"
     for name in ("PodCrashLooping", "RolloutStuck"):
@@ -117,7 +117,7 @@ def test_a_disabled_alarm_is_not_there_and_a_cluster_may_have_it_again() -> None
     assert retired(overrides) == []
 
 
-def test_namespaces_go_where_the_definition_has_room_for_them() -> None:
+def test_namespaces_are_added_if_the_definition_has_a_namespace_field() -> None:
     rule = edge({"PodPending": {"namespaces": ["shop", "forum"]}})["PodPending"]
     assert '{phase=~"Pending|Unknown",namespace=~"shop|forum"}' in rule["expr"]
     rule = edge({"PodPending": {"exclude_namespaces": ["sandbox"], "namespaces": []}})["PodPending"]
@@ -226,7 +226,7 @@ def test_a_disabled_alarm_of_grafana_is_deleted_from_it() -> None:
     assert retired({"SnapshotOld": {"enabled": False}}) == ["snapshot-old"]
 
 
-# --- The site's own -----------------------------------------------------------------------------------------------
+# --- Alarms of the site -----------------------------------------------------------------------------------------------
 
 
 def test_an_own_alarm_has_both_parts() -> None:
@@ -256,7 +256,7 @@ def test_an_own_alarm_may_have_a_page_and_be_tuned() -> None:
     assert set(disabled) - set(retired(extra=extra)) == {"checkout-errors"}
 
 
-def test_own_alarms_come_from_files(tmp_path: Path) -> None:
+def test_alarms_of_the_site_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "alarms").mkdir()
     (tmp_path / "alarms" / "a.yml").write_text(yaml.safe_dump([EXTRA]), encoding="utf-8")
     (tmp_path / "alarms" / "b.yaml").write_text(yaml.safe_dump([{**EXTRA, "name": "Other"}]), encoding="utf-8")
@@ -271,7 +271,7 @@ def test_own_alarms_come_from_files(tmp_path: Path) -> None:
 # --- Text ---------------------------------------------------------------------------------------------------------
 
 
-def test_text_of_a_survey_is_what_it_says() -> None:
+def test_text_of_a_survey_is_not_evaluated() -> None:
     values = {"threshold": "85", "hold": "10m", "enabled": "true", "severity": "info"}
     wanted = edge({"AverageCpuHigh": {"threshold": 85, "hold": "10m", "enabled": True, "severity": "info"}})
     assert edge({"AverageCpuHigh": values}) == wanted
@@ -284,7 +284,7 @@ def test_text_of_a_survey_is_what_it_says() -> None:
         assert edge(nothing, extra="") == edge()
 
 
-# --- What is refused ----------------------------------------------------------------------------------------------
+# --- Refused input ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

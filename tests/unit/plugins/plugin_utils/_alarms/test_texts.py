@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numbers in the texts of alarms: how they are written, and that each is one that follows its definition."""
+"""Numbers in the texts of alarms: their format, and their equality with the definition."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._alarms.model i
 
 ALARMS = [alarm for topic in built_in() for alarm in topic.alarms]
 _COUNTED = {"hour": 60, "minute": 1, "day": 1440}
-# Words of a share, of the whole.
+# Words for a share of the whole.
 _SHARES = {"half": 50, "third": 33, "quarter": 25, "fifth": 20, "tenth": 10, "most": 50}
 _NUMBERS = {word: number for number, word in enumerate(texts._NUMBERS) if word} | {"a": 1, "an": 1, "half an": 0.5}
 _NUMBERS |= {"half a": 0.5, "a quarter of an": 0.25, "a day and a half": 1.5}
 # Alarms whose texts contain such a number that is not the threshold or the hold.
 OTHERS = {
-    # Elasticsearch's own watermarks.
+    # Watermarks of Elasticsearch.
     "ElasticsearchDiskAlmostFull": "at 85 % the node gets no new shards",
 }
 
@@ -121,7 +121,7 @@ def test_a_threshold_has_its_unit(value: float, unit: Unit, text: str) -> None:
     "alarm", [each for each in ALARMS if each.component == "certificates"], ids=lambda each: each.name
 )
 def test_texts_about_certificates_hold_for_any_threshold(alarm: Alarm) -> None:
-    """What a run should have done is said only of a certificate that has less left than a run waits for."""
+    """The hint about a missed run appears only for certificates below the renewal threshold of runs."""
     assert ("less than 30 days" in alarm.description) is (alarm.name in ("CertificateNotRenewed", "CertificateExpires"))
     assert bool(re.search(r"\d+ days|three years", alarm.description)) is ("Below that, " in alarm.description)
 

@@ -12,7 +12,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import
 @pytest.mark.parametrize(
     ("variable", "expected"), [("/var/cache", "/var/cache"), ("", "{home}/.cache"), ("relative", "{home}/.cache")]
 )
-def test_the_folder_is_where_the_xdg_specification_says(
+def test_the_directory_conforms_to_the_xdg_specification(
     monkeypatch: pytest.MonkeyPatch, variable: str, expected: str
 ) -> None:
     """https://specifications.freedesktop.org/basedir-spec/latest/: relative paths are invalid."""

@@ -160,7 +160,7 @@ def test_a_file_that_another_user_can_write_is_not_read(process: Process) -> Non
     assert compiled._kept == {}
 
 
-def test_a_template_that_cannot_be_compiled_says_so_each_time(process: Process) -> None:
+def test_a_template_that_cannot_be_compiled_fails_each_time(process: Process) -> None:
     process()
     for _ in range(2):
         with pytest.raises(AnsibleError, match="expected"):

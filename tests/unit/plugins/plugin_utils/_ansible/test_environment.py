@@ -40,7 +40,7 @@ def test_before_a_loop_what_uses_its_item_is_left_out() -> None:
         environment.declared(given, TEMPLAR)
 
 
-def test_what_is_no_mapping_is_an_error() -> None:
+def test_a_value_that_is_not_a_mapping_is_an_error() -> None:
     with pytest.raises(AnsibleError, match="is not a mapping of names to values"):
         environment.declared(task("text"), TEMPLAR)
 
@@ -56,7 +56,7 @@ def test_the_process_has_it_and_is_left_as_it_was(monkeypatch: pytest.MonkeyPatc
     assert "https_proxy" not in os.environ
 
 
-def test_a_lookup_in_an_environment_sees_what_is_outside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lookup_in_an_environment_uses_the_outer_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     class Asking(Templar):

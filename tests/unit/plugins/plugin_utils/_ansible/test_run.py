@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A worker knows its run by the process that started it, and not by the one that it was given to since."""
+"""A worker identifies its run by the process that started it, not by a new parent process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._ansible import
 from localcloud.testing import eventually
 
 ROOT = Path(__file__).parents[5]
-# A run whose worker waits for a file, does what it is told, and writes down how that went.
+# A run whose worker waits for a file, executes its content, and writes the result.
 PROGRAM = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
@@ -61,7 +61,7 @@ def orphan(directory: Path, statement: str) -> None:
     ["run.process()", "run.end_with_it()", "warm.start(sys.executable, directory / 'warm', '/')"],
 )
 def test_a_worker_that_outlives_its_run_is_reported(tmp_path: Path, statement: str) -> None:
-    """No warm interpreter either: it would be bound to the process that adopts orphans, for ever."""
+    """A warm interpreter, too, would be bound forever to the process that adopts orphans."""
     orphan(tmp_path, statement)
     eventually((tmp_path / "said").exists, 60)
     assert (tmp_path / "said").read_text() == "The run has ended during one of its tasks. Run again."
@@ -77,5 +77,5 @@ def test_a_worker_ends_with_its_run(tmp_path: Path) -> None:
     assert not (tmp_path / "said").exists()
 
 
-def test_where_there_is_no_worker_nothing_is_bound() -> None:
+def test_outside_of_a_worker_nothing_is_bound() -> None:
     run.end_with_it()

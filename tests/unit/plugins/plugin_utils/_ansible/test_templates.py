@@ -29,7 +29,7 @@ def values(folder: Path, text: str) -> dict[str, Any]:
 
 
 def as_ansible_does(file: Path, variables: dict[str, Any]) -> str:
-    """Render with Ansible's own classes alone."""
+    """Render with Ansible's classes only."""
     templar = Templar(DataLoader(), variables={**generate_ansible_template_vars(str(file), str(file)), **variables})
     templar = templar.copy_with_new_env(searchpath=[str(file.parent), str(SHARED)])
     text = trust_as_template(file.read_text())
@@ -109,7 +109,7 @@ def test_a_variable_that_cannot_be_evaluated_fails_each_template_that_uses_it(tm
 
 
 def test_one_text_is_compiled_for_each_setting(tmp_path: Path) -> None:
-    """Backslashes of variables are escaped; white space is a matter of settings."""
+    """Backslashes of variables are escaped; settings control white space."""
     text = "  {% if true %}\n{{ 'a\\\\b' }}\n  {% endif %}\n"
     variables = {
         "plain": trust_as_template(text),
@@ -132,7 +132,7 @@ def test_a_template_imports_the_macros_of_the_collection(tmp_path: Path) -> None
     }
 
 
-def test_a_file_beside_the_template_comes_first(tmp_path: Path) -> None:
+def test_a_file_beside_the_template_takes_precedence(tmp_path: Path) -> None:
     """Also after the collection's file of that name was compiled, and after another folder's."""
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
@@ -140,7 +140,7 @@ def test_a_file_beside_the_template_comes_first(tmp_path: Path) -> None:
         assert render(tmp_path / name, IMPORT + "{{ workloads.restricted() }}") == name
 
 
-def test_a_file_beside_the_template_comes_first_for_each_template_of_a_set(tmp_path: Path) -> None:
+def test_a_file_beside_the_template_takes_precedence_for_each_template_of_a_set(tmp_path: Path) -> None:
     templates = Templates(Templar(DataLoader()), {}, [])
     for name in ("one", "other"):
         (tmp_path / name).mkdir()

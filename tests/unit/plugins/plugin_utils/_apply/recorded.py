@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects as a real API server returned them, with its own schemas.
+"""Objects that a real API server returned, with its schemas.
 
 ``rendered`` is what was sent, ``applied`` what the server made of it, ``edited`` the same after a person's ``kubectl
 edit`` and two programs' patches, ``handed_over`` after the JSON patch of ``drift.hand_over``, and ``restored`` after
@@ -39,7 +39,7 @@ def key(kind: str) -> Key:
 
 
 def component(api_version: str, kind: str) -> str:
-    """What a built-in kind's schema is called in OpenAPI documents."""
+    """Return the name of a built-in kind's schema in OpenAPI documents."""
     group, version = split_api_version(api_version)
     return f"io.k8s.api.{group or 'core'}.{version}.{kind}"
 

@@ -57,14 +57,14 @@ _PATCHES: Final = {
 
 
 class FakeServer:
-    """Stands where a Client does."""
+    """A fake of Client."""
 
     def __init__(self, *namespaces: str) -> None:
         self.server = Server("https://server.example.com")
         self.kinds = list(KINDS)
         self.objects: dict[str, Json] = {}
         self.sent: list[tuple[str, str]] = []
-        """What changed something, or was to: (method, path)."""
+        """Requests that change objects, including dry runs: (method, path)."""
         self.bodies: list[Any] = []
         self.requests = 0
         self.refuse: Callable[[str, str], ApiError | None] = lambda *_: None
@@ -72,21 +72,21 @@ class FakeServer:
         for name in namespaces:
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    # -- what tests see and do
+    # -- the interface for tests
 
     def path_of(self, obj: Json) -> str:
         key = key_of(obj)
         return self._resource(obj).path(key.namespace, key.name)
 
     def put(self, obj: Json) -> Json:
-        """An object that is there already."""
+        """Add an existing object."""
         path = self.path_of(obj)
         numbers = {"uid": f"uid-{next(self._numbers)}", "resourceVersion": str(next(self._numbers)), "generation": 1}
         self.objects[path] = {**obj, "metadata": {**numbers, **obj["metadata"]}}
         return self.objects[path]
 
     def names(self) -> list[str]:
-        """All objects but namespaces and the sets' parents."""
+        """Return all objects except namespaces and the parents of sets."""
         keys = [key_of(obj) for obj in self.objects.values()]
         return sorted(str(key) for key in keys if key.kind != "Namespace" and not key.name.endswith("-applyset"))
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole applies: what a set's objects become, what is sent for it, and what is refused with nothing changed."""
+"""Whole applies: resulting objects, requests, and refusals without changes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def server() -> FakeServer:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits end at once; what is waited for is there, or never will be."""
+    """Waits end immediately; objects exist, or will never exist."""
     monkeypatch.setattr(wait.time, "sleep", lambda _: None)
     monkeypatch.setattr(replacement, "_GONE_SECONDS", 0)
 
@@ -92,12 +92,12 @@ def absent(server: FakeServer, tmp_path: Path) -> Any:
 
 
 def actions(result: Result) -> dict[str, str]:
-    """What happened to which object, without what is unchanged."""
+    """Return the actions by object, without unchanged objects."""
     return {str(action.key): action.action for action in result.actions if action.action != "unchanged"}
 
 
 def refused(server: FakeServer, call: Any, error: type[ApplyError] = PlanError) -> list[str]:
-    """What is said when nothing is done."""
+    """Return the error of a refused apply."""
     before, sent = server.objects, len(server.sent)
     with pytest.raises(error) as said:
         call()
@@ -124,7 +124,7 @@ def test_a_set_is_made_and_then_left_as_it_is(server: FakeServer, apply: Any) ->
     assert (again.changed, actions(again), server.sent[sent:]) == (False, {}, [])
 
 
-def test_check_mode_says_the_same_and_sends_nothing(server: FakeServer, apply: Any) -> None:
+def test_check_mode_reports_the_same_and_sends_nothing(server: FakeServer, apply: Any) -> None:
     apply(maps("a", "b", "c"))
     text = config("a", "2") + "---\n" + config("b") + "---\n" + config("new")
     sent = len(server.sent)
@@ -303,7 +303,7 @@ def test_an_unmanaged_object_becomes_a_member(server: FakeServer, apply: Any) ->
 
 
 def edited(server: FakeServer) -> None:
-    """What a person makes of a ConfigMap."""
+    """Return a ConfigMap with manual edits."""
     live = server.objects["/api/v1/namespaces/n/configmaps/a"]
     live["data"]["mine"] = "x"
     live["metadata"]["managedFields"].append(
@@ -486,7 +486,7 @@ def test_volumes_do_not_shrink(server: FakeServer, apply: Any) -> None:
     ]
 
 
-def test_a_volume_that_may_not_grow_is_said_before_anything_is_changed(server: FakeServer, apply: Any) -> None:
+def test_a_volume_that_cannot_be_expanded_is_reported_before_any_change(server: FakeServer, apply: Any) -> None:
     apply(DATABASE, wait=False)
     path = claim(server, "10Gi")
     server.refuse = lambda method, where: (
@@ -543,7 +543,7 @@ def test_what_is_not_ready_is_an_error_with_its_reason(server: FakeServer, apply
     ]
 
 
-def test_what_does_not_go_is_named_with_what_holds_it(server: FakeServer, apply: Any) -> None:
+def test_remaining_objects_are_reported_with_their_finalizers(server: FakeServer, apply: Any) -> None:
     apply(maps("a", "b", "c"))
     server.objects["/api/v1/namespaces/n/configmaps/b"]["metadata"]["finalizers"] = ["example.com/hold"]
     with pytest.raises(WaitError) as said:
@@ -555,7 +555,7 @@ def test_what_does_not_go_is_named_with_what_holds_it(server: FakeServer, apply:
 
 
 def test_replicas_that_an_autoscaler_wrote_stay(server: FakeServer, apply: Any) -> None:
-    """The recorded Deployment: what a person changed is restored, what the programs wrote is reported."""
+    """The recorded Deployment: manual changes are reverted, changes of programs are reported."""
     rendered, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "edited")
     for obj in (rendered, live):
         obj["metadata"]["namespace"] = "n"
@@ -588,7 +588,7 @@ def test_replicas_are_an_autoscalers_where_one_has_the_deployment_as_its_target(
     assert action.left_to == [{"manager": "autoscaler", "fields": ["spec.replicas"]}]
 
 
-# -- what leaves a set and stays in the cluster
+# -- objects that leave a set and are kept in the cluster
 
 
 @pytest.mark.parametrize("how", ["pruned", "absent"])
@@ -621,7 +621,7 @@ def test_a_namespace_that_every_cluster_has_stays_without_the_sets_fields(
     assert ("DELETE", path) not in server.sent
 
 
-def test_what_is_gone_already_when_it_is_to_be_removed_is_no_error(server: FakeServer, apply: Any, absent: Any) -> None:
+def test_an_already_deleted_resource_is_not_an_error(server: FakeServer, apply: Any, absent: Any) -> None:
     apply(DATABASE + "---\n" + config("a"), wait=False)
 
     def gone(method: str, path: str) -> None:
@@ -635,7 +635,7 @@ def test_what_is_gone_already_when_it_is_to_be_removed_is_no_error(server: FakeS
     assert PARENT not in server.objects
 
 
-def test_a_removal_tells_what_it_removed_and_what_that_took(server: FakeServer, apply: Any, absent: Any) -> None:
+def test_a_removal_reports_removed_resources_and_the_calls(server: FakeServer, apply: Any, absent: Any) -> None:
     apply(maps("a"))
     parent = server.objects[PARENT]
     before = server.requests
@@ -653,7 +653,7 @@ def test_a_removal_tells_what_it_removed_and_what_that_took(server: FakeServer, 
     assert server.requests > before
 
 
-def test_a_kind_that_the_server_has_no_more_is_told(server: FakeServer, tmp_path: Path) -> None:
+def test_a_kind_that_the_server_no_longer_has_is_reported(server: FakeServer, tmp_path: Path) -> None:
     told: list[str] = []
 
     def apply_with_report(text: str) -> Result:
@@ -672,7 +672,7 @@ def test_a_kind_that_the_server_has_no_more_is_told(server: FakeServer, tmp_path
     assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
 
 
-def test_the_sets_record_is_restored_from_whoever_changed_it(server: FakeServer, apply: Any) -> None:
+def test_a_changed_record_of_the_set_is_restored(server: FakeServer, apply: Any) -> None:
     apply(maps("a"))
     parent = server.objects[PARENT]
     parent["metadata"]["annotations"][GROUP_KINDS] = "ConfigMap,Secret"
@@ -684,7 +684,7 @@ def test_the_sets_record_is_restored_from_whoever_changed_it(server: FakeServer,
 
 
 def test_kinds_are_recorded_before_their_first_object_is_sent(server: FakeServer, apply: Any) -> None:
-    """An interrupted run is taken up again: what it made is on the record."""
+    """An interrupted run can be repeated: its objects are in the record."""
     apply(maps("a"))
     del server.sent[:]
     apply(maps("a") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n")
@@ -694,7 +694,7 @@ def test_kinds_are_recorded_before_their_first_object_is_sent(server: FakeServer
     assert server.sent == [("DELETE", "/api/v1/namespaces/n/secrets/s"), ("PATCH", PARENT)]
 
 
-# -- kinds that the set itself defines
+# -- kinds that the set defines
 
 WIDGETS = """\
 apiVersion: apiextensions.k8s.io/v1
@@ -853,7 +853,7 @@ spec:
         ("spec.selector: Invalid value: immutable", 5),
     ],
 )
-def test_an_error_about_a_field_is_told_with_the_fields_line(
+def test_an_error_about_a_field_contains_the_fields_line(
     server: FakeServer, apply: Any, message: str, line: int
 ) -> None:
     error = ApiError(message, 422, "Invalid")
@@ -891,7 +891,7 @@ def test_force_is_suggested_where_it_helps(
         (True, 403, "namespaces", True),
     ],
 )
-def test_only_check_mode_goes_on_without_a_namespace(
+def test_only_check_mode_continues_without_a_namespace(
     server: FakeServer, apply: Any, *, check: bool, status: int, kind: str, refuses: bool
 ) -> None:
     apply(config("a"))
@@ -936,7 +936,7 @@ spec: {type: LoadBalancer}
 """
 
 
-def test_load_balancers_are_told_by_the_name_that_they_have_got(server: FakeServer, apply: Any) -> None:
+def test_load_balancers_are_reported_with_their_host_name(server: FakeServer, apply: Any) -> None:
     server.kinds.append(Resource("serving.e.com", "v1", "Service", "others", namespaced=True))
 
     def told(text: str = BALANCED, **settings: Any) -> list[Json]:
@@ -956,7 +956,7 @@ def test_load_balancers_are_told_by_the_name_that_they_have_got(server: FakeServ
     assert told(maps("a", "b", "c"), prune_limit=1) == [], "those that go are none any more"
 
 
-def test_a_load_balancer_that_comes_while_it_is_waited_for_is_told(server: FakeServer, apply: Any) -> None:
+def test_a_load_balancer_that_is_created_during_the_wait_is_reported(server: FakeServer, apply: Any) -> None:
     text = BALANCED.partition("---\n")[0]
     path = "/api/v1/namespaces/n/services/edge"
 
@@ -1060,7 +1060,7 @@ def test_what_a_task_leaves_to_others_stays_in_an_object_that_is_made_again(serv
     assert server.objects[DATABASE_PATH]["spec"]["replicas"] == 3
 
 
-def test_what_is_waited_for_is_told(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_reports_its_objects(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = itertools.count()
     monkeypatch.setattr(wait.time, "monotonic", lambda: next(passed) / 10)
     monkeypatch.setattr(wait, "_REPORT_SECONDS", 1)

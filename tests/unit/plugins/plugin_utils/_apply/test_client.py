@@ -30,7 +30,7 @@ Answer = tuple[int, Mapping[str, str], Any]
 
 
 class Script:
-    """A server that gives prepared answers, the last one for ever."""
+    """A server with prepared responses, of which the last is repeated."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = [(200, {}, {"ok": True})]
@@ -102,7 +102,7 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The client does not sleep; how long it would have slept is kept. Threads of other tests go on sleeping."""
+    """The client's sleeps are recorded and skipped. Threads of other tests still sleep."""
     slept: list[float] = []
     monkeypatch.setattr(client_module, "time", SimpleNamespace(sleep=slept.append))
     return slept
@@ -113,7 +113,7 @@ def status(code: int, message: str = "", reason: str = "") -> Answer:
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_busy_servers_are_asked_again(script: Script, code: int) -> None:
+def test_requests_to_busy_servers_are_retried(script: Script, code: int) -> None:
     script.answers = [status(code), status(code), (200, {}, {"a": 1})]
     with Client(Server(script.url)) as client:
         assert client.get("/x", {"a": "b c"}) == {"a": 1}
@@ -121,7 +121,7 @@ def test_busy_servers_are_asked_again(script: Script, code: int) -> None:
     assert script.seen[0][1] == "/x?a=b+c"
 
 
-def test_the_server_says_how_long_to_wait(script: Script, pauses: list[float]) -> None:
+def test_the_retry_delay_of_the_server_is_used(script: Script, pauses: list[float]) -> None:
     script.answers = [(429, {"Retry-After": "7"}, {}), (200, {}, {})]
     with Client(Server(script.url)) as client:
         client.get("/x")
@@ -134,7 +134,7 @@ def test_a_dropped_connection_is_made_again(script: Script) -> None:
         assert client.get("/x") == {"a": 1}
 
 
-def test_asking_again_ends(script: Script) -> None:
+def test_retries_end(script: Script) -> None:
     script.answers = [status(503, "overloaded")]
     with Client(Server(script.url)) as client:
         with pytest.raises(ApiError, match="overloaded"):
@@ -152,7 +152,7 @@ def test_asking_again_ends(script: Script) -> None:
         status(500, "failed to create typed patch object (x): .spec.x: field not declared in schema"),
     ],
 )
-def test_what_asking_again_cannot_help(script: Script, answer: Answer) -> None:
+def test_errors_that_are_not_retried(script: Script, answer: Answer) -> None:
     script.answers = [answer]
     with Client(Server(script.url)) as client:
         with pytest.raises(ApiError) as caught:
@@ -191,7 +191,7 @@ def test_credentials_that_are_refused_twice_are_wrong(script: Script) -> None:
 
 
 def test_a_client_certificate_that_has_expired_is_named(script: Script) -> None:
-    """The server says of it what it says of any that it does not know."""
+    """The server's error is the same as for an unknown certificate."""
     script.answers = [status(401, "Unauthorized")]
     certificate, key = expired()
     with (
@@ -316,7 +316,7 @@ def test_the_authorities_of_eks_are_trusted_and_only_for_their_names(script: Scr
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
-    """The text of an authority, and what a server of it speaks TLS with."""
+    """A CA certificate, and the server's TLS context."""
     ca, serving = plain_authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(serving)
@@ -325,7 +325,7 @@ def tls(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
 
 # close_notify, bad_record_mac, handshake_failure, decode_error, internal_error, user_canceled
 @pytest.mark.parametrize("alert", [0, 20, 40, 50, 80, 90])
-def test_a_handshake_that_the_server_gives_up_is_tried_again(
+def test_a_handshake_that_the_server_aborts_is_retried(
     script: Script, tls: tuple[str, ssl.SSLContext], alert: int
 ) -> None:
     script.alert(tls[1], alert, alert)
@@ -337,9 +337,7 @@ def test_a_handshake_that_the_server_gives_up_is_tried_again(
 # bad_certificate, certificate_expired, certificate_unknown, unknown_ca, protocol_version, unrecognized_name,
 # certificate_required
 @pytest.mark.parametrize("alert", [42, 45, 46, 48, 70, 112, 116])
-def test_a_handshake_that_fails_in_the_same_way_every_time_is_not(
-    script: Script, tls: tuple[str, ssl.SSLContext], alert: int
-) -> None:
+def test_a_handshake_that_always_fails_is_reported(script: Script, tls: tuple[str, ssl.SSLContext], alert: int) -> None:
     script.alert(tls[1], *[alert] * client_module.ATTEMPTS)
     with (
         Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client,
@@ -349,7 +347,7 @@ def test_a_handshake_that_fails_in_the_same_way_every_time_is_not(
     assert script.handshakes == 1
 
 
-def test_handshakes_are_not_tried_for_ever(script: Script, tls: tuple[str, ssl.SSLContext]) -> None:
+def test_handshakes_are_retried_for_a_limited_time(script: Script, tls: tuple[str, ssl.SSLContext]) -> None:
     script.alert(tls[1], *[80] * client_module.ATTEMPTS)
     with (
         Client(Server(script.url.replace("127.0.0.1", "localhost"), ca=tls[0])) as client,

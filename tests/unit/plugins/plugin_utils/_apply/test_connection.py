@@ -71,7 +71,7 @@ def test_the_current_context(kubeconfig: Path) -> None:
 
 
 def test_a_cluster_of_a_kubeconfig_is_only_a_name(kubeconfig: Path) -> None:
-    """Nothing of it is asked of AWS."""
+    """AWS is not called for it."""
     server = connection.server_for({"kubeconfig": str(kubeconfig), "cluster": "dataplatform-onprem"})
     assert (server.url, server.label) == ("https://a", "context a")
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_used(options: dict[str, Any], message: str) -> None:
         connection.server_for(options)
 
 
-def test_a_context_that_is_not_there_names_those_that_are(kubeconfig: Path) -> None:
+def test_the_error_for_a_missing_context_lists_the_contexts(kubeconfig: Path) -> None:
     with pytest.raises(ApplyError, match=r"there is no context 'c' \(there is: a, b\)"):
         connection.server_for({"kubeconfig": str(kubeconfig), "context": "c"})
 
@@ -140,7 +140,7 @@ def test_eks_tokens_are_kept_until_shortly_before_they_end(monkeypatch: pytest.M
 def test_a_cluster_that_is_being_deleted_has_nothing_to_remove(
     monkeypatch: pytest.MonkeyPatch, status: str, error: type[ApplyError]
 ) -> None:
-    """So that a destroy that was interrupted, or is about a cluster that failed, can go on."""
+    """This allows destroy to continue after an interruption, or with a failed cluster."""
     endpoint = cluster.Endpoint("one", "eu-central-1", "", "", status, "1.36")
     monkeypatch.setattr(cluster, "describe_endpoint", lambda _client, _name: endpoint)
     with pytest.raises(ApplyError, match="'one' in eu-central-1 is") as raised:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Definitions of custom kinds in a set, as they are read before the server has them."""
+"""CustomResourceDefinitions in a set, read before the server has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_what_the_server_will_refuse_is_left_to_it(spec: Any) -> None:
 
 
 @pytest.mark.parametrize(("more", "expected"), [({}, False), ({"subresources": {"status": {}}}, True)])
-def test_a_status_is_apart_where_it_is_a_subresource(more: dict[str, Any], expected: bool) -> None:
+def test_a_status_is_separate_if_it_is_a_subresource(more: dict[str, Any], expected: bool) -> None:
     crd = {"spec": {"versions": [VERSION | more]}}
     assert list(crd_types(crd)) == ["v1"]
     assert status_apart(crd, "v1") is expected

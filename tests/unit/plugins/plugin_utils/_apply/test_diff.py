@@ -46,8 +46,8 @@ def test_messages_are_scrubbed_of_every_form_of_a_secret() -> None:
     assert diff.scrub("bad: hunter22 (aHVudGVyMjI=)", secrets) == "bad: <redacted> (<redacted>)"
 
 
-def test_what_is_shown_of_a_secret_does_not_let_a_guess_be_tried() -> None:
-    """Eight digits of a plain hash are enough to find a password of a list of millions."""
+def test_the_diff_of_a_secret_does_not_allow_guesses() -> None:
+    """Eight digits of an unkeyed hash are enough to find a password in a list of millions."""
     value = b"winter2026"
     shown = diff.redacted(value.decode())
     assert shown == diff.redacted(base64.b64encode(value).decode()) != diff.redacted("winter2027")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is learned of a server, what is asked again, and what is used from the disk."""
+"""Discovery: requests, repeated requests, and the cache on disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STATUS = {"subresources": [{"subresource": "scale"}, {"subresource": "status"}]}
 
 
 class Api:
-    """A server that answers with ETags, and 304 to who has what it would say."""
+    """A server with ETags that responds 304 to clients with the current document."""
 
     def __init__(self, url: str = "https://server.example.com", ca: str = "") -> None:
         self.server = Server(url, ca=ca)
@@ -109,7 +109,7 @@ def discovery(api: Api, tmp_path: Path) -> Discovery:
     return loaded(api, tmp_path)
 
 
-def test_kinds_are_known_with_their_scope_and_whether_status_is_apart(discovery: Discovery) -> None:
+def test_kinds_have_their_scope_and_status_subresource(discovery: Discovery) -> None:
     assert discovery.find("", "v1", "ConfigMap") == discovery.preferred("", "ConfigMap") == CONFIG_MAP
     assert discovery.find("apps", "v1", "Deployment") == DEPLOYMENT
     assert discovery.find("apps", "v1beta1", "Deployment") is None
@@ -132,13 +132,13 @@ def test_of_versions_the_servers_first_is_preferred_and_all_are_known(api: Api, 
 
 
 def test_a_kind_may_be_of_another_group_than_it_is_served_in(api: Api, tmp_path: Path) -> None:
-    """As Scale of autoscaling is, and the evictions of policy."""
+    """For example Scale of autoscaling, and evictions of policy."""
     elsewhere = {"group": "autoscaling", "version": "v2", "kind": "Scale"}
     api.answers["/apis"] = api.listed(group("x.io", ("v1", [served("scales", "") | {"responseKind": elsewhere}])))
     assert loaded(api, tmp_path).find("autoscaling", "v2", "Scale")
 
 
-def test_a_status_that_is_no_subresource_is_part_of_the_object(api: Api, tmp_path: Path) -> None:
+def test_a_status_that_is_not_a_subresource_is_part_of_the_object(api: Api, tmp_path: Path) -> None:
     for subresources in (None, [], [{"subresource": "scale"}]):
         api.answers["/apis"] = api.listed(group("x.io", ("v1", [served("things", "Thing", subresources=subresources)])))
         found = loaded(api, tmp_path).find("x.io", "v1", "Thing")
@@ -174,10 +174,10 @@ def test_a_groups_server_that_does_not_answer_is_named(api: Api, tmp_path: Path)
     assert (found.stale("metrics.k8s.io"), found.stale("apps")) == ("v1beta1", "")
 
 
-# -- what is asked, and what is kept
+# -- requests and cached documents
 
 
-def test_a_second_run_is_told_that_nothing_has_changed(api: Api, tmp_path: Path) -> None:
+def test_a_second_run_reports_no_change(api: Api, tmp_path: Path) -> None:
     first = loaded(api, tmp_path)
     first.prefetch({DEPLOYMENT, CONFIG_MAP})
     assert [one for one in api.asked if one.endswith("unchanged")] == []
@@ -265,7 +265,7 @@ def test_the_cache_is_its_users_alone(api: Api, tmp_path: Path) -> None:
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "a" / "b").iterdir())
 
 
-# -- kinds that a set brings itself
+# -- kinds that a set defines
 
 
 def definition(kind: str = "Part", *versions: str, scope: str = "Namespaced") -> Json:

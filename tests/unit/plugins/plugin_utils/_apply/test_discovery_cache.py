@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cache of what API servers say of themselves, which all runs share."""
+"""The cache of discovery documents and schemas, which all runs share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_half_a_file_is_none(discovery: Discovery, tmp_path: Path) -> None:
 
 
 def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenShift and AWX give a container a user id that has no name."""
+    """OpenShift and AWX run containers with a user id without a name."""
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda _: {}["no such user"])

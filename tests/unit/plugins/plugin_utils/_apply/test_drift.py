@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people added by hand, held against what a real API server recorded and answered."""
+"""Manual additions, compared with the records and responses of a real API server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADDED = {
         "spec.template.spec.containers[name=shell]",
         "spec.template.spec.containers[name=web].env[name=DEBUG]",
         "spec.template.spec.hostNetwork",
-        # Beside nothing: the rendered emptyDir is empty.
+        # Not beside rendered fields: the rendered emptyDir is empty.
         "spec.template.spec.volumes[name=tmp].emptyDir.sizeLimit",
     ],
 }
@@ -57,8 +57,8 @@ def without_time(entries: list[Json]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", recorded.EDITED)
-def test_what_a_person_added_beside_rendered_fields_is_found(kind: str) -> None:
-    """A label, an annotation, a field of the spec that is not rendered and another program's container are not."""
+def test_manual_additions_beside_rendered_fields_are_found(kind: str) -> None:
+    """Labels, annotations, fields of the spec that are not rendered and containers of programs are not additions."""
     assert found(kind, recorded.state(kind, "edited")) == {"kubectl-edit": ADDED[kind]}
 
 
@@ -94,14 +94,14 @@ def test_what_a_program_owns_too_stays() -> None:
         ("Deployment", {"f:spec": {"f:template": {"f:metadata": {"f:labels": {"f:mine": {}}}}}}),
         # A declared field of a rendered item, which the server may have filled in.
         ("Service", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}),
-        # The map itself, as the server notes it for an update that made it.
+        # The map itself, as the server records it for an update that created it.
         ("ConfigMap", {"f:data": {".": {}, "f:a": {}}}),
         # A rendered item whose fields the edit wrote, too.
         ("Service", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {".": {}, "f:port": {}}}}}),
         ("Deployment", {"f:spec": {"f:selector": {}}}),
     ],
 )
-def test_what_is_part_of_the_template_is_no_addition(kind: str, fields: Json) -> None:
+def test_parts_of_the_template_are_not_additions(kind: str, fields: Json) -> None:
     live = recorded.state(kind, "edited")
     entry_of(live, "kubectl-edit")["fieldsV1"] = fields
     assert found(kind, live) == {}
@@ -114,7 +114,7 @@ def test_an_entry_without_fields_adds_nothing() -> None:
     assert found("ConfigMap", live) == {}
 
 
-# As clients of their own call themselves: kubectl's subcommands, generated clients, user agents of user interfaces.
+# Manager names of clients: kubectl's subcommands, generated clients, user agents of user interfaces.
 HANDS = [
     "kubectl",
     "kubectl-edit",
@@ -140,7 +140,7 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize("manager", HANDS)
-def test_what_people_change_objects_with(manager: str) -> None:
+def test_managers_of_command_line_tools(manager: str) -> None:
     entry = {"manager": manager, "operation": "Update"}
     assert drift.by_hand(entry)
     assert not drift.by_hand(entry | {"operation": "Apply"}), "another apply says itself what it owns"
@@ -192,13 +192,13 @@ def test_an_object_that_this_set_never_applied_gets_an_entry() -> None:
     assert before <= datetime.strptime(ours["time"], "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
 
 
-def test_an_entry_that_nothing_is_left_of_goes() -> None:
+def test_an_empty_entry_is_deleted() -> None:
     live = recorded.state("Service", "edited")
     managers = [entry["manager"] for entry in drift.hand_over(live, added_paths("Service"))[1]["value"]]
     assert managers == [MANAGER]
 
 
-def test_only_peoples_entries_are_handed_over() -> None:
+def test_only_entries_of_command_line_tools_are_handed_over() -> None:
     live = recorded.state("Deployment", "edited")
     proxy = (*CONTAINERS, 'k:{"name":"proxy"}')
     entries = drift.hand_over(live, [proxy, ("f:spec", "f:nothing")])[1]["value"]
@@ -211,7 +211,7 @@ def test_what_is_predicted_is_what_the_server_made_of_the_apply(kind: str) -> No
     rendered, edited = recorded.state(kind, "rendered"), recorded.state(kind, "edited")
     predicted = drift.predicted(rendered, edited, type_, added_paths(kind))
     differing = changed_fields(predicted, recorded.state(kind, "restored"), type_)
-    # The server writes quantities its own way: 0.5 is 500m.
+    # The server normalises quantities: 0.5 is 500m.
     written = ["spec.template.spec.containers[name=web].resources.requests.cpu"] if kind == "Deployment" else []
     assert differing == written
     assert edited == recorded.state(kind, "edited"), "what was read is not changed"
@@ -221,13 +221,13 @@ def test_what_is_predicted_is_what_the_server_made_of_the_apply(kind: str) -> No
 
 
 def predicted(kind: str, change: Any, added: list[Path] | None = None) -> Json:
-    """What is predicted of an object whose template has changed since it was applied."""
+    """Return the prediction for an object whose template has changed since the last apply."""
     rendered = recorded.state(kind, "rendered")
     change(rendered)
     return drift.predicted(rendered, recorded.state(kind, "applied"), recorded.type_of(kind), added or [])
 
 
-def test_fields_that_are_no_longer_rendered_are_predicted_to_go() -> None:
+def test_fields_that_are_no_longer_rendered_are_predicted_to_be_removed() -> None:
     def change(rendered: Json) -> None:
         pod = rendered["spec"]["template"]["spec"]
         del pod["volumes"][0]
@@ -280,7 +280,7 @@ TREE = Type(
         (("f:items", 'k:{"name":"x"}', "f:value"), {"items": [{"name": "x"}, {"name": "y"}]}),
         (("f:list",), {"list": None}),
         (("f:free", "f:a:b"), {"free": {"b": 2}}),
-        # What is not there, or is of another type, is left as it is.
+        # Missing values, or values of another type, are kept.
         (("f:names", 'v:"c"'), {}),
         (("f:items", 'k:{"name":"z"}', "f:value"), {}),
         (("f:nothing", "f:below"), {}),
@@ -288,7 +288,7 @@ TREE = Type(
         (("f:whole", 'v:"a"'), {}),
     ],
 )
-def test_a_path_is_predicted_to_go_with_nothing_else(path: Path, left: Json) -> None:
+def test_a_path_is_predicted_to_be_removed_alone(path: Path, left: Json) -> None:
     live = {
         "names": ["a", "b"],
         "list": ["a"],
@@ -319,13 +319,13 @@ def custom(rendered: Json, fields: Json, spec: Json) -> dict[str, list[str]]:
 FREE: Json = {"x-kubernetes-preserve-unknown-fields": True}
 
 
-def test_metadata_of_templates_is_no_content_at_any_depth() -> None:
-    """A CronJob's pod template stands deeper than a Deployment's."""
+def test_metadata_of_templates_is_not_content_at_any_depth() -> None:
+    """The pod template of a CronJob is nested deeper than that of a Deployment."""
     rendered = {"jobTemplate": {"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}}
     labels = {"f:metadata": {"f:labels": {"f:mine": {}}}}
     assert custom(rendered, {"f:jobTemplate": {"f:spec": {"f:template": labels}}}, FREE) == {}
 
 
-def test_a_declared_field_whose_name_has_a_colon_is_no_addition() -> None:
+def test_a_declared_field_whose_name_has_a_colon_is_not_an_addition() -> None:
     declared = {"properties": {"a:b": {"type": "string"}}} | FREE
     assert custom({"c": "1"}, {"f:a:b": {}, "f:b": {}}, declared) == {"kubectl": ["spec.b"]}

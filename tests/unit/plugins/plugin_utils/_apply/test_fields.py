@@ -100,7 +100,7 @@ def test_leaves_are_the_members() -> None:
         ("ports[port=80,protocol=TCP]", ("f:ports", 'k:{"port":80,"protocol":"TCP"}')),
     ],
 )
-def test_paths_as_people_write_them(text: str, path: tuple[str, ...]) -> None:
+def test_paths_in_all_notations(text: str, path: tuple[str, ...]) -> None:
     assert fieldpath.parse(text) == path
 
 

@@ -61,7 +61,7 @@ def test_a_job_is_finished_when_it_was_seen_to_succeed_as_it_is_rendered() -> No
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
-def test_a_record_that_somebody_broke_says_nothing(text: str) -> None:
+def test_an_invalid_record_is_ignored(text: str) -> None:
     assert recorded({"metadata": {"annotations": {FINISHED: text}}}) == {}
     assert recorded(None) == {}
     assert recorded({"metadata": {"annotations": {FINISHED: json.dumps({"n/x": "1"})}}}) == {"n/x": "1"}

@@ -46,13 +46,13 @@ def completed(text: str) -> tuple[list[Member], list[str]]:
 @pytest.mark.parametrize(
     ("subresources", "status"), [("", {"phase": "x"}), (", subresources: {scale: {}}", {"phase": "x"})]
 )
-def test_a_status_that_is_no_subresource_is_sent(subresources: str, status: Json) -> None:
+def test_a_status_that_is_not_a_subresource_is_sent(subresources: str, status: Json) -> None:
     members, warnings = completed(DEFINITION.format(subresources) + PART)
     assert members[1].body["status"] == status
     assert warnings == []
 
 
-def test_what_is_not_sent_is_said_with_file_line_object_and_field() -> None:
+def test_fields_that_are_not_sent_are_reported_with_file_line_object_and_field() -> None:
     members, warnings = completed(DEFINITION.format(", subresources: {status: {}}") + PART)
     assert "status" not in members[1].body
     (said,) = warnings
@@ -98,7 +98,7 @@ class Published:
         return Type(found, {}) if found else None
 
     def prefetch(self, resources: set[Resource]) -> None:
-        """All is here."""
+        """All kinds are available."""
 
 
 def schema(**fields: Json) -> Json:
@@ -152,7 +152,7 @@ def test_labels_stay_beside_the_sets_own() -> None:
 
 
 def test_a_field_that_only_the_sets_own_definition_has_is_sent_once_that_is_applied() -> None:
-    """An upgrade brings a definition with a new field, and objects that use it."""
+    """An upgrade contains a definition with a new field, and objects with this field."""
     size = {"type": "array", "items": {"type": "object", "properties": {"name": {}, "size": {"type": "integer"}}}}
     old, new = schema(items=LIST), schema(items=size)
     (member,) = found_in(BODY, Published({"Part": old, "rendered Part": new}))
@@ -165,7 +165,7 @@ def test_a_field_that_only_the_sets_own_definition_has_is_sent_once_that_is_appl
     ]
 
 
-def test_what_a_definition_says_of_metadata_is_the_servers_to_say() -> None:
+def test_metadata_fields_of_definitions_are_validated_by_the_server() -> None:
     """A definition cannot add fields to metadata; the server would refuse the object."""
     free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     text = BODY.replace("  labels: {a: b}", "  lables: {a: b}")

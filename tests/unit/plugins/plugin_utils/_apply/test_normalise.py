@@ -93,7 +93,7 @@ def test_no_quantities(text: Any) -> None:
         ({"free": {"a": [1]}}, {"free": {"a": [1], "b": 2}}),
     ],
 )
-def test_surely_the_same(rendered: Any, live: Any) -> None:
+def test_values_that_are_equal_without_a_dry_run(rendered: Any, live: Any) -> None:
     assert list(differences(rendered, live, TYPE)) == []
 
 
@@ -117,11 +117,11 @@ def test_surely_the_same(rendered: Any, live: Any) -> None:
         ({"free": {"a": [1]}}, {"free": {"a": [1, 2]}}, "f:free"),
     ],
 )
-def test_not_surely_the_same(rendered: Any, live: Any, path: str) -> None:
+def test_values_that_need_a_dry_run(rendered: Any, live: Any, path: str) -> None:
     assert [found[0] for found in differences(rendered, live, TYPE)][:1] == [path]
 
 
-def test_nulls_go_unless_the_server_keeps_them() -> None:
+def test_nulls_are_removed_unless_the_server_keeps_them() -> None:
     assert canonical({"text": None, "maybe": None, "free": {"a": None}}, TYPE) == {"maybe": None, "free": {"a": None}}
     deep = {"free": {"a": {"b": [None, {"c": None}]}}}
     assert canonical(deep, TYPE) == deep
@@ -129,7 +129,7 @@ def test_nulls_go_unless_the_server_keeps_them() -> None:
     assert canonical(unknown, UNTYPED) == {"spec": {"a": None}, "metadata": {"name": "x"}}
 
 
-def test_what_is_not_sent_is_said() -> None:
+def test_fields_that_are_not_sent_are_reported() -> None:
     body = {
         "metadata": {"name": "x", "creationTimestamp": None},
         "text": None,
@@ -140,12 +140,12 @@ def test_what_is_not_sent_is_said() -> None:
     sent = canonical(body, TYPE, unsent=unsent)
     assert sent == {"metadata": {"name": "x"}, "ports": [{"port": 1}]}
     assert [".".join(path) for path, _ in unsent] == ["f:status", "f:text", "f:ports.i:0.f:name"]
-    # Tools print a kind's status with empty values, which say nothing.
+    # Tools print a kind's status with empty values.
     assert canonical({"status": {"conditions": [], "names": {"kind": ""}}}, TYPE, unsent=(silent := [])) == {}
     assert silent == []
 
 
-def test_status_is_a_field_like_others_where_it_is_no_subresource() -> None:
+def test_status_is_an_ordinary_field_if_it_is_not_a_subresource() -> None:
     body = {"status": {"phase": "x", "free": None}}
     assert canonical(body, UNTYPED, status_apart=False) == body
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is there before what needs it, and goes after it."""
+"""Objects are created before objects that need them, and removed after them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.objects import Key
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.order import phases
 
-# Of each step what may be in it; all of a step is needed by something of a later one.
+# The kinds of each step, which later steps need.
 STEPS = [
     ["CustomResourceDefinition.apiextensions.k8s.io"],
     ["Namespace"],

@@ -46,7 +46,7 @@ def owned(path: tuple[str, ...]) -> Json:
 
 
 def left(rendered: Json, live: Json, path: tuple[str, ...], *managers: str, scaled: bool = True) -> list[str]:
-    """What is left of an object, one of whose fields is owned by *managers*."""
+    """Return the remaining fields of an object with a field that *managers* own."""
     entries = [{"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:other": {}}}]
     for manager in managers:
         operation = "Apply" if manager == MANAGER else "Update"
@@ -158,7 +158,7 @@ def test_any_other_field_is_taken_back(rendered: Json, live: Json, path: tuple[s
 
 
 @pytest.mark.parametrize("manager", ["kubectl-edit", "kubectl-patch", "cert-manager"])
-def test_what_a_person_put_into_an_empty_secret_is_taken_back(manager: str) -> None:
+def test_manual_additions_to_an_empty_secret_are_reverted(manager: str) -> None:
     empty, filled = (body("v1", "Secret", data={"a": value}) for value in ("", "eA=="))
     expected = ["data.a"] if manager == "cert-manager" else []
     assert left(empty, filled, ("f:data", "f:a"), manager) == expected
@@ -172,7 +172,7 @@ def test_replicas_are_taken_back_where_nothing_scales() -> None:
 
 
 @pytest.mark.parametrize("manager", ["kubectl-edit", MANAGER + "-other"])
-def test_a_volume_that_a_person_made_larger_is_not_left(manager: str) -> None:
+def test_a_manually_expanded_volume_is_reported(manager: str) -> None:
     small, large = (body("v1", "PersistentVolumeClaim", **claim(size)) for size in ("1Gi", "2Gi"))
     assert (left(small, large, SIZE, manager) == []) is (manager == "kubectl-edit")
 

@@ -35,7 +35,7 @@ def test_the_mark_of_another_tool_counts_where_no_set_says_more(mark: str, owner
     assert plan.owner_of(ours, "others") == "ApplySet us"
 
 
-# -- against what a real API server recorded
+# -- compared with a real API server
 
 BY_HAND = [
     "metadata.annotations.seen",
@@ -52,7 +52,7 @@ BY_HAND = [
 
 
 @pytest.mark.parametrize("kind", recorded.KINDS)
-def test_what_was_applied_is_surely_unchanged(kind: str) -> None:
+def test_applied_objects_are_unchanged_without_a_dry_run(kind: str) -> None:
     body, live = recorded.state(kind, "rendered"), recorded.state(kind, "applied")
     assert plan.surely_unchanged(body, live, recorded.type_of(kind))
     assert not plan.surely_unchanged(body, live, None), "without a schema the server is asked"
@@ -93,7 +93,7 @@ def test_any_difference_makes_the_server_be_asked(change: Callable[[Json, Json],
     assert not plan.surely_unchanged(body, live, recorded.type_of("Deployment"))
 
 
-def test_defaults_that_depend_on_other_fields_are_no_difference() -> None:
+def test_defaults_that_depend_on_other_fields_are_not_a_difference() -> None:
     """SetDefaults_LimitRangeItem in k8s.io/kubernetes/pkg/apis/core/v1/defaults.go."""
     body: Json = {
         "apiVersion": "v1",
@@ -130,14 +130,14 @@ def test_whose_values_and_additions_an_apply_replaces() -> None:
 
 
 def test_nothing_is_taken_where_others_agree() -> None:
-    """Another manager that owns the same values loses nothing, in whatever units they are written."""
+    """Another owner of equal values keeps its fields, with any notation of the values."""
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
     entry = live["metadata"]["managedFields"][0]
     live["metadata"]["managedFields"].append(entry | {"manager": "other"})
     assert plan.taken_from(body, live, recorded.type_of("Deployment"), {}) == []
 
 
-def test_an_item_that_is_gone_is_taken_from_whom_it_belongs_to() -> None:
+def test_a_removed_item_is_removed_from_its_owner() -> None:
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
     entry = live["metadata"]["managedFields"][0]
     live["metadata"]["managedFields"].append(entry | {"manager": "other"})
@@ -183,7 +183,7 @@ def test_lists_without_a_schema_are_compared_whole() -> None:
         ({"annotations": {"a/b": "c"}}, {"annotations": {}}, ["metadata.annotations['a/b']"]),
         ({"finalizers": ["x"]}, {"finalizers": ["y"]}, ["metadata.finalizers"]),
         ({"ownerReferences": [{"uid": "1"}]}, {}, ["metadata.ownerReferences"]),
-        # An empty value says the same as none.
+        # An empty value is equal to a missing value.
         ({}, {"labels": {}}, []),
         ({"annotations": {}}, {}, []),
         ({}, {"finalizers": []}, []),
@@ -193,7 +193,7 @@ def test_lists_without_a_schema_are_compared_whole() -> None:
         ({"managedFields": [{}], "creationTimestamp": "x"}, {"managedFields": []}, []),
     ],
 )
-def test_of_metadata_only_what_people_write_is_compared(before: Json, after: Json, fields: list[str]) -> None:
+def test_only_user_fields_of_metadata_are_compared(before: Json, after: Json, fields: list[str]) -> None:
     one, two = ({"apiVersion": "v1", "kind": "X", "metadata": metadata} for metadata in (before, after))
     assert plan.changed_fields(one, two, None) == fields
     assert plan.changed_fields(one, {**two, "apiVersion": "v2", "kind": "Y"}, None) == fields
@@ -248,13 +248,13 @@ def test_objects_without_records_of_fields_are_compared_too() -> None:
     assert not plan.same_state(one, {**one, "data": {"a": "2"}})
 
 
-def test_the_order_of_names_in_records_says_nothing() -> None:
+def test_the_order_of_names_in_records_is_irrelevant() -> None:
     records = [{"manager": "a", "operation": "Update"}, {"manager": "b", "operation": "Apply"}]
     turned = [dict(reversed(record.items())) for record in records]
     assert plan.same_state({"metadata": {"managedFields": records}}, {"metadata": {"managedFields": turned}})
 
 
-# -- fields that are left to others
+# -- fields of other managers
 
 REPLICAS = ("f:spec", "f:replicas")
 DEPLOYMENT = recorded.key("Deployment")
@@ -298,7 +298,7 @@ def test_a_new_object_starts_with_the_rendered_values() -> None:
 
 
 def test_a_field_that_is_still_this_sets_own_keeps_its_live_value() -> None:
-    """Left out, it would be removed from the object."""
+    """Without it in the request, the field would be removed from the object."""
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
     live["spec"]["replicas"] = 4
     ignores = [left(("f:spec", "f:paused")), left(("f:status", "f:replicas")), left(REPLICAS)]
@@ -307,7 +307,7 @@ def test_a_field_that_is_still_this_sets_own_keeps_its_live_value() -> None:
     assert sent == recorded.state("Deployment", "rendered") | {"spec": body["spec"] | {"replicas": 4}}
 
 
-def test_a_field_that_is_gone_is_not_sent() -> None:
+def test_a_removed_field_is_not_sent() -> None:
     body, live = recorded.state("Deployment", "rendered"), recorded.state("Deployment", "applied")
     del live["spec"]["replicas"]
     assert "replicas" not in plan.without_ignored(body, live, [left(REPLICAS)], DEPLOYMENT)["spec"]
@@ -400,6 +400,6 @@ def test_what_a_task_reports_of_an_object() -> None:
     }
 
 
-def test_an_object_without_marks_belongs_to_nobody() -> None:
+def test_an_object_without_labels_is_unmanaged() -> None:
     assert plan.owner_of({}, "us") == ""
     assert plan.owner_of({"metadata": {"labels": None, "annotations": {"meta.helm.sh/release-name": ""}}}, "us") == ""

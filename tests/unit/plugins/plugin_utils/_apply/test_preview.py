@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is assumed of kinds where no API server is asked."""
+"""Assumptions about kinds without an API server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._apply.preview 
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 OPENSHIFT = CHECKOUT / "tests" / "integration" / "existing" / "crds.yaml"
-# What the roles render of OpenShift's kinds.
+# OpenShift's kinds that the roles render.
 RENDERED = {"SecurityContextConstraints", "Route"}
 
 

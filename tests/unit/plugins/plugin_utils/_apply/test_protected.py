@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is not removed without a typed name: everything whose removal can lose data."""
+"""Protected objects, whose removal can lose data and needs a typed name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def maps(count: int) -> dict[Key, Json]:
 
 
 def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", limit: float = 0.5) -> list[str]:
-    """What is said instead of removing; nothing when the removal is allowed."""
+    """Return the error of a refused removal; nothing if it is allowed."""
     try:
         check_removal(removed, total, limit=limit, confirm=confirm, accepted=["one", "metrics"])
     except PlanError as error:
@@ -64,7 +64,7 @@ def test_what_holds_data_needs_the_typed_name(key: Key, live: Json) -> None:
         (DATABASE, {"spec": None}),
         (DATABASE, {"spec": {"volumeClaimTemplates": []}}),
         (DATABASE, {"spec": {"replicas": 1}}),
-        # What keeps data by its name in one group is another kind in another group.
+        # The name of a kind with data can be another kind in another group.
         (Key("apps", "Deployment", "n", "web"), {"spec": CLAIMS}),
         (Key("example.com", "StatefulSet", "n", "db"), {"spec": CLAIMS}),
         (Key("example.com", "Namespace", "n", "x"), {}),
@@ -84,7 +84,7 @@ def test_each_object_with_data_is_named_and_no_other() -> None:
     assert said[:-1] == [f"{key} would be removed, and data with it." for key in (DATABASE, claim)]
 
 
-def test_a_name_that_nobody_gave_confirms_nothing() -> None:
+def test_an_empty_name_confirms_nothing() -> None:
     with pytest.raises(PlanError, match=re.escape("confirm='metrics'. Nothing was changed.")):
         check_removal({DATABASE: {"spec": CLAIMS}}, 1, limit=1, confirm="", accepted=["metrics"])
 

@@ -76,7 +76,7 @@ UP = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableRe
         (SERVICE, obj({"type": "LoadBalancer"}, {"loadBalancer": {"ingress": [{"hostname": "x"}]}})),
         (CUSTOM, obj({}, conditions(Ready="True"))),
         (CUSTOM, obj({}, conditions(Progressing="True"))),
-        # Conditions that kstatus does not know say nothing.
+        # Conditions that kstatus does not know are ignored.
         (CUSTOM, obj({}, conditions(Available="False", Healthy="False", Succeeded="Unknown", Failed="True"))),
         (CUSTOM, obj({}, conditions(Reconciling="False", Stalled="False", Ready="True"))),
         (CUSTOM, obj({}, {"observedGeneration": "2"} | conditions(Ready="True"))),
@@ -187,7 +187,7 @@ class Server:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time passes by sleeping only."""
+    """A fake clock that advances only in sleeps."""
     now = [1000.0]
     monkeypatch.setattr(wait.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(wait.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))

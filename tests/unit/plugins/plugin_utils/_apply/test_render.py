@@ -131,7 +131,7 @@ def test_lines_of_rendered_text_are_reported_in_the_template(rendered: int, temp
     assert template_line(RENDERED, TEMPLATE, rendered) == template
 
 
-def test_a_yaml_error_names_the_line_of_the_template_and_shows_no_content() -> None:
+def test_a_yaml_error_contains_the_template_line_and_no_values() -> None:
     template = "{# why #}\na: 1\npassword: {{ secret }}\nb: {{ other }}\n"
     with pytest.raises(RenderError) as caught:
         render.parse("a: 1\npassword: 'hunter22: [\nb: 2\n", "t", template)

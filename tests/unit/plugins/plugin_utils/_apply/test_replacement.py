@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects that are deleted and created again: what is kept meanwhile, and what is said when one of the two fails."""
+"""Replacement of objects: kept dependents, and errors of deletion and creation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def failed(status: str = "True", type_: str = "Failed", **more: str) -> dict[str
         ({}, "no reason given"),
     ],
 )
-def test_a_job_that_failed_runs_again_and_the_diff_says_why(more: dict[str, str], why: str) -> None:
+def test_a_job_that_failed_runs_again_and_the_diff_shows_the_reason(more: dict[str, str], why: str) -> None:
     found = action(thing(**failed(**more)))
     replacement.announce_failed_jobs([action(thing("Service", "")), found])
     assert (found.action, found.fields) == ("replaced", ["status"])
@@ -54,7 +54,7 @@ def test_a_job_that_failed_runs_again_and_the_diff_says_why(more: dict[str, str]
         thing("Pod", "", **failed()),
     ],
 )
-def test_others_are_left_as_they_are(body: Json) -> None:
+def test_other_resources_are_not_changed(body: Json) -> None:
     found = action(body)
     new = Action(found.key, found.resource, "created", before=None)
     replacement.announce_failed_jobs([found, new])
@@ -62,7 +62,7 @@ def test_others_are_left_as_they_are(body: Json) -> None:
 
 
 class Slow(FakeServer):
-    """Removes what is deleted only after some looks at it."""
+    """A server that removes deleted objects only after several reads."""
 
     def __init__(self, looks: int) -> None:
         super().__init__("n")
@@ -84,7 +84,7 @@ class Slow(FakeServer):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Time passes by sleeping only."""
+    """A fake clock that advances only in sleeps."""
     now = [1000.0]
     monkeypatch.setattr(replacement.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(replacement.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
@@ -94,7 +94,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize(
     ("kind", "group", "policy"), [("StatefulSet", "apps", "Orphan"), ("Job", "batch", "Background")]
 )
-def test_it_is_made_when_its_predecessor_is_gone(clock: list[float], kind: str, group: str, policy: str) -> None:
+def test_it_is_created_when_its_predecessor_is_deleted(clock: list[float], kind: str, group: str, policy: str) -> None:
     server = Slow(looks=3)
     body = server.put(thing(kind, group))
     path = server.path_of(body)
@@ -112,7 +112,7 @@ def test_it_is_made_when_its_predecessor_is_gone(clock: list[float], kind: str, 
 
 
 @pytest.mark.usefixtures("clock")
-def test_one_that_is_gone_already_or_made_by_others_meanwhile_does_not_stop_it() -> None:
+def test_resources_that_are_already_deleted_or_created_are_not_errors() -> None:
     server = FakeServer("n")
     body = server.put(thing())
     wanted = action({**body, "metadata": {**body["metadata"], "uid": "of-before"}})
@@ -125,7 +125,9 @@ def test_one_that_is_gone_already_or_made_by_others_meanwhile_does_not_stop_it()
 
 @pytest.mark.parametrize(("kind", "group", "kept"), [("StatefulSet", "apps", True), ("Job", "batch", False)])
 @pytest.mark.parametrize("holders", [["example.com/a", "example.com/b"], []])
-def test_what_holds_it_is_named(clock: list[float], kind: str, group: str, kept: bool, holders: list[str]) -> None:
+def test_the_blocking_finalizer_is_reported(
+    clock: list[float], kind: str, group: str, kept: bool, holders: list[str]
+) -> None:
     server = Slow(looks=10_000)
     body = server.put({**thing(kind, group), "metadata": {"name": "x", "namespace": "n", "finalizers": holders}})
     with pytest.raises(ApiError) as said:
@@ -142,7 +144,7 @@ def test_what_holds_it_is_named(clock: list[float], kind: str, group: str, kept:
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("kind", "group", "kept"), [("StatefulSet", "apps", True), ("Job", "batch", False)])
-def test_a_successor_that_is_refused_leaves_a_word_on_what_is_missing_now(kind: str, group: str, kept: bool) -> None:
+def test_a_refused_replacement_reports_the_missing_object(kind: str, group: str, kept: bool) -> None:
     server = FakeServer("n")
     body = server.put(thing(kind, group))
 

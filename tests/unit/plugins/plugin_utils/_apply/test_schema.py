@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types of fields, from schemas as a real server publishes them, and as definitions of custom kinds have them."""
+"""Types of fields, from schemas of a real server and of CustomResourceDefinitions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONTAINERS = "spec.template.spec.containers"
         (f"{CONTAINERS}.[].args", "list", "atomic", []),
     ],
 )
-def test_lists_merge_as_the_server_says(path: str, kind: str, list_type: str, keys: list[str]) -> None:
+def test_lists_are_merged_by_their_schema(path: str, kind: str, list_type: str, keys: list[str]) -> None:
     found = at(recorded.type_of("Deployment"), path)
     assert (found.kind, found.list_type, found.map_keys) == (kind, list_type, keys)
     assert found.atomic is (list_type == "atomic")
@@ -78,7 +78,7 @@ def test_built_in_kinds_are_known_by_their_components() -> None:
     assert not at(type_, "metadata").free_names
 
 
-# -- pieces, as OpenAPI has them
+# -- parts of OpenAPI schemas
 
 
 def typed(node: Json, **components: Json) -> Type:
@@ -144,7 +144,7 @@ def test_an_embedded_object_has_the_three_fields_of_each_object() -> None:
         ({"x-kubernetes-patch-strategy": "merge"}, "set", []),
         ({"x-kubernetes-patch-strategy": "merge,retainKeys", "x-kubernetes-patch-merge-key": "n"}, "map", ["n"]),
         ({"x-kubernetes-patch-strategy": "replace"}, "atomic", []),
-        # kube-openapi's schemaconv: what is said for lists comes before what is said for patches.
+        # kube-openapi's schemaconv: extensions for lists take precedence over those for patches.
         (
             {
                 "x-kubernetes-list-type": "atomic",
@@ -162,7 +162,7 @@ def test_how_a_list_merges(extensions: Json, list_type: str, keys: list[str]) ->
     assert found.element.text
 
 
-def test_what_stands_beside_a_reference_comes_before_what_it_refers_to() -> None:
+def test_fields_beside_a_reference_take_precedence() -> None:
     components = {
         "io.k8s.api.x.v1.Outer": {"allOf": [{"$ref": "#/components/schemas/io.k8s.api.x.v1.Inner"}], "default": "far"},
         "io.k8s.api.x.v1.Inner": {"type": "string", "default": "inner", "nullable": True},
@@ -328,7 +328,7 @@ def test_a_custom_object_has_the_fields_of_each_object() -> None:
     assert not found.builtin
 
 
-def test_what_a_definition_says_of_metadata_does_not_count() -> None:
+def test_metadata_schemas_of_definitions_are_ignored() -> None:
     limited = {"type": "object", "properties": {"name": {**TEXT, "maxLength": 3}}}
     found = defined({"type": "object", "properties": {"metadata": limited, "kind": {**TEXT, "enum": ["A"]}}})
     assert sorted(at(found, "metadata").names) == ["annotations", "labels"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which claims grow, what is refused, and what a StatefulSet is replaced by."""
+"""Expansion of claims, refusals, and replacement of StatefulSets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def member(body: Json, line: int = 1) -> Member:
 
 
 class Set:
-    """Members, with what is there of them and of their claims."""
+    """Members, with their live objects and claims."""
 
     def __init__(self, *members: Json, live: list[Json] | None = None, claims: list[Json] | None = None) -> None:
         self.server = FakeServer("n", "m")
@@ -229,7 +229,7 @@ def test_growing_is_one_patch(dry_run: bool) -> None:
     assert size(found.server.objects[path]) == ("10Gi" if dry_run else "20Gi")
 
 
-def test_a_refusal_says_which_size_and_keeps_the_servers_reason() -> None:
+def test_a_refusal_contains_the_size_and_the_servers_reason() -> None:
     found = Set(database(data="20Gi"), live=[database()], claims=[claim("data-db-0", "10Gi")])
     (action,) = found.plan()
     found.server.refuse = lambda *_: ApiError("its class does not allow it", 422, "Invalid", {"kind": "x"})

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The wait for a set's objects: what is read how often, what is said meanwhile, and what it ends with."""
+"""The wait for a set's objects: reads, progress messages, and results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SELECTOR = "part-of=set"
 
 
 class Cluster:
-    """Objects by path; what happens at which second is in ``later``."""
+    """Objects by path; ``later`` has the events by second."""
 
     def __init__(self, now: list[float]) -> None:
         self._now = now
@@ -74,7 +74,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Time passes by sleeping only."""
+    """A fake clock that advances only in sleeps."""
     now = [1000.0]
     monkeypatch.setattr(wait.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(wait.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
@@ -159,7 +159,7 @@ def test_what_is_not_ready_in_time_is_named_with_what_was_seen_last(cluster: Clu
     assert found[targets[0][1]]["status"]["readyReplicas"] == 1
 
 
-def test_a_wait_goes_on_until_its_last_second(cluster: Cluster) -> None:
+def test_a_wait_continues_until_its_last_second(cluster: Cluster) -> None:
     target = cluster.put(DEPLOYMENTS, "a", **deployment(0))
     cluster.at(9.9, lambda: cluster.put(DEPLOYMENTS, "a", **deployment(1)))
     assert waited(cluster, target, timeout=10)
@@ -180,7 +180,7 @@ def test_what_can_never_be_ready_ends_the_wait_at_once(cluster: Cluster) -> None
     assert cluster.seconds < 5
 
 
-def test_every_ten_seconds_the_wait_says_what_is_missing(cluster: Cluster) -> None:
+def test_the_wait_reports_missing_conditions_every_ten_seconds(cluster: Cluster) -> None:
     targets = [cluster.put(DEPLOYMENTS, f"d{number}", **deployment(0)) for number in range(7)]
     cluster.at(15, lambda: cluster.put(DEPLOYMENTS, "d0", **deployment(1)))
     said: list[str] = []
@@ -201,7 +201,7 @@ def test_five_that_are_missing_are_all_named(cluster: Cluster) -> None:
     assert "more" not in said[0]
 
 
-def test_looks_become_rarer_but_not_rarer_than_three_seconds(cluster: Cluster) -> None:
+def test_polling_intervals_increase_to_three_seconds(cluster: Cluster) -> None:
     times: list[float] = []
     read = cluster.get
 
@@ -218,7 +218,7 @@ def test_looks_become_rarer_but_not_rarer_than_three_seconds(cluster: Cluster) -
 
 
 def test_a_job_that_is_removed_soon_is_looked_at_before(cluster: Cluster) -> None:
-    """Its end has to be seen: nothing but an event tells of it later."""
+    """Its end must be observed: later, only an event shows it."""
     job = cluster.put(JOBS, "j", spec={"ttlSecondsAfterFinished": 3})
     complete = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
     cluster.at(20.1, lambda: cluster.put(JOBS, "j", spec={"ttlSecondsAfterFinished": 3}, **complete))
@@ -262,7 +262,7 @@ def gone(cluster: Cluster, *targets: Any, timeout: float = 60, said: list[str] |
     until_gone(cluster, targets, selector=SELECTOR, timeout=timeout, report=report)  # type: ignore[arg-type]
 
 
-def test_what_is_gone_is_not_waited_for(cluster: Cluster) -> None:
+def test_deleted_resources_are_not_waited_for(cluster: Cluster) -> None:
     targets = [cluster.put(MAPS, name) for name in "ab"]
     cluster.objects.clear()
     gone(cluster, *targets)
@@ -271,7 +271,7 @@ def test_what_is_gone_is_not_waited_for(cluster: Cluster) -> None:
     assert len(cluster.lists) == 1
 
 
-def test_removal_is_waited_for_without_those_that_are_gone(cluster: Cluster) -> None:
+def test_removal_is_waited_for_without_deleted_objects(cluster: Cluster) -> None:
     targets = [cluster.put(MAPS, "a"), cluster.put(DEPLOYMENTS, "b", **deployment(1))]
     cluster.at(1, lambda: cluster.objects.pop("/api/v1/namespaces/n/configmaps/a"))
     cluster.at(5, cluster.objects.clear)
@@ -319,7 +319,7 @@ def test_what_stays_is_named_with_what_holds_it(cluster: Cluster, fields: dict[s
     assert 10 <= cluster.seconds < 13
 
 
-def test_every_ten_seconds_the_wait_says_what_is_still_there(cluster: Cluster) -> None:
+def test_the_wait_reports_remaining_objects_every_ten_seconds(cluster: Cluster) -> None:
     targets = [cluster.put(MAPS, f"m{number}") for number in range(7)]
     cluster.at(5, lambda: cluster.objects.pop("/api/v1/namespaces/n/configmaps/m0"))
     said: list[str] = []

@@ -47,7 +47,7 @@ def test_a_cluster_without_a_name_is_an_error(preferences: list[str], text: str)
         host_name(cluster(), preferences)
 
 
-def test_clusters_of_one_name_are_kept_apart() -> None:
+def test_clusters_with_the_same_name_are_distinguished() -> None:
     first, second, other = cluster(), cluster(region="eu-west-1"), cluster("other")
     unique, ambiguous = by_host_name([first, second, other], lambda each: host_name(each, ["name"]))
     assert unique == {"other": other}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is declared. What Elasticsearch makes of it: tests/integration/elasticsearch."""
+"""The declared objects. tests/integration/elasticsearch tests them with Elasticsearch's classes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_logs() -> None:
     assert stream["newest_index"] == {"index": {"lifecycle": {"prefer_ilm": False}, "mapping": limits}}
 
 
-def test_the_platforms_users_have_the_role_of_their_name_and_people_may_look() -> None:
+def test_the_platforms_users_have_their_roles_and_other_users_can_view() -> None:
     found = declared(users=[{"name": "alice"}, {"name": "bob", "full_name": "Bob", "roles": ["editor"]}])["users"]
     assert found == {name: {"full_name": "", "roles": [name]} for name in ROLES} | {
         "alice": {"full_name": "", "roles": ["viewer"]},

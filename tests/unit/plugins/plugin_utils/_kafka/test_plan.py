@@ -174,7 +174,7 @@ def test_only_members_topics_must_take_the_largest_message() -> None:
     assert plan(message_max_bytes=1999999, topics={"logs-staging": small})["undersized"] == []
 
 
-# -- where Kafka is found
+# -- the addresses of Kafka
 
 
 def test_addresses_in_the_cluster_and_of_another_kafka() -> None:

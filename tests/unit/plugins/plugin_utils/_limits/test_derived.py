@@ -21,8 +21,8 @@ WORKLOAD = {"purpose": "workload"}
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.what)
-def test_is_made_where_the_table_says(name: Name) -> None:
-    """Each name as its file has it, whatever the file calls the parts."""
+def test_each_name_is_derived_as_documented(name: Name) -> None:
+    """Each name has the same parts as in its file."""
     parts = [part for part in re.split(r"{\w+}|1000|2036|111122223333", name.text) if part]
     text = (CHECKOUT / name.where).read_text()
     assert all(part.strip("/ ") in text for part in parts), parts
@@ -36,7 +36,7 @@ def test_the_options_have_these_defaults() -> None:
     values = {"fleet": "{{ fleet_name }}", "member": "{{ inventory_hostname }}"}
     for option, default in BY_DEFAULT.items():
         role = next((path for path in (CHECKOUT / "roles").iterdir() if option.startswith(f"{path.name}_")), None)
-        if role and role.name != "fleet":  # those have no default: whoever calls a role sets them
+        if role and role.name != "fleet":  # those have no default: the caller of a role sets them
             found = parse((role / "defaults" / "main.yml").read_text())[option]
             expected = default.format(**values) if isinstance(default, str) else default
             assert str(found).replace("fleet_cluster", "fleet_name }}-{{ inventory_hostname") == str(expected)
@@ -98,5 +98,5 @@ def test_looks_only_at_what_is_made() -> None:
     assert found("f" * 31, "abcde", HUB, elasticsearch_snapshots=False) == []
     assert found("f" * 31, "abcde", HUB, elasticsearch_snapshot_bucket="mine") == []
     assert found("f", "hub", WORKLOAD, vpc_name="v" * 55) == []
-    # What another member's run makes is looked at by that run.
+    # The run of another member checks its own names.
     assert too_long("f" * 31, {"hub": HUB, "a": WORKLOAD}, {}, "a") == []

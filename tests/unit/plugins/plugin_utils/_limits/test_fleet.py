@@ -42,7 +42,7 @@ def test_takes_what_the_inventories_hold() -> None:
 def test_an_inventory_without_what_this_version_derives() -> None:
     held = yaml.safe_load((CHECKOUT / "inventories" / "fleet.yml").read_text())
     given = {"fleet_name", "fleet_region", "fleet_role_arn", "fleet_account_id", "fleet_members"}
-    # Without them an inventory needs a home directory that can be written, and no more.
+    # Without them, an inventory needs only a writable home directory.
     comfort = {"ansible_pipelining", "ansible_remote_tmp"}
     assert set(DERIVED) - given == set(held) - given - comfort
     assert incomplete(held, "staging") == ""

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every option of every role with values that cannot work, by its type and its rule."""
+"""Every option of every role with invalid values, by its type and its rule."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ every_option = pytest.mark.parametrize(("role", "name", "option"), OPTIONS, ids=
 
 
 def bad_values(name: str, option: dict[str, Any], rule: Any) -> Iterator[Any]:
-    """Values of the option that cannot work."""
+    """Yield invalid values of the option."""
     kind = option.get("elements") if option["type"] == "list" else option["type"]
     if "choices" in option:
         yield "sometimes"
@@ -163,7 +163,7 @@ def test_the_defaults_are_taken(role: Path, name: str, option: dict[str, Any]) -
 
 
 def found(name: str, value: Any) -> list[str]:
-    """What is said of an option's value, as the callback option_types hands it on."""
+    """Return the errors of an option's value, as passed by the callback option_types."""
     role, option = next((role, option) for role, each, option in OPTIONS if each == name)
     return refusals(role, name, converted(name, value, option), option)
 
@@ -253,7 +253,7 @@ def test_what_the_roles_take_is_taken(name: str, value: Any) -> None:
         ("prometheus_resources", {"limits": {"cpu": "1..5"}}, "cpu is '1..5'"),
     ],
 )
-def test_says_what_is_wrong(name: str, value: Any, words: str) -> None:
+def test_reports_the_errors(name: str, value: Any, words: str) -> None:
     assert any(words in sentence for sentence in found(name, value)), found(name, value)
 
 

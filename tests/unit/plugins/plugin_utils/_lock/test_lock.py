@@ -1,4 +1,4 @@
-"""Which run gets the lock, with a table in memory."""
+"""Acquisition of the lock, with a table in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._lock.lock impo
 
 
 class Table:
-    """One item that changes on condition, as DynamoDB does it. ``before`` runs once, before the next write."""
+    """One item with conditional writes, like DynamoDB. ``before`` runs once, before the next write."""
 
     def __init__(self, item: Lock | None = None, time: int = 1000) -> None:
         self.item = item
@@ -57,7 +57,7 @@ MINE = Lock("staging", "mine", "ann@laptop", "site.yml", 0, 0, 300)
 THEIRS = Lock("staging", "theirs", "bob@server", "AWX job 7: site.yml", 900, 990, 300)
 
 
-def test_a_free_lock_is_taken_with_the_time_of_the_table() -> None:
+def test_a_free_lock_is_acquired_with_the_time_of_the_table() -> None:
     table = Table()
     taken = acquire(table, MINE)
     assert table.item == taken.lock == replace(MINE, acquired_at=1000, heartbeat_at=1000)
@@ -83,14 +83,14 @@ def test_the_same_run_gets_what_it_has() -> None:
     assert acquire(Table(held), MINE).lock == held
 
 
-def test_a_silent_holder_is_taken_over() -> None:
+def test_a_lock_without_heartbeats_is_taken_over() -> None:
     table = Table(THEIRS, time=1291)
     taken = acquire(table, MINE)
     assert taken.previous == THEIRS
     assert table.item == taken.lock
 
 
-def test_a_holder_that_speaks_up_in_the_last_moment_keeps_its_lock() -> None:
+def test_a_holder_that_renews_before_the_takeover_keeps_its_lock() -> None:
     table = Table(THEIRS, time=1291)
     alive = replace(THEIRS, heartbeat_at=1291)
 
@@ -106,7 +106,7 @@ def test_a_holder_that_speaks_up_in_the_last_moment_keeps_its_lock() -> None:
     assert table.item == alive
 
 
-def test_of_two_that_take_over_one_wins() -> None:
+def test_one_of_two_concurrent_takeovers_succeeds() -> None:
     table = Table(THEIRS, time=1291)
     third = replace(MINE, run_id="third", acquired_at=1291, heartbeat_at=1291)
 
@@ -122,7 +122,7 @@ def test_of_two_that_take_over_one_wins() -> None:
     assert table.item == third
 
 
-def test_a_lock_that_is_given_back_between_two_requests_is_taken() -> None:
+def test_a_lock_that_is_released_between_two_requests_is_acquired() -> None:
     table = Table(THEIRS)
 
     def put(lock: Lock, replaces: Lock | None = None) -> None:
@@ -144,7 +144,7 @@ def test_a_lock_that_is_lost_is_reported() -> None:
     assert table.item == replace(MINE, heartbeat_at=1000)
 
 
-def test_giving_back_leaves_the_lock_of_others() -> None:
+def test_a_release_keeps_the_lock_of_another_run() -> None:
     table = Table(THEIRS)
     assert release(table, MINE) == THEIRS
     assert table.item == THEIRS
@@ -154,7 +154,7 @@ def test_giving_back_leaves_the_lock_of_others() -> None:
     assert mine.item is None
 
 
-def test_removing_takes_it_from_whoever_has_it() -> None:
+def test_a_removal_applies_to_every_owner() -> None:
     table = Table(THEIRS)
     other = replace(THEIRS, run_id="other")
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A member's credential for Kafka through a rotation: what it uses is taken until its own run has come by."""
+"""Rotation of a member's Kafka credential: the old credential is valid until the member's run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def after(live: dict[str, Any], *rotate: str, days: float = 0, overlap: int = 7)
 
 
 def users(document: dict[str, str]) -> dict[str, str]:
-    """Whom Kafka lets in, with their passwords."""
+    """Return the users that Kafka accepts, with their passwords."""
     found = {document["username"]: document["password"]}
     if document["previous_username"]:
         found[document["previous_username"]] = document["previous_password"]
@@ -51,7 +51,7 @@ def test_what_is_not_meant_stays() -> None:
     assert after(FIRST, "kafka/production", "kafka-admin", "issuers") == FIRST
 
 
-def test_the_same_command_once_more_changes_nothing() -> None:
+def test_the_same_command_again_changes_nothing() -> None:
     new = after(FIRST, "kafka")
     assert after(new, "kafka", days=7) == new
 
@@ -75,7 +75,7 @@ def test_after_a_leak_nothing_of_before_is_valid() -> None:
     assert len(users(at_once)) == 1
 
 
-def test_says_until_when() -> None:
+def test_reports_the_expiry() -> None:
     def document(member: str, live: dict[str, Any], *rotate: str) -> dict[str, Any]:
         found = credential(live, member, plan.Times(now=NOW), rotate)
         return {"name": f"{member}/kafka", "tags": {"dataplatform.fleet/member": member}, **found}

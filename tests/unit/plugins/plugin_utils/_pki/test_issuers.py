@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When an issuer is due, and that no node of Kafka or Elasticsearch is alone while one follows another."""
+"""Renewal of issuers: nodes of Kafka and Elasticsearch trust each other during a rollout."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_an_issuer_that_could_get_no_longer_life_is_left_alone() -> None:
 
 
 class Run:
-    """What nodes have after a run: whose certificates they show, and whose they accept."""
+    """The issuers of nodes after a run: of their certificates, and trusted ones."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -110,7 +110,7 @@ def run(before: dict[str, Any], day: int, **options: Any) -> Run:
     ("days", "options"),
     [
         ([0, 671, 672, 690, 701, 702, 720, 735, 1400], {}),  # a life without a rotation by hand
-        ([0, 10, 20, 39, 40, 41, 70, 100], {"rotate": ["issuers"]}),  # asked for, again and again
+        ([0, 10, 20, 39, 40, 41, 70, 100], {"rotate": ["issuers"]}),  # requested repeatedly
         ([0, 1, 2, 3, 4], {"rotate": [f"issuers/{NODES}"], "issuer_overlap": 0}),  # in a hurry
     ],
 )
@@ -138,7 +138,7 @@ def test_the_one_before_is_forgotten() -> None:
     assert third.trusted == {third.shown} == {second.shown}
 
 
-def test_says_when_the_next_one_signs() -> None:
+def test_reports_when_the_next_root_signs() -> None:
     (said,) = planned({NODES: issuer(NODES)}, rotate=["issuers"])[NODES].notices
     assert said.startswith("The next issuer of controlplane signs from 2026-12-25 on: run site.yml on controlplane")
     document = run(issuer(NODES), 0, rotate=["issuers"]).document

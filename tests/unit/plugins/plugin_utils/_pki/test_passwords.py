@@ -26,7 +26,7 @@ def test_ids_are_16_bytes_and_no_option() -> None:
         assert not text.startswith("-")
 
 
-def test_what_is_there_stays_even_if_nobody_wants_it() -> None:
+def test_existing_resources_are_kept_even_if_they_are_not_declared() -> None:
     assert complete(LIVE | {"extra": "d"}, WANTED, []) == (LIVE | {"extra": "d"}, [])
     found, made = complete({}, WANTED, [])
     assert (set(found), made) == (set(WANTED), sorted(WANTED))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When certificates are due, and what becomes of the documents."""
+"""Renewal of certificates, and the resulting documents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_next_root_joins_the_bundle_before_it_signs() -> None:
     made = planned.made(new["certificate"], new["private_key"])
     assert made.document["certificate"] == old["certificate"], "it does not sign yet"
     assert set(split(made.bundle)) == {old["certificate"], new["certificate"]}
-    # The next run keeps waiting, and says so again.
+    # The next run still waits, and reports it again.
     again = plan.root(made.document, TIMES)
     assert (again.due, again.document, again.bundle) == ("", made.document, made.bundle)
     assert again.notices == planned.notices
@@ -143,6 +143,6 @@ def test_documents_of_former_members() -> None:
     assert plan.undeclared(names, MEMBERS) == ["former/kafka", "former/tls"]
 
 
-def test_what_is_no_certificate() -> None:
+def test_invalid_certificates() -> None:
     assert load("") is None
     assert load("nonsense") is None

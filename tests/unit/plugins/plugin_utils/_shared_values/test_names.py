@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of what the fleet's members share."""
+"""Names of shared values of the fleet's members."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_names(text: str, kind: str, name: str, keys: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "staging", "staging/kafka", "staging//password", "/staging/kafka/password"])
-def test_refuses_what_is_no_path(text: str) -> None:
+def test_refuses_invalid_paths(text: str) -> None:
     with pytest.raises(PathError, match="<member>/<document>/<key>"):
         Path("f", text, "secret")
 
@@ -93,7 +93,7 @@ def test_what_a_run_makes(text: str, kind: str, groups: dict[str, list[str]], ex
         ),
     ],
 )
-def test_says_what_to_run_first(text: str, kind: str, members: list[str] | None, expected: str) -> None:
+def test_reports_what_to_run_first(text: str, kind: str, members: list[str] | None, expected: str) -> None:
     assert missing(Path("f", text, kind), "eu-central-1", members) == expected
 
 

@@ -46,7 +46,7 @@ def test_the_documented_examples() -> None:
     [
         ("Deployment", {}, (2, 0)),
         ("Deployment", {"readyReplicas": 2, "updatedReplicas": 2}, (2, 2)),
-        # The old pods are ready, the new ones are not there yet.
+        # The old pods are ready, the new ones do not exist yet.
         ("Deployment", {"readyReplicas": 2, "updatedReplicas": 1}, (2, 1)),
         ("StatefulSet", {"readyReplicas": 1, "updatedReplicas": 2}, (2, 1)),
         ("DaemonSet", {"desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 3}, (3, 3)),
@@ -58,7 +58,7 @@ def test_how_many_are_ready(kind: str, status: dict[str, int], counts: tuple[int
     assert (found.desired, found.ready) == counts
 
 
-def test_what_belongs_to_no_set_is_none_of_our_business() -> None:
+def test_objects_outside_of_sets_are_ignored() -> None:
     (found,) = components([workload(), workload(name="theirs", owner=None)], [PARENT], [], [])
     assert (found.applyset, found.name) == ("web", "web")
 

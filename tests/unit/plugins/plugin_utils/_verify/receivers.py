@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mailbox by IMAP and Slack's history by HTTPS, on this machine's loopback: just what is asked of the real ones."""
+"""A fake IMAP mailbox and a fake of Slack's history API on loopback, with the calls that verify uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
 @dataclass
 class ImapMailbox:
-    """What a mailbox has, and what was said to it. Messages are (number, INTERNALDATE, text)."""
+    """The content of a mailbox, and the received commands. Messages are (number, INTERNALDATE, text)."""
 
     user: str
     password: str
@@ -117,12 +117,12 @@ class _Threads(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that does not like the certificate hangs up."""
+        """Ignore clients that close the connection because of the certificate."""
 
 
 @dataclass
 class SlackHistory:
-    """A channel's messages, or another answer; and what was asked."""
+    """A channel's messages, or another response; and the received requests."""
 
     channel: str
     token: str
@@ -172,7 +172,7 @@ def slack(history: SlackHistory, context: ssl.SSLContext) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serving(server: socketserver.BaseServer) -> Iterator[int]:
-    """Let a server answer until the end of the block; its port."""
+    """Run a server until the end of the block; yield its port."""
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The test alarm: what is asked of Prometheus and Grafana, what is made, and what is said when one of them refuses."""
+"""The test alarm: requests to Prometheus and Grafana, created rules, and errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRING = [{"metric": {}, "value": [1, "100"]}]
 
 
 def refusing(status: int, *parts: str, routes: list[Any] | None = None) -> Grafana:
-    """A Grafana that answers with this status where the method and the path have these parts."""
+    """Return a Grafana that responds with this status for the given method and path."""
     found = Grafana([OWN] if routes is None else routes, [SENT])
     answer = found.api
 
@@ -161,7 +161,7 @@ def test_the_route_is_that_of_the_rules_severity_and_of_nothing_else() -> None:
         (("GET", "policies"), r"^Grafana does not show its notification policies \(HTTP 500\)\.$"),
     ],
 )
-def test_what_grafana_refuses_is_said(parts: tuple[str, ...], message: str) -> None:
+def test_an_error_of_grafana_is_reported(parts: tuple[str, ...], message: str) -> None:
     with pytest.raises(AskError, match=message):
         notification(refusing(500, *parts)).begin()
 
@@ -190,5 +190,5 @@ def test_the_last_of_the_routes_integrations_counts() -> None:
     assert sent() == CANARY.since, "an attempt of the canary's own second counts"
 
 
-def test_a_rule_that_is_gone_already_is_no_error() -> None:
+def test_a_rule_that_is_already_deleted_is_not_an_error() -> None:
     notification(Grafana([OWN], [SENT])).end()

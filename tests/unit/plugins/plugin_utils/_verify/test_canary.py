@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked, and how answers are read. The real programs are in tests/integration/verify."""
+"""Requests and parsing of responses. tests/integration/verify uses the real programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER = User("reader", "secret-word")
 
 
 class FakePods:
-    """Answers by a function, and remembers what it was asked."""
+    """Fake pods that respond with a function, and record requests."""
 
     def __init__(
         self, answer: Callable[[str, str, Any], Any] = lambda *_: {}, ran: Ran | None = None, log: str = ""
@@ -229,7 +229,7 @@ EVERYBODYS = {"receiver": "warning", "object_matchers": [["severity", "=", "warn
 SENT = {"name": "email", "lastNotifyAttempt": "1970-01-01T00:20:00Z"}
 
 
-def test_a_real_alarm_goes_along_its_own_route_and_is_taken_away() -> None:
+def test_a_real_alarm_follows_its_route_and_is_resolved() -> None:
     fake = Grafana([OWN, EVERYBODYS], [SENT])
     sent = alarm.Notification(fake, PLACE, USER, CANARY, "test")
     sent.begin()
@@ -242,7 +242,7 @@ def test_a_real_alarm_goes_along_its_own_route_and_is_taken_away() -> None:
 
 
 @pytest.mark.parametrize("routes", [[EVERYBODYS], [{**OWN, "mute_time_intervals": ["never"]}]])
-def test_without_its_own_route_the_alarm_reaches_nobody(routes: list[Any]) -> None:
+def test_without_its_own_route_the_alarm_is_not_sent(routes: list[Any]) -> None:
     fake = Grafana(routes, [SENT])
     with pytest.raises(AskError, match="alarms_environments"):
         alarm.Notification(fake, PLACE, USER, CANARY, "test").begin()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods of a component are asked, and what is said of those that cannot be."""
+"""Selection of a component's pods, and errors of unavailable pods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class Client:
-    """Answers GETs from a table, and remembers them."""
+    """A client that responds to GET from a table, and records requests."""
 
     def __init__(self, **answers: Json) -> None:
         self.answers = answers
@@ -56,7 +56,7 @@ def test_a_components_pods_are_selected_by_their_labels(workload: Workload, sele
     assert found.client.asked == [(path, {"labelSelector": selector})]  # type: ignore[attr-defined]
 
 
-def test_the_newest_pod_that_stays_comes_first() -> None:
+def test_the_newest_remaining_pod_is_first() -> None:
     going = pod("going", created="2026-11-09T00:00:00Z", metadata={"deletionTimestamp": "2026-11-09T00:00:01Z"})
     unknown = pod("unknown", metadata={"creationTimestamp": None})
     days = [pod(f"day-{day}", created=f"2026-11-0{day}T00:00:00Z") for day in (2, 3, 1)]
@@ -70,7 +70,7 @@ def test_the_same_one_of_many_ready_pods_is_asked_each_time() -> None:
     assert cluster(*pods).ready_pod(PROMETHEUS).name == "b"
 
 
-def test_without_a_ready_pod_it_is_said_what_the_newest_waits_for() -> None:
+def test_without_a_ready_pod_the_reason_of_the_newest_pod_is_reported() -> None:
     old = pod("old", ready="False", created="2026-10-01T00:00:00Z", phase="Failed")
     new = pod("new", ready="False", containerStatuses=[{"state": {"waiting": {"reason": "ImagePullBackOff"}}}])
     with pytest.raises(AskError) as said:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hop after hop, with clusters whose pods answer from a table."""
+"""All hops, with clusters whose pods respond from a table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAMES = sorted({(w.namespace, w.name) for hop in PATH for w in (hop.workload, *h
 
 @dataclass
 class Answers:
-    """Pods that all have the canary, except those in ``lost``; those in ``broken`` do not answer."""
+    """Pods that have the canary, except those in ``lost``; those in ``broken`` do not respond."""
 
     lost: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
@@ -212,7 +212,7 @@ def test_a_message_is_looked_for_where_it_was_sent() -> None:
     assert all(item.seconds is not None and item.seconds < 60 for hop, item in found.items() if hop != "notification")
 
 
-def test_a_message_that_does_not_come_is_missing_and_the_other_one_is_looked_for_all_the_same() -> None:
+def test_a_missing_message_is_reported_and_the_other_one_is_still_searched() -> None:
     found = sent({"email": lost, "slack": received}, email="", slack="")
     assert [str(item.status) for item in found.values()] == ["seen", "missing", "seen"]
     assert "spam" in found["email"].look
@@ -221,7 +221,7 @@ def test_a_message_that_does_not_come_is_missing_and_the_other_one_is_looked_for
     assert found["email"].text == "it does not answer"
 
 
-def test_where_nobody_says_where_to_look_it_is_not_run() -> None:
+def test_without_a_receiver_the_check_is_not_run() -> None:
     found = sent({"email": received}, email="", slack="")
     assert [str(item.status) for item in found.values()] == ["seen", "seen", "not_run"]
     assert "verify_slack_channel" in found["slack"].text
@@ -238,7 +238,7 @@ def test_what_was_not_sent_is_not_looked_for() -> None:
     assert "connection refused" in found["notification"].text
 
 
-def test_a_place_to_look_without_an_environment_is_said() -> None:
+def test_a_receiver_without_an_environment_is_reported() -> None:
     cluster = Known(Answers())
     found = follow(cluster, cluster, replace(FAST, receivers={"email": received}))
     assert statuses(found)[-3:] == ["off", "not_run", "off"]

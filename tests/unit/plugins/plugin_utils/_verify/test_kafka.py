@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a broker's pod runs, with a program in the place of Kafka's consumer.
+"""Commands in a broker's pod, with a fake of Kafka's consumer.
 
 A real consumer and broker are in tests/integration/verify.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify.kafka import SCRIPT
 
-# Notes what it was started with, says what it is told to, and then waits for more.
+# Records its arguments, prints the given output, and waits.
 CONSUMER = """\
 #!/bin/bash
 printf '%s\\n' "$@" > "$NOTES/arguments"
@@ -109,14 +109,14 @@ def test_the_consumer_reads_as_the_broker_itself_from_a_moment_in_the_past_on(br
     assert environment["KAFKA_HEAP_OPTS"] == "-Xmx128m", "the broker keeps its memory"
 
 
-def test_a_message_that_does_not_come_in_time_is_no_error(broker: Broker) -> None:
+def test_a_late_message_is_not_an_error(broker: Broker) -> None:
     broker.says("CreateTime:1\tanother\n", "a warning\n")
     done = broker.run(wait="1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list((broker.folder / "run").iterdir()) == []
 
 
-def test_a_consumer_that_fails_is_an_error_with_what_it_said(broker: Broker) -> None:
+def test_a_failed_consumer_is_an_error_with_its_message(broker: Broker) -> None:
     said = "".join(f"line {number}\n" for number in range(100))
     broker.says(f"{said}CreateTime:1\tanother\n", "TimeoutException: no such topic\n", fails=True)
     done = broker.run()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports and commands through an API server's streams: a fake of its WebSockets, and a real TLS server behind."""
+"""Ports and commands through streams of a fake API server, with a real TLS server as the target."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Behaviour = Callable[[Stream, dict[str, list[str]]], None]
 
 @contextlib.contextmanager
 def api_server(behave: Behaviour, accepts: str = "good") -> Iterator[Client]:
-    """An API server that knows one token, and what of it asks for a stream."""
+    """A fake API server that accepts one token, and its stream requests."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -149,7 +149,7 @@ def test_a_port_is_asked_by_https_through_the_stream(service: tuple[int, str]) -
         assert len(found.json()["long"]) == 200_000
 
 
-def test_a_handshake_that_the_port_gives_up_is_tried_again(service: tuple[int, str]) -> None:
+def test_a_handshake_that_the_port_aborts_is_retried(service: tuple[int, str]) -> None:
     streams = []
 
     def behave(stream: Stream, query: dict[str, list[str]]) -> None:
@@ -207,7 +207,7 @@ def test_a_name_that_the_certificate_lacks_is_refused(service: tuple[int, str]) 
         ClusterPods(client, service[1]).https(place, "GET", "/")
 
 
-def test_a_port_where_nobody_listens_is_reported_in_the_nodes_words(service: tuple[int, str]) -> None:
+def test_a_closed_port_is_reported_with_the_nodes_message(service: tuple[int, str]) -> None:
     def behave(stream: Stream, _: dict[str, list[str]]) -> None:
         for channel in (0, 1):
             stream.send(channel, struct.pack("<H", 9090))
@@ -254,7 +254,7 @@ def test_a_command_that_could_not_run_is_an_error(
         ClusterPods(client, service[1]).run(PLACE, ["x"], 5)
 
 
-def test_a_command_that_does_not_end_is_given_up(service: tuple[int, str]) -> None:
+def test_a_command_that_does_not_end_is_stopped(service: tuple[int, str]) -> None:
     with (
         api_server(lambda stream, _: [stream.receive()].clear()) as client,
         pytest.raises(AskError, match="within 0 s"),

@@ -91,7 +91,7 @@ def test_other_runs_messages_and_that_the_alarm_is_over_do_not_count(context: ss
     assert looked(mailbox(), context) is None
 
 
-def test_what_says_that_an_alarm_is_over_is_what_the_role_alarms_writes() -> None:
+def test_the_text_of_resolved_alarms_is_that_of_the_role_alarms() -> None:
     path = Path(__file__).parents[5] / "roles" / "alarms" / "files" / "templates.yaml"
     (templates,) = yaml.safe_load(path.read_text())["templates"]
     (subject,) = (line for line in templates["template"].splitlines() if "CommonLabels.severity" in line)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a stream is opened: where, by whose token, through which proxy, and what is tried again.
+"""Opening of streams: URL, token, proxy and retries.
 
 Streams to a server are in test_pods.py.
 """
@@ -19,7 +19,7 @@ from ansible_collections.dataplatform.fleet.plugins.plugin_utils._verify import 
 
 
 class Renewed:
-    """A token that the server takes only after it was renewed."""
+    """A token that the server accepts only after renewal."""
 
     def __init__(self) -> None:
         self.renewals = 0
@@ -30,7 +30,7 @@ class Renewed:
 
 
 class Library:
-    """Stands for the library's connections: the next of some answers, or errors; and what was asked."""
+    """A fake of the library's connections: prepared responses or errors, and the recorded requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -89,7 +89,7 @@ def test_a_stream_is_where_the_server_is(connections: Any, url: str, address: st
     assert options["http_no_proxy"] == [asked.partition("//")[2].partition("/")[0].partition(":")[0]]
 
 
-def test_a_servers_certificate_is_checked_unless_the_kubeconfig_says_otherwise(connections: Any) -> None:
+def test_a_servers_certificate_is_verified_unless_the_kubeconfig_disables_it(connections: Any) -> None:
     found = connections("stream", "stream")
     connect(tls_server_name="other.example.com")
     options = found.options["sslopt"]
