@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -18,14 +18,13 @@ def pki_fleet(
     documents: Mapping[str, Mapping[str, Any]],
     members: Mapping[str, Mapping[str, Any]],
     *,
+    fleet: str,
     names: Mapping[str, Mapping[str, str]],
     days: Mapping[str, int],
     reserved: Collection[str] = (),
     rotate: Collection[str] = (),
-    root_key: Mapping[str, Any] | None = None,
-    root_certificate: Mapping[str, Any] | None = None,
-    keys: Sequence[Mapping[str, Any]] = (),
-    certificates: Sequence[Mapping[str, Any]] = (),
+    root_made: Mapping[str, Mapping[str, str]] | None = None,
+    made: Mapping[str, Mapping[str, str]] | None = None,
     check_mode: bool = False,
 ) -> dict[str, Any]:
     """Return the secrets that are due and the documents to write. No output contains them."""
@@ -34,11 +33,12 @@ def pki_fleet(
     issuers = planned_issuers(documents, members, root, times, reserved=reserved, rotate=rotate)
     due = [one for one in issuers if one.due]
     written = root
-    if root.due and (root_certificate or {}).get("certificate"):
-        written = root.made((root_certificate or {})["certificate"], (root_key or {})["privatekey"])
+    if root.due and root_made:
+        (new,) = root_made.values()
+        written = root.made(new["certificate"], new["private_key"])
     elif root.due and check_mode:
         written = root.made(PLACEHOLDER, PLACEHOLDER)
-    made = made_by(keys, certificates, [one.member for one in due] if check_mode else [])
+    made = made_or_placeholders(made, [one.member for one in due] if check_mode else [])
     complete = check_mode or (not root.due or written is not root)
     complete = complete and all(one.due != "now" or one.member in made for one in issuers)
     found = fleet_documents(documents, written, issuers, made, times=times, rotate=rotate) if complete else []
@@ -46,7 +46,16 @@ def pki_fleet(
         "root": root.due,
         "root_until": times.until(times.root),
         "signer": {key: written.document.get(key, "") for key in ("certificate", "private_key")},
-        "issuers": [{"name": one.member, "not_after": one.not_after, "excluded": list(one.excluded)} for one in due],
+        "issuers": [
+            {
+                "name": one.member,
+                "common_name": f"{fleet} {one.member}",
+                "path_length": 0,
+                "not_after": one.not_after,
+                "excluded_dns_names": list(one.excluded),
+            }
+            for one in due
+        ],
         "documents": found,
         "absent": plan.undeclared(names, members),
         "notices": [
@@ -57,16 +66,12 @@ def pki_fleet(
     }
 
 
-def made_by(
-    keys: Sequence[Mapping[str, Any]], certificates: Sequence[Mapping[str, Any]], placeholders: Collection[str]
+def made_or_placeholders(
+    made: Mapping[str, Mapping[str, str]] | None, due: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the results of looped tasks by the names of their items. In check mode the tasks were skipped."""
-    made = {name: {"certificate": PLACEHOLDER, "private_key": PLACEHOLDER} for name in placeholders}
-    for key, certificate in zip(keys, certificates, strict=False):
-        if "certificate" in certificate and "privatekey" in key:
-            name = key["item"]["name"]
-            made[name] = {"certificate": certificate["certificate"], "private_key": key["privatekey"]}
-    return made
+    """Return the certificates and private keys that were made, by name, and placeholders for those that are ``due``."""
+    placeholder = {"certificate": PLACEHOLDER, "private_key": PLACEHOLDER}
+    return {name: dict(placeholder) for name in due} | {name: dict(each) for name, each in (made or {}).items()}
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

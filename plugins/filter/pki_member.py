@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ansible_collections.dataplatform.fleet.plugins.filter.pki_fleet import checked, made_by
+from ansible_collections.dataplatform.fleet.plugins.filter.pki_fleet import checked, made_or_placeholders
 from ansible_collections.dataplatform.fleet.plugins.module_utils._documents.plan import PLACEHOLDER
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._pki import passwords, plan
 
@@ -21,8 +21,7 @@ def pki_member(
     passwords_wanted: Mapping[str, str],
     common_names: Collection[str] = (),
     rotate: Collection[str] = (),
-    keys: Sequence[Mapping[str, Any]] = (),
-    made: Sequence[Mapping[str, Any]] = (),
+    made: Mapping[str, Mapping[str, str]] | None = None,
     check_mode: bool = False,
 ) -> dict[str, Any]:
     """Return the secrets that are due and the documents to write. No output contains them."""
@@ -31,7 +30,7 @@ def pki_member(
     live = documents.get(f"{member}/tls", {})
     wanted = {name: {*names, *common_names} for name, names in certificates.items()}
     due = plan.certificates(live, issuer, wanted, times, rotate)
-    new = made_by(keys, made, [one["name"] for one in due] if check_mode else [])
+    new = made_or_placeholders(made, [one["name"] for one in due] if check_mode else [])
     for entry in new.values():
         if entry["certificate"] != PLACEHOLDER:
             entry["certificate"] = entry["certificate"].rstrip("\n") + "\n" + issuer["certificate"]

@@ -50,6 +50,9 @@ ACTIONS: dict[str, list[tuple[dict[str, Any], str]]] = {
     "check_role_options": [({"roles": ["vpc"]}, "")],
     "component_info": [(CLUSTER, AWS), (KUBECONFIG, "urllib3")],
     "render": [({"playbook": "{{ playbook_dir }}/none.yml", "dest": "{{ playbook_dir }}/rendered"}, "")],
+    "x509_certificates": [
+        ({"certificates": [{"name": "a", "not_after": "20360101000000Z"}], "self_signed": True}, "cryptography")
+    ],
     "run_lock": [({"name": "a", "table": "a", **REGION}, AWS)],
 }
 LOOKUPS = {

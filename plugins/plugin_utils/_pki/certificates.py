@@ -18,7 +18,7 @@ with contextlib.suppress(ImportError):  # `load`, which comes first, says so
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import ExtensionOID
 
-# ASN.1's UTC form, in which community.crypto takes absolute times.
+# ASN.1's UTC form, which the action x509_certificates takes.
 TIME = "%Y%m%d%H%M%SZ"
 END = "-----END CERTIFICATE-----\n"
 

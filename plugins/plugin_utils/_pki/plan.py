@@ -184,7 +184,7 @@ def certificates(
             and not {"certificates", f"certificates/{name}"} & set(rotate)
         )
         if not fine:
-            due.append({"name": name, "names": sorted(names), "not_after": until})
+            due.append({"name": name, "dns_names": sorted(names), "not_after": until})
     return due
 
 

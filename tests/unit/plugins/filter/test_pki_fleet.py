@@ -38,7 +38,7 @@ LIVE = {
 
 
 def planned(documents: dict[str, Any], **options: Any) -> dict[str, Any]:
-    given = {"names": {}, "days": DAYS, "reserved": RESERVED} | options
+    given = {"fleet": "acme", "names": {}, "days": DAYS, "reserved": RESERVED} | options
     found: dict[str, Any] = FilterModule().filters()["pki_fleet"](documents, MEMBERS, **given)
     return found
 
@@ -49,11 +49,11 @@ def secrets(found: dict[str, Any]) -> dict[str, Any]:
 
 def made(*members: str) -> dict[str, Any]:
     """The registered results of earlier tasks."""
-    items = [{"name": member} for member in members]
-    new = {member: certificate(f"{member}-new", "root", 1095) for member in members}
     return {
-        "keys": [{"item": item, "privatekey": private(f"{item['name']}-new")} for item in items],
-        "certificates": [{"certificate": new[member]} for member in members],
+        "made": {
+            member: {"certificate": certificate(f"{member}-new", "root", 1095), "private_key": private(f"{member}-new")}
+            for member in members
+        }
     }
 
 

@@ -99,7 +99,7 @@ def test_placeholders_of_check_mode() -> None:
 )
 def test_when_a_certificate_is_due(live: dict[str, str] | None, due: bool) -> None:
     found = plan.certificates({"x": live} if live else {}, issuer("staging"), {"x": ["b", "a"]}, TIMES)
-    expected = [{"name": "x", "names": ["a", "b"], "not_after": "20271125120000Z"}]
+    expected = [{"name": "x", "dns_names": ["a", "b"], "not_after": "20271125120000Z"}]
     assert found == (expected if due else [])
 
 
