@@ -113,7 +113,7 @@ def test_times_are_milliseconds_of_the_scrape(fleet: Fleet, documents: list[dict
     assert {one["@timestamp"] for one in documents} <= times
 
 
-def test_what_prometheus_counts_as_sent_has_arrived(fleet: Fleet, reader: Reader) -> None:
+def test_samples_that_prometheus_counts_as_sent_have_arrived(fleet: Fleet, reader: Reader) -> None:
     """No sample is lost: compared by sample for the load, and by number for all samples."""
     begin, seconds = time.time(), 60
     time.sleep(seconds)

@@ -196,7 +196,9 @@ def test_each_inventory_plugin_reports_missing_libraries(
         ("websocket", "_verify.websocket import connect; connect(None, '', [])", "websocket-client"),
     ],
 )
-def test_what_a_filter_or_a_stream_needs_is_named(scratch: Path, blocked: str, call: str, library: str) -> None:
+def test_missing_libraries_of_filters_and_streams_are_reported(
+    scratch: Path, blocked: str, call: str, library: str
+) -> None:
     package = "ansible_collections.dataplatform.fleet.plugins.plugin_utils"
     path = f"import sys; sys.path.insert(0, {str(ROOT / 'collections')!r})"
     said = run(scratch, blocked, "python", "-c", f"{path}; from {package}.{call}")

@@ -10,7 +10,7 @@ from tests.mutants.__main__ import FILES, ROOT, Mutant, changed, explained, func
 
 
 @pytest.mark.parametrize(("file", "tests"), FILES.items())
-def test_what_is_changed_and_its_tests_are_there(file: str, tests: str) -> None:
+def test_mutated_files_and_their_tests_exist(file: str, tests: str) -> None:
     assert (ROOT / file).is_file()
     assert (ROOT / "tests/unit" / tests).exists()
 

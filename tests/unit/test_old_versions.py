@@ -46,7 +46,7 @@ COMMANDS = {
         ("3.0.0", (4, 0, 0), False),
     ],
 )
-def test_what_is_too_old_is_refused(core: str, python: tuple[int, ...], refused: bool) -> None:
+def test_versions_that_are_too_old_are_refused(core: str, python: tuple[int, ...], refused: bool) -> None:
     assert bool(plugins._refusal(core, python)) is refused
 
 

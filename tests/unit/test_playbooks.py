@@ -160,7 +160,7 @@ WITHOUT_LOCK = {"Check the plan", "Report"}
 
 
 @pytest.mark.parametrize("play", PLAYS)
-def test_what_changes_a_cluster_does_so_under_its_lock(play: dict[str, Any]) -> None:
+def test_plays_that_change_a_cluster_hold_its_lock(play: dict[str, Any]) -> None:
     if play["name"] not in WITHOUT_LOCK:
         assert play["environment"] == HELD
 

@@ -63,7 +63,7 @@ def test_image_has_the_locked_ansible(key: str) -> None:
     assert image()[key]["package_pip"] == f"{name}=={locked(name)}"
 
 
-def test_what_pip_installs_from_pypi_is_known_by_its_hash() -> None:
+def test_packages_that_pip_installs_are_pinned_by_hash() -> None:
     """uv compares each file with uv.lock, and uv itself comes by pip."""
     setup = (ROOT / "tools" / "setup").read_text()
     assert re.findall(r"-m pip install.*", setup) == [

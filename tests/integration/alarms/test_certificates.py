@@ -152,7 +152,7 @@ def test_roots_of_one_name_are_distinguished(measured: tuple[Telegraf, list[Samp
     assert {labels["common_name"] for labels, _ in roots} == {"dataplatform root"}
 
 
-def test_what_a_listener_shows(measured: tuple[Telegraf, list[Sample]]) -> None:
+def test_certificates_of_listeners(measured: tuple[Telegraf, list[Sample]]) -> None:
     telegraf, found = measured
     shown = of(found, "listener")
     assert {labels["serial_number"]: value for labels, value in shown} == ends(telegraf.shown)

@@ -77,7 +77,7 @@ def on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_the_path")
-def test_what_a_site_tunes_and_adds_is_accepted() -> None:
+def test_overrides_and_additional_alarms_of_a_site_are_accepted() -> None:
     """By the check that the roles make, with the real promtool on the path."""
     names = [alarm.name for alarm in ALARMS if "@namespaces" in alarm.query]
     overrides = {name: {"namespaces": ["shop"], "exclude_namespaces": ["forum"]} for name in names}

@@ -88,7 +88,7 @@ def test_the_canarys_queries_are_grafanas(sdk: Path, log: bool) -> None:
     assert problems(sdk, asked) == []
 
 
-def test_what_is_wrong_is_found(sdk: Path) -> None:
+def test_errors_are_found(sdk: Path) -> None:
     rule, *_ = test_alarms.rules()
     model = rule["data"][0]["model"]
     wrong = [

@@ -123,7 +123,7 @@ def test_manual_drift_is_reverted_and_reported(cluster: Cluster, namespace: str)
     assert not cluster.apply("s", namespace, objects).changed
 
 
-def test_what_controllers_add_stays(cluster: Cluster, namespace: str) -> None:
+def test_values_that_controllers_add_are_kept(cluster: Cluster, namespace: str) -> None:
     cluster.apply("s", namespace, [config_map("a", k="1")])
     path = f"/api/v1/namespaces/{namespace}/configmaps/a"
     cluster.send("PATCH", path, {"data": {"ca.crt": "x"}}, "cert-injector")
@@ -320,7 +320,7 @@ def test_bad_input_is_refused_before_anything_is_sent(
     assert cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/a") is None
 
 
-def test_what_the_server_refuses_names_the_object_and_no_secret(cluster: Cluster, namespace: str) -> None:
+def test_errors_of_the_server_contain_the_object_and_no_secret(cluster: Cluster, namespace: str) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "kubernetes.io/tls"}
     secret["stringData"] = {"tls.crt": "topsecretvalue", "wrong key!": "another-secret"}
     with pytest.raises(PlanError, match=r"definition\[1\]:1: Secret .*/s: ") as caught:

@@ -213,7 +213,7 @@ def test_an_interrupted_replacement_is_taken_up_by_the_next_run(db: Namespace, a
     assert db.template_size() == "20Gi"
 
 
-def test_what_is_left_to_others_survives(db: Namespace) -> None:
+def test_ignored_fields_are_kept(db: Namespace) -> None:
     ignore = [Ignore("StatefulSet", "", "", [("f:spec", "f:replicas")])]
     db.cluster.send("PATCH", f"{db.path('statefulsets', 'db')}/scale", {"spec": {"replicas": 4}}, manager="autoscaler")
     eventually(lambda: len(db.items("pods")) == 4, what="not scaled")

@@ -276,7 +276,7 @@ def test_a_removed_namespace_is_deleted_with_its_objects(cluster: Cluster, names
     assert cluster.get(f"/api/v1/namespaces/{name}") is None
 
 
-def test_what_status_shows_of_them(cluster: Cluster, namespace: str) -> None:
+def test_the_status_of_components(cluster: Cluster, namespace: str) -> None:
     cluster.apply("s", namespace, [workload("Deployment", "a", replicas=2), workload("DaemonSet", "c")], wait=True)
     found = {item.name: item for item in read(cluster.client) if item.namespace == namespace}
     assert {(item.name, item.kind, item.applyset) for item in found.values()} == {

@@ -147,7 +147,7 @@ def test_an_inventory_without_the_fleets_group(controller: Controller, exported:
     assert "In AWX, synchronize the sources of the inventory" in failure
 
 
-def test_what_an_older_version_left_in_the_group_all_outranks_nothing(
+def test_variables_of_an_older_version_in_the_group_all_have_no_effect(
     controller: Controller, exported: Inventory
 ) -> None:
     old = copy.deepcopy(exported)

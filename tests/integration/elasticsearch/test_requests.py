@@ -104,13 +104,13 @@ WRONG = {
 }
 
 
-def test_what_is_wrong_is_found_and_nothing_else(official: OfficialClient) -> None:
+def test_only_errors_are_found(official: OfficialClient) -> None:
     found = official.problems([*RIGHT, *WRONG])
     assert len(found) == len(WRONG), "\n".join(found)
     for request, problem in WRONG.items():
         assert any(line.startswith(f"{request}: ") and problem in line for line in found), (request, found)
 
 
-def test_what_a_double_received_is_read() -> None:
+def test_the_output_of_a_fake_is_parsed() -> None:
     request = Request("PUT", "/_slm/policy/a", '{"name": "b"}', "elastic", {}, {"timeout": "1s"})
     assert vars(Sent.of(request)) == vars(sent("PUT", "/_slm/policy/a?timeout=1s", {"name": "b"}))

@@ -105,7 +105,7 @@ def test_templates_are_taken_and_say_the_same(told: Json) -> None:
     assert metrics["settings"]["index"]["lifecycle"] == {"prefer_ilm": "false"}
 
 
-def test_what_the_reconciler_sets_on_an_index_is_dynamic(told: Json) -> None:
+def test_settings_that_the_reconciler_changes_are_dynamic(told: Json) -> None:
     for one in DECLARED["data_streams"].values():
         for name in (*fake_elasticsearch.flat(one["every_index"]), *fake_elasticsearch.flat(one["newest_index"])):
             assert told["settings"][name] or name in OF_A_MODULE

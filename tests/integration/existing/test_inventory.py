@@ -117,7 +117,7 @@ def changed(config: Config, **sections: Any) -> Config:
     return found
 
 
-def test_what_is_known_of_an_openshift(inventory: Inventory, config: Config, tmp_path: Path) -> None:
+def test_facts_of_openshift(inventory: Inventory, config: Config, tmp_path: Path) -> None:
     answer = inventory(config, query="platform == 'openshift' && starts_with(openshift_version, '4.')")
     assert answer.status == 0, answer.error
     found = answer.hosts["onprem"]

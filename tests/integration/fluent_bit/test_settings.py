@@ -109,7 +109,7 @@ def test_settings_are_accepted(name: str, tmp_path: Path) -> None:
     assert "configuration test is successful" in found.stdout + found.stderr
 
 
-def test_what_a_journal_and_an_event_become(tmp_path: Path) -> None:
+def test_documents_of_the_journal_and_of_events(tmp_path: Path) -> None:
     filters = [
         item
         for name in ("fluent-bit", "fluent-bit-events")

@@ -180,7 +180,7 @@ def test_filters(inventory: Callable[..., Answer], options: dict[str, Any], host
     assert "WARNING" not in answer.error
 
 
-def test_what_is_included_on_request(inventory: Callable[..., Answer]) -> None:
+def test_details_that_are_included_on_request(inventory: Callable[..., Answer]) -> None:
     answer = inventory(include=["nodegroups", "addons", "insights"], names=["data*", "spare"], on_error="warn")
     staging = answer.hosts["staging"]["eks_discovered"]
     assert [(each["name"], each["scaling_config"]["desired_size"]) for each in staging["nodegroups"]] == [
@@ -255,7 +255,7 @@ def test_a_name_that_no_host_can_have(
         assert answer.group("purpose_controlplane") == ["hub"]
 
 
-def test_what_is_found_makes_no_group_that_has_a_hosts_name(inventory: Callable[..., Answer]) -> None:
+def test_discovered_values_create_no_group_with_a_hosts_name(inventory: Callable[..., Answer]) -> None:
     answer = inventory(groups={"spare": "eks_discovered.name == 'legacy'"})
     assert answer.status != 0
     assert "would make the group 'spare', which is the name of a host" in answer.error

@@ -88,7 +88,7 @@ def test_only_the_labels_that_are_asked_for_are_shown(exporter: Exporter) -> Non
     assert labels == {"node": "node-1", "label_dataplatform_fleet_pool": "general"}
 
 
-def test_what_is_denied_is_not_shown(exporter: Exporter) -> None:
+def test_denied_resources_are_not_returned(exporter: Exporter) -> None:
     assert "kube_pod_tolerations" not in exporter.page()
     assert "kube_secret_info" not in exporter.page()
 

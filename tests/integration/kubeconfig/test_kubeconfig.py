@@ -161,7 +161,7 @@ def test_keys_of_a_real_account_stay_out() -> None:
         assert "--role-arn" in json.dumps(content)
 
 
-def test_what_the_user_chose_is_kept_and_a_file_of_others_is_not_touched(writer: Writer) -> None:
+def test_the_current_context_is_kept_and_other_files_are_not_changed(writer: Writer) -> None:
     writer.run()
     content = writer.content
     content["current-context"] = "staging"

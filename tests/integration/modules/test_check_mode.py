@@ -83,7 +83,7 @@ def _calls(account: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_what_is_not_there_yet_may_be_missing_in_check_mode_only(run: Any) -> None:
+def test_resources_can_be_missing_only_in_check_mode(run: Any) -> None:
     peer = {"vpc_id": "", "cidr": "10.82.0.0/16", "region": REGION}
     peering = {"name": "early", "vpc": "early", "cidr": "10.85.0.0/16", "peer": peer}
     announced = run("ec2_network_peering", **peering, check=True)
@@ -148,7 +148,7 @@ def test_every_module_that_creates_has_its_least() -> None:
 
 
 @pytest.mark.parametrize("module", LEAST)
-def test_what_is_created_is_shown(run: Any, account: Any, module: str) -> None:
+def test_created_resources_are_shown(run: Any, account: Any, module: str) -> None:
     options = dict(LEAST[module])
     if "zone_id" in options:
         zone = account.client("route53").create_hosted_zone(Name="records.internal", CallerReference="least")
@@ -170,7 +170,7 @@ INFO: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("module", INFO)
-def test_what_only_reads_changes_nothing(run: Any, account: Any, module: str) -> None:
+def test_read_only_operations_change_nothing(run: Any, account: Any, module: str) -> None:
     before = _calls(account)
     found = run.raw(module, **INFO[module])
     assert not found.get("changed")

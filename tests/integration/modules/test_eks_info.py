@@ -68,7 +68,7 @@ def test_all_clusters_page_by_page(run: Any, account: Any, network: Any, cluster
         ("eks_pod_identity_association_info", "associations", {"namespace": "told"}),
     ],
 )
-def test_what_is_in_a_cluster(run: Any, told: dict[str, Any], module: str, key: str, options: dict[str, Any]) -> None:
+def test_resources_of_a_cluster(run: Any, told: dict[str, Any], module: str, key: str, options: dict[str, Any]) -> None:
     found = run(module, cluster_name=told["cluster_name"], **options)
     assert not found["changed"]
     assert {entry["cluster_name"] for entry in found[key]} == {told["cluster_name"]}

@@ -103,7 +103,7 @@ def test_the_disk_grows_with_a_version(group: Callable[..., Group], ami_type: st
     assert (volume["DeviceName"], volume["Ebs"]["VolumeSize"]) == (device, 60)
 
 
-def test_what_a_run_that_was_killed_has_left_is_used(group: Callable[..., Group]) -> None:
+def test_resources_of_a_killed_run_are_used(group: Callable[..., Group]) -> None:
     """Between the launch template and the node group, at creation and at a change."""
     one = group()
     one.run("eks_launch_template", **one.place, tags=FLEET)
@@ -122,7 +122,7 @@ def test_what_a_run_that_was_killed_has_left_is_used(group: Callable[..., Group]
     ]
 
 
-def test_what_others_have_put_into_it_is_replaced(group: Callable[..., Group]) -> None:
+def test_values_of_other_writers_are_replaced(group: Callable[..., Group]) -> None:
     one = group()
     one.make()
     data = {"MetadataOptions": {"HttpTokens": "optional", "HttpPutResponseHopLimit": 9}}

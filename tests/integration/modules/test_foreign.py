@@ -118,7 +118,7 @@ MODULES = (
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_others_have_made_is_refused_until_it_is_adopted(
+def test_unmanaged_resources_are_refused_until_they_are_adopted(
     run: Any, account: Any, place: dict[str, Any], module: str
 ) -> None:
     options = _made(account, module, place)
@@ -181,7 +181,7 @@ def names(account: Any, place: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_what_amazon_aws_would_take_over_is_refused(run: Any, names: dict[str, str]) -> None:
+def test_resources_that_amazon_aws_would_adopt_are_refused(run: Any, names: dict[str, str]) -> None:
     for kind, name in names.items():
         refused = run.fails("check_ownership", resources={kind: [name, f"{name}-of-nobody"]}, tags=TAGS)
         assert refused["foreign"] == [name]

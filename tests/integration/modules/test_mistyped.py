@@ -42,7 +42,7 @@ def test_the_role_of_a_cluster(run: Any, new_cluster: Any, waits: list[float]) -
         {"launch_template": {"name": "mistyped"}},
     ],
 )
-def test_what_a_node_group_is_made_with(
+def test_parameters_of_a_node_group(
     run: Any, workers: dict[str, Any], waits: list[float], given: dict[str, Any]
 ) -> None:
     refused = run.fails("eks_nodegroup", **{**workers, **given})

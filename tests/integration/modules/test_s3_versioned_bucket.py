@@ -122,7 +122,7 @@ def test_a_deletion_that_was_killed_is_completed_by_the_next_run(run: Any, accou
     assert "killed" not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
 
 
-def test_what_s3_refuses_to_delete_is_reported(run: Any, s3: Any) -> None:
+def test_objects_that_s3_refuses_to_delete_are_reported(run: Any, s3: Any) -> None:
     s3.create_bucket(
         Bucket="locked",
         CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},

@@ -133,7 +133,7 @@ def test_the_oldest_version_knows_every_field(schema: Schema, role: str) -> None
     assert found == {}
 
 
-def test_what_a_version_does_not_know_is_found(schema: Schema) -> None:
+def test_unknown_fields_of_a_version_are_found(schema: Schema) -> None:
     pod = {"containers": [{"name": "a", "image": "b", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}], "new": 1}
     item = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": pod}}}
     assert schema.unknown(item) == [".spec.template.spec.new"]

@@ -25,7 +25,9 @@ WORKLOADS, CONTROLPLANE = (
     ("inventory", "start", "typed"),
     [("staging", CHECK, ""), ("staging", WORKLOADS, "other"), ("controlplane", CONTROLPLANE, "controlplane2")],
 )
-def test_what_was_not_named(playbook: Playbook, local_cloud: Any, inventory: str, start: str, typed: str) -> None:
+def test_clusters_that_were_not_named(
+    playbook: Playbook, local_cloud: Any, inventory: str, start: str, typed: str
+) -> None:
     with unchanged(local_cloud):
         arguments = ("--start-at-task", start, "-e", f"destroy={typed}", "-e", "fleet_name=unnamed")
         run = playbook("destroy.yml", inventory, *arguments, succeed=False)

@@ -55,7 +55,7 @@ def test_is_refused_before_the_first_change(
     assert refused.announced == set()
 
 
-def test_what_was_stepped_over_deletes_nothing(playbook: Playbook, names: Any) -> None:
+def test_skipped_tasks_delete_nothing(playbook: Playbook, names: Any) -> None:
     before = names()
     start = ("--start-at-task", "dataplatform.fleet.pki : Create the fleet's root, issuers and credentials")
     playbook("playbooks/controlplane.yml", "controlplane", "--tags", "pki", *FLEET, *start, succeed=False)

@@ -361,7 +361,7 @@ def test_a_page_cannot_pretend_to_be_another_clusters(messages: list[Message]) -
         ("apiserver", "apiserver"),
     ],
 )
-def test_what_arrives_of_the_platform_is_in_its_catalogue(messages: list[Message], job: str, file: str) -> None:
+def test_arriving_series_of_the_platform_are_in_its_catalogue(messages: list[Message], job: str, file: str) -> None:
     known = {one.name: one.labels for one in catalogue.read(file)}
     relabelling = catalogue.Relabelling.of(file)
     arrived: dict[str, set[str]] = {}

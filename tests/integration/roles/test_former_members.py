@@ -81,7 +81,7 @@ class Networks:
         return found | {"shown": head}
 
 
-def test_takes_away_what_a_former_member_could_reach(emulator: Any) -> None:
+def test_removes_network_access_of_a_former_member(emulator: Any) -> None:
     networks = Networks(emulator)
     before = networks.state()
     assert [len(part) for part in before] == [2, 2, 3]

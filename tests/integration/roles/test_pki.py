@@ -211,7 +211,7 @@ def test_from_nothing_to_converged(empty: Trust) -> None:
     assert empty.run("--check", "--diff").announced == set()
 
 
-def test_what_was_made(trust: Trust, tmp_path: Path) -> None:
+def test_created_resources(trust: Trust, tmp_path: Path) -> None:
     found = trust.documents()
     assert set(found) == {
         "ca",

@@ -134,7 +134,7 @@ def test_unmanaged_resources_are_ignored_without_snapshots(cloud: Any, run_role:
     s3.delete_bucket(Bucket=BUCKET)
 
 
-def test_what_elasticsearch_deletes_can_be_brought_back(cloud: Any, run_role: RunRole) -> None:
+def test_objects_that_elasticsearch_deletes_can_be_restored(cloud: Any, run_role: RunRole) -> None:
     """With the role's own policy, whose permissions the local cloud enforces."""
     run_role(cloud, "elasticsearch", variables={**OPTIONS, "elasticsearch_snapshots": True}, tasks_from="snapshots")
     iam, s3 = cloud.client("iam"), cloud.client("s3")

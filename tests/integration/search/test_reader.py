@@ -118,7 +118,7 @@ def test_a_date(given: Any, time: str | None, tags: list[str] | None) -> None:
         'date { id => "x" match => ["[when]", "ISO8601"] }',
     ],
 )
-def test_what_it_does_not_know_is_an_error(filters: str) -> None:
+def test_unknown_parts_are_an_error(filters: str) -> None:
     with pytest.raises((AssertionError, KeyError)):
         result(filters, when="1")
 

@@ -184,7 +184,7 @@ def test_kafka_returns_it_with_its_timestamp(followed: Followed) -> None:
     assert list(followed.pods.folder.glob("verify.*")) == []
 
 
-def test_what_is_not_in_kafka_is_waited_for_no_longer_than_asked(followed: Followed) -> None:
+def test_the_wait_for_kafka_ends_at_its_timeout(followed: Followed) -> None:
     other = Canary("canary0other", "staging", time.time())
     assert canary.in_kafka(followed.pods, Place("kafka", "kafka-0"), other, TOPIC, now=time.time(), seconds=5) is None
     assert list(followed.pods.folder.glob("verify.*")) == []

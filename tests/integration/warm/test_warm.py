@@ -135,7 +135,7 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
             run.wait()
 
 
-def test_it_gives_what_local_gives(runs: Runs) -> None:
+def test_it_returns_the_results_of_local(runs: Runs) -> None:
     tasks = [
         {"name": "where", "ansible.builtin.command": "pwd"},
         {"name": "a relative path", "ansible.builtin.stat": {"path": "play.yml", "get_checksum": False}},

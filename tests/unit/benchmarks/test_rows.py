@@ -60,7 +60,7 @@ def test_memory_that_a_system_does_not_report_has_no_row() -> None:
     assert (found["ratio"], found["ours_s"]) == (0.5, None)
 
 
-def test_what_is_not_there_is_lost_and_what_is_there_again_is_doubled() -> None:
+def test_missing_samples_are_lost_and_repeated_samples_are_duplicates() -> None:
     arrived = Arrived(Counter([0, 1, 1, 1, 3]), last=0)
     assert arrived.lost(5) == 2
     assert arrived.doubled == 2

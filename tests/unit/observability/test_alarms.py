@@ -163,13 +163,13 @@ def test_grafana_compares_what_the_definition_compares(alarm: Alarm) -> None:
 
 
 @every_alarm
-def test_what_elasticsearch_is_asked_is_within_its_limits(alarm: Alarm) -> None:
+def test_queries_of_elasticsearch_are_within_its_limits(alarm: Alarm) -> None:
     query = of_grafana(alarm)["data"][0]
     if query["datasourceUid"] == "metrics":
         assert limits(query["model"]["expr"]) == []
 
 
-def test_what_verify_asks_of_elasticsearch_is_within_its_limits() -> None:
+def test_queries_of_verify_are_within_elasticsearchs_limits() -> None:
     run = Canary("canary0abc", "staging", 0.0)
     assert limits(run.selector()) == []
     cpu = alarm_of(NAME)

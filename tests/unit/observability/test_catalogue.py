@@ -73,7 +73,7 @@ def test_metric_declarations_in_go_are_parsed() -> None:
     assert found[0][3] == 8
 
 
-def test_what_is_left_out_is_not_listed() -> None:
+def test_excluded_series_are_not_listed() -> None:
     left_out = Relabelling(["secret_.*"], frozenset({"id"}), ["kept"])
     own = frozenset({"id", "kind"})
     made = catalogue.text(

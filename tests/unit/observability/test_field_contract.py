@@ -301,7 +301,7 @@ def uses() -> tuple[Use, ...]:
 
 
 @pytest.mark.parametrize("use", uses(), ids=lambda use: f"{use.where}: {use.field}")
-def test_what_is_named_is_written_and_can_be_read_so(use: Use) -> None:
+def test_queried_fields_are_written_with_a_suitable_mapping(use: Use) -> None:
     if use.field in METADATA:
         return
     flattened = next((path for path in written() if use.field.startswith(f"{path}.")), None)
@@ -313,14 +313,14 @@ def test_what_is_named_is_written_and_can_be_read_so(use: Use) -> None:
     assert use.how != "terms" or how.get("type") != "match_only_text", f"{use.where}: {use.field} is no keyword"
 
 
-def test_what_verify_asks_of_metrics_is_written() -> None:
+def test_fields_that_verify_queries_are_written() -> None:
     terms = _asked(canary.in_elasticsearch, log=False)["query"]["bool"]["filter"]
     assert {field for item in terms for field in item["term"]} <= written_of_metrics()
     for view in evaluate("kibana", "__kibana_declared")["data_views"].values():
         assert view["timeFieldName"] in written_of_metrics()
 
 
-def test_what_is_written_is_read_or_kept_for_a_reason() -> None:
+def test_written_fields_are_read_or_kept_for_a_reason() -> None:
     read = {use.field for use in uses()}
     unread = {
         field
@@ -332,7 +332,7 @@ def test_what_is_written_is_read_or_kept_for_a_reason() -> None:
     assert stale == set(), "UNREAD lists what is read, or not written"
 
 
-def test_what_is_mapped_is_written() -> None:
+def test_mapped_fields_are_written() -> None:
     def declared(node: Mapping[str, Any], path: str = "") -> Iterator[str]:
         for name, inner in node.get("properties", {}).items():
             yield from declared(inner, f"{path}.{name}" if path else name)

@@ -75,6 +75,6 @@ def test_an_ignored_field_of_a_quarter_of_an_hour_ago_does_not_count() -> None:
         assert fires(rule, (document,)) is expected
 
 
-def test_what_is_not_known_is_refused() -> None:
+def test_unknown_values_are_refused() -> None:
     with pytest.raises(NotImplementedError, match="level:error"):
         found("level:error", {"level": "error"})

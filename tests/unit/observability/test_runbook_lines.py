@@ -227,7 +227,7 @@ def test_every_line_is_looked_for() -> None:
     assert looked == {line for lines in LINES.values() for line in lines}
 
 
-def test_what_pages_quote_is_known_and_every_quotation_is_used() -> None:
+def test_quotations_of_pages_are_known_and_used() -> None:
     quoted = {
         found
         for alarm in ALARMS

@@ -164,7 +164,7 @@ def test_no_specification_has_a_template(role: str) -> None:
     assert not re.search(r"{{|{%", (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
 
 
-def test_what_is_optional_stays_so() -> None:
+def test_optional_fields_remain_optional() -> None:
     assert value("vpc_tags", seen("vpc")) == {}
 
 

@@ -130,7 +130,7 @@ def unkeyed(found: Objects) -> list[str]:
 
 
 @pytest.mark.parametrize("role", role_names())
-def test_what_depends_on_a_secret_depends_on_the_key(role: str) -> None:
+def test_checksums_of_secrets_depend_on_the_key(role: str) -> None:
     before = shown(objects(role))
     by_secret = differing(before, shown(objects(role, **other_secrets())))
     by_key = differing(before, shown(objects(role, **{KEY: "another-key-of-32-characters-abc"})))

@@ -134,7 +134,7 @@ def test_nothing_is_given_up(name: str) -> None:
     assert found["timestamp_format"] == "iso8601_ns"
 
 
-def test_what_waits_and_where_it_was_read_to_is_on_the_node() -> None:
+def test_the_buffer_and_the_read_positions_are_on_the_node() -> None:
     (mount,) = [item for item in workload()["spec"]["containers"][0]["volumeMounts"] if not item.get("readOnly")][:1]
     (volume,) = [item for item in workload()["spec"]["volumes"] if item["name"] == mount["name"]]
     assert volume["hostPath"]["path"] == "/var/lib/dataplatform-fleet/fluent-bit"
@@ -385,7 +385,7 @@ def test_the_parts_of_a_line_are_joined_up_to_a_bound() -> None:
     assert found[b"log"].decode() == ("x€" * (most // 4))
 
 
-def test_what_ends_without_a_line_break_is_not_held_back() -> None:
+def test_output_without_a_line_break_is_not_delayed() -> None:
     (found,) = Lines().parts(b"x" * 20_000, end=b"P")
     assert len(found[b"log"]) == 20_000
 
@@ -405,7 +405,7 @@ def test_lines_of_several_files_do_not_mix_and_all_of_them_together_are_bounded(
     assert found[-1][b"line_cut"] == b"true"
 
 
-def test_what_is_cut_is_counted() -> None:
+def test_cut_lines_are_counted() -> None:
     script = settings()["pipeline"]["filters"][1]
     assert (script["name"], script["call"]) == ("lua", "join")
     tag = OWN_TAG.replace("fluent-bit-x7k2p_node-agents_fluent-bit", "shop-0_team_main")

@@ -171,7 +171,7 @@ def test_a_team_has_no_namespace_of_others(name: str, purpose: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["kafka", "grafana", "kibana", "logstash", "elasticsearch"])
-def test_a_team_may_have_the_name_of_what_another_cluster_runs(name: str) -> None:
+def test_a_team_can_have_the_name_of_another_clusters_component(name: str) -> None:
     options: dict[str, Any] = {"guardrails_tenants": [{"name": name}]}
     for purpose, expected in (("controlplane", [name]), ("workload", [])):
         assert (

@@ -242,7 +242,7 @@ def test_topic_settings_can_be_lists_and_other_values() -> None:
     assert value("__kafka_plan.undersized", **options) == ["logs-staging (10MB)"]
 
 
-def test_a_member_may_write_its_own_two_topics_and_nothing_else() -> None:
+def test_a_member_can_write_only_its_two_topics() -> None:
     assert [line for line in acls() if line.startswith("User:staging ")] == [
         f"User:staging ALLOW * {operation} TOPIC LITERAL {kind}-staging"
         for kind in ("logs", "metrics")

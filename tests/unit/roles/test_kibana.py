@@ -99,7 +99,7 @@ def test_contradictions_are_refused(options: dict[str, Any], word: str) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, HOST, INGRESS | EVERYBODY, INGRESS | {"kibana_ingress_policies": True}])
-def test_what_fits_together_is_not(options: dict[str, Any]) -> None:
+def test_consistent_values_are_accepted(options: dict[str, Any]) -> None:
     assert evaluate(ROLE, "__kibana_contradictions", **options) == []
 
 

@@ -180,7 +180,7 @@ def test_a_log_message_without_an_id_is_replayed_under_the_id_of_its_place_in_ka
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_what_is_replayed_is_sent_as_it_was_and_kept_if_it_is_refused_again(name: str) -> None:
+def test_replayed_events_are_unchanged_and_kept_if_they_are_rejected_again(name: str) -> None:
     found = pipeline(f"{name}-replay")
     assert found["path.config"] == f"/etc/logstash/{name}-replay.conf"
     # What was read is removed, so it is in a queue that outlives the pod.

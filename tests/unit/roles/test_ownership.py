@@ -97,7 +97,7 @@ def test_modules_get_the_tags_that_mark_the_fleets_resources(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ALL)
-def test_what_is_not_refused_is_deleted_only_if_it_was_found(role: str) -> None:
+def test_only_existing_resources_are_deleted(role: str) -> None:
     tasks = list(_tasks(role))
     checked = [task for task in tasks if _uses(task, "check_ownership")]
     if all("refuse" not in task["dataplatform.fleet.check_ownership"] for task in checked):
@@ -168,7 +168,7 @@ def test_the_table_of_locks_is_adopted_by_its_whole_name(given: str | list[str],
     assert evaluate("vpc", asked.strip("{} "), fleet_name="one", fleet_adopt=given) is adopted
 
 
-def test_what_is_to_be_adopted_is_asked_by_kind() -> None:
+def test_adoption_is_requested_by_kind() -> None:
     """A name alone is compared nowhere: `vpc/dataplatform-staging` would not be found, and what has the name would."""
     files = [path for root in (ROLES, CHECKOUT / "playbooks") for path in root.rglob("*.yml")]
     lines = [line for path in files for line in path.read_text().splitlines()]

@@ -59,7 +59,7 @@ def test_the_controlplanes_services_are_reserved() -> None:
         (["elastics", "certificates/x"], ["certificates/x", "elastics"]),
     ],
 )
-def test_what_can_be_rotated(rotate: list[str], unknown: list[str]) -> None:
+def test_names_that_can_be_rotated(rotate: list[str], unknown: list[str]) -> None:
     assert internal("unknown_rotations", host="staging", pki_rotate=rotate) == unknown
 
 

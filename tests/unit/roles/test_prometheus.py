@@ -337,7 +337,7 @@ def test_only_grafana_may_ask() -> None:
     assert only(rendered(prometheus_query_namespaces=[]), "NetworkPolicy")["spec"]["ingress"] == []
 
 
-def test_what_is_left_out_is_a_name_that_exists_or_a_pattern_that_compiles() -> None:
+def test_exclusions_are_existing_names_or_valid_patterns() -> None:
     """A misspelt name would exclude nothing without an error."""
     for job in ("kubelet", "cadvisor", "apiserver"):
         dropped = catalogue.Relabelling.of(job)

@@ -71,7 +71,7 @@ def test_found_the_passwords() -> None:
 
 
 @pytest.mark.parametrize(("role", "key"), asked_for())
-def test_reaches_what_runs(role: str, key: str) -> None:
+def test_connects_to_running_pods(role: str, key: str) -> None:
     before = objects(role)
     after = objects(role, **{f"controlplane/{key}": "another-one-of-32-characters-abc"})
     changed = differing(before, after)

@@ -474,7 +474,7 @@ def test_a_service_cannot_become_public_later(team: Kubectl) -> None:
     team.do("delete", *there)
 
 
-def test_what_is_older_than_the_policy_can_be_deleted_and_not_made_worse(guarded: Kubectl, team: Kubectl) -> None:
+def test_objects_older_than_the_policy_can_be_deleted_but_not_opened_further(guarded: Kubectl, team: Kubectl) -> None:
     """Like a load balancer's controller, which removes its finalizer with an update."""
     label = ["namespace", "analytics", "--overwrite"]
     guarded.do("label", *label, "dataplatform.fleet/tenant-")

@@ -232,7 +232,7 @@ def test_a_number_or_a_boolean_inside_of_an_option_has_its_type(role: Path, name
     assert option_types._changed({name: value}) == {}
 
 
-def test_what_takes_text_too_stays_text() -> None:
+def test_options_that_also_accept_text_keep_text() -> None:
     given = {
         "eks_nodegroups": {"a": {"labels": {"one": "1", "yes": "true"}, "version": "1.35", "min_size": "two"}},
         "kafka_topics": {"a": {"config": {"retention.ms": "1000", "preallocate": "true"}}},

@@ -104,7 +104,7 @@ def test_payloads_agree_or_are_refused(tmp_path: Path) -> None:
     assert not libraries.load(wrapped({"fleet_b/__init__.py": "a package where there is a module"}))
 
 
-def test_what_is_installed_later_makes_it_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_installation_makes_it_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     libraries = Libraries(tmp_path / "lib")
     assert not libraries.stale()

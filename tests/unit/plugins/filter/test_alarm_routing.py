@@ -141,7 +141,7 @@ def test_the_watchdog_is_sent_only_to_the_heartbeat() -> None:
     assert (first["group_wait"], first["group_interval"], first["repeat_interval"]) == ("0s", "2m", "2m")
 
 
-def test_what_has_no_severity_is_taken_for_a_warning() -> None:
+def test_an_alarm_without_severity_is_a_warning() -> None:
     assert receiver({"alertname": "DatasourceError"}, **EMAIL) == ("warning", [])
 
 

@@ -95,7 +95,7 @@ def test_omitted_values_are_not_part_of_a_connection(
     assert seen == [{"region": "eu-west-1"}]
 
 
-def test_what_is_missing_is_an_error_and_is_not_remembered(stubs: dict[str, Stubber]) -> None:
+def test_a_missing_value_is_an_error_and_is_not_cached(stubs: dict[str, Stubber]) -> None:
     for _ in range(2):
         stubs["secretsmanager"].add_client_error("get_secret_value", "ResourceNotFoundException")
         with pytest.raises(AnsibleError, match="Run first: ansible-playbook site"):
@@ -249,7 +249,7 @@ def test_check_mode_counts_those_that_the_run_builds(stubs: dict[str, Stubber]) 
     assert look_up(MEMBERS, ansible_check_mode=True) == "controlplane,staging"
 
 
-def test_what_removes_members_builds_none(stubs: dict[str, Stubber]) -> None:
+def test_playbooks_that_remove_members_create_none(stubs: dict[str, Stubber]) -> None:
     listed(stubs, "controlplane/tls")
     known = {**variables("vpc"), "fleet_values": {}, "groups": GROUPS, "ansible_check_mode": True}
     text = trust_as_template(f"{{{{ query('{MEMBERS}', planned=false) }}}}")

@@ -80,7 +80,7 @@ def read(text: str) -> Any:
         (f"a: {ROCKET}", {"a": ROCKET}),
     ],
 )
-def test_what_is_read(text: str, value: Any) -> None:
+def test_requests_of_the_read_step(text: str, value: Any) -> None:
     found = read(text)
     assert found == value
     assert json.dumps(found) == json.dumps(value)
@@ -93,7 +93,7 @@ def test_a_few_lines_that_grow_to_gigabytes_are_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, '{"a":' * 50_000 + "1" + "}" * 50_000])
-def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
+def test_too_deeply_nested_documents_are_refused(text: str) -> None:
     with pytest.raises(yamltext.TextError, match="nested too deeply"):
         yamltext.documents(text)
 
@@ -123,7 +123,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_is_sent_is_the_same_as_json_and_as_yaml(value: Any) -> None:
+def test_requests_are_equal_as_json_and_yaml(value: Any) -> None:
     sent = yamltext.encode(value)
     assert json.loads(sent) == value
     # A list, so that it is not taken for JSON.

@@ -68,7 +68,7 @@ def test_the_modules_are_found() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_what_is_documented_is_what_is_taken(name: str) -> None:
+def test_documented_options_are_the_accepted_options(name: str) -> None:
     compare(documented(load(name)), load(name).argument_spec(), name)
 
 
@@ -77,7 +77,7 @@ def test_tags_are_those_of_amazon_aws() -> None:
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_what_several_modules_have_is_the_same_in_each(name: str) -> None:
+def test_shared_options_are_equal_in_all_modules(name: str) -> None:
     arguments, used = load(name).argument_spec(), fragments(load(name))
     assert {"amazon.aws.common.modules", "amazon.aws.region.modules", "amazon.aws.boto3"} <= set(used)
     for fragment, options in (("amazon.aws.tags", spec.TAGS), ("dataplatform.fleet.aws.wait", spec.WAIT)):
@@ -99,7 +99,7 @@ def test_the_shared_options_are_documented() -> None:
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_what_is_returned_has_one_shape(name: str) -> None:
+def test_results_have_one_structure(name: str) -> None:
     returned = parse(load(name).RETURN)
     assert {"actions"} <= set(returned)
     assert ("waited" in returned) >= ("wait" in load(name).argument_spec())

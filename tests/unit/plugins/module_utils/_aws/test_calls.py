@@ -113,7 +113,7 @@ def test_temporary_errors_are_retried(operation: str, code: str, text: str, naps
         ("DeleteLogGroup", "InvalidIPAddress.InUse", ""),
     ],
 )
-def test_what_stays_is_not(operation: str, code: str, text: str, naps: list[float]) -> None:
+def test_unchanged_objects_are_not_reported(operation: str, code: str, text: str, naps: list[float]) -> None:
     for made in (False, True):
         with pytest.raises(ClientError, match=code):
             attempts(operation, (code, text), made=made)
@@ -154,7 +154,7 @@ def test_deleting_resources_and_resources_without_id_are_not_waited_for(
 
 
 @pytest.mark.parametrize("text", [ROLE, TEMPLATE])
-def test_what_a_request_names_is_looked_for_once(text: str, naps: list[float]) -> None:
+def test_resources_that_a_request_refers_to_are_read_once(text: str, naps: list[float]) -> None:
     asked = []
 
     def exist(known: bool) -> bool:

@@ -53,12 +53,12 @@ REQUESTS: list[tuple[dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("request_", "known"), REQUESTS)
-def test_what_a_request_names(services: dict[str, Fake], request_: dict[str, Any], known: bool) -> None:
+def test_resources_that_a_request_refers_to(services: dict[str, Fake], request_: dict[str, Any], known: bool) -> None:
     assert references.exist(lambda service: services[service].client, request_) is known
 
 
 @pytest.mark.parametrize("request_", [request for request, _known in REQUESTS])
-def test_what_may_not_be_asked_may_exist(services: dict[str, Fake], request_: dict[str, Any]) -> None:
+def test_resources_that_cannot_be_read_may_exist(services: dict[str, Fake], request_: dict[str, Any]) -> None:
     services["iam"].refuse["GetRole"] = RefusedError("AccessDenied", status=403)
     services["ec2"].refuse["DescribeLaunchTemplateVersions"] = RefusedError("UnauthorizedOperation", status=403)
     assert references.exist(lambda service: services[service].client, request_)

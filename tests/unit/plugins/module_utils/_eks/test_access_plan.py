@@ -148,7 +148,7 @@ CURRENT = {
 }
 
 
-def test_what_is_sent_and_shown_of_a_new_entry() -> None:
+def test_requests_and_diff_of_a_new_entry() -> None:
     options = {
         "type": "STANDARD",
         "username": "u",
@@ -187,7 +187,7 @@ def test_requests_and_diff_of_an_entry_deletion() -> None:
     assert plan_entry_absent("one", PRINCIPAL, None, []).resource == planned.resource
 
 
-def test_what_is_sent_and_shown_of_each_change() -> None:
+def test_requests_and_diff_of_each_change() -> None:
     groups = {"kubernetes_groups": (["a", "b"], ["c"])}
     update = {**SCOPE, "kubernetesGroups": ["c"], "username": "someone"}
     assert steps(plan({"kubernetes_groups": ["c"]})) == [("UpdateAccessEntry", update, groups)]
@@ -210,7 +210,7 @@ def test_tags_are_added_and_taken_away() -> None:
     assert [operation for operation, _, _ in both] == ["TagResource", "UntagResource", "UpdateAccessEntry"]
 
 
-def test_what_the_api_leaves_out_has_its_default() -> None:
+def test_fields_that_the_api_omits_have_their_default() -> None:
     bare = {name: value for name, value in ENTRY.items() if name not in {"type", "tags", "kubernetesGroups"}}
     for policy in ({"policyArn": VIEW}, {"policyArn": VIEW, "accessScope": {"namespaces": []}}):
         same = wanted_entry({"principal_arn": PRINCIPAL, "type": "STANDARD", "policies": [{"policy": VIEW}]})
@@ -256,7 +256,7 @@ def associated(options: dict[str, Any], found: dict[str, Any] | None = ASSOCIATI
     return plan_association("one", "ns", "sa", found, wanted_association(options), **more)
 
 
-def test_what_is_sent_and_shown_of_associations() -> None:
+def test_requests_and_diff_of_associations() -> None:
     role = "arn:aws:iam::111122223333:role/r"
     options = {"role_arn": role, "target_role_arn": role + "2", "disable_session_tags": True, "tags": {"x": "y"}}
     sent = {"roleArn": role, "targetRoleArn": role + "2", "disableSessionTags": True}

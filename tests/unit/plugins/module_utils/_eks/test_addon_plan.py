@@ -68,7 +68,7 @@ def test_versions_are_resolved(wanted: str, expected: str) -> None:
     assert is_symbol(wanted) == (wanted != expected)
 
 
-def test_versions_that_are_not_there() -> None:
+def test_missing_versions() -> None:
     with pytest.raises(VersionError, match=r"has no version v2 for Kubernetes 1\.36; it has v1\.20\.0-eksbuild\.10, "):
         resolve_version("vpc-cni", "v2", "1.36", OFFERED)
     with pytest.raises(VersionError, match=r"none of that name for Kubernetes 1\.36"):
@@ -172,7 +172,7 @@ SENT = {
 }
 
 
-def test_what_is_sent_and_shown_of_a_new_add_on() -> None:
+def test_requests_and_diff_of_a_new_add_on() -> None:
     pairs = [{"service_account": name, "role_arn": ROLE} for name in ("sb", "sa", "sa")]
     options = {
         "version": "v1",
@@ -213,7 +213,7 @@ def test_requests_and_diff_of_an_add_on_deletion() -> None:
     assert (shown["namespace"], shown["tags"]) == (("n", None), ({"a": "1"}, None))
 
 
-def test_what_is_sent_and_shown_of_an_update() -> None:
+def test_requests_and_diff_of_an_update() -> None:
     placed = ADDON | {"namespaceConfig": {"namespace": "n"}}
     planned = plan({"version": "v2", "namespace": "n"}, placed)
     assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["update"])
@@ -238,7 +238,7 @@ def test_tags_are_added_and_taken_away() -> None:
     ]
 
 
-def test_what_is_sent_and_shown_after_failures() -> None:
+def test_requests_and_diff_after_failures() -> None:
     failed = ADDON | {"status": "CREATE_FAILED", "tags": {"a": "1"}}
     planned = plan({"version": "v2"}, failed, resolve_conflicts="NONE")
     assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["gone", "active"])
@@ -258,7 +258,7 @@ def test_what_is_sent_and_shown_after_failures() -> None:
     assert steps(again) == [("UpdateAddon", {**SCOPE, **SENT}, {"status": ("UPDATE_FAILED", "ACTIVE")})]
 
 
-def test_what_the_api_leaves_out_is_nothing() -> None:
+def test_fields_that_the_api_omits_are_empty() -> None:
     bare = {name: ADDON[name] for name in ("addonName", "addonArn", "addonVersion")}
     found = plan_present("one", "vpc-cni", bare, wanted_state({"version": "v2"}))
     sent = {**SCOPE, "addonVersion": "v2", "resolveConflicts": "OVERWRITE"}

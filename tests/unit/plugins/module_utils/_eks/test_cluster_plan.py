@@ -246,7 +246,7 @@ def test_immutable_fields_are_named(options: dict[str, Any], found: dict[str, An
     assert all(entry["current"] != entry["wanted"] for entry in named)
 
 
-def test_what_counts_at_creation_only() -> None:
+def test_options_that_apply_only_at_creation() -> None:
     access = {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": None}
     untold = cluster(accessConfig=access)
     for options in ({"bootstrap_cluster_creator_admin_permissions": False}, {"bootstrap_self_managed_addons": True}):
@@ -507,7 +507,7 @@ STATE: dict[str, Any] = {
 }
 
 
-def test_what_is_read_of_a_cluster() -> None:
+def test_requests_for_a_cluster() -> None:
     assert current_state(RICH) == STATE
     bare = {name: value for name, value in current_state({}).items() if value not in (None, [], {})}
     assert bare == DEFAULTS
@@ -530,7 +530,7 @@ def test_requests_and_diff_of_a_cluster_deletion() -> None:
     ]
 
 
-def test_what_is_sent_and_shown_of_updates() -> None:
+def test_requests_and_diff_of_updates() -> None:
     planned = plan({"version": "1.36", "encryption_key_arn": KEY, "tags": {"b": "2"}, "zonal_shift": True})
     assert planned.resource == "cluster one"
     assert [step.ends for step in planned] == ["at once", "at once", "update", "update", "update"]
@@ -549,7 +549,7 @@ def test_what_is_sent_and_shown_of_updates() -> None:
     ]
 
 
-def test_what_is_sent_of_the_smallest_cluster() -> None:
+def test_requests_of_the_minimal_cluster() -> None:
     planned = plan({"role_arn": ROLE, "subnet_ids": ["a"]}, None)
     assert planned.resource == "cluster one"
     request = {"name": "one", "roleArn": ROLE, "resourcesVpcConfig": {"subnetIds": ["a"]}}

@@ -71,7 +71,7 @@ def test_chosen_clusters_in_the_order_of_the_task(eks: FakeEks) -> None:
         ("updates", ["u1", "u2", "u0"]),
     ],
 )
-def test_what_belongs_to_a_cluster_is_included_where_it_is_asked_for(eks: FakeEks, kind: str, names: list[str]) -> None:
+def test_resources_of_a_cluster_are_included_on_request(eks: FakeEks, kind: str, names: list[str]) -> None:
     (found,) = clusters(eks, names=["one"], include=[kind])
     keys = ("nodegroup_name", "addon_name", "principal_arn", "association_id", "id")
     assert [next(one[key] for key in keys if key in one) for one in found[kind]] == names
@@ -100,7 +100,7 @@ def test_of_a_clusters_resources_all_or_those_that_are_named(
     assert not [operation for operation, _ in eks.reads if operation in ("ListNodegroups", "ListAddons")]
 
 
-def test_what_vanishes_between_listing_and_describing_is_left_out(eks: FakeEks) -> None:
+def test_resources_that_are_deleted_after_the_list_are_left_out(eks: FakeEks) -> None:
     kinds = {"nodegroup": "b", "addon": "b", "entry": f"{ROLE}b", "association": "a-b", "cluster": "two"}
     for kind, name in kinds.items():
         eks.passing[kind, name] = [GONE]
@@ -111,7 +111,7 @@ def test_what_vanishes_between_listing_and_describing_is_left_out(eks: FakeEks) 
     assert len(of_cluster(info.associations, "eks_pod_identity_association_info", eks)) == 1
 
 
-def test_what_is_shown_is_what_the_other_modules_return(eks: FakeEks) -> None:
+def test_results_equal_those_of_the_other_modules(eks: FakeEks) -> None:
     (group, *_) = of_cluster(info.nodegroups, "eks_nodegroup_info", eks)
     assert group["labels"] == {"camelCase": "kept"}
     assert group["scaling_config"] == {"min_size": 1, "max_size": 3, "desired_size": 2}

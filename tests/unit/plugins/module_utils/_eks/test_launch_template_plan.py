@@ -135,7 +135,7 @@ def test_nothing_is_deleted_while_the_node_group_is_updated() -> None:
         {"MetadataOptions": {**ONE["MetadataOptions"], "HttpEndpoint": "disabled"}},
     ],
 )
-def test_what_others_have_put_into_it_is_a_difference(theirs: dict[str, Any]) -> None:
+def test_values_of_other_writers_are_a_difference(theirs: dict[str, Any]) -> None:
     made, _number = plan(template(), versions(v1=theirs))
     assert [operation for operation, *_ in made] == [
         "CreateLaunchTemplateVersion",

@@ -208,7 +208,7 @@ def test_it_is_removed_once(eks: FakeEks, name: str) -> None:
 @EVERY
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_what_others_have_made_is_left_alone(eks: FakeEks, name: str, state: str, check_mode: bool) -> None:
+def test_unmanaged_resources_are_not_changed(eks: FakeEks, name: str, state: str, check_mode: bool) -> None:
     call, _, given, _ = made(eks, name)
     before = copy.deepcopy(eks.found)
     wanted = {**given, "tags": {**MARKS, "dataplatform.fleet/cluster": "two"}}
@@ -258,7 +258,7 @@ def test_without_waiting_it_is_returned_as_it_is_now(eks: FakeEks, name: str) ->
 
 
 @SLOW
-def test_what_another_run_changes_is_waited_for_before_the_plan(eks: FakeEks, name: str) -> None:
+def test_updates_of_another_run_are_waited_for_before_the_plan(eks: FakeEks, name: str) -> None:
     call, key, _, changed = made(eks, name)
     place = next(place for place in eks.found if place[0] == name)
     eks.found[place]["status"] = "UPDATING"
@@ -272,7 +272,7 @@ def test_what_another_run_changes_is_waited_for_before_the_plan(eks: FakeEks, na
 
 
 @SLOW
-def test_what_is_going_is_waited_for_and_made_again(eks: FakeEks, name: str) -> None:
+def test_deleting_resources_are_waited_for_and_created_again(eks: FakeEks, name: str) -> None:
     call, key, given, _ = made(eks, name)
     place = next(place for place in eks.found if place[0] == name)
     eks.found[place]["status"] = "DELETING"
@@ -302,7 +302,7 @@ def test_a_removal_in_progress_is_waited_for(eks: FakeEks, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cluster", "nodegroup"])
-def test_what_could_not_be_created_is_named_with_its_reasons(eks: FakeEks, name: str) -> None:
+def test_a_failed_creation_is_reported_with_its_reasons(eks: FakeEks, name: str) -> None:
     call, _, given, _ = made(eks, name)
     place = next(place for place in eks.found if place[0] == name)
     issue = {"code": "AccessDenied", "message": "no"}

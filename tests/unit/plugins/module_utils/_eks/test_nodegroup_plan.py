@@ -316,7 +316,7 @@ SHOWN = {
 }
 
 
-def test_what_is_sent_and_shown_of_a_new_group() -> None:
+def test_requests_and_diff_of_a_new_group() -> None:
     options = {
         "node_role_arn": ROLE,
         "subnet_ids": ["b", "a"],
@@ -391,7 +391,7 @@ def test_requests_and_diff_of_a_group_deletion() -> None:
     }
 
 
-def test_what_the_api_leaves_out_has_its_default() -> None:
+def test_fields_that_the_api_omits_have_their_default() -> None:
     bare = {name: GROUP[name] for name in ("nodegroupName", "nodegroupArn", "clusterName")}
     same = {
         "capacity_type": "ON_DEMAND",
@@ -412,7 +412,7 @@ def test_what_the_api_leaves_out_has_its_default() -> None:
     ]
 
 
-def test_what_is_sent_and_shown_of_updates() -> None:
+def test_requests_and_diff_of_updates() -> None:
     wanted = {"max_size": 6, "tags": {"b": "2"}, "version": "1.36", "update_config": {"max_unavailable_percentage": 50}}
     planned = plan(wanted, GROUP | {"tags": {"a": "1"}})
     assert (planned.resource, [step.ends for step in planned]) == (LABEL, ["at once", "at once", "update", "update"])

@@ -96,7 +96,7 @@ ISSUES = {"health": {"issues": [{"code": "NodeCreationFailure", "message": "no",
         (waiters.update_probe, None, (False, False)),
     ],
 )
-def test_what_a_look_means(look: Any, document: dict[str, Any] | None, expected: tuple[bool, bool]) -> None:
+def test_results_of_a_probe(look: Any, document: dict[str, Any] | None, expected: tuple[bool, bool]) -> None:
     probe = look(document)
     assert (probe.done, probe.failed) == expected
 

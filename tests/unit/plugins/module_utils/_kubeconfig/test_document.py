@@ -80,7 +80,7 @@ def test_keys_are_written_for_an_emulator_on_this_machine_only() -> None:
         assert "AK" not in json.dumps(exec_plugin(target, []))
 
 
-def test_what_is_shown_holds_no_secret() -> None:
+def test_results_contain_no_secret() -> None:
     content = document([(LOCAL, SERVER)], [], {})
     assert "shh" not in json.dumps(redacted(content))
     assert "http://127.0.0.1:4566" in json.dumps(redacted(content))
@@ -96,5 +96,5 @@ def test_what_is_shown_holds_no_secret() -> None:
         ("http://127.0.0.1.example.com", False),
     ],
 )
-def test_what_this_machine_is(url: str, here: bool) -> None:
+def test_facts_of_this_machine(url: str, here: bool) -> None:
     assert is_loopback(url) is here

@@ -112,7 +112,7 @@ def test_a_release_is_retried_unless_another_run_holds_the_lock(answer: Any, don
     assert release(Client(answer), SETTINGS) is done
 
 
-def test_what_a_refusal_is() -> None:
+def test_classification_of_refusals() -> None:
     assert refused(ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "x"))
     assert not refused(ClientError({"Error": {"Code": "ThrottlingException"}}, "x"))
     assert not refused(DOWN)

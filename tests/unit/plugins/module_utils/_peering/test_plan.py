@@ -165,7 +165,7 @@ def test_a_route_to_an_active_connection_of_another_vpc_is_not_replaced() -> Non
     assert plan.routes(tables, PEER.cidr, "pcx-1", {"pcx-3"}).replace == ["rtb-a"]
 
 
-def test_what_leads_to_a_connection() -> None:
+def test_routes_to_a_connection() -> None:
     tables = [table("a", to_hub(VpcPeeringConnectionId="pcx-1")), table("b", to_hub(VpcPeeringConnectionId="pcx-2"))]
     assert plan.leading(tables, "pcx-1") == [("rtb-a", PEER.cidr)]
 

@@ -136,7 +136,7 @@ def test_a_field_that_is_not_read_is_a_difference() -> None:
     assert changes(before) == [("update", "endpoint", "ecr.api", ["private_dns"])]
 
 
-def test_what_is_created_and_deleted_is_shown_whole() -> None:
+def test_created_and_deleted_objects_are_shown_completely() -> None:
     less = replace(NETWORK, endpoints=[])
     endpoint = desired(NETWORK)["endpoint", "s3"]
     (created,) = [change for change in plan(desired(less), desired(NETWORK), NETWORK) if change.name == "s3"]
@@ -295,7 +295,7 @@ IDS = {("route_table", "fleet-private"): "rtb-1"}
         (("endpoint", "ecr.api"), "The endpoint ecr.api"),
     ],
 )
-def test_what_others_have_made_under_the_networks_names_is_refused(key: tuple[str, str], shown: str) -> None:
+def test_unmanaged_resources_with_the_networks_names_are_refused(key: tuple[str, str], shown: str) -> None:
     before = {("subnet", "unrelated"): {"tags.Name": "unrelated"}, **live()}
     before[key]["tags.team"] = "web"
     before[key]["tags.Name"] = key[1]
@@ -319,7 +319,7 @@ def tags_that_differ(key: tuple[str, str]) -> set[str]:
 
 
 @pytest.mark.parametrize("key", [("security_group", "default"), ("flow_log", "fleet-flow-logs")])
-def test_what_aws_makes_or_is_known_otherwise_needs_no_tags(key: tuple[str, str]) -> None:
+def test_resources_of_aws_and_identified_resources_need_no_tags(key: tuple[str, str]) -> None:
     before = live()
     before[key] = {name: value for name, value in before[key].items() if not name.startswith("tags.")}
     assert changes(before) == [("update", *key, ["tags.Name", "tags.team"])]

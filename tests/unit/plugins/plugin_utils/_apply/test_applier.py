@@ -145,7 +145,7 @@ def test_check_mode_reports_the_same_and_sends_nothing(server: FakeServer, apply
     assert server.names() == ["ConfigMap n/a", "ConfigMap n/b", "ConfigMap n/new"]
 
 
-def test_what_others_depend_on_is_made_first_and_removed_last(server: FakeServer, apply: Any, absent: Any) -> None:
+def test_dependencies_are_created_first_and_removed_last(server: FakeServer, apply: Any, absent: Any) -> None:
     kinds = {
         "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
         "Deployment": "apps/v1",
@@ -244,7 +244,7 @@ def test_without_pruning_objects_stay_members(server: FakeServer, apply: Any) ->
     assert server.objects[PARENT]["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap"
 
 
-def test_what_another_object_owns_is_its_owners_to_remove(server: FakeServer, apply: Any) -> None:
+def test_objects_with_an_owner_are_removed_by_the_garbage_collector(server: FakeServer, apply: Any) -> None:
     apply(maps("a", "b", "c"))
     server.objects["/api/v1/namespaces/n/configmaps/b"]["metadata"]["ownerReferences"] = [{"uid": "x"}]
     assert actions(apply(maps("a", "c"))) == {}
@@ -311,7 +311,7 @@ def edited(server: FakeServer) -> None:
     )
 
 
-def test_what_was_added_by_hand_is_shown_and_removed(server: FakeServer, apply: Any) -> None:
+def test_manual_additions_are_shown_and_removed(server: FakeServer, apply: Any) -> None:
     apply(config("a"))
     edited(server)
     for check in (True, False):
@@ -534,7 +534,7 @@ def test_a_replaced_object_that_stays_is_named_with_what_holds_it(server: FakeSe
         apply(JOB, wait=False)
 
 
-def test_what_is_not_ready_is_an_error_with_its_reason(server: FakeServer, apply: Any) -> None:
+def test_an_object_that_is_not_ready_is_an_error_with_its_reason(server: FakeServer, apply: Any) -> None:
     with pytest.raises(WaitError) as said:
         apply(JOB)
     assert list(said.value.findings) == [
@@ -1041,7 +1041,7 @@ def test_only_a_missing_namespace_is_one(server: FakeServer, apply: Any, status:
     assert list(said.value.findings) == ["set.yaml:1: ConfigMap n/a: refused"]
 
 
-def test_what_is_released_is_sent_with_its_name_alone(server: FakeServer, apply: Any) -> None:
+def test_released_objects_are_sent_with_their_name_only(server: FakeServer, apply: Any) -> None:
     namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {ours: x}}\n---\n"
     apply(namespace + config("a"), allow_namespaces=True)
     del server.sent[:], server.bodies[:]
@@ -1050,7 +1050,7 @@ def test_what_is_released_is_sent_with_its_name_alone(server: FakeServer, apply:
     assert sent == {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
 
 
-def test_what_a_task_leaves_to_others_stays_in_an_object_that_is_made_again(server: FakeServer, apply: Any) -> None:
+def test_ignored_fields_are_kept_in_a_replaced_object(server: FakeServer, apply: Any) -> None:
     apply(DATABASE, wait=False)
     claim(server, "10Gi")
     server.objects[DATABASE_PATH]["spec"]["replicas"] = 3

@@ -17,7 +17,7 @@ def test_the_id_is_the_hash_of_the_specification() -> None:
     assert Parent("web", "default").id == f"applyset-{expected}-v1"
 
 
-def test_what_the_parent_records_is_read_back() -> None:
+def test_the_record_of_the_parent_can_be_read() -> None:
     parent = Parent("web", "default")
     scope = Scope(frozenset({"Deployment.apps", "ConfigMap"}), frozenset({"default", "other"}))
     body = parent.body(scope)

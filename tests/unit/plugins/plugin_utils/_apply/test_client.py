@@ -228,7 +228,7 @@ def test_a_name_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch) -> None
         client.get("/x")
 
 
-def test_a_proxy_that_is_not_there() -> None:
+def test_an_unreachable_proxy() -> None:
     server = Server("https://kubernetes.example", proxy_url="http://user:pass@127.0.0.1:9")
     with Client(server) as client, pytest.raises(UnreachableError, match=r"through proxy 127\.0\.0\.1:9") as caught:
         client.get("/x")

@@ -105,7 +105,7 @@ def test_an_address(tmp_path: Path) -> None:
         ({"kubeconfig": "/no/such/file"}, "cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_used(options: dict[str, Any], message: str) -> None:
+def test_unusable_values(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ApplyError, match=message):
         connection.server_for(options)
 

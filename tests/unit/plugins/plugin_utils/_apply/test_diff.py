@@ -29,7 +29,7 @@ def test_the_servers_bookkeeping_is_left_out() -> None:
     assert diff.clean(obj) == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
 
 
-def test_a_changed_secret_shows_as_changed_and_nothing_else() -> None:
+def test_the_diff_of_a_secret_shows_only_that_it_changed() -> None:
     def secret(value: str) -> dict[str, object]:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"k": value}}
 

@@ -192,7 +192,7 @@ def test_a_second_run_reports_no_change(api: Api, tmp_path: Path) -> None:
     assert type_.names == first.type_of(DEPLOYMENT).names  # type: ignore[union-attr]
 
 
-def test_what_has_changed_is_read_again(api: Api, tmp_path: Path) -> None:
+def test_changed_files_are_read_again(api: Api, tmp_path: Path) -> None:
     loaded(api, tmp_path).prefetch({DEPLOYMENT})
     api.answers["/apis"] = api.listed(group("apps", ("v1", [served("things", "Thing")])))
     api.answers["/openapi/v3"]["paths"]["apis/apps/v1"]["serverRelativeURL"] = "/openapi/v3/apis/apps/v1?hash=C"
@@ -212,7 +212,7 @@ def test_a_schema_without_a_hash_is_read_in_every_run(api: Api, tmp_path: Path) 
     assert api.asked.count("/openapi/v3/apis/apps/v1 sent") == 2
 
 
-def test_servers_do_not_share_what_they_say(api: Api, tmp_path: Path) -> None:
+def test_servers_do_not_share_cached_documents(api: Api, tmp_path: Path) -> None:
     loaded(api, tmp_path)
     for other in (Api("https://other.example.com"), Api(ca="another")):
         loaded(other, tmp_path)
@@ -334,6 +334,6 @@ def test_a_served_kind_without_a_published_schema_has_that_of_the_set(api: Api, 
         {"group": "x.io", "versions": [{"name": "v1"}]},
     ],
 )
-def test_what_the_server_will_refuse_is_left_to_it(discovery: Discovery, spec: Any) -> None:
+def test_invalid_values_are_sent_to_the_server(discovery: Discovery, spec: Any) -> None:
     discovery.define({"spec": spec})
     assert discovery.kinds() == ["ConfigMap", "Deployment"]

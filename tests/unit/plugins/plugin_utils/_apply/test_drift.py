@@ -81,7 +81,7 @@ def test_additions_of_two_tools_are_distinguished() -> None:
     assert found("ConfigMap", live) == {"kubectl-edit": ["data.b"], "k9s": ["data.c"]}
 
 
-def test_what_a_program_owns_too_stays() -> None:
+def test_fields_that_a_program_also_owns_are_kept() -> None:
     live = recorded.state("Deployment", "edited")
     entry_of(live, "autoscaler")["fieldsV1"]["f:spec"]["f:template"] = {"f:spec": {"f:hostNetwork": {}}}
     assert found("Deployment", live) == {"kubectl-edit": [*ADDED["Deployment"][:2], *ADDED["Deployment"][3:]]}
@@ -149,7 +149,7 @@ def test_managers_of_command_line_tools(manager: str) -> None:
 
 
 @pytest.mark.parametrize("manager", [*PROGRAMS, None])
-def test_what_programs_write_is_not_by_hand(manager: str | None) -> None:
+def test_fields_of_programs_are_not_manual_changes(manager: str | None) -> None:
     assert not drift.by_hand({"manager": manager, "operation": "Update"})
 
 
@@ -206,7 +206,7 @@ def test_only_entries_of_command_line_tools_are_handed_over() -> None:
 
 
 @pytest.mark.parametrize("kind", recorded.EDITED)
-def test_what_is_predicted_is_what_the_server_made_of_the_apply(kind: str) -> None:
+def test_the_prediction_equals_the_servers_result(kind: str) -> None:
     type_ = recorded.type_of(kind)
     rendered, edited = recorded.state(kind, "rendered"), recorded.state(kind, "edited")
     predicted = drift.predicted(rendered, edited, type_, added_paths(kind))

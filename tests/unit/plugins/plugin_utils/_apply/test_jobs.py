@@ -38,7 +38,7 @@ def job(condition: str) -> Json:
 @pytest.mark.parametrize(
     "spec", ["text", None, [1], {"ttlSecondsAfterFinished": "1h"}, {"ttlSecondsAfterFinished": True}]
 )
-def test_what_the_server_will_refuse_is_left_to_it(spec: Any) -> None:
+def test_invalid_values_are_sent_to_the_server(spec: Any) -> None:
     body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": spec}
     assert removed_later(key_of(body), body) is None
 

@@ -117,7 +117,7 @@ def left(rendered: Json, live: Json, path: tuple[str, ...], *managers: str, scal
         ),
     ],
 )
-def test_what_a_controller_wrote_is_left_to_it(rendered: Json, live: Json, path: tuple[str, ...]) -> None:
+def test_fields_of_controllers_are_kept(rendered: Json, live: Json, path: tuple[str, ...]) -> None:
     assert left(rendered, live, path, "controller") == [readable(path)]
     assert left(rendered, live, path, MANAGER) == [], "it is this set's own"
     assert left(rendered, live, path, "controller", MANAGER) == []
@@ -184,7 +184,7 @@ def test_maps_that_are_left_empty_are_not_sent() -> None:
     assert "spec" not in without_ignored(rendered, live, [ignore], key_of(rendered))
 
 
-def test_what_autoscalers_scale() -> None:
+def test_targets_of_autoscalers() -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}
     autoscaler = body("autoscaling/v2", "HorizontalPodAutoscaler", spec={"scaleTargetRef": target})
     assert autoscaler_targets([autoscaler]) == {key_of(body("apps/v1", "Deployment"))}

@@ -362,7 +362,7 @@ def test_an_object_of_one_field_can_be_left_to_others() -> None:
 
 
 @pytest.mark.parametrize("spec", ["text", ["a"], None, {}])
-def test_what_is_not_rendered_is_not_left_out(spec: Any) -> None:
+def test_fields_that_are_not_rendered_cannot_be_ignored(spec: Any) -> None:
     """A value that the server will refuse is left to it."""
     live = recorded.state("Deployment", "applied")
     assert plan.without_ignored({"spec": spec}, live, [left(REPLICAS)], DEPLOYMENT) == {"spec": spec}
@@ -379,7 +379,7 @@ def test_a_replaced_object_does_not_share_values_with_the_former_one() -> None:
     assert live == recorded.state("Deployment", "applied")
 
 
-def test_what_a_task_reports_of_an_object() -> None:
+def test_the_result_of_a_task_for_an_object() -> None:
     taken = [{"manager": "kubectl-edit", "fields": ["data.b"]}]
     action = plan.Action(
         Key("apps", "Deployment", "n", "web"),

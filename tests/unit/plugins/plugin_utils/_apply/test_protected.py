@@ -47,7 +47,7 @@ def refusal(removed: dict[Key, Json], total: int = 100, *, confirm: str = "", li
     ],
     ids=str,
 )
-def test_what_holds_data_needs_the_typed_name(key: Key, live: Json) -> None:
+def test_objects_with_data_need_the_typed_name(key: Key, live: Json) -> None:
     assert is_protected(key, live)
     said = [f"{key} would be removed, and data with it.", f"{CONFIRM}. Nothing was changed."]
     assert refusal({key: live}) == said
@@ -73,7 +73,7 @@ def test_what_holds_data_needs_the_typed_name(key: Key, live: Json) -> None:
     ],
     ids=str,
 )
-def test_what_can_be_applied_again_is_removed_without_a_name(key: Key, live: Json) -> None:
+def test_objects_without_data_are_removed_without_a_name(key: Key, live: Json) -> None:
     assert not is_protected(key, live)
     assert refusal({key: live}) == []
 

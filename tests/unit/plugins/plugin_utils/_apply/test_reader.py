@@ -92,7 +92,7 @@ def test_each_object_is_read_in_the_version_in_which_it_is_rendered(tmp_path: Pa
     assert client.asked == [f"{GROUP}/v1/namespaces/n/horizontalpodautoscalers"], "one version costs one list"
 
 
-def test_what_is_scaled_by_what_there_is_after_the_run(tmp_path: Path) -> None:
+def test_targets_of_the_autoscalers_after_the_run(tmp_path: Path) -> None:
     ours = {PART_OF: Parent("s", "n").id}
     client = Autoscalers([autoscaler("theirs", "v2", "other"), autoscaler("going", "v2", "gone", **ours)])
     found, discovery = reader(client, tmp_path)

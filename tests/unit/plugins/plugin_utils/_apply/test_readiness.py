@@ -275,7 +275,7 @@ def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
         (pod(phase="Failed", message="evicted"), "pod p: failed: evicted"),
     ],
 )
-def test_what_keeps_a_pod(found: dict[str, Any], finding: str) -> None:
+def test_reasons_of_a_pod_that_is_not_ready(found: dict[str, Any], finding: str) -> None:
     assert pods_findings([found]) == [finding]
 
 

@@ -108,7 +108,7 @@ def test_which_names_a_map_takes(node: Json, names: list[str], takes: bool) -> N
     assert (found.field("b") is not None) is takes
 
 
-def test_what_is_below_a_free_field_is_free_and_declared_fields_keep_their_type() -> None:
+def test_fields_below_a_free_field_are_free_and_declared_fields_keep_their_type() -> None:
     inner = {"type": "object", "properties": {"c": TEXT}}
     free = typed(
         {

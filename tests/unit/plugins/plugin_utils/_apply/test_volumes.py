@@ -101,7 +101,7 @@ def test_claims_of_the_sets_own_pods_grow() -> None:
     }
 
 
-def test_what_grows_is_shown_before_and_after() -> None:
+def test_expanded_volumes_are_shown_before_and_after() -> None:
     found = claim("data-db-0", "10Gi")
     (action,) = Set(database(data="20Gi"), live=[database()], claims=[found]).plan()
     assert (action.action, action.fields) == ("patched", ["spec.resources.requests.storage"])

@@ -97,7 +97,7 @@ def hang(call: Callable[[], object]) -> list[str]:
     return list(said.value.findings)
 
 
-def test_what_is_ready_is_not_read_again(cluster: Cluster) -> None:
+def test_ready_objects_are_not_read_again(cluster: Cluster) -> None:
     target = cluster.put(DEPLOYMENTS, "a", **deployment(1))
     assert waited(cluster, target) == {target[1]: target[2]}
     assert (cluster.lists, cluster.seconds) == ([], 0)
@@ -145,7 +145,7 @@ def test_a_kind_that_is_not_served_any_more_has_no_objects(cluster: Cluster) -> 
     assert hang(lambda: waited(cluster, target, timeout=5))[1] == "Deployment.apps n/a: it is not there"
 
 
-def test_what_is_not_ready_in_time_is_named_with_what_was_seen_last(cluster: Cluster) -> None:
+def test_the_timeout_error_contains_objects_and_their_last_state(cluster: Cluster) -> None:
     ready = cluster.put(MAPS, "m")
     targets = [cluster.put(DEPLOYMENTS, f"d{number:02}", **deployment(0, 2)) for number in range(25)]
     cluster.at(3, lambda: cluster.put(DEPLOYMENTS, "d00", **deployment(1, 2)))
@@ -166,7 +166,7 @@ def test_a_wait_continues_until_its_last_second(cluster: Cluster) -> None:
     assert cluster.seconds <= 10
 
 
-def test_what_can_never_be_ready_ends_the_wait_at_once(cluster: Cluster) -> None:
+def test_an_object_that_cannot_become_ready_ends_the_wait(cluster: Cluster) -> None:
     job = cluster.put(JOBS, "j")
     other = cluster.put(DEPLOYMENTS, "a", **deployment(0))
     failed = {"status": {"conditions": [{"type": "Failed", "status": "True", "message": "it broke"}]}}
@@ -309,7 +309,7 @@ def test_a_new_object_of_the_same_name_is_another_one(cluster: Cluster) -> None:
         ),
     ],
 )
-def test_what_stays_is_named_with_what_holds_it(cluster: Cluster, fields: dict[str, Any], held: str) -> None:
+def test_remaining_objects_are_reported_with_their_reason(cluster: Cluster, fields: dict[str, Any], held: str) -> None:
     targets = [cluster.put(MAPS, "a"), cluster.put(MAPS, "b", **fields)]
     cluster.at(1, lambda: cluster.objects.pop("/api/v1/namespaces/n/configmaps/a"))
     assert hang(lambda: gone(cluster, *targets, timeout=10)) == [

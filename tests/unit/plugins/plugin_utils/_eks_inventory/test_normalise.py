@@ -56,7 +56,7 @@ def test_a_cluster_that_is_being_created_has_the_same_keys() -> None:
     assert plain["tags"] == {}
 
 
-def test_what_a_cluster_has() -> None:
+def test_described_fields_of_a_cluster() -> None:
     nodegroup = normalise_nodegroup(
         {"nodegroupName": "a", "labels": {"someLabel": "x"}, "scalingConfig": {"minSize": 1}}
     )

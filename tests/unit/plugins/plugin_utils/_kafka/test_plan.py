@@ -123,7 +123,7 @@ def test_topics_whose_names_differ_in_case_are_two() -> None:
     assert [one["name"] for one in plan(members=[], topics={"b": {}, "A": {}, "a": None})["topics"]] == ["A", "a", "b"]
 
 
-def test_what_a_topic_gives_wins_over_the_common_values() -> None:
+def test_settings_of_a_topic_override_the_common_settings() -> None:
     given = {"partitions": "2", "replication": 1, "retention": "1d", "retention_bytes": 5, "config": {"x": 2}}
     found = topic("a", topics={"a": given}, topic_config={"x": 1, "y": 1})
     assert found == {

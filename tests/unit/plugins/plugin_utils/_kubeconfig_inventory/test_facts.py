@@ -48,7 +48,7 @@ def test_the_version(major: str | None, minor: str | None, version: str) -> None
     assert facts.minor({"major": major, "minor": minor}) == version
 
 
-def test_what_openshift_does_not_say_is_empty() -> None:
+def test_missing_facts_of_openshift_are_empty() -> None:
     assert set(facts.openshift({}, {}, {}).values()) == {""}
     # A cluster that is being installed has completed nothing.
     installing = {"status": {"history": [{"state": "Partial", "version": "4.20.1"}]}, "spec": {}}

@@ -137,7 +137,7 @@ def parts(rule: Any) -> Iterator[Any]:
 
 
 @every_option
-def test_what_cannot_work_is_refused(role: Path, name: str, option: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(role: Path, name: str, option: dict[str, Any]) -> None:
     rule = rule_of(role, name)
     values = [None, *bad_values(name, option, rule)]
     if option["type"] == "list":
@@ -226,7 +226,7 @@ def test_a_secret_is_in_no_message(name: str, value: Any) -> None:
         *[("elasticsearch_snapshot_schedule", f"0 0 22-2 ? * {day}") for day in ("FRIL", "MON#1", "6L", "FRI-MON")],
     ],
 )
-def test_what_the_roles_take_is_taken(name: str, value: Any) -> None:
+def test_values_of_the_roles_are_accepted(name: str, value: Any) -> None:
     assert found(name, value) == []
 
 

@@ -47,7 +47,7 @@ def test_a_rotation_leaves_the_one_before_valid(word: str) -> None:
     assert new["previous_until"] == "2026-12-02"
 
 
-def test_what_is_not_meant_stays() -> None:
+def test_other_values_are_kept() -> None:
     assert after(FIRST, "kafka/production", "kafka-admin", "issuers") == FIRST
 
 

@@ -56,7 +56,7 @@ def test_picks_texts_only() -> None:
         ("kafka/bootstrap", "parameter", BOTH, True),
     ],
 )
-def test_what_a_run_makes(text: str, kind: str, groups: dict[str, list[str]], expected: bool) -> None:
+def test_objects_of_a_run(text: str, kind: str, groups: dict[str, list[str]], expected: bool) -> None:
     assert comes_with_this_run(Path("f", text, kind), groups, "staging") is expected
 
 

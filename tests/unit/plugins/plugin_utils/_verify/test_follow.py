@@ -124,7 +124,7 @@ def statuses(found: dict[tuple[str, str], Finding]) -> list[str]:
     return [str(item.status) for item in found.values()]
 
 
-def test_a_canary_that_arrives_everywhere_is_seen_everywhere() -> None:
+def test_a_canary_that_arrives_is_found_at_every_hop() -> None:
     cluster = Known(Answers())
     found = follow(cluster, cluster)
     assert statuses(found) == ["seen"] * 11 + ["off"] * 3
@@ -145,7 +145,7 @@ def test_a_hop_that_cannot_be_asked_fails_and_the_next_are_asked_all_the_same() 
     assert found["metric", "kafka"].text == "kafka does not answer"
 
 
-def test_simulated_pods_are_not_run_and_nor_is_what_is_behind_them() -> None:
+def test_hops_behind_simulated_pods_are_not_verified() -> None:
     found = follow(Known(Answers()), Known(Answers(), simulated=["logstash"]))
     assert statuses(found)[:5] == ["seen", "seen", "seen", "not_run", "not_run"]
     assert "logstash" in found["metric", "elasticsearch"].text
@@ -227,12 +227,12 @@ def test_without_a_receiver_the_check_is_not_run() -> None:
     assert "verify_slack_channel" in found["slack"].text
 
 
-def test_what_the_environment_has_no_receiver_for_is_off() -> None:
+def test_alarms_without_receivers_in_the_environment_are_disabled() -> None:
     found = sent({"email": received, "slack": received}, slack="")
     assert [str(item.status) for item in found.values()] == ["seen", "off", "seen"]
 
 
-def test_what_was_not_sent_is_not_looked_for() -> None:
+def test_messages_that_were_not_sent_are_not_searched() -> None:
     found = sent({"email": received, "slack": received}, email="connection refused", slack="")
     assert [str(item.status) for item in found.values()] == ["failed", "not_reached", "not_reached"]
     assert "connection refused" in found["notification"].text

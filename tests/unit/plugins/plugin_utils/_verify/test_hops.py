@@ -77,5 +77,5 @@ def test_readiness_counts_what_is_simulated() -> None:
     assert Readiness.of([item, {**item, "name": "web", "ready": 3}]) == Readiness(2, 1, 2, ["kafka/kafka"])
 
 
-def test_what_was_not_run_is_shown_in_capitals() -> None:
+def test_checks_that_were_not_run_are_shown_in_capitals() -> None:
     assert "NOT RUN" in table("staging", [Finding("log", "kafka", Status.NOT_RUN, text="Simulated.")])

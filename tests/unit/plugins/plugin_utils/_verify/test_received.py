@@ -136,7 +136,7 @@ def test_a_folder_that_is_not_there_is_reported(context: ssl.SSLContext) -> None
     assert looked(mailbox(folder="Alarms"), context, folder="Alarms") is None
 
 
-def test_a_server_that_is_not_there_is_reported() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     with pytest.raises(AskError, match="refused"):
         Mailbox("127.0.0.1", USER, PASSWORD, port=1)(CANARY)
 
@@ -174,7 +174,7 @@ def test_a_message_in_the_channel_is_found_and_when_it_was_posted(context: ssl.S
         ({"answer": {}, "status": 302, "location": "https://localhost:1/"}, "HTTP 302"),
     ],
 )
-def test_what_slack_refuses_is_reported(settings: dict[str, Any], told: str, context: ssl.SSLContext) -> None:
+def test_an_error_of_slack_is_reported(settings: dict[str, Any], told: str, context: ssl.SSLContext) -> None:
     with pytest.raises(AskError, match=told):
         shown(SlackHistory("C0", TOKEN, **settings), context)
 

@@ -180,7 +180,7 @@ def test_a_connection_that_broke_is_made_again(connections: Any, problem: Except
 @pytest.mark.parametrize(
     "problem", [library.WebSocketProxyException("no"), ssl.SSLCertVerificationError("not trusted")], ids=str
 )
-def test_what_is_wrong_for_good_is_not_tried_again(connections: Any, problem: Exception) -> None:
+def test_permanent_errors_are_not_retried(connections: Any, problem: Exception) -> None:
     found = connections(problem, "stream")
     with pytest.raises(UnreachableError, match="opens no stream to the pod: "):
         connect()
