@@ -95,10 +95,10 @@ NAMES = (
         "{pki_fleet} {member}",
         64,
         _COMMON_NAME,
-        "roles/pki/tasks/issuers.yml",
+        "roles/pki/tasks/fleet.yml",
         every=True,
     ),
-    Name("the common name of the fleet's root", "{pki_fleet} root 2036", 64, _COMMON_NAME, "roles/pki/tasks/root.yml"),
+    Name("the common name of the fleet's root", "{pki_fleet} root 2036", 64, _COMMON_NAME, "roles/pki/tasks/fleet.yml"),
     Name(
         "the table of the locks",
         "{fleet_name}-locks",
