@@ -15,7 +15,9 @@ description:
     tells its owner, under the record's name with C(_owner.) before it.
 options:
   zone_id:
-    description: The id of the hosted zone.
+    description:
+      - The id of the hosted zone.
+      - In check mode it can be empty, for a zone that the run would create before.
     type: str
     required: true
   owner:
@@ -90,6 +92,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.dataplatform.fleet.plugins.module_utils import _python  # noqa: F401
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.aliases import Value
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.calls import pages
+from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.dataplatform.fleet.plugins.module_utils._aws.run import Run, outcome, run
 from ansible_collections.dataplatform.fleet.plugins.module_utils._records.plan import name, plan
 
@@ -107,7 +110,11 @@ def argument_spec() -> dict[str, Any]:
 def manage(this: Run) -> dict[str, Value]:
     route53, options, zone_id = this.client("route53"), this.options, this.options["zone_id"]
     wanted = {name(key): str(value) for key, value in options["records"].items()}
-    found = pages(route53, "ListResourceRecordSets", "ResourceRecordSets", HostedZoneId=zone_id)
+    if not zone_id and not this.check_mode:
+        raise AwsError(
+            "zone_id is empty. Give the id of a hosted zone; only check mode takes one that does not exist yet."
+        )
+    found = pages(route53, "ListResourceRecordSets", "ResourceRecordSets", HostedZoneId=zone_id) if zone_id else []
     planned = plan(zone_id, found, wanted, options["owner"], ttl=options["ttl"], adopt=options["adopt"])
     this.apply(route53, planned)
     diff = planned.diff()

@@ -88,3 +88,10 @@ def test_a_name_has_a_cname_record_or_others(route53: Any, zone: str) -> None:
 
 def test_a_deleted_zone_is_reported(run: Any) -> None:
     assert "Z0GONE" in run.fails(MODULE, zone_id="Z0GONE", owner="x", records={})["msg"]
+
+
+def test_check_mode_announces_the_records_of_a_zone_that_does_not_exist(run: Any) -> None:
+    options = {"zone_id": "", "owner": "kafka/one", "records": brokers(0)}
+    planned = run(MODULE, **options, check=True)
+    assert planned["records"]["changed"] == ["_owner.kafka-0.records.internal", "kafka-0.records.internal"]
+    assert "zone_id is empty" in run.fails(MODULE, **options)["msg"]

@@ -71,14 +71,20 @@ def test_specification_and_defaults_name_the_same_options(role: str) -> None:
 
 
 def test_every_role_has_a_scenario_and_every_scenario_a_role() -> None:
-    scenarios = {path.parent.name for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")}
-    assert scenarios == {path.name for path in ROLES.iterdir()} | {"default"}
+    scenarios = {path.parent for path in (CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")}
+    variants = {
+        path: load(path / "vars" / "main.yml").get("scenario_role") for path in scenarios if (path / "vars").exists()
+    }
+    roles = {path.name: variants.get(path) or path.name for path in scenarios}
+    assert set(roles.values()) == {path.name for path in ROLES.iterdir()} | {"default"}
+    # A variant has the name of its role first.
+    assert [name for name, role in roles.items() if not f"{name}_".startswith(f"{role}_")] == []
 
 
 @every_role
 def test_has_a_scenario_that_looks_at_the_result(role: str) -> None:
     scenario = CHECKOUT / "extensions" / "molecule" / role
-    assert [name for name in ("molecule", "converge", "verify") if not (scenario / f"{name}.yml").is_file()] == []
+    assert [name for name in ("molecule", "verify") if not (scenario / f"{name}.yml").is_file()] == []
 
 
 @every_role
