@@ -22,7 +22,7 @@ from typing import Any
 from ansible_collections.dataplatform.fleet.tests.integration.certificates import Issuer
 from ansible_collections.dataplatform.fleet.tests.unit.roles.rendering import only, render_role
 
-from localcloud.artifacts.programs.kafka import distribution, java_agent
+from localcloud.artifacts.programs.kafka import class_archive, distribution, java_agent
 
 NODES = (0, 1, 2)
 MEMBERS = {
@@ -57,6 +57,7 @@ class Kafka:
         }
         self.network = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}"
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._classes = ""
         self.objects = self.render()
         self._write_common()
 
@@ -121,6 +122,15 @@ class Kafka:
             "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={config / 'log4j2.yaml'}",
             "KAFKA_OPTS": f"{self._java()} -javaagent:{java_agent()}={self.address(node)}:9404:{config / 'jmx.yml'}",
         }
+
+    def share_classes(self) -> None:
+        """Start the tools from an archive of their classes, which halves the CPU time of a start. Nodes have to run."""
+
+        def make(path: Path) -> None:
+            self._classes = f"-XX:ArchiveClassesAtExit={path}"
+            self.admin("kafka-configs", "--describe", "--entity-type", "topics")
+
+        self._classes = f"-XX:SharedArchiveFile={class_archive(make)}"
 
     # -- as the reconciler, and as clients
 
@@ -235,4 +245,4 @@ class Kafka:
         return folder
 
     def _java(self) -> str:
-        return f"-Djdk.net.hosts.file={self.folder / 'hosts'}"
+        return f"-Djdk.net.hosts.file={self.folder / 'hosts'} {self._classes}"

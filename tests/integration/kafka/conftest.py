@@ -17,6 +17,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     try:
         found.start()
         found.wait()
+        found.share_classes()
         yield found
     finally:
         found.stop()

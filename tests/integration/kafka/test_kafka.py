@@ -151,11 +151,8 @@ def test_another_members_issuer_makes_no_node(kafka: Kafka) -> None:
 
 def test_drift_is_planned_and_repaired(kafka: Kafka) -> None:
     kafka.admin("kafka-topics", "--delete", "--topic", "logs-staging")
-    for change in ("--delete-config=retention.ms", "--add-config=max.message.bytes=1000"):
-        name, _, value = change.partition("=")
-        kafka.admin(
-            "kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", "metrics-staging", name, value
-        )
+    change = ["--delete-config", "retention.ms", "--add-config", "max.message.bytes=1000"]
+    kafka.admin("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", "metrics-staging", *change)
     kafka.admin(
         "kafka-configs",
         "--alter",
@@ -197,13 +194,13 @@ def test_partitions_are_raised_and_never_lowered(kafka: Kafka) -> None:
     lines, _ = kafka.reconcile()
     assert lines == ["~ topic metrics-staging: 6 -> 8 partitions", "~ topic metrics-staging: compression.type"]
     assert topics(kafka)["metrics-staging"] == (8, 3)
-    assert kafka.reconcile() == ([], 0)
     lines, number = kafka.reconcile(check=False, kafka_topics={"metrics-staging": {"partitions": 2, "replication": 2}})
     assert kafka.status == 1
     assert number == 3
     assert "! topic metrics-staging has 8 partitions and cannot have 2: Kafka cannot take any away." in lines
     assert topics(kafka)["metrics-staging"] == (8, 3)
-    kafka.reconcile()
+    # As the refused reconciliation left it.
+    kafka.options["kafka_topics"] = {"metrics-staging": {"partitions": 8}}
 
 
 def test_a_new_password_is_set_and_never_shown(kafka: Kafka) -> None:
@@ -266,10 +263,8 @@ def test_a_member_that_is_removed_loses_its_rights_and_keeps_its_topics(kafka: K
 
 def test_in_an_existing_kafka_undeclared_resources_are_kept(kafka: Kafka) -> None:
     kafka.admin("kafka-topics", "--create", "--topic", "theirs", "--partitions", "1")
-    kafka.admin("kafka-acls", "--add", "--topic", "theirs", "--operation", "Read", "--allow-principal", "User:them")
-    kafka.admin(
-        "kafka-acls", "--add", "--topic", "logs-staging", "--operation", "Read", "--allow-principal", "User:them"
-    )
+    rule = ["--add", "--topic", "theirs", "--topic", "logs-staging", "--operation", "Read"]
+    kafka.admin("kafka-acls", *rule, "--allow-principal", "User:them")
     environment = {
         "kafka_mode": "external",
         "kafka_bootstrap_servers": "kafka-bootstrap.dataplatform.internal:9094",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +63,19 @@ def java_agent(version: str = AGENT_VERSION, environment: Mapping[str, str] | No
     wanted = (("io.prometheus.jmx", "jmx_prometheus_javaagent", version),)
     folder = _fetched(f"jmx-exporter-{version}", wanted, os.environ if environment is None else environment)
     return folder / "libs" / f"jmx_prometheus_javaagent-{version}.jar"
+
+
+def class_archive(make: Callable[[Path], None], environment: Mapping[str, str] | None = None) -> Path:
+    """Return an archive of classes for ``-XX:SharedArchiveFile``, made once for each version of Kafka and Java.
+
+    :param make: runs a tool with ``-XX:ArchiveClassesAtExit`` and the path that it is given
+    """
+    environment = os.environ if environment is None else environment
+    # A JVM of another build would ignore the archive.
+    java = subprocess.run(["java", "-version"], env=dict(environment), capture_output=True, check=True).stderr
+    digest = hashlib.sha256(java + distribution(environment=environment).name.encode()).hexdigest()[:8]
+    name = f"kafka-classes-{VERSION}"
+    return Cache(home(environment)).get(name, f"{name}-{digest}.jsa", make)
 
 
 def _fetched(name: str, wanted: tuple[Artifact, ...], environment: Mapping[str, str]) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.artifacts.programs.kafka import VERSION, distribution, java_agent
+from localcloud.artifacts.programs.kafka import VERSION, class_archive, distribution, java_agent
 from localcloud.model import LocalCloudError
 
 MAVEN = """#!/bin/sh
@@ -33,6 +33,21 @@ def test_is_fetched_once_with_the_tools_of_the_role(environment: dict[str, str])
 
 def test_the_agent_is_one_file(environment: dict[str, str]) -> None:
     assert java_agent(environment=environment).name == "jmx_prometheus_javaagent-1.0.1.jar"
+
+
+def test_an_archive_of_classes_is_made_once_for_each_java(environment: dict[str, str], tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(path: Path) -> None:
+        path.write_bytes(b"classes")
+        made.append(path)
+
+    first = class_archive(make, environment)
+    assert class_archive(make, environment) == first
+    assert first.read_bytes() == b"classes"
+    (tmp_path / "bin" / "java").write_text("#!/bin/sh\necho 'openjdk version 90' >&2\n")
+    assert class_archive(make, environment) != first
+    assert len(made) == 2
 
 
 def test_two_runs_of_maven_do_not_share_its_repository_at_once(environment: dict[str, str], tmp_path: Path) -> None:
