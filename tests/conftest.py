@@ -19,8 +19,25 @@ sys.dont_write_bytecode = False
 init_plugin_loader([str(Path(__file__).parents[1] / "collections")])
 
 
-# Started first, so that all workers end at about the same time.
-LONGEST = ("integration/site/", "integration/kafka/")
+# Started first, so that all workers end at about the same time: files that take longer than their number of
+# tests suggests.
+LONGEST = (
+    "integration/site/",
+    "integration/kafka/test_kafka",
+    "roles/test_pki",
+    "roles/test_vpc",
+    "roles/test_peering",
+    "integration/awx/",
+    "integration/playbooks/",
+    "integration/warm/",
+    "integration/kubeconfig/",
+    "prometheus/test_pipeline",
+    "modules/test_eks_info",
+    "modules/test_eks_throttled",
+    "roles/test_kafka_records",
+    "modules/test_vpc",
+    "alarms/test_messages",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
