@@ -190,3 +190,10 @@ def test_the_clusters_own_namespaces_are_not_guarded() -> None:
     options = {"guardrails_namespaces": [{"name": name} for name in ("kafka", "kube-system", "default", "mine")]}
     assert evaluate("guardrails", "__guardrails_reserved_namespaces", **options) == ["default", "kube-system"]
     assert evaluate("guardrails", "__guardrails_reserved_namespaces + __guardrails_reserved_tenants") == []
+
+
+def test_a_cluster_that_exists_already_gets_no_namespace_of_a_role_that_does_not_run_there() -> None:
+    names = {one["name"] for one in evaluate("guardrails", "guardrails_namespaces", fleet_provider="existing")}
+    assert names == {"agents", "node-agents"}
+    created = {one["name"] for one in evaluate("guardrails", "guardrails_namespaces")} - names
+    assert created == {"ingress-nginx", "cluster-autoscaler"}
