@@ -115,21 +115,24 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.plugin import ClustersPlugin, Discovery
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._inventory.selection import Cluster
-from ansible_collections.dataplatform.fleet.plugins.plugin_utils._kubeconfig_inventory.fetch import (
-    MISSING,
-    Query,
-    discover,
-)
 from ansible_collections.dataplatform.fleet.plugins.plugin_utils._kubeconfig_inventory.selection import (
     ambiguity_text,
     fault_text,
     host_name,
 )
+
+
+def _fetch() -> ModuleType:
+    """Ansible loads all enabled inventory plugins in each run, and the Kubernetes client only when one has a source."""
+    from ansible_collections.dataplatform.fleet.plugins.plugin_utils._kubeconfig_inventory import fetch  # noqa: PLC0415
+
+    return fetch
 
 
 class InventoryModule(ClustersPlugin):
@@ -141,7 +144,8 @@ class InventoryModule(ClustersPlugin):
     ADVICE = "what cannot be used"
 
     def missing(self) -> str:
-        return f"{missing_required_lib('openshift')} ({MISSING})" if MISSING else ""
+        missing = _fetch().MISSING
+        return f"{missing_required_lib('openshift')} ({missing})" if missing else ""
 
     def cache_key(self, path: str) -> str:
         asked = json.dumps([self._kubeconfigs(path), self.option("names")])
@@ -151,7 +155,10 @@ class InventoryModule(ClustersPlugin):
         timeout = self.get_option("timeout")
         if timeout < 1:
             raise AnsibleParserError(f"{path}: timeout must be at least 1.")
-        return discover(Query(self._kubeconfigs(path), self.option("names"), timeout, self.get_option("workers")))
+        fetch = _fetch()
+        query = fetch.Query(self._kubeconfigs(path), self.option("names"), timeout, self.get_option("workers"))
+        found: Discovery = fetch.discover(query)
+        return found
 
     def selected(self, clusters: Sequence[Cluster]) -> list[Cluster]:
         return list(clusters)

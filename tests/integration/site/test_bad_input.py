@@ -57,7 +57,7 @@ def test_subnets_that_do_not_fit(playbook: Playbook, unchanged: Any) -> None:
     with unchanged():
         failure = one_failure(playbook("playbooks/clusters.yml", "staging", "--tags", "vpc", *arguments, succeed=False))
     assert failure.startswith("staging | ")
-    assert "Check that the subnets fit into vpc_cidr" in failure
+    assert "Refuse zones and subnets that there is no room for" in failure
     assert "does not fit into 10.42.0.0/20" in failure
     assert "Choose a larger network, fewer zones or smaller subnets" in failure
 
