@@ -25,7 +25,7 @@ integration := $(pytest) 3 tests/integration localcloud/tests/integration
 once_more = || { echo "Repeating the failed tests: other work on the machine can cause timeouts."; $(integration) --last-failed; }
 
 .PHONY: help setup up down status verify render kubeconfig test test-all test-fast test-e2e mutants lint sanity molecule bench \
-	new-role image
+	new-role image image-check
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ test-e2e: setup ## Test two clusters on real nodes under load and with faults; r
 
 image: setup ## Build the container image with Podman or Docker (TAG=dataplatform-fleet, BASE_IMAGE=...); docs/image.md
 	@tools/image
+
+image-check: setup ## Build the container image from Debian's packages and run it; root, debootstrap, buildah (docs/image.md)
+	@tools/image-check
 
 mutants: ## Run mutation tests of the planners with mutmut (ARGS="FILE..."); see tests/mutants
 	@tools/setup --python-only
